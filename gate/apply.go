@@ -1,0 +1,162 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Register is what changes sales in a store. Each method is one atomic script.
+type Register interface {
+	// Sale reads a sale, or its tombstone. It returns ErrNoSale where there is neither.
+	Sale(ctx context.Context, name string) (State, error)
+	// Create makes a sale, or starts it afresh in a higher run. It returns
+	// ErrExists, or a *HeldError unless drop is true.
+	Create(ctx context.Context, who string, sale Sale, drop bool) error
+	// Configure replaces the settings that have the given version. It returns
+	// ErrChanged, ErrNoSale or a *StockError. Kind goes into the ledger.
+	Configure(ctx context.Context, who, kind, sale string, version int64, s Settings) error
+	// Delete removes a sale and leaves a tombstone. It returns ErrNoSale, or a
+	// *HeldError unless drop is true.
+	Delete(ctx context.Context, who, sale string, drop bool) error
+}
+
+var (
+	// ErrExists says that the sale, or its tombstone, has this run or a higher one.
+	ErrExists = errors.New("the sale exists in this run or a higher one")
+	// ErrChanged says that somebody else changed the settings since they were read.
+	ErrChanged = errors.New("somebody else is changing the sale: try again")
+)
+
+// HeldError says that orders hold units, so the sale cannot be thrown away.
+type HeldError struct {
+	Sale  string
+	Units int64
+}
+
+// Error implements error.
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%d units of sale %s are held by orders that are being paid: wait until they are settled, "+
+		"or drop them with --drop-held (a payment that is approved afterwards has no unit)", e.Units, e.Sale)
+}
+
+// StockError says that a stock cannot be as low as asked.
+type StockError struct {
+	Sale, SKU string
+	Stock     int64 // asked for; below zero to remove the SKU
+	Units     Units // as they are
+}
+
+// Error implements error.
+func (e *StockError) Error() string {
+	taken := fmt.Sprintf("%d held, %d paid and %d withheld", e.Units.Held, e.Units.Paid, e.Units.Withheld)
+	if e.Stock < 0 {
+		return fmt.Sprintf("SKU %s of sale %s cannot be removed: of it are %s; to stop selling it set its stock to %d",
+			e.SKU, e.Sale, taken, e.least())
+	}
+	return fmt.Sprintf("the stock of SKU %s of sale %s cannot be %d: of it are %s, so the least is %d",
+		e.SKU, e.Sale, e.Stock, taken, e.least())
+}
+
+func (e *StockError) least() int64 { return e.Units.Held + e.Units.Paid + e.Units.Withheld }
+
+// Outcome is what Apply did, or would do.
+type Outcome string
+
+// The outcomes of Apply.
+const (
+	Created   Outcome = "created"
+	Restarted Outcome = "restarted" // in a higher run
+	Changed   Outcome = "changed"
+	Unchanged Outcome = "unchanged"
+)
+
+// maxConflicts bounds how often a change is tried that others keep overtaking.
+const maxConflicts = 10
+
+// Apply makes the stored sale as given. It may be done in the middle of a sale,
+// and doing it twice is doing it once. Whether the sale is paused stays as it is.
+func Apply(ctx context.Context, r Register, who string, sale Sale, drop bool) (Outcome, error) {
+	for range maxConflicts {
+		old, err := r.Sale(ctx, sale.Name)
+		if err != nil && !errors.Is(err, ErrNoSale) {
+			return "", err
+		}
+		outcome, next, err := Plan(old, sale)
+		switch {
+		case err != nil || outcome == Unchanged:
+			return outcome, err
+		case outcome == Changed:
+			err = r.Configure(ctx, who, "apply", sale.Name, old.Version, next.Settings)
+		default:
+			err = r.Create(ctx, who, next, drop)
+		}
+		if !errors.Is(err, ErrChanged) && !errors.Is(err, ErrExists) {
+			return outcome, err
+		}
+	}
+	return "", ErrChanged
+}
+
+// Plan tells what Apply would do to a sale as it is (the zero State: there is
+// none) and the sale that it would write.
+func Plan(old State, sale Sale) (Outcome, Sale, error) {
+	switch {
+	case old.Run == 0:
+		return Created, sale, nil
+	case !old.Deleted.IsZero() && sale.Run <= old.Run:
+		return "", sale, fmt.Errorf("sale %s was deleted in run %d: give it run %d to sell it anew", sale.Name, old.Run, old.Run+1)
+	case !old.Deleted.IsZero():
+		return Created, sale, nil
+	case sale.Run < old.Run:
+		return "", sale, fmt.Errorf("sale %s is in run %d already: run %d is over, and the same orders cannot come back", sale.Name, old.Run, sale.Run)
+	case sale.Run > old.Run:
+		return Restarted, sale, nil
+	}
+	sale.Paused = old.Paused
+	if sale.Settings.Equal(old.Settings) {
+		return Unchanged, sale, nil
+	}
+	for _, k := range sale.SKUs {
+		if u, known := old.Units[k.Name]; known && k.Stock < u.Total && k.Stock < u.Total-u.Left {
+			return "", sale, &StockError{Sale: sale.Name, SKU: k.Name, Stock: k.Stock, Units: u}
+		}
+	}
+	listed := map[string]bool{}
+	for _, k := range sale.SKUs {
+		listed[k.Name] = true
+	}
+	for _, k := range old.SKUs {
+		if u := old.Units[k.Name]; !listed[k.Name] && u.Left != u.Total {
+			return "", sale, &StockError{Sale: sale.Name, SKU: k.Name, Stock: -1, Units: u}
+		}
+	}
+	return Changed, sale, nil
+}
+
+// SetPaused pauses a sale, or lets it go on. It reports whether that changed
+// anything.
+func SetPaused(ctx context.Context, r Register, who, sale string, paused bool) (bool, error) {
+	kind := "resume"
+	if paused {
+		kind = "pause"
+	}
+	for range maxConflicts {
+		old, err := r.Sale(ctx, sale)
+		if err != nil {
+			return false, err
+		}
+		if !old.Deleted.IsZero() {
+			return false, ErrNoSale
+		}
+		if old.Paused == paused {
+			return false, nil
+		}
+		next := old.Settings
+		next.Paused = paused
+		if err = r.Configure(ctx, who, kind, sale, old.Version, next); !errors.Is(err, ErrChanged) {
+			return err == nil, err
+		}
+	}
+	return false, ErrChanged
+}

@@ -1,0 +1,46 @@
+package gate
+
+import "time"
+
+// catalogue is a sale's settings as this gate last read them, with an index.
+// It is never changed, only replaced.
+type catalogue struct {
+	sale    Sale
+	version int64
+	skus    map[string]*SKU
+}
+
+func newCatalogue(s *State) *catalogue {
+	c := &catalogue{sale: s.Sale, version: s.Version, skus: make(map[string]*SKU, len(s.SKUs))}
+	for i := range c.sale.SKUs {
+		c.skus[c.sale.SKUs[i].Name] = &c.sale.SKUs[i]
+	}
+	return c
+}
+
+// earlyBy is how far before opening, by the gate's own clock, a confirm is
+// refused without asking the store. What is nearer than that, the store's clock
+// decides.
+const earlyBy = 2 * time.Second
+
+// check reads the link into the confirm and refuses what needs no store.
+// A zero verdict lets the confirm go on.
+func (c *catalogue) check(confirm *Confirm, link Link, now time.Time) Verdict {
+	var v Verdict
+	if confirm.Lines, v = c.parseItems(confirm.Lines[:0], link.Items); v.Code != Held {
+		return v
+	}
+	confirm.Buyer = append(confirm.Buyer[:0], link.Buyer...)
+	switch {
+	case len(link.Buyer) > 0 && !ValidID(link.Buyer):
+		return Malformed("buyer", "must be 1 to 64 bytes of printable text")
+	case len(link.Buyer) == 0 && c.sale.PerBuyer > 0:
+		return NeedsBuyer()
+	case now.Add(earlyBy).Before(c.sale.OpensAt):
+		return Refuse(NotOpen)
+	}
+	if cost, known := c.cost(confirm.Lines); known && confirm.Amount.Known && confirm.Amount.Value != cost {
+		return Refuse(AmountMismatch)
+	}
+	return Verdict{}
+}

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/store"
+)
+
+type applyCommand struct {
+	redisFlag
+	File     string `short:"f" required:"" placeholder:"FILE" help:"YAML file of sales; - reads standard input."`
+	DryRun   bool   `help:"Only print what would change."`
+	DropHeld bool   `help:"Start a higher run even while orders of the old one hold units. A payment that is approved afterwards has no unit."`
+}
+
+// Run applies the file, sale by sale. A sale that cannot be changed does not
+// keep the others from it.
+func (c *applyCommand) Run(ctx context.Context, env *environment) error {
+	sales, err := readSales(c.File)
+	if err != nil {
+		return err
+	}
+	return c.with(env, func(s *store.Store) error {
+		var problems []error
+		for _, sale := range sales {
+			if err := c.apply(ctx, env, s, sale); err != nil {
+				problems = append(problems, fmt.Errorf("sale %s: %w", sale.Name, err))
+			}
+		}
+		return errors.Join(problems...)
+	})
+}
+
+func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Store, sale gate.Sale) error {
+	old, err := s.Sale(ctx, sale.Name)
+	if err != nil && !errors.Is(err, gate.ErrNoSale) {
+		return err
+	}
+	outcome, next, err := gate.Plan(old, sale)
+	if err != nil {
+		return err
+	}
+	if !c.DryRun {
+		if outcome, err = gate.Apply(ctx, s, c.By, sale, c.DropHeld); err != nil {
+			return err
+		}
+	}
+	would := ""
+	if c.DryRun && outcome != gate.Unchanged {
+		would = "would be "
+	}
+	fmt.Fprintf(env.out, "%s: %s%s\n", sale.Name, would, outcome)
+	if outcome == gate.Changed || outcome == gate.Restarted {
+		for _, change := range changes(old.Sale, next) {
+			fmt.Fprintf(env.out, "  %s\n", change)
+		}
+	}
+	return nil
+}

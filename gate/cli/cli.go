@@ -1,0 +1,140 @@
+// Package cli is the command line: one file for each command. It owns the
+// flags, the wiring and the metrics registry.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"os/user"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/store"
+)
+
+const description = `A gate in front of payments: it answers PortOne's confirm call with 200 while there is stock.
+
+Every flag has an environment variable: --wait-replicas is FLASHGATE_WAIT_REPLICAS. Secrets, such as a password in the
+Redis address, belong there and not on the command line.`
+
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
+	Apply   applyCommand   `cmd:"" help:"Create or change the sales of a file. Safe in the middle of a sale; twice is once."`
+	Status  statusCommand  `cmd:"" help:"Show a sale's units and orders."`
+	Order   orderCommand   `cmd:"" help:"Tell one order's story."`
+	Pause   pauseCommand   `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`
+	Resume  resumeCommand  `cmd:"" help:"Let a paused sale go on."`
+	Delete  deleteCommand  `cmd:"" help:"Delete a sale and all its orders."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// environment is what commands use of the world.
+type environment struct {
+	out, err io.Writer
+	version  string
+}
+
+// Main runs the command line and returns the exit status: 0 done, 1 it could
+// not be done, 2 the command line is wrong.
+func Main(args []string, out, errOut io.Writer, version string) int {
+	env := &environment{out: out, err: errOut, version: version}
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("flashgate"), kong.Description(description), kong.DefaultEnvars("FLASHGATE"),
+		kong.Writers(out, errOut), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(func(status int) { exited = status }),
+		kong.Bind(env), kong.Vars{"addresses": store.AddressForms, "who": who()},
+	)
+	if err != nil {
+		fmt.Fprintln(errOut, "flashgate:", err)
+		return 2
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 { // --help has answered
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintln(errOut, "flashgate:", err)
+		fmt.Fprintln(errOut, "Try: flashgate --help")
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	command.BindTo(ctx, (*context.Context)(nil))
+	if err := command.Run(); err != nil {
+		fmt.Fprintln(errOut, "flashgate:", err)
+		return 1
+	}
+	return 0
+}
+
+// redisFlag is how the commands other than serve find the sales.
+type redisFlag struct {
+	Redis string `required:"" placeholder:"URL" help:"Redis with the sales: ${addresses}."`
+	By    string `default:"${who}" placeholder:"WHO" help:"Who does it, for the ledger (${default})."`
+}
+
+// commandTimeout bounds one call of a command to Redis.
+const commandTimeout = 10 * time.Second
+
+func (f *redisFlag) open(env *environment) (*store.Store, error) {
+	s, err := store.Open(f.Redis, store.Options{Who: f.By, Timeout: commandTimeout, Log: newLog(env.err, "text", slog.LevelWarn)})
+	if err != nil {
+		return nil, fmt.Errorf("--redis: %w", err)
+	}
+	return s, nil
+}
+
+// with opens the store for one command.
+func (f *redisFlag) with(env *environment, do func(*store.Store) error) error {
+	if f.By == "" || !gate.ValidID(f.By) {
+		return fmt.Errorf("--by %q: must be 1 to %d bytes of printable text", f.By, gate.MaxID)
+	}
+	s, err := f.open(env)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(s), s.Close())
+}
+
+// noSale says what to do about a sale that is not there.
+func noSale(err error, sale string) error {
+	if errors.Is(err, gate.ErrNoSale) {
+		return fmt.Errorf("there is no sale %s: create it with flashgate apply", sale)
+	}
+	return err
+}
+
+// who names the person at the keyboard for the ledger.
+func who() string {
+	name, host := "unknown", "localhost"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	w := name + "@" + host
+	if !gate.ValidID(w) {
+		return name[:min(len(name), gate.MaxID)]
+	}
+	return w
+}
+
+func newLog(w io.Writer, format string, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,294 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/store"
+	"github.com/flashgate/flashgate/gate/web"
+)
+
+type serveCommand struct {
+	Listen        string        `default:":8080" placeholder:"ADDR" help:"Where PortOne's calls come in (${default})."`
+	AdminListen   string        `default:"127.0.0.1:9090" placeholder:"ADDR" help:"Where the operator's calls come in: /metrics, /healthz, /readyz (${default})."`
+	Redis         string        `placeholder:"URL" help:"Redis with the sales: ${addresses}. Without it: an embedded store in memory."`
+	Sales         string        `placeholder:"FILE" help:"YAML file of sales: those that are missing are created, those that exist are left as they are (see apply)."`
+	AllowUnsigned bool          `help:"Take confirm links that nobody signed. Needed with --redis as long as links are not signed: a buyer can change them."`
+	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
+	Language      string        `enum:"ko,en" default:"ko" help:"Language of the sentences that buyers see: ko or en (${default})."`
+	RedisTimeout  time.Duration `default:"500ms" help:"Bound of one call to Redis (${default}); a call is repeated once."`
+	WaitReplicas  int           `placeholder:"N" help:"Answer 200 only when N replicas have the hold, so that a failover forgets none. Recommended: 1."`
+	WaitTimeout   time.Duration `default:"300ms" help:"How long the replicas get; a 200 that they do not have in time becomes not_durable (${default})."`
+	Queue         int           `default:"16384" help:"Confirms that may wait in one sale's queue; more are refused as busy (${default})."`
+	DrainWait     time.Duration `default:"5s" help:"After SIGTERM: how long to go on answering while load balancers notice (${default})."`
+	RefusalLog    string        `placeholder:"FILE" help:"Append each refusal to this file as a line of JSON. Off by default; - is standard output."`
+	LogFormat     string        `enum:"text,json" default:"text" help:"text or json (${default})."`
+	LogLevel      slog.Level    `default:"info" help:"debug, info, warn or error (${default})."`
+}
+
+// Run serves until ctx is done, then drains.
+func (c *serveCommand) Run(ctx context.Context, env *environment) error {
+	log := newLog(env.err, c.LogFormat, c.LogLevel)
+	if err := c.check(); err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		buildInfo(env.version))
+
+	s, closeStore, err := c.openStore(ctx, registry, log)
+	if err != nil {
+		return err
+	}
+	defer closeStore()
+	demo, err := c.createSales(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	answers, err := portone.NewAnswers(c.Language)
+	if err != nil {
+		return fmt.Errorf("--language: %w", err)
+	}
+	metrics := web.NewMetrics(registry)
+	refusals, closeLog, err := c.openRefusalLog(env, metrics, log)
+	if err != nil {
+		return err
+	}
+	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Now: time.Now, Log: log})
+	public := web.NewPublic(g, answers, metrics, refusals, log)
+	admin := web.NewAdmin(registry, public.Ready)
+
+	publicListener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--listen: %w", err), closeLog())
+	}
+	adminListener, err := net.Listen("tcp", c.AdminListen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("--admin-listen: %w", err), publicListener.Close(), closeLog())
+	}
+	log.Info("serving", "version", env.version, "listen", publicListener.Addr().String(), "admin", adminListener.Addr().String())
+	if demo {
+		fmt.Fprint(env.out, demoHint(publicListener.Addr()))
+	}
+	w := &workers{gate: g, public: public, admin: admin, refusals: refusals, drainWait: c.DrainWait, log: log}
+	return errors.Join(w.run(ctx, publicListener, adminListener), closeLog())
+}
+
+func (c *serveCommand) check() error {
+	switch {
+	case c.Redis != "" && !c.AllowUnsigned:
+		return errors.New("confirm links are not signed, so a buyer can change what is bought: " +
+			"say --allow-unsigned if nothing but your own network reaches this gate, or for a rehearsal")
+	case c.WaitReplicas < 0:
+		return fmt.Errorf("--wait-replicas %d: must be 0 (do not wait) or more", c.WaitReplicas)
+	case c.WaitReplicas > 0 && c.Redis == "":
+		return errors.New("--wait-replicas: the embedded store has no replicas; give --redis")
+	case c.RedisTimeout < 10*time.Millisecond || c.WaitReplicas > 0 && c.WaitTimeout < 10*time.Millisecond:
+		return errors.New("--redis-timeout and --wait-timeout: must be at least 10ms")
+	case c.RedisTimeout+c.wait() > gate.MaxTry:
+		return fmt.Errorf("--redis-timeout %s with --wait-timeout %s: together at most %s, so that every answer comes within %s",
+			c.RedisTimeout, c.wait(), gate.MaxTry.Truncate(time.Millisecond), gate.AnswerBudget)
+	case c.Queue < 1 || c.Queue > 1<<20:
+		return fmt.Errorf("--queue %d: must be between 1 and %d", c.Queue, 1<<20)
+	case c.DrainWait < 0:
+		return fmt.Errorf("--drain-wait %s: must not be negative", c.DrainWait)
+	}
+	if c.Name == "" {
+		c.Name, _ = os.Hostname()
+	}
+	if !gate.ValidID(c.Name) {
+		return fmt.Errorf("--name %q: must be 1 to %d bytes of printable text", c.Name, gate.MaxID)
+	}
+	return nil
+}
+
+func (c *serveCommand) wait() time.Duration {
+	if c.WaitReplicas == 0 {
+		return 0
+	}
+	return c.WaitTimeout
+}
+
+// openStore opens the real store or the embedded one, and checks that it can be
+// trusted with sales.
+func (c *serveCommand) openStore(ctx context.Context, registry *prometheus.Registry, log *slog.Logger) (*store.Store, func(), error) {
+	url, end := c.Redis, func() {}
+	if url == "" {
+		embedded, err := store.StartEmbedded()
+		if err != nil {
+			return nil, nil, err
+		}
+		url, end = embedded.URL(), embedded.Close
+		log.Warn("the store is embedded, in memory: for a look and for tests, not for a sale. All of it is gone when this program ends",
+			"other commands reach it with", "--redis "+url)
+	}
+	if c.AllowUnsigned || c.Redis == "" {
+		log.Warn("confirm links are not signed: whoever reaches this gate can make one")
+	}
+	s, err := store.Open(url, store.Options{
+		Who: c.Name, Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(),
+		Metrics: store.NewMetrics(registry), Log: log,
+	})
+	if err != nil {
+		end()
+		return nil, nil, fmt.Errorf("--redis: %w", err)
+	}
+	closeStore := func() {
+		if err := s.Close(); err != nil {
+			log.Warn("could not close the connections to Redis", "error", err)
+		}
+		end()
+	}
+	if c.Redis != "" {
+		if err := s.Check(ctx); err != nil {
+			closeStore()
+			return nil, nil, fmt.Errorf("--redis: %w", err)
+		}
+	}
+	return s, closeStore, nil
+}
+
+// createSales creates the sales of the file that are missing, and reports
+// whether it made the demo sale instead of a file's.
+func (c *serveCommand) createSales(ctx context.Context, s *store.Store, log *slog.Logger) (demo bool, err error) {
+	var sales []gate.Sale
+	switch {
+	case c.Sales != "":
+		if sales, err = readSales(c.Sales); err != nil {
+			return false, err
+		}
+	case c.Redis == "":
+		sales, demo = []gate.Sale{demoSale(time.Now())}, true
+	}
+	for _, sale := range sales {
+		old, err := s.Sale(ctx, sale.Name)
+		if errors.Is(err, gate.ErrNoSale) {
+			if err = s.Create(ctx, c.Name, sale, false); err == nil {
+				log.Info("created a sale", "sale", sale.Name, "run", sale.Run)
+				continue
+			}
+			if errors.Is(err, gate.ErrExists) { // another gate was faster
+				old, err = s.Sale(ctx, sale.Name)
+			}
+		}
+		if err != nil {
+			return false, fmt.Errorf("create sale %s: %w", sale.Name, err)
+		}
+		if !old.Deleted.IsZero() {
+			log.Warn("a sale of the file was deleted and is not brought back: give it a higher run and apply it", "sale", sale.Name, "deleted_in_run", old.Run)
+			continue
+		}
+		for _, difference := range changes(old.Sale, sale) {
+			log.Warn("a sale differs from the file and is left as it is: flashgate apply would change it", "sale", sale.Name, "change", string(difference))
+		}
+	}
+	return demo, nil
+}
+
+func (c *serveCommand) openRefusalLog(env *environment, metrics *web.Metrics, log *slog.Logger) (*web.RefusalLog, func() error, error) {
+	switch c.RefusalLog {
+	case "":
+		return nil, func() error { return nil }, nil
+	case "-":
+		return web.NewRefusalLog(env.out, metrics, log), func() error { return nil }, nil
+	}
+	file, err := os.OpenFile(c.RefusalLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--refusal-log: %w", err)
+	}
+	return web.NewRefusalLog(file, metrics, log), file.Close, nil
+}
+
+// workers are the parts of serve that run at the same time.
+type workers struct {
+	gate      *gate.Gate
+	public    *web.Public
+	admin     *web.Admin
+	refusals  *web.RefusalLog
+	drainWait time.Duration
+	log       *slog.Logger
+}
+
+// run runs them until ctx is done or a listener fails. Then they end in this
+// order: not ready, a while of answering all the same, no new connections, the
+// last answers, the lanes, the refusal log; the metrics stay to be read.
+func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
+	failed := make(chan error, 2)
+	var serving, lanes, logging sync.WaitGroup
+	gateCtx, stopGate := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopGate()
+	logCtx, stopLog := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLog()
+
+	lanes.Go(func() { w.gate.Run(gateCtx) })
+	if w.refusals != nil {
+		logging.Go(func() { w.refusals.Run(logCtx) })
+	}
+	serving.Go(func() { failed <- w.public.Serve(public) })
+	serving.Go(func() { failed <- w.admin.Serve(admin) })
+
+	var err error
+	select {
+	case err = <-failed:
+		err = fmt.Errorf("a listener failed: %w", err)
+	case <-ctx.Done():
+		w.log.Info("draining: not ready, but still answering; a second signal ends it at once", "wait", w.drainWait.String())
+		w.public.Drain()
+		timer := time.NewTimer(w.drainWait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case err = <-failed:
+		}
+	}
+	w.public.Drain()
+	err = errors.Join(err, w.public.Shutdown())
+	stopGate()
+	lanes.Wait()
+	stopLog()
+	logging.Wait()
+	stopAdmin, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	err = errors.Join(err, w.admin.Shutdown(stopAdmin))
+	serving.Wait()
+	w.log.Info("ended")
+	return err
+}
+
+func buildInfo(version string) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "flashgate_build_info", Help: "The version that runs; always 1.", ConstLabels: prometheus.Labels{"version": version},
+	}, func() float64 { return 1 })
+}
+
+// demoSale is on sale where neither Redis nor a sale is given.
+func demoSale(now time.Time) gate.Sale {
+	return gate.Sale{Name: "demo", Run: 1, Settings: gate.Settings{
+		OpensAt: now.Add(-time.Minute).Truncate(time.Second), ClosesAt: now.AddDate(0, 0, 30).Truncate(time.Second),
+		Hold: 5 * time.Minute, SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
+	}}
+}
+
+// demoHint is a command line that buys a ticket of the demo sale.
+func demoHint(addr net.Addr) string {
+	port := addr.(*net.TCPAddr).Port
+	return fmt.Sprintf(`
+The sale "demo" has 100 units of "ticket". PortOne's confirm call for one of them:
+
+  curl -i 'http://localhost:%d/confirm/demo?items=ticket&buyer=alice' -H 'Content-Type: application/json' -d '{"imp_uid":"imp_1","merchant_uid":"order_1","amount":1000}'
+
+Again with another merchant_uid takes another one; with the same, none.
+
+`, port)
+}

@@ -1,0 +1,150 @@
+package gate
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the gate's own. Every label value comes from a sale that exists.
+type Metrics struct {
+	batch       *prometheus.HistogramVec
+	call        *prometheus.HistogramVec
+	errors      *prometheus.CounterVec
+	clockOffset prometheus.Gauge
+	refreshed   prometheus.Gauge
+	stock       *stock
+}
+
+type laneMetrics struct {
+	batch  prometheus.Observer
+	call   prometheus.Observer
+	errors prometheus.Counter
+}
+
+// NewMetrics registers the gate's metrics.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "flashgate_batch_size",
+			Help:    "Confirms decided by one script call.",
+			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, MaxBatch},
+		}, []string{"sale"}),
+		call: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "flashgate_script_duration_seconds",
+			Help:    "Time of one script call, with the wait for replicas where that is on.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
+		}, []string{"sale"}),
+		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_script_errors_total",
+			Help: "Script calls that ended without a decision.",
+		}, []string{"sale"}),
+		clockOffset: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "flashgate_clock_offset_seconds",
+			Help: "The store's clock minus this gate's.",
+		}),
+		refreshed: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "flashgate_sales_read_timestamp_seconds",
+			Help: "When the sales were last read from the store.",
+		}),
+		stock: newStock(),
+	}
+	r.MustRegister(m.batch, m.call, m.errors, m.clockOffset, m.refreshed, m.stock)
+	return m
+}
+
+func (m *Metrics) lane(sale string) *laneMetrics {
+	return &laneMetrics{
+		batch:  m.batch.WithLabelValues(sale),
+		call:   m.call.WithLabelValues(sale),
+		errors: m.errors.WithLabelValues(sale),
+	}
+}
+
+// show makes a sale's newest counters what the next scrape sees.
+func (m *Metrics) show(state *State, lane *Lane, local time.Time) {
+	m.clockOffset.Set(state.Now.Sub(local).Seconds())
+	m.stock.set(state, lane)
+}
+
+func (m *Metrics) forget(sale string) {
+	m.batch.DeleteLabelValues(sale)
+	m.call.DeleteLabelValues(sale)
+	m.errors.DeleteLabelValues(sale)
+	m.stock.forget(sale)
+}
+
+// stock collects units, orders and queue depths straight from the newest state
+// of each sale, so that a SKU that is gone is gone from the metrics too.
+type stock struct {
+	units, orders, queue *prometheus.Desc
+
+	mu    sync.Mutex
+	sales map[string]stocked
+}
+
+type stocked struct {
+	state *State
+	lane  *Lane
+}
+
+func newStock() *stock {
+	return &stock{
+		units: prometheus.NewDesc("flashgate_units", "Units of a SKU by state; total is the sum of the others.",
+			[]string{"sale", "sku", "state"}, nil),
+		orders: prometheus.NewDesc("flashgate_orders", "Orders by state.", []string{"sale", "state"}, nil),
+		queue: prometheus.NewDesc("flashgate_queue_depth", "Confirms that wait for a script call.",
+			[]string{"sale"}, nil),
+		sales: make(map[string]stocked),
+	}
+}
+
+func (s *stock) set(state *State, lane *Lane) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sales[state.Name] = stocked{state, lane}
+}
+
+func (s *stock) forget(sale string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sales, sale)
+}
+
+// Describe implements prometheus.Collector.
+func (s *stock) Describe(ch chan<- *prometheus.Desc) {
+	ch <- s.units
+	ch <- s.orders
+	ch <- s.queue
+}
+
+// Collect implements prometheus.Collector.
+func (s *stock) Collect(ch chan<- prometheus.Metric) {
+	s.mu.Lock()
+	sales := slices.Collect(maps.Values(s.sales))
+	s.mu.Unlock()
+	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	for _, at := range sales {
+		name := at.state.Name
+		gauge(s.queue, int64(len(at.lane.queue)), name)
+		for sku, u := range at.state.Units {
+			gauge(s.units, u.Total, name, sku, "total")
+			gauge(s.units, u.Left, name, sku, "left")
+			gauge(s.units, u.Held, name, sku, "held")
+			gauge(s.units, u.Paid, name, sku, "paid")
+			gauge(s.units, u.Withheld, name, sku, "withheld")
+		}
+		o := at.state.Orders
+		gauge(s.orders, o.Asking, name, "asking")
+		gauge(s.orders, o.Held, name, "held")
+		gauge(s.orders, o.Paid, name, "paid")
+		gauge(s.orders, o.Released, name, "released")
+		gauge(s.orders, o.RefundDue, name, "refund_due")
+		gauge(s.orders, o.Refunded, name, "refunded")
+	}
+}

@@ -1,0 +1,172 @@
+package gate
+
+import (
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxAmount bounds an amount so that it stays exact in Redis' Lua, whose
+// numbers are doubles.
+const MaxAmount = 1_000_000_000_000
+
+// OrderState is the one byte in a record that says where an order stands.
+type OrderState byte
+
+// The states of an order. Held and Asking orders keep their units in Held,
+// paid ones in Paid, withheld ones in Withheld; the others keep none.
+const (
+	OrderAsking    OrderState = 'A' // the shop's last word is still out
+	OrderHeld      OrderState = 'H'
+	OrderPaid      OrderState = 'P'
+	OrderReleased  OrderState = 'R'
+	OrderRefundDue OrderState = 'D' // paid without a hold; never had units
+	OrderRefunded  OrderState = 'F' // units went back on sale
+	OrderWithheld  OrderState = 'W' // refunded, units kept from sale
+)
+
+// String returns the state's name in output, such as "held".
+func (s OrderState) String() string {
+	switch s {
+	case OrderAsking:
+		return "asking"
+	case OrderHeld:
+		return "held"
+	case OrderPaid:
+		return "paid"
+	case OrderReleased:
+		return "released"
+	case OrderRefundDue:
+		return "refund_due"
+	case OrderRefunded, OrderWithheld:
+		return "refunded"
+	}
+	return "unknown"
+}
+
+// HasUnits reports whether an order in this state counts against its buyer's
+// limit: its units are held or paid.
+func (s OrderState) HasUnits() bool {
+	return s == OrderAsking || s == OrderHeld || s == OrderPaid
+}
+
+// AttemptState is the one byte before an attempt's id in a record.
+type AttemptState byte
+
+// The states of an attempt.
+const (
+	AttemptOpen      AttemptState = 'O' // confirmed here, its outcome not yet known
+	AttemptDeposit   AttemptState = 'V' // a virtual account that waits for its deposit
+	AttemptPaid      AttemptState = 'P'
+	AttemptFailed    AttemptState = 'F'
+	AttemptCancelled AttemptState = 'C'
+	AttemptRefundDue AttemptState = 'D'
+	AttemptRefunded  AttemptState = 'X'
+)
+
+// String returns the state's name in output, such as "open".
+func (s AttemptState) String() string {
+	switch s {
+	case AttemptOpen:
+		return "open"
+	case AttemptDeposit:
+		return "deposit"
+	case AttemptPaid:
+		return "paid"
+	case AttemptFailed:
+		return "failed"
+	case AttemptCancelled:
+		return "cancelled"
+	case AttemptRefundDue:
+		return "refund_due"
+	case AttemptRefunded:
+		return "refunded"
+	}
+	return "unknown"
+}
+
+// Attempt is one try to pay an order: PortOne's imp_uid or transactionId.
+type Attempt struct {
+	ID    string
+	State AttemptState
+}
+
+// Line is one line of a cart.
+type Line struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+// Amount is a sum of money in PortOne's unit; the zero value is an unknown one.
+type Amount struct {
+	Value int64
+	Known bool
+}
+
+// Order is what is known of one order (PortOne's merchant_uid or paymentId).
+type Order struct {
+	ID       string
+	State    OrderState
+	Revision int64 // 1 for the first hold, raised by each change
+	Buyer    string
+	Lines    []Line // sorted by SKU
+	Amount   Amount
+	Balance  Amount // what is left of a payment that was cancelled in part
+	Attempts []Attempt
+	Taken    time.Time // when its units were last taken
+	Deadline time.Time // the hold is kept at least until then
+	Settled  time.Time // when it left Held; zero before
+}
+
+// OrderCounts counts the orders of a sale by state.
+type OrderCounts struct {
+	Asking    int64 `json:"asking"`
+	Held      int64 `json:"held"`
+	Paid      int64 `json:"paid"`
+	Released  int64 `json:"released"`
+	RefundDue int64 `json:"refund_due"`
+	Refunded  int64 `json:"refunded"`
+}
+
+// Add counts n more orders in the given state.
+func (c *OrderCounts) Add(s OrderState, n int64) {
+	switch s {
+	case OrderAsking:
+		c.Asking += n
+	case OrderHeld:
+		c.Held += n
+	case OrderPaid:
+		c.Paid += n
+	case OrderReleased:
+		c.Released += n
+	case OrderRefundDue:
+		c.RefundDue += n
+	case OrderRefunded, OrderWithheld:
+		c.Refunded += n
+	}
+}
+
+// ValidID reports whether s can be an order, attempt or buyer id: 1 to 64 bytes
+// of printable UTF-8. Shops choose ids freely; what is printable can neither
+// hold a record's separators nor break a log line.
+func ValidID[T string | []byte](s T) bool {
+	return len(s) > 0 && len(s) <= MaxID && printable(s)
+}
+
+func printable[T string | []byte](s T) bool {
+	for i := 0; i < len(s); {
+		if c := s[i]; c < utf8.RuneSelf {
+			if c < ' ' || c > '~' {
+				return false
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(string(s[i:min(len(s), i+utf8.UTFMax)]))
+		if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) {
+			return false
+		}
+		i += size
+	}
+	return true
+}

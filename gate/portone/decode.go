@@ -1,0 +1,207 @@
+// Package portone knows all of PortOne's field names: it decodes the calls of
+// the confirm process and words the answers to them.
+//
+// Bodies are read by a scanner of its own, because what is bought hangs on
+// them: it holds to RFC 8259 to the letter, sees members that are given twice,
+// never rounds a number, bounds nesting, and allocates nothing, also when it
+// refuses.
+package portone
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// Version is the version of PortOne that made a call; zero is an unknown one.
+type Version uint8
+
+// The versions. Only calls of V2 are signed.
+const (
+	V1 Version = 1
+	V2 Version = 2
+)
+
+const (
+	contentTypeWant = "must be application/json or application/x-www-form-urlencoded"
+	bodyWant        = "must be a confirm call of PortOne, V1 or V2"
+	jsonWant        = "must be one JSON object"
+	nestingWant     = "must not be nested more than 100 deep"
+	mixedWant       = "must not mix the fields of two PortOne versions"
+	onceWant        = "must be given once"
+	typeWant        = "must be Transaction.Confirm"
+	timestampWant   = "must be a time as in RFC 3339"
+	idWant          = "must be 1 to 64 bytes of printable text"
+	amountWant      = "must be a whole number between 0 and 1000000000000"
+)
+
+// shape is where one kind of confirm call keeps what it is about. A body is of
+// the shape that any of its fields belongs to.
+type shape struct {
+	version                Version
+	order, attempt, amount field
+	amountOptional         bool  // older V1 calls have a status instead
+	kind, timestamp        field // unknown where there is none
+}
+
+var shapes = [...]shape{
+	{version: V1, order: merchantUID, attempt: impUID, amount: amount, amountOptional: true},
+	{version: V2, order: paymentID, attempt: txID, amount: totalAmount},
+	{version: V2, order: dataPaymentID, attempt: dataTransactionID, amount: dataTotalAmount, kind: kind, timestamp: timestamp},
+}
+
+// Decode reads the body of a confirm call into c's Order, Attempt and Amount,
+// and leaves the rest of c alone. Every byte kept is copied into c's own slices.
+//
+// It takes V1 and V2's 2024-01-01 as JSON or as a form, and V2's 2024-04-25 as
+// JSON. Unknown fields are ignored. The zero verdict, gate.Held, means decoded;
+// any other is a BadRequest that names what could not be read, and then c keeps
+// what was read before that. An amount that V1 does not send is left unknown.
+func Decode(c *gate.Confirm, contentType, body []byte) (Version, gate.Verdict) {
+	c.Order, c.Attempt, c.Amount = c.Order[:0], c.Attempt[:0], gate.Amount{}
+	var m message
+	mediaType, _, _ := bytes.Cut(contentType, []byte(";"))
+	mediaType = bytes.TrimSpace(mediaType)
+	switch {
+	case bytes.EqualFold(mediaType, []byte("application/json")):
+		if want := m.readJSON(body); want != "" {
+			return 0, gate.Malformed("body", want)
+		}
+	case bytes.EqualFold(mediaType, []byte("application/x-www-form-urlencoded")):
+		m.readForm(body)
+	default:
+		return 0, gate.Malformed("Content-Type", contentTypeWant)
+	}
+	return m.decode(c)
+}
+
+func (m *message) decode(c *gate.Confirm) (Version, gate.Verdict) {
+	if m.repeated != unknown {
+		return 0, gate.Malformed(m.repeated.String(), onceWant)
+	}
+	var found *shape
+	for i := range shapes {
+		if !m.touches(&shapes[i]) {
+			continue
+		}
+		if found != nil {
+			return 0, gate.Malformed("body", mixedWant)
+		}
+		found = &shapes[i]
+	}
+	if found == nil {
+		return 0, gate.Malformed("body", bodyWant)
+	}
+	return found.decode(c, m)
+}
+
+// touches reports whether any field of the shape is there. A timestamp says
+// nothing: anyone may send one.
+func (m *message) touches(s *shape) bool {
+	return m.has(s.order) || m.has(s.attempt) || m.has(s.amount) || m.has(s.kind)
+}
+
+func (s *shape) decode(c *gate.Confirm, m *message) (Version, gate.Verdict) {
+	if s.kind != unknown && !m.values[s.kind].is("Transaction.Confirm") {
+		return 0, gate.Malformed(s.kind.String(), typeWant)
+	}
+	if s.timestamp != unknown && !m.values[s.timestamp].isTime() {
+		return 0, gate.Malformed(s.timestamp.String(), timestampWant)
+	}
+	var ok bool
+	if c.Order, ok = m.values[s.order].appendID(c.Order); !ok {
+		return 0, gate.Malformed(s.order.String(), idWant)
+	}
+	if c.Attempt, ok = m.values[s.attempt].appendID(c.Attempt); !ok {
+		return 0, gate.Malformed(s.attempt.String(), idWant)
+	}
+	if s.amountOptional && !m.has(s.amount) {
+		return s.version, gate.Verdict{}
+	}
+	if c.Amount.Value, c.Amount.Known = m.values[s.amount].amount(); !c.Amount.Known {
+		return 0, gate.Malformed(s.amount.String(), amountWant)
+	}
+	return s.version, gate.Verdict{}
+}
+
+// appendID appends the id in v to dst, or empties dst where there is none.
+func (v value) appendID(dst []byte) ([]byte, bool) {
+	id, ok := v.appendText(dst[:0], gate.MaxID)
+	if !ok || !gate.ValidID(id) {
+		return id[:0], false
+	}
+	return id, true
+}
+
+func (v value) is(want string) bool {
+	var scratch [maxText]byte
+	text, ok := v.appendText(scratch[:0], len(want))
+	return ok && string(text) == want
+}
+
+func (v value) isTime() bool {
+	var scratch [maxText]byte
+	var t time.Time
+	text, ok := v.appendText(scratch[:0], len("2006-01-02T15:04:05.000000000+09:00"))
+	return ok && t.UnmarshalText(text) == nil
+}
+
+// amount returns the amount in v: a JSON number, or a form's text that is one.
+func (v value) amount() (int64, bool) {
+	if v.syntax == jsonNumber {
+		return parseAmount(v.raw)
+	}
+	var scratch [maxText]byte
+	text, ok := v.appendText(scratch[:0], gate.MaxID)
+	if v.syntax != formText || !ok || len(text) == 0 || numberLen(text) != len(text) {
+		return 0, false
+	}
+	return parseAmount(text)
+}
+
+// parseAmount returns the value of a JSON number if it is a whole one from 0 to
+// gate.MaxAmount. Senders that keep amounts as doubles write 110000.0 or 1.1E7,
+// so these are read too, exactly; a number whose exponent makes it less, such as
+// 10e-1, is not.
+func parseAmount(number []byte) (int64, bool) {
+	zeros := int64(0)
+	if e := bytes.IndexAny(number, "eE"); e >= 0 {
+		var ok bool
+		if zeros, ok = parseDigits(0, bytes.TrimPrefix(number[e+1:], []byte("+"))); !ok {
+			return 0, false
+		}
+		number = number[:e]
+	}
+	whole, fraction, _ := bytes.Cut(number, []byte("."))
+	fraction = bytes.TrimRight(fraction, "0")
+	zeros -= int64(len(fraction))
+	n, ok := parseDigits(0, whole)
+	if ok {
+		n, ok = parseDigits(n, fraction)
+	}
+	if !ok || zeros < 0 || zeros > 12 {
+		return 0, false
+	}
+	for range zeros {
+		n *= 10
+		if n > gate.MaxAmount {
+			return 0, false
+		}
+	}
+	return n, true
+}
+
+// parseDigits reads digits that continue the number n. It fails at anything
+// else, such as a sign, and where the number would pass gate.MaxAmount.
+func parseDigits(n int64, digits []byte) (int64, bool) {
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		if n = n*10 + int64(c-'0'); n > gate.MaxAmount {
+			return 0, false
+		}
+	}
+	return n, true
+}

@@ -1,0 +1,118 @@
+package redistest
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Do sends one command on a connection of its own and returns the reply: nil,
+// an int64, a string or a []any of these. An argument is sent as fmt prints it.
+// An error, or no reply within ten seconds, fails the test.
+func (s *Server) Do(t testing.TB, args ...any) any {
+	t.Helper()
+	reply, err := s.do(args...)
+	if err != nil {
+		t.Fatalf("%v on %s: %v", args, s.Addr(), err)
+	}
+	return reply
+}
+
+// do speaks just enough RESP2 for Do: a client library would pool, retry and
+// log, all of which a test wants to see the server without.
+func (s *Server) do(args ...any) (any, error) {
+	conn, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return nil, err
+	}
+	var request bytes.Buffer
+	fmt.Fprintf(&request, "*%d\r\n", len(args))
+	for _, arg := range args {
+		text := fmt.Sprint(arg)
+		fmt.Fprintf(&request, "$%d\r\n%s\r\n", len(text), text)
+	}
+	if _, err := conn.Write(request.Bytes()); err != nil {
+		return nil, err
+	}
+	reply, err := readReply(bufio.NewReader(conn))
+	if err != nil {
+		return nil, fmt.Errorf("reading the reply: %w", err)
+	}
+	if refused, ok := reply.(error); ok {
+		return nil, refused
+	}
+	return reply, nil
+}
+
+// readReply reads one RESP2 value. An error that the server sent is a value.
+func readReply(r *bufio.Reader) (any, error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return nil, err
+	}
+	kind, text := line[0], strings.TrimSuffix(line[1:], "\r\n")
+	switch kind {
+	case '+':
+		return text, nil
+	case '-':
+		return errors.New(text), nil
+	}
+	number, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil:
+		return nil, err
+	case kind == ':':
+		return number, nil
+	case number < 0:
+		return nil, nil
+	case kind == '$':
+		bulk := make([]byte, number+2) // with its \r\n
+		_, err := io.ReadFull(r, bulk)
+		return string(bulk[:number]), err
+	case kind == '*':
+		list := make([]any, number)
+		for i := range list {
+			if list[i], err = readReply(r); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	}
+	return nil, fmt.Errorf("%q is no RESP2", line)
+}
+
+// info sends a command that answers in lines of "name:value", like INFO.
+func (s *Server) info(command ...any) (map[string]string, error) {
+	reply, err := s.do(command...)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{}
+	for line := range strings.Lines(fmt.Sprint(reply)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			values[name] = value
+		}
+	}
+	return values, nil
+}
+
+// pairs reads a reply that is a list of names, each followed by its value.
+func pairs(reply any) map[string]string {
+	list, _ := reply.([]any)
+	values := map[string]string{}
+	for i := 0; i+1 < len(list); i += 2 {
+		values[fmt.Sprint(list[i])] = fmt.Sprint(list[i+1])
+	}
+	return values
+}

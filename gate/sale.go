@@ -1,0 +1,156 @@
+package gate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Bounds of a sale. They keep one script call, one record and one ledger entry
+// of a size that Redis handles in well under a millisecond.
+const (
+	MaxSKUs     = 1000          // in one sale
+	MaxLines    = 20            // in one cart
+	MaxName     = 64            // bytes of a sale or SKU name
+	MaxID       = 64            // bytes of an order, attempt or buyer id
+	MaxAttempts = 8             // attempts kept for one order
+	MaxUnits    = 1_000_000_000 // units of one SKU, and of one line
+)
+
+// SKU is what is counted in a sale.
+type SKU struct {
+	Name  string `json:"name"`
+	Stock int64  `json:"stock"`           // units put on sale
+	Price *int64 `json:"price,omitempty"` // in PortOne's unit of amount; nil means that amounts are not compared
+}
+
+// Settings are everything about a sale that an operator may change while it
+// runs. They are one register: read with its version, written back whole.
+type Settings struct {
+	OpensAt  time.Time         `json:"opens_at"`  // first instant of the window, in whole milliseconds
+	ClosesAt time.Time         `json:"closes_at"` // first instant after the window
+	Hold     time.Duration     `json:"hold"`      // how long units are kept for an order that is being paid
+	PerBuyer int64             `json:"per_buyer"` // units one buyer may have, 0 for no limit
+	Paused   bool              `json:"paused"`
+	Messages map[string]string `json:"messages,omitempty"` // sentences shown to buyers, by refusal code
+	SKUs     []SKU             `json:"skus"`
+}
+
+// Sale is one launch: its name, its run and its settings.
+type Sale struct {
+	Name string
+	Run  int64 // tells a rehearsal from the real thing under the same name; at least 1
+	Settings
+}
+
+// Equal reports whether two settings mean the same.
+func (s Settings) Equal(o Settings) bool {
+	return s.OpensAt.Equal(o.OpensAt) && s.ClosesAt.Equal(o.ClosesAt) && s.Hold == o.Hold &&
+		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && maps.Equal(s.Messages, o.Messages) &&
+		slices.EqualFunc(s.SKUs, o.SKUs, SKU.equal)
+}
+
+func (s SKU) equal(o SKU) bool {
+	if (s.Price == nil) != (o.Price == nil) || s.Price != nil && *s.Price != *o.Price {
+		return false
+	}
+	return s.Name == o.Name && s.Stock == o.Stock
+}
+
+// ValidName reports whether s can name a sale or a SKU: 1 to 64 of A-Z a-z 0-9 _ . -
+// Such a name is safe in a Redis key, a metric label, a URL path and a line list.
+func ValidName[T string | []byte](s T) bool {
+	if len(s) == 0 || len(s) > MaxName {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
+
+// Units counts one SKU. After every script Total = Left + Held + Paid + Withheld.
+type Units struct {
+	Total    int64 `json:"total"`
+	Left     int64 `json:"left"` // below zero only after a merge, until it is made up
+	Held     int64 `json:"held"`
+	Paid     int64 `json:"paid"`
+	Withheld int64 `json:"withheld"` // refunded and not put back on sale
+}
+
+// Sum returns Left + Held + Paid + Withheld, which must be Total.
+func (u Units) Sum() int64 { return u.Left + u.Held + u.Paid + u.Withheld }
+
+// State is a sale as the store holds it at one instant.
+type State struct {
+	Sale
+	Version int64            // of the settings, raised by each change
+	Seq     int64            // of the newest ledger entry; never falls, not even in a new run
+	Term    int64            // reign of the Redis server that decides
+	Now     time.Time        // the store's clock when this was read
+	Deleted time.Time        // zero unless only the tombstone is left
+	Units   map[string]Units // by SKU
+	Orders  OrderCounts
+}
+
+// Phase names what the sale does with a new order at the given time: "open",
+// "not_open", "closed", "paused" or "deleted".
+func (s *State) Phase(now time.Time) string {
+	switch {
+	case !s.Deleted.IsZero():
+		return "deleted"
+	case s.Paused:
+		return "paused"
+	case now.Before(s.OpensAt):
+		return "not_open"
+	case !now.Before(s.ClosesAt):
+		return "closed"
+	}
+	return "open"
+}
+
+// Validate checks what holds for any sale, however it was written down.
+func (s *Sale) Validate() error {
+	switch {
+	case !ValidName(s.Name):
+		return fmt.Errorf("sale name %q: use 1 to %d of A-Z a-z 0-9 _ . -", s.Name, MaxName)
+	case s.Run < 1:
+		return fmt.Errorf("run %d: must be at least 1", s.Run)
+	case !s.ClosesAt.After(s.OpensAt):
+		return fmt.Errorf("closes_at must be after opens_at")
+	case s.Hold < time.Second || s.Hold > 24*time.Hour:
+		return fmt.Errorf("hold %s: must be between 1s and 24h", s.Hold)
+	case s.PerBuyer < 0 || s.PerBuyer > MaxUnits:
+		return fmt.Errorf("per_buyer %d: must be between 0 (no limit) and %d", s.PerBuyer, MaxUnits)
+	case len(s.SKUs) == 0 || len(s.SKUs) > MaxSKUs:
+		return fmt.Errorf("%d SKUs: a sale has 1 to %d", len(s.SKUs), MaxSKUs)
+	}
+	seen := make(map[string]bool, len(s.SKUs))
+	for _, k := range s.SKUs {
+		switch {
+		case !ValidName(k.Name):
+			return fmt.Errorf("SKU name %q: use 1 to %d of A-Z a-z 0-9 _ . -", k.Name, MaxName)
+		case seen[k.Name]:
+			return fmt.Errorf("SKU %q is listed twice", k.Name)
+		case k.Stock < 0 || k.Stock > MaxUnits:
+			return fmt.Errorf("stock %d of SKU %q: must be between 0 and %d", k.Stock, k.Name, MaxUnits)
+		case k.Price != nil && (*k.Price < 0 || *k.Price > MaxAmount):
+			return fmt.Errorf("price %d of SKU %q: must be between 0 and %d", *k.Price, k.Name, int64(MaxAmount))
+		}
+		seen[k.Name] = true
+	}
+	for code, text := range s.Messages {
+		if c, ok := ParseCode(code); !ok || c == Held {
+			return fmt.Errorf("message for %q: there is no such refusal; the codes are %s", code, refusalList())
+		}
+		if len(text) == 0 || len(text) > 500 || !printable(text) {
+			return fmt.Errorf("message for %q: must be 1 to 500 bytes of printable text", code)
+		}
+	}
+	return nil
+}

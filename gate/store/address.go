@@ -1,0 +1,141 @@
+package store
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// AddressForms says which addresses Open takes.
+const AddressForms = "redis://[USER:PASSWORD@]HOST[:PORT][/DB], redis+sentinel://[USER:PASSWORD@]HOST[,HOST…]/MASTER[/DB] " +
+	"or redis+cluster://[USER:PASSWORD@]HOST[,HOST…]; rediss for TLS"
+
+type topology int
+
+const (
+	single topology = iota
+	sentinel
+	cluster
+)
+
+// address is a parsed --redis address.
+type address struct {
+	topology topology
+	hosts    []string
+	user     *url.Userinfo
+	master   string
+	db       int
+	tls      *tls.Config
+	query    url.Values
+}
+
+// parseAddress reads an address. Its errors never show the password.
+func parseAddress(text string) (a address, err error) {
+	scheme, rest, found := strings.Cut(text, "://")
+	if !found {
+		return a, fmt.Errorf("the Redis address has no scheme: write %s", AddressForms)
+	}
+	secure := strings.HasPrefix(scheme, "rediss")
+	defaultPort := "6379"
+	switch scheme {
+	case "redis", "rediss":
+	case "redis+sentinel", "rediss+sentinel":
+		a.topology, defaultPort = sentinel, "26379"
+	case "redis+cluster", "rediss+cluster":
+		a.topology = cluster
+	default:
+		return a, fmt.Errorf("the Redis address has the unknown scheme %q: write %s", scheme, AddressForms)
+	}
+
+	rest, query, _ := strings.Cut(rest, "?")
+	if a.query, err = url.ParseQuery(query); err != nil {
+		return a, fmt.Errorf("the Redis address has an unreadable query")
+	}
+	for key := range a.query {
+		if a.topology != sentinel || key != "sentinel_username" && key != "sentinel_password" {
+			return a, fmt.Errorf("the Redis address has the unknown option %q", key)
+		}
+	}
+	hosts, path, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(hosts, '@'); at >= 0 {
+		u, err := url.Parse("redis://" + hosts[:at] + "@host")
+		if err != nil {
+			return a, fmt.Errorf("the Redis address has an unreadable user or password: percent-encode what is not a letter or digit")
+		}
+		a.user, hosts = u.User, hosts[at+1:]
+	}
+	for host := range strings.SplitSeq(hosts, ",") {
+		host, err := withPort(host, defaultPort)
+		if err != nil {
+			return a, err
+		}
+		a.hosts = append(a.hosts, host)
+	}
+	if a.topology == single && len(a.hosts) > 1 {
+		return a, fmt.Errorf("the Redis address names %d hosts: use redis+sentinel:// or redis+cluster:// for several", len(a.hosts))
+	}
+	if secure {
+		a.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+		if a.topology == single {
+			a.tls.ServerName, _, _ = net.SplitHostPort(a.hosts[0])
+		}
+	}
+	return a, a.parsePath(path)
+}
+
+func (a *address) parsePath(path string) error {
+	db := path
+	if a.topology == sentinel {
+		a.master, db, _ = strings.Cut(path, "/")
+		if a.master == "" {
+			return fmt.Errorf("the Redis address lacks the name that the Sentinels know the primary by: write redis+sentinel://HOST,HOST/MASTER")
+		}
+	}
+	if db == "" {
+		return nil
+	}
+	var err error
+	if a.db, err = strconv.Atoi(db); err != nil || a.db < 0 {
+		return fmt.Errorf("the Redis address has the database %q: it must be a number", db)
+	}
+	if a.topology == cluster && a.db != 0 {
+		return fmt.Errorf("the Redis address names database %d: a Cluster has only 0", a.db)
+	}
+	return nil
+}
+
+func withPort(host, port string) (string, error) {
+	name := host
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		name, port = h, p
+	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		name = host[1 : len(host)-1]
+	}
+	if n, err := strconv.Atoi(port); name == "" || err != nil || n < 1 || n > 65535 {
+		return "", fmt.Errorf("the Redis address has the host %q: write HOST or HOST:PORT", host)
+	}
+	return net.JoinHostPort(name, port), nil
+}
+
+// options turns the address into the client's options. Nothing is retried
+// silently: what is sent once more is the callers' decision.
+func (a *address) options(o Options) *redis.UniversalOptions {
+	u := &redis.UniversalOptions{
+		Addrs: a.hosts, DB: a.db, MasterName: a.master, TLSConfig: a.tls, IsClusterMode: a.topology == cluster,
+		SentinelUsername: a.query.Get("sentinel_username"), SentinelPassword: a.query.Get("sentinel_password"),
+		ClientName: "flashgate", Protocol: 2, DisableIdentity: true,
+		MaxRetries: -1, DialerRetries: 1,
+		DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, ContextTimeoutEnabled: true,
+		PoolSize: 8, PipelinePoolSize: -1,
+	}
+	if a.user != nil {
+		u.Username = a.user.Username()
+		u.Password, _ = a.user.Password()
+	}
+	return u
+}

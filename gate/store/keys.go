@@ -1,0 +1,25 @@
+package store
+
+// salesKey holds the names of the sales. It is the only key outside of a sale's
+// slot, so it is never touched by a script.
+const salesKey = "fg:sales"
+
+// keys are the keys of one sale. The hash tag {sale} keeps them in one slot of
+// a Cluster, so that a script may use them together.
+type keys struct {
+	sale, orders, buyers, ledger, due, gates string
+}
+
+func keysOf(sale string) keys {
+	k := "fg:{" + sale + "}"
+	return keys{sale: k, orders: k + ":orders", buyers: k + ":buyers", ledger: k + ":ledger", due: k + ":due", gates: k + ":gates"}
+}
+
+func (k keys) all() []string {
+	return []string{k.sale, k.orders, k.buyers, k.ledger, k.due, k.gates}
+}
+
+// deciding are the keys of the confirm script, in its order.
+func (k keys) deciding() []string {
+	return []string{k.sale, k.orders, k.buyers, k.ledger, k.due}
+}

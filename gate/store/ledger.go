@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// ErrNoOrder says that no confirm of that order was ever accepted in this run.
+var ErrNoOrder = errors.New("no such order")
+
+// ledgerPage is how many entries are read at once: an entry may hold a whole
+// batch.
+const ledgerPage = 200
+
+// Order reads what is known of an order. It returns ErrNoOrder where that is nothing.
+func (s *Store) Order(ctx context.Context, sale, id string) (gate.Order, error) {
+	record, err := s.client.HGet(ctx, keysOf(sale).orders, id).Result()
+	if errors.Is(err, redis.Nil) {
+		return gate.Order{}, ErrNoOrder
+	}
+	if err != nil {
+		return gate.Order{}, fmt.Errorf("read order %q of sale %s from Redis: %w", id, sale, err)
+	}
+	return parseRecord(id, record)
+}
+
+// Ledger reads a sale's ledger from the entry with number from on, oldest
+// first. It ends with the entries that there are; an error ends it too.
+func (s *Store) Ledger(ctx context.Context, sale string, from int64) iter.Seq2[*gate.Entry, error] {
+	return func(yield func(*gate.Entry, error) bool) {
+		for start := strconv.FormatInt(from, 10); ; {
+			page, err := s.entries(ctx, "XRANGE", keysOf(sale).ledger, start, "+")
+			if err != nil {
+				yield(nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err))
+				return
+			}
+			for _, e := range page {
+				if !yield(e, nil) {
+					return
+				}
+				start = strconv.FormatInt(e.Seq+1, 10)
+			}
+			if len(page) < ledgerPage {
+				return
+			}
+		}
+	}
+}
+
+// Story returns the ledger entries that changed an order, oldest first, each
+// with this order's records alone. Progress is told how many entries were read.
+func (s *Store) Story(ctx context.Context, sale, id string, progress func(read int)) ([]*gate.Entry, error) {
+	if _, err := s.Order(ctx, sale, id); err != nil {
+		return nil, err
+	}
+	var story []*gate.Entry
+	for end, read, first := "+", 0, false; !first; { // from the newest back to revision 1
+		page, err := s.entries(ctx, "XREVRANGE", keysOf(sale).ledger, end, "-")
+		if err != nil {
+			return nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err)
+		}
+		for _, e := range page {
+			e.Orders = slices.DeleteFunc(e.Orders, func(o gate.Order) bool { return o.ID != id })
+			if len(e.Orders) > 0 {
+				story = append(story, e)
+				first = first || e.Orders[0].Revision == 1
+			}
+			end = "(" + strconv.FormatInt(e.Seq, 10) + "-0"
+		}
+		read += len(page)
+		progress(read)
+		first = first || len(page) < ledgerPage
+	}
+	slices.Reverse(story)
+	return story, nil
+}
+
+// entries reads a page of a ledger. It does without the client's own reader of
+// streams, which returns maps: an entry's fields have an order, and an order of
+// the sale may be named like one of them.
+func (s *Store) entries(ctx context.Context, command, key, start, end string) ([]*gate.Entry, error) {
+	reply, err := s.client.Do(ctx, command, key, start, end, "COUNT", ledgerPage).Slice()
+	if err != nil {
+		return nil, fmt.Errorf("ask Redis for entries: %w", err)
+	}
+	page := make([]*gate.Entry, 0, len(reply))
+	for _, item := range reply {
+		pair, _ := item.([]any)
+		if len(pair) != 2 {
+			return nil, fmt.Errorf("%w: %v", errEntry, item)
+		}
+		values, _ := pair[1].([]any)
+		fields := make([]string, len(values))
+		for i, v := range values {
+			fields[i], _ = v.(string)
+		}
+		e, err := parseEntry(fmt.Sprint(pair[0]), fields)
+		if err != nil {
+			return nil, err
+		}
+		page = append(page, e)
+	}
+	return page, nil
+}

@@ -1,0 +1,53 @@
+package store
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+)
+
+// Metrics are the store's own. A nil *Metrics counts nothing.
+type Metrics struct {
+	registerer prometheus.Registerer
+	changes    *prometheus.CounterVec
+}
+
+// NewMetrics registers the store's metrics.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		registerer: r,
+		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_redis_server_changes_total",
+			Help: "Times a lane met another Redis server than before: a failover, a restart, or a Cluster's move.",
+		}, []string{"sale"}),
+	}
+	r.MustRegister(m.changes)
+	return m
+}
+
+func (m *Metrics) changed(sale string) {
+	if m != nil {
+		m.changes.WithLabelValues(sale).Inc()
+	}
+}
+
+// watch shows the connection pool of everything but the lanes, which have one
+// connection each.
+func (m *Metrics) watch(client redis.UniversalClient) {
+	if m == nil {
+		return
+	}
+	gauge := func(name, help string, read func(*redis.PoolStats) uint32) {
+		m.registerer.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help},
+			func() float64 { return float64(read(client.PoolStats())) }))
+	}
+	counter := func(name, help string, read func(*redis.PoolStats) uint32) {
+		m.registerer.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
+			func() float64 { return float64(read(client.PoolStats())) }))
+	}
+	gauge("flashgate_redis_pool_connections", "Connections in the Redis pool.",
+		func(s *redis.PoolStats) uint32 { return s.TotalConns })
+	gauge("flashgate_redis_pool_idle_connections", "Connections in the Redis pool that nobody uses.",
+		func(s *redis.PoolStats) uint32 { return s.IdleConns })
+	counter("flashgate_redis_pool_timeouts_total", "Times a connection was waited for in vain.",
+		func(s *redis.PoolStats) uint32 { return s.Timeouts })
+}

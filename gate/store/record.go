@@ -1,0 +1,185 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// A record is a version byte and the order's state, then fields in fixed order
+// with fieldSep between them: revision, buyer, lines, amount, balance,
+// attempts, taken, deadline, settled. Ids are printable, so no separator can
+// occur in one. Empty is unknown. Times are milliseconds since 1970.
+const (
+	recordVersion = '1'
+	fieldSep      = "\x1f"
+	attemptSep    = "\x1e"
+	recordFields  = 10
+)
+
+// appendHold appends the record of a first hold up to its times, which the
+// script adds.
+func appendHold(b []byte, c *gate.Confirm) []byte {
+	b = append(b, recordVersion, byte(gate.OrderHeld))
+	b = append(b, fieldSep+"1"+fieldSep...)
+	b = append(b, c.Buyer...)
+	b = append(b, fieldSep...)
+	b = appendLines(b, c.Lines)
+	b = append(b, fieldSep...)
+	if c.Amount.Known {
+		b = strconv.AppendInt(b, c.Amount.Value, 10)
+	}
+	b = append(b, fieldSep+fieldSep...)
+	b = append(b, byte(gate.AttemptOpen))
+	b = append(b, c.Attempt...)
+	return append(b, fieldSep...)
+}
+
+func appendLines(b []byte, lines []gate.Line) []byte {
+	for i, l := range lines {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, l.SKU...)
+		b = append(b, ':')
+		b = strconv.AppendInt(b, l.Quantity, 10)
+	}
+	return b
+}
+
+// parseRecord reads an order's record.
+func parseRecord(id, record string) (gate.Order, error) {
+	o := gate.Order{ID: id}
+	f := strings.Split(record, fieldSep)
+	if len(f) != recordFields || len(f[0]) != 2 || f[0][0] != recordVersion {
+		return o, fmt.Errorf("the record of order %q is not of a version that this program knows: %q", id, record)
+	}
+	var p parser
+	o.State = gate.OrderState(f[0][1])
+	o.Revision = p.int(f[1])
+	o.Buyer = f[2]
+	o.Lines = p.lines(f[3])
+	o.Amount = p.amount(f[4])
+	o.Balance = p.amount(f[5])
+	for a := range strings.SplitSeq(f[6], attemptSep) {
+		if a != "" {
+			o.Attempts = append(o.Attempts, gate.Attempt{State: gate.AttemptState(a[0]), ID: a[1:]})
+		}
+	}
+	o.Taken, o.Deadline, o.Settled = p.time(f[7]), p.time(f[8]), p.time(f[9])
+	if p.err != nil {
+		return o, fmt.Errorf("read the record of order %q: %w", id, p.err)
+	}
+	return o, nil
+}
+
+// parser reads fields and keeps the first error.
+type parser struct{ err error }
+
+func (p *parser) int(s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		p.fail("%w", err)
+	}
+	return n
+}
+
+func (p *parser) amount(s string) gate.Amount {
+	if s == "" {
+		return gate.Amount{}
+	}
+	return gate.Amount{Value: p.int(s), Known: true}
+}
+
+func (p *parser) time(s string) time.Time {
+	if s == "" {
+		return time.Time{}
+	}
+	return time.UnixMilli(p.int(s))
+}
+
+func (p *parser) lines(s string) []gate.Line {
+	var lines []gate.Line
+	for line := range strings.SplitSeq(s, ",") {
+		sku, quantity, found := strings.Cut(line, ":")
+		if !found {
+			p.fail("line %q has no quantity", line)
+		}
+		lines = append(lines, gate.Line{SKU: sku, Quantity: p.int(quantity)})
+	}
+	return lines
+}
+
+// units reads "total,left,held,paid,withheld".
+func (p *parser) units(s string) gate.Units {
+	f := strings.Split(s, ",")
+	if len(f) != 5 {
+		p.fail("counters %q are not five numbers", s)
+		return gate.Units{}
+	}
+	return gate.Units{Total: p.int(f[0]), Left: p.int(f[1]), Held: p.int(f[2]), Paid: p.int(f[3]), Withheld: p.int(f[4])}
+}
+
+// counts reads "asking,held,paid,released,refund_due,refunded".
+func (p *parser) counts(s string) gate.OrderCounts {
+	f := strings.Split(s, ",")
+	if len(f) != 6 {
+		p.fail("order counts %q are not six numbers", s)
+		return gate.OrderCounts{}
+	}
+	return gate.OrderCounts{
+		Asking: p.int(f[0]), Held: p.int(f[1]), Paid: p.int(f[2]),
+		Released: p.int(f[3]), RefundDue: p.int(f[4]), Refunded: p.int(f[5]),
+	}
+}
+
+func (p *parser) fail(format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf(format, args...)
+	}
+}
+
+var errEntry = errors.New("the entry is not of a version that this program knows")
+
+// parseEntry reads a ledger entry: its id "SEQ-0" and its flat list of fields.
+// The first four are e (version, term, time, kind, who), c (counters), o (order
+// counts) and s (run, version, settings, or empty); the others are order and record.
+func parseEntry(id string, f []string) (*gate.Entry, error) {
+	if len(f) < 8 || len(f)%2 != 0 || f[0] != "e" || f[2] != "c" || f[4] != "o" || f[6] != "s" {
+		return nil, fmt.Errorf("ledger entry %s: %w", id, errEntry)
+	}
+	head := strings.Split(f[1], fieldSep)
+	if len(head) != 5 || head[0] != string(recordVersion) {
+		return nil, fmt.Errorf("ledger entry %s: %w", id, errEntry)
+	}
+	var p parser
+	seq, _, _ := strings.Cut(id, "-")
+	e := &gate.Entry{
+		Seq: p.int(seq), Term: p.int(head[1]), Time: p.time(head[2]), Kind: head[3], Who: head[4],
+		Counters: map[string]gate.Units{}, Counts: p.counts(f[5]),
+	}
+	if f[3] != "" {
+		for c := range strings.SplitSeq(f[3], ";") {
+			sku, units, _ := strings.Cut(c, ":")
+			e.Counters[sku] = p.units(units)
+		}
+	}
+	if f[7] != "" {
+		e.Settings = p.settingsEntry(f[7])
+	}
+	if p.err != nil {
+		return nil, fmt.Errorf("ledger entry %s: %w", id, p.err)
+	}
+	for i := 8; i < len(f); i += 2 {
+		o, err := parseRecord(f[i], f[i+1])
+		if err != nil {
+			return nil, fmt.Errorf("ledger entry %s: %w", id, err)
+		}
+		e.Orders = append(e.Orders, o)
+	}
+	return e, nil
+}

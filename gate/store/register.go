@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/luascripts"
+)
+
+// Create implements gate.Register.
+func (s *Store) Create(ctx context.Context, who string, sale gate.Sale, drop bool) error {
+	settings, err := settingsArgs(&sale.Settings)
+	if err != nil {
+		return err
+	}
+	args := append([]any{s.now(), who, sale.Run, yes(drop)}, settings...)
+	reply, err := s.run(ctx, luascripts.Create, keysOf(sale.Name).all(), args...)
+	if err != nil {
+		return err
+	}
+	switch word(reply) {
+	case "created":
+		return s.list(ctx, sale.Name)
+	case "exists", "deleted":
+		// The name may be missing from the list if its creator was cut off here.
+		if err := s.list(ctx, sale.Name); err != nil {
+			return err
+		}
+		return gate.ErrExists
+	case "held":
+		return &gate.HeldError{Sale: sale.Name, Units: number(reply, 1)}
+	}
+	return unknownReply(luascripts.Create, reply)
+}
+
+// list makes the sale known to the gates.
+func (s *Store) list(ctx context.Context, sale string) error {
+	if err := s.client.SAdd(ctx, salesKey, sale).Err(); err != nil {
+		return fmt.Errorf("make sale %s known to the gates (apply it again): %w", sale, err)
+	}
+	return nil
+}
+
+// Configure implements gate.Register.
+func (s *Store) Configure(ctx context.Context, who, kind, sale string, version int64, next gate.Settings) error {
+	settings, err := settingsArgs(&next)
+	if err != nil {
+		return err
+	}
+	k := keysOf(sale)
+	args := append([]any{s.now(), who, kind, version}, settings...)
+	reply, err := s.run(ctx, luascripts.Configure, []string{k.sale, k.ledger}, args...)
+	if err != nil {
+		return err
+	}
+	switch word(reply) {
+	case "done":
+		return nil
+	case "-":
+		return gate.ErrNoSale
+	case "version":
+		return gate.ErrChanged
+	case "below", "used":
+		return stockError(sale, next, reply)
+	}
+	return unknownReply(luascripts.Configure, reply)
+}
+
+// stockError reads {"below" or "used", SKU, counters}.
+func stockError(sale string, next gate.Settings, reply []any) error {
+	var p parser
+	e := &gate.StockError{Sale: sale, SKU: fmt.Sprint(reply[1]), Stock: -1, Units: p.units(fmt.Sprint(reply[2]))}
+	for _, k := range next.SKUs {
+		if k.Name == e.SKU {
+			e.Stock = k.Stock
+		}
+	}
+	if p.err != nil {
+		return p.err
+	}
+	return e
+}
+
+// Delete implements gate.Register.
+func (s *Store) Delete(ctx context.Context, who, sale string, drop bool) error {
+	reply, err := s.run(ctx, luascripts.Delete, keysOf(sale).all(), s.now(), who, yes(drop))
+	if err != nil {
+		return err
+	}
+	switch word(reply) {
+	case "deleted":
+		return nil
+	case "-":
+		return gate.ErrNoSale
+	case "held":
+		return &gate.HeldError{Sale: sale, Units: number(reply, 1)}
+	}
+	return unknownReply(luascripts.Delete, reply)
+}
+
+func yes(on bool) string {
+	if on {
+		return "1"
+	}
+	return ""
+}
+
+func word(reply []any) string {
+	if len(reply) == 0 {
+		return ""
+	}
+	w, _ := reply[0].(string)
+	return w
+}
+
+func number(reply []any, i int) int64 {
+	if len(reply) <= i {
+		return 0
+	}
+	n, _ := reply[i].(int64)
+	return n
+}
+
+func unknownReply(script luascripts.Script, reply []any) error {
+	return fmt.Errorf("the script %s gave a reply that this program does not know: %v", script.Name, reply)
+}

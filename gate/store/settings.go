@@ -1,0 +1,96 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// The settings register is kept as JSON; what scripts read of it is kept beside
+// it in fields of its own, written by the same script.
+
+// settingsJSON is the stored form. Times are milliseconds.
+type settingsJSON struct {
+	OpensAt  int64             `json:"opens_ms"`
+	ClosesAt int64             `json:"closes_ms"`
+	Hold     int64             `json:"hold_ms"`
+	PerBuyer int64             `json:"per_buyer"`
+	Paused   bool              `json:"paused"`
+	Messages map[string]string `json:"messages,omitempty"`
+	SKUs     []gate.SKU        `json:"skus"`
+}
+
+// settingsArgs are the arguments that create and configure share: what scripts
+// read, the JSON, then SKU and stock of each SKU.
+func settingsArgs(s *gate.Settings) ([]any, error) {
+	text, err := json.Marshal(settingsJSON{
+		OpensAt: s.OpensAt.UnixMilli(), ClosesAt: s.ClosesAt.UnixMilli(), Hold: s.Hold.Milliseconds(),
+		PerBuyer: s.PerBuyer, Paused: s.Paused, Messages: s.Messages, SKUs: s.SKUs,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("write the settings down: %w", err)
+	}
+	args := []any{
+		s.OpensAt.UnixMilli(), s.ClosesAt.UnixMilli(), s.Hold.Milliseconds(), s.PerBuyer,
+		flag(s.Paused), text,
+	}
+	for _, k := range s.SKUs {
+		args = append(args, k.Name, k.Stock)
+	}
+	return args, nil
+}
+
+func flag(on bool) string {
+	if on {
+		return "1"
+	}
+	return "0"
+}
+
+func (p *parser) settings(text string) gate.Settings {
+	var s settingsJSON
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		p.fail("settings: %w", err)
+	}
+	return gate.Settings{
+		OpensAt: time.UnixMilli(s.OpensAt), ClosesAt: time.UnixMilli(s.ClosesAt),
+		Hold:     time.Duration(s.Hold) * time.Millisecond,
+		PerBuyer: s.PerBuyer, Paused: s.Paused, Messages: s.Messages, SKUs: s.SKUs,
+	}
+}
+
+// settingsEntry reads run, version and settings from a ledger entry.
+func (p *parser) settingsEntry(text string) *gate.SettingsEntry {
+	f := strings.SplitN(text, fieldSep, 3)
+	if len(f) != 3 {
+		p.fail("settings %q are not run, version and JSON", text)
+		return nil
+	}
+	return &gate.SettingsEntry{Run: p.int(f[0]), Version: p.int(f[1]), Settings: p.settings(f[2])}
+}
+
+// parseState reads a sale's hash.
+func parseState(name string, now int64, hash map[string]string) (gate.State, error) {
+	var p parser
+	s := gate.State{Now: time.UnixMilli(now), Seq: p.int(hash["seq"]), Term: p.int(hash["term"])}
+	s.Name, s.Run = name, p.int(hash["run"])
+	s.Deleted = p.time(hash["deleted"])
+	if s.Deleted.IsZero() {
+		s.Version = p.int(hash["version"])
+		s.Settings = p.settings(hash["settings"])
+		s.Orders = p.counts(hash["orders"])
+		s.Units = map[string]gate.Units{}
+		for field, value := range hash {
+			if sku, ok := strings.CutPrefix(field, "sku:"); ok {
+				s.Units[sku] = p.units(value)
+			}
+		}
+	}
+	if p.err != nil {
+		return s, fmt.Errorf("read what Redis holds of sale %s: %w", name, p.err)
+	}
+	return s, nil
+}

@@ -1,0 +1,142 @@
+// Package store keeps sales in Redis: keys, records, script calls, and the
+// connections that the lanes decide on. The embedded store is an in-memory
+// Redis in the same process.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/luascripts"
+)
+
+// Options of a Store. Log is needed; the zero value of the others is usable.
+type Options struct {
+	Who     string        // what the ledger names as the author of each change
+	Timeout time.Duration // of one call to Redis without the wait for replicas; default 500 ms
+
+	// WaitReplicas is how many replicas must have a hold before it is answered
+	// 200, and WaitTimeout how long they get; 0 does not wait.
+	WaitReplicas int
+	WaitTimeout  time.Duration
+
+	// Now replaces Redis' clock in tests.
+	Now     func() time.Time
+	Metrics *Metrics
+	Log     *slog.Logger
+}
+
+// Store is a connection to the Redis that holds the sales.
+type Store struct {
+	address address
+	client  redis.UniversalClient // for everything but the lanes
+	opt     Options
+}
+
+// Open returns the store at an address of one of AddressForms. It connects when
+// it is first used.
+func Open(addr string, opt Options) (*Store, error) {
+	a, err := parseAddress(addr)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Timeout == 0 {
+		opt.Timeout = 500 * time.Millisecond
+	}
+	s := &Store{address: a, opt: opt, client: redis.NewUniversalClient(a.options(opt))}
+	opt.Metrics.watch(s.client)
+	return s, nil
+}
+
+// Close ends the connections that no Decider owns.
+func (s *Store) Close() error { return s.client.Close() }
+
+// Sales implements gate.Store.
+func (s *Store) Sales(ctx context.Context) ([]string, error) {
+	names, err := s.client.SMembers(ctx, salesKey).Result()
+	if err != nil {
+		return nil, fmt.Errorf("ask Redis for the names of the sales: %w", err)
+	}
+	return names, nil
+}
+
+// Sale implements gate.Store.
+func (s *Store) Sale(ctx context.Context, name string) (gate.State, error) {
+	reply, err := s.run(ctx, luascripts.Sale, []string{keysOf(name).sale}, s.now())
+	if err != nil {
+		return gate.State{}, err
+	}
+	now, _ := reply[0].(int64)
+	fields, _ := reply[1].([]any)
+	if len(fields) == 0 {
+		return gate.State{}, gate.ErrNoSale
+	}
+	hash := make(map[string]string, len(fields)/2)
+	for i := 0; i+1 < len(fields); i += 2 {
+		hash[fmt.Sprint(fields[i])] = fmt.Sprint(fields[i+1])
+	}
+	return parseState(name, now, hash)
+}
+
+// run calls a script and returns its reply.
+func (s *Store) run(ctx context.Context, script luascripts.Script, keys []string, args ...any) ([]any, error) {
+	reply, err := s.client.EvalSha(ctx, script.SHA1, keys, args...).Slice()
+	if redis.HasErrorPrefix(err, "NOSCRIPT") {
+		reply, err = s.client.Eval(ctx, script.Source, keys, args...).Slice()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("call the script %s in Redis: %w", script.Name, err)
+	}
+	return reply, nil
+}
+
+// now is the time that scripts are told: none, so that they use Redis' own,
+// unless a test sets the clock.
+func (s *Store) now() string {
+	if s.opt.Now == nil {
+		return ""
+	}
+	return fmt.Sprint(s.opt.Now().UnixMilli())
+}
+
+// Check asks Redis what a gate should know before it starts. It returns an error
+// where Redis cannot be reached, or where it may throw sales away.
+func (s *Store) Check(ctx context.Context) error {
+	info, err := s.client.Info(ctx).Result()
+	if err != nil {
+		if _, answered := errors.AsType[redis.Error](err); answered {
+			s.opt.Log.Warn("Redis does not tell about itself: make sure that its maxmemory-policy is noeviction", "error", err)
+			return nil
+		}
+		return fmt.Errorf("Redis cannot be reached: %w", err)
+	}
+	policy := infoField(info, "maxmemory_policy")
+	if strings.HasPrefix(policy, "volatile-") {
+		s.opt.Log.Warn("Redis evicts keys with an expiry when it is full; sales have none, but set maxmemory-policy noeviction", "policy", policy)
+	}
+	return refuseEviction(policy)
+}
+
+func refuseEviction(policy string) error {
+	if strings.HasPrefix(policy, "allkeys-") {
+		return fmt.Errorf("Redis throws away any key when it is full (maxmemory-policy %s), a sale too: set it to noeviction", policy)
+	}
+	return nil
+}
+
+// infoField returns a field of Redis' INFO, empty where it is not told.
+func infoField(info, field string) string {
+	for line := range strings.Lines(info) {
+		if name, value, ok := strings.Cut(line, ":"); ok && name == field {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}

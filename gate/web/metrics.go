@@ -1,0 +1,62 @@
+package web
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// Metrics are the listeners' own. The label sale is empty for requests that
+// name no known sale.
+type Metrics struct {
+	confirms *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	panics   prometheus.Counter
+	dropped  prometheus.Counter
+}
+
+// saleMetrics are one sale's counters, looked up once.
+type saleMetrics struct {
+	outcomes []prometheus.Counter // by code
+	seconds  prometheus.Observer
+}
+
+// NewMetrics registers the listeners' metrics.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		confirms: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_confirms_total",
+			Help: "Confirm calls answered; outcome is held, or the code of the refusal.",
+		}, []string{"sale", "outcome"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "flashgate_confirm_duration_seconds",
+			Help:    "Time from the first byte of a confirm call to its answer.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 3, 4},
+		}, []string{"sale"}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "flashgate_panics_total",
+			Help: "Requests that made the gate panic; each cost one request.",
+		}),
+		dropped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "flashgate_refusal_log_dropped_total",
+			Help: "Refusals that are missing in the refusal log, because writing was too slow or failed.",
+		}),
+	}
+	r.MustRegister(m.confirms, m.seconds, m.panics, m.dropped)
+	return m
+}
+
+func (m *Metrics) sale(name string) *saleMetrics {
+	s := &saleMetrics{seconds: m.seconds.WithLabelValues(name)}
+	for _, c := range gate.Codes() {
+		s.outcomes = append(s.outcomes, m.confirms.WithLabelValues(name, c.String()))
+	}
+	return s
+}
+
+func (s *saleMetrics) observe(c gate.Code, received time.Time) {
+	s.outcomes[c].Inc()
+	s.seconds.Observe(time.Since(received).Seconds())
+}

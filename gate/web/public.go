@@ -1,0 +1,224 @@
+// Package web holds the listeners: the public one that PortOne calls and the
+// admin one. Only here is a verdict an HTTP status.
+package web
+
+import (
+	"bytes"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+const (
+	maxBody      = 16 << 10         // PortOne's largest confirm has a few hundred bytes
+	readTimeout  = 2 * time.Second  // of one request, from its first byte
+	writeTimeout = 2 * time.Second  // of one answer
+	idleTimeout  = 75 * time.Second // of a kept connection; longer than load balancers keep theirs
+)
+
+// Public answers PortOne's confirm calls.
+type Public struct {
+	gate     *gate.Gate
+	answers  *portone.Answers
+	metrics  *Metrics
+	refusals *RefusalLog
+	log      *slog.Logger
+
+	server   *fasthttp.Server
+	fronts   sync.Map // *gate.Lane → *front
+	unknown  *front   // of requests that name no known sale
+	draining atomic.Bool
+}
+
+// front is what answering for one sale needs besides its lane.
+type front struct {
+	settings *gate.Settings // that the answers were made for
+	answers  *portone.Answers
+	metrics  *saleMetrics
+}
+
+// NewPublic returns the public listener's server. A nil refusal log logs none.
+func NewPublic(g *gate.Gate, answers *portone.Answers, metrics *Metrics, refusals *RefusalLog, log *slog.Logger) *Public {
+	p := &Public{
+		gate: g, answers: answers, metrics: metrics, refusals: refusals, log: log,
+		unknown: &front{answers: answers, metrics: metrics.sale("")},
+	}
+	p.server = &fasthttp.Server{
+		Handler:               p.handle,
+		Name:                  "flashgate",
+		NoDefaultDate:         true,
+		NoDefaultContentType:  true,
+		MaxRequestBodySize:    maxBody,
+		ReadTimeout:           readTimeout,
+		WriteTimeout:          writeTimeout,
+		IdleTimeout:           idleTimeout,
+		CloseOnShutdown:       true,
+		SecureErrorLogMessage: true,
+		ErrorHandler:          p.unreadable,
+		Logger:                quiet{},
+	}
+	return p
+}
+
+// quiet drops what fasthttp would log for each broken connection.
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+// Serve answers what comes in at ln until Shutdown.
+func (p *Public) Serve(ln net.Listener) error { return p.server.Serve(timed{ln}) }
+
+// Drain makes the gate not ready, so that load balancers send no more. It goes
+// on answering.
+func (p *Public) Drain() { p.draining.Store(true) }
+
+// Shutdown stops accepting and returns when every request under way has been
+// answered.
+func (p *Public) Shutdown() error { return p.server.Shutdown() }
+
+// Ready reports whether a load balancer should send requests here.
+func (p *Public) Ready() bool { return p.gate.Ready() && !p.draining.Load() }
+
+var confirmPath = []byte("/confirm/")
+
+func (p *Public) handle(ctx *fasthttp.RequestCtx) {
+	defer p.survive(ctx)
+	received := arrival(ctx)
+	path := ctx.URI().PathOriginal()
+	if sale, ok := bytes.CutPrefix(path, confirmPath); ok {
+		if !ctx.IsPost() {
+			ctx.Response.Header.Set("Allow", "POST")
+			p.fail(ctx, fasthttp.StatusMethodNotAllowed, gate.Malformed("method", "must be POST"))
+			return
+		}
+		p.confirm(ctx, sale, received)
+		return
+	}
+	switch string(path) {
+	case "/healthz":
+		plain(ctx, fasthttp.StatusOK, "ok\n")
+	case "/readyz":
+		if p.Ready() {
+			plain(ctx, fasthttp.StatusOK, "ready\n")
+		} else {
+			plain(ctx, fasthttp.StatusServiceUnavailable, "not ready\n")
+		}
+	default:
+		p.fail(ctx, fasthttp.StatusNotFound, gate.Malformed("path", "must be /confirm/SALE"))
+	}
+}
+
+// survive turns a panic into one failed request.
+func (p *Public) survive(ctx *fasthttp.RequestCtx) {
+	if cause := recover(); cause != nil {
+		p.metrics.panics.Inc()
+		p.log.Error("a request made the gate panic", "panic", cause, "stack", string(debug.Stack()))
+		p.answer(ctx, p.unknown, gate.Refuse(gate.Unavailable))
+	}
+}
+
+// confirm decides one confirm call and answers it.
+func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Time) {
+	lane, known := p.gate.Lane(sale)
+	if !known {
+		v := gate.Refuse(gate.UnknownSale)
+		if !p.gate.Ready() {
+			v = gate.Refuse(gate.Unavailable)
+		}
+		p.answer(ctx, p.unknown, v)
+		p.unknown.metrics.observe(v.Code, received)
+		return
+	}
+	f := p.front(lane)
+	r := p.gate.Request(received)
+	v := p.decide(ctx, lane, r)
+	p.answer(ctx, f, v)
+	f.metrics.observe(v.Code, received)
+	if v.Code != gate.Held {
+		p.refusals.note(lane.Name(), &r.Confirm, v)
+	}
+	p.gate.Release(r)
+}
+
+func (p *Public) decide(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Request) gate.Verdict {
+	link, v := readLink(ctx.QueryArgs())
+	if v.Code != gate.Held {
+		return v
+	}
+	if _, v = portone.Decode(&r.Confirm, ctx.Request.Header.ContentType(), ctx.PostBody()); v.Code != gate.Held {
+		return v
+	}
+	return lane.Confirm(r, link)
+}
+
+// readLink reads the query of a confirm_url. Unknown parameters are ignored.
+func readLink(args *fasthttp.Args) (link gate.Link, v gate.Verdict) {
+	var seenItems, seenBuyer bool
+	for key, value := range args.All() {
+		switch string(key) {
+		case "items":
+			if seenItems {
+				return link, gate.Malformed("items", "must be given once")
+			}
+			link.Items, seenItems = value, true
+		case "buyer":
+			if seenBuyer {
+				return link, gate.Malformed("buyer", "must be given once")
+			}
+			link.Buyer, seenBuyer = value, true
+		}
+	}
+	return link, v
+}
+
+// front returns what answers for a lane's sale, made anew when its settings
+// have changed.
+func (p *Public) front(lane *gate.Lane) *front {
+	settings := lane.Settings()
+	if known, ok := p.fronts.Load(lane); ok && known.(*front).settings == settings {
+		return known.(*front)
+	}
+	f := &front{settings: settings, answers: p.answers.With(settings.Messages), metrics: p.metrics.sale(lane.Name())}
+	p.fronts.Store(lane, f)
+	return f
+}
+
+func (p *Public) answer(ctx *fasthttp.RequestCtx, f *front, v gate.Verdict) {
+	respond(ctx, status(v.Code), f.answers.Body(v))
+}
+
+// fail answers what is no confirm call at all.
+func (p *Public) fail(ctx *fasthttp.RequestCtx, status int, v gate.Verdict) {
+	respond(ctx, status, p.answers.Body(v))
+}
+
+// unreadable answers a request that fasthttp could not read.
+func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
+	v := gate.Malformed("request", "must be readable HTTP/1.1")
+	if err == fasthttp.ErrBodyTooLarge {
+		v = gate.Refuse(gate.TooLarge)
+	}
+	ctx.SetConnectionClose()
+	p.answer(ctx, p.unknown, v)
+	p.unknown.metrics.observe(v.Code, arrival(ctx))
+}
+
+func respond(ctx *fasthttp.RequestCtx, status int, body []byte) {
+	ctx.SetStatusCode(status)
+	ctx.Response.Header.SetContentType("application/json; charset=utf-8")
+	ctx.Response.SetBodyRaw(body)
+}
+
+func plain(ctx *fasthttp.RequestCtx, status int, text string) {
+	ctx.SetStatusCode(status)
+	ctx.Response.Header.SetContentType("text/plain; charset=utf-8")
+	ctx.Response.SetBodyString(text)
+}

@@ -1,0 +1,99 @@
+package web
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// refusalBacklog is how many refusals may wait to be written.
+const refusalBacklog = 8192
+
+// RefusalLog writes each refused confirm as a line of JSON, for customer
+// service. It never holds an answer up: what it cannot write in time it drops
+// and counts. A nil *RefusalLog writes nothing.
+type RefusalLog struct {
+	out     io.Writer
+	lines   chan refusalLine
+	metrics *Metrics
+	log     *slog.Logger
+}
+
+// refusalLine is one line of the log.
+type refusalLine struct {
+	Time    time.Time   `json:"time"`
+	Sale    string      `json:"sale"`
+	Order   string      `json:"order,omitempty"`
+	Attempt string      `json:"attempt,omitempty"`
+	Buyer   string      `json:"buyer,omitempty"`
+	Lines   []gate.Line `json:"lines,omitempty"`
+	Amount  *int64      `json:"amount,omitempty"`
+	Code    string      `json:"code"`
+	Field   string      `json:"field,omitempty"`
+}
+
+// NewRefusalLog returns a log that Run writes to out.
+func NewRefusalLog(out io.Writer, metrics *Metrics, log *slog.Logger) *RefusalLog {
+	return &RefusalLog{out: out, lines: make(chan refusalLine, refusalBacklog), metrics: metrics, log: log}
+}
+
+func (l *RefusalLog) note(sale string, c *gate.Confirm, v gate.Verdict) {
+	if l == nil {
+		return
+	}
+	line := refusalLine{
+		Time: time.Now(), Sale: sale, Order: string(c.Order), Attempt: string(c.Attempt), Buyer: string(c.Buyer),
+		Lines: append([]gate.Line(nil), c.Lines...), Code: v.Code.String(), Field: v.Field,
+	}
+	if c.Amount.Known {
+		amount := c.Amount.Value
+		line.Amount = &amount
+	}
+	select {
+	case l.lines <- line:
+	default:
+		l.metrics.dropped.Inc()
+	}
+}
+
+// Run writes until ctx is done and all that was noted before is written.
+func (l *RefusalLog) Run(ctx context.Context) {
+	w := bufio.NewWriter(l.out)
+	encoder := json.NewEncoder(w)
+	unsure, failing := 0, false // lines since the last flush; whether that failed
+	write := func(line refusalLine) {
+		unsure++
+		err := encoder.Encode(line)
+		if err == nil && len(l.lines) > 0 {
+			return // flushed with the last of those that wait
+		}
+		if err == nil {
+			err = w.Flush()
+		}
+		if err != nil {
+			l.metrics.dropped.Add(float64(unsure))
+			w.Reset(l.out)
+			if !failing {
+				l.log.Error("the refusal log cannot be written", "error", err)
+			}
+		}
+		unsure, failing = 0, err != nil
+	}
+	for {
+		select {
+		case line := <-l.lines:
+			write(line)
+			continue
+		case <-ctx.Done():
+		}
+		for len(l.lines) > 0 {
+			write(<-l.lines)
+		}
+		return
+	}
+}

@@ -1,0 +1,37 @@
+-- create: makes a sale, or starts an existing one afresh in a higher run.
+--
+-- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates
+-- ARGV  1 now_ms, empty in production   2 who   3 run   4 "1" to drop what is held, else empty
+--       5 opens_ms  6 closes_ms  7 hold_ms  8 per_buyer  9 paused ("1" or "0")  10 settings (JSON)
+--       then SKU, stock, SKU, stock, …
+-- reply {"created", seq}
+--       {"exists", run}   the sale is there, in this run or a higher one
+--       {"deleted", run}  only a tombstone is there, of this run or a higher one
+--       {"held", units}   units of the lower run are held; nothing was changed
+
+local fields = redis.call('HGETALL', KEYS[1])
+local old = {}
+for i = 1, #fields, 2 do old[fields[i]] = fields[i + 1] end
+if old.run then
+  if tonumber(ARGV[3]) <= tonumber(old.run) then return {old.deleted and 'deleted' or 'exists', tonumber(old.run)} end
+  local units = held_units(fields)
+  if units > 0 and ARGV[4] ~= '1' then return {'held', units} end
+end
+
+local now, seq, term = clock(ARGV[1], old.time), (old.seq or 0) + 1, old.term or 1
+local orders, counters = '0,0,0,0,0,0', {}
+local new = {'run', ARGV[3], 'seq', seq, 'term', term, 'server', old.server or '', 'fence', '', 'time', now,
+  'version', 1, 'settings', ARGV[10], 'opens', ARGV[5], 'closes', ARGV[6], 'hold', ARGV[7], 'per_buyer', ARGV[8],
+  'paused', ARGV[9], 'orders', orders}
+for i = 11, #ARGV, 2 do
+  local value = ARGV[i + 1] .. ',' .. ARGV[i + 1] .. ',0,0,0'
+  counters[#counters + 1] = ARGV[i] .. ':' .. value
+  new[#new + 1] = 'sku:' .. ARGV[i]
+  new[#new + 1] = value
+end
+append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, ARGV[3] .. SEP .. 1 .. SEP .. ARGV[10], {})
+redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
+redis.call('DEL', KEYS[1])
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6])
+redis.call('HSET', KEYS[1], unpack(new))
+return {'created', seq}

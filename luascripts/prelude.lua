@@ -1,0 +1,38 @@
+-- prelude: stands before every other script.
+--
+-- A sale is a hash: run, seq, term, server, fence, time (the latest seen), version and settings (the
+-- register, as JSON), what scripts read of the settings (opens, closes, hold, per_buyer, paused), orders
+-- ("asking,held,paid,released,refund_due,refunded"), and for each SKU sku:NAME
+-- ("total,left,held,paid,withheld"). Of a deleted sale only deleted, run, seq, term and time are left.
+-- Times are milliseconds since 1970.
+
+local SEP, ITEM = '\31', '\30' -- between the fields of a record, and between its attempts
+
+-- The time in milliseconds: given by a test, or Redis' own; never before what the sale has seen, so that
+-- time does not run back after a failover.
+local function clock(given, latest)
+  local now = tonumber(given)
+  if not now then
+    local t = redis.call('TIME')
+    now = t[1] * 1000 + math.floor(t[2] / 1000)
+  end
+  return math.max(now, tonumber(latest or 0))
+end
+
+-- Appends a ledger entry: its head, the counters and order counts after it, the settings if they changed,
+-- then the full new record of each changed order.
+local function append(ledger, seq, term, now, kind, who, counters, orders, settings, changed)
+  redis.call('XADD', ledger, seq .. '-0', 'e', table.concat({'1', term, now, kind, who}, SEP),
+    'c', table.concat(counters, ';'), 'o', orders, 's', settings, unpack(changed))
+end
+
+-- The units held over all SKUs of a sale, from the flat list of its fields.
+local function held_units(fields)
+  local units = 0
+  for i = 1, #fields, 2 do
+    if string.sub(fields[i], 1, 4) == 'sku:' then
+      units = units + string.match(fields[i + 1], '^%d+,%-?%d+,(%d+),')
+    end
+  end
+  return units
+end

@@ -1,0 +1,43 @@
+// Package luascripts holds the Lua scripts that change a sale in Redis, one
+// file for each transition. Each file's head tells its KEYS, ARGV and reply.
+package luascripts
+
+import (
+	"crypto/sha1"
+	"embed"
+	"encoding/hex"
+)
+
+//go:embed *.lua
+var files embed.FS
+
+// Script is one Lua script, ready to be sent.
+type Script struct {
+	Name   string // of its file, without ".lua"
+	Source string
+	SHA1   string // by which EVALSHA calls it, in hexadecimal
+}
+
+// The scripts.
+var (
+	Confirm   = load("confirm")
+	Create    = load("create")
+	Configure = load("configure")
+	Delete    = load("delete")
+	Sale      = load("sale")
+	Touch     = load("touch")
+)
+
+func load(name string) Script {
+	source := read("prelude") + "\n" + read(name)
+	sum := sha1.Sum([]byte(source))
+	return Script{Name: name, Source: source, SHA1: hex.EncodeToString(sum[:])}
+}
+
+func read(name string) string {
+	text, err := files.ReadFile(name + ".lua")
+	if err != nil {
+		panic("luascripts: " + err.Error()) // a file that this package embeds
+	}
+	return string(text)
+}
