@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,60 +128,67 @@ func (g *Gate) refresh(ctx context.Context) {
 	g.trouble = trouble
 }
 
+// load reads every sale, then makes the lanes match. Before every sale was read
+// once the gate has none.
 func (g *Gate) load(ctx context.Context) error {
-	names, err := g.store.Sales(ctx)
-	if err != nil {
-		return fmt.Errorf("list the sales: %w", err)
-	}
 	old := map[string]*Lane{}
 	if p := g.lanes.Load(); p != nil {
 		old = *p
 	}
-	wanted := make(map[string]bool, len(names)+len(old))
-	for _, name := range names {
-		wanted[name] = true
+	states, problem := g.read(ctx, old)
+	if problem != nil && !g.Ready() {
+		return problem
 	}
-	for name := range old {
-		wanted[name] = true
-	}
-	lanes := make(map[string]*Lane, len(wanted))
-	var gone []*Lane
-	var problems []error
-	for name := range wanted {
-		state, err := g.store.Sale(ctx, name)
-		lane := old[name]
-		switch {
-		case err != nil && lane == nil:
-			if !errors.Is(err, ErrNoSale) { // a name without a sale is one that is just being made
-				problems = append(problems, fmt.Errorf("read sale %s: %w", name, err))
-			}
-		case err != nil:
+	lanes := make(map[string]*Lane, len(states))
+	for name, lane := range old {
+		if state := states[name]; state == nil || state.Deleted.IsZero() {
 			lanes[name] = lane
-			if errors.Is(err, ErrNoSale) {
-				err = errors.New("it is gone from the store without having been deleted, and its payments are refused")
-			}
-			problems = append(problems, fmt.Errorf("read sale %s: %w", name, err))
-		case !state.Deleted.IsZero():
-			if lane != nil {
-				gone = append(gone, lane)
-			}
-		default:
-			lanes[name] = g.update(lane, &state)
 		}
 	}
-	if err := errors.Join(problems...); err != nil && len(lanes) < len(names) && len(old) == 0 {
-		return err // not ready before every sale has been read once
+	for name, state := range states {
+		if state.Deleted.IsZero() {
+			lanes[name] = g.update(lanes[name], state)
+		}
 	}
 	g.lanes.Store(&lanes)
-	for _, lane := range gone {
-		g.opt.Log.Info("a sale was deleted", "sale", lane.name)
-		lane.close()
-		g.metrics.forget(lane.name)
+	for name, lane := range old {
+		if lanes[name] == nil {
+			g.opt.Log.Info("a sale was deleted", "sale", name)
+			lane.close()
+			g.metrics.forget(name)
+		}
 	}
-	if len(problems) == 0 {
+	if problem == nil {
 		g.metrics.refreshed.SetToCurrentTime()
 	}
-	return errors.Join(problems...)
+	return problem
+}
+
+// read returns the states of the sales that are listed or known, without those
+// that could not be read.
+func (g *Gate) read(ctx context.Context, known map[string]*Lane) (map[string]*State, error) {
+	listed, err := g.store.Sales(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list the sales: %w", err)
+	}
+	states := make(map[string]*State, len(listed))
+	var problems []error
+	for _, name := range slices.Concat(listed, slices.Collect(maps.Keys(known))) {
+		if states[name] != nil {
+			continue
+		}
+		state, err := g.store.Sale(ctx, name)
+		switch {
+		case err == nil:
+			states[name] = &state
+		case errors.Is(err, ErrNoSale) && known[name] == nil: // its name outlived it, or comes before it
+		case errors.Is(err, ErrNoSale):
+			problems = append(problems, fmt.Errorf("sale %s is gone from the store without having been deleted: its payments are refused", name))
+		default:
+			problems = append(problems, fmt.Errorf("read sale %s: %w", name, err))
+		}
+	}
+	return states, errors.Join(problems...)
 }
 
 // update gives a lane the newest settings, and makes it where there is none.

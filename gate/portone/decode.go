@@ -90,16 +90,20 @@ func (m *message) decode(c *gate.Confirm) (Version, gate.Verdict) {
 		}
 		found = &shapes[i]
 	}
-	if found == nil {
+	switch {
+	case found != nil:
+	case m.has(kind):
+		found = &shapes[len(shapes)-1]
+	default:
 		return 0, gate.Malformed("body", bodyWant)
 	}
 	return found.decode(c, m)
 }
 
-// touches reports whether any field of the shape is there. A timestamp says
-// nothing: anyone may send one.
+// touches reports whether the shape's own fields are there. A type or a
+// timestamp says little: it may be an unknown field of another version.
 func (m *message) touches(s *shape) bool {
-	return m.has(s.order) || m.has(s.attempt) || m.has(s.amount) || m.has(s.kind)
+	return m.has(s.order) || m.has(s.attempt) || m.has(s.amount)
 }
 
 func (s *shape) decode(c *gate.Confirm, m *message) (Version, gate.Verdict) {

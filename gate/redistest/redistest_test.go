@@ -179,8 +179,6 @@ func TestSentinelsPromoteTheReplica(t *testing.T) {
 		})
 	}
 	replica.Do(t, "SET", "k", "v")
-	primary.Continue()
-	await(t, "the old primary to follow", func() error { return inSync(replica, primary) })
 }
 
 // abandon names the file into which a test binary that is to be killed writes

@@ -1,0 +1,41 @@
+# Everything that is done to this project, by people and by CI alike.
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 30s
+
+# The version is VERSION: git need not be asked for it a second time.
+export GOFLAGS := -buildvcs=false $(GOFLAGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help build run deps test lint fuzz ci clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## build bin/flashgate
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/flashgate .
+
+run: ## serve a demo sale on :8080, without Redis
+	go run . serve
+
+deps: ## install what the tests need and is missing (Debian, Ubuntu)
+	@.ci/deps
+
+test: deps ## run every test, with the race detector
+	go test -race -timeout 15m ./...
+
+lint: ## check format, vet, staticcheck and which package imports which
+	@files=$$(go tool gofumpt -l .) && if [ -n "$$files" ]; then \
+		echo "not formatted, run 'go tool gofumpt -w .':"; echo "$$files"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+	go test -count=1 arrows_test.go
+
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@.ci/fuzz $(FUZZTIME)
+
+ci: export FLASHGATE_REQUIRE_SERVERS = 1
+ci: lint test ## lint and test, and let nothing be skipped
+
+clean: ## remove what was built
+	rm -rf bin

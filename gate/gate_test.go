@@ -1,0 +1,131 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestNewSettingsCountWithinASecond(t *testing.T) {
+	t.Parallel()
+	s := &fakeStore{decide: accept}
+	g, _ := startGate(t, s, Options{})
+	lane, _ := g.Lane([]byte("race"))
+	before := lane.Settings()
+	if before != lane.Settings() {
+		t.Error("the settings' pointer changes although they do not")
+	}
+	s.change("race", func(state *State) { state.Version, state.PerBuyer = 2, 2 })
+	eventually(t, "the buyer is demanded", func() bool { return confirm(t, g, "order", time.Now()).Code == BadRequest })
+	if before.PerBuyer != 0 {
+		t.Error("settings that were given out have changed")
+	}
+}
+
+func TestAHigherRunIsNoticedEvenWithTheSameVersion(t *testing.T) {
+	t.Parallel()
+	s := &fakeStore{decide: accept}
+	g, _ := startGate(t, s, Options{})
+	s.change("race", func(state *State) { state.Run, state.OpensAt = 2, time.Now().Add(30*time.Minute) })
+	eventually(t, "the new run's opening counts", func() bool { return confirm(t, g, "order", time.Now()).Code == NotOpen })
+}
+
+// idleGate returns a gate that reads its sales only when the test refreshes it.
+func idleGate(t *testing.T, s Store) (*Gate, *prometheus.Registry) {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	g := New(s, NewMetrics(registry), Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(g.close)
+	g.refresh(t.Context())
+	return g, registry
+}
+
+func TestASaleThatIsGoneKeepsItsLane(t *testing.T) {
+	t.Parallel()
+	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1, Now: time.Now()}}}
+	g, _ := idleGate(t, s)
+	delete(s.states, "race")
+	g.refresh(t.Context())
+	if _, known := g.Lane([]byte("race")); !known {
+		t.Error("a sale that vanished without a tombstone is forgotten, want it kept and its confirms refused by the store")
+	}
+}
+
+func TestAGateIsNotReadyBeforeTheSalesWereRead(t *testing.T) {
+	t.Parallel()
+	s := &fakeStore{decide: accept, err: errors.New("connection refused"), states: map[string]State{}}
+	g, _ := idleGate(t, s)
+	if g.Ready() {
+		t.Error("ready although the store could not be read")
+	}
+	s.err = nil
+	g.refresh(t.Context())
+	if !g.Ready() {
+		t.Error("not ready although the store was read: it has no sale yet, and that is fine")
+	}
+	s.err = errors.New("connection refused")
+	g.refresh(t.Context())
+	if !g.Ready() {
+		t.Error("not ready because the store failed later")
+	}
+}
+
+func TestAReadThatFailsHalfWayLeavesTheGateNotReady(t *testing.T) {
+	t.Parallel()
+	good := &fakeStore{decide: accept, states: map[string]State{
+		"race": {Sale: testSale(), Version: 1, Now: time.Now()}, "other": {Sale: testSale(), Version: 1, Now: time.Now()},
+	}}
+	s := &failingSale{fakeStore: good, fail: true}
+	g, _ := idleGate(t, s)
+	if g.Ready() {
+		t.Error("ready although a sale could not be read")
+	}
+	s.fail = false
+	g.refresh(t.Context())
+	if !g.Ready() {
+		t.Error("not ready although every sale was read")
+	}
+}
+
+type failingSale struct {
+	*fakeStore
+	fail bool
+}
+
+func (s *failingSale) Sale(ctx context.Context, name string) (State, error) {
+	if s.fail && name == "other" {
+		return State{}, errors.New("timeout")
+	}
+	state, err := s.fakeStore.Sale(ctx, name)
+	state.Name = name
+	return state, err
+}
+
+func TestMetricsShowTheNewestStock(t *testing.T) {
+	t.Parallel()
+	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1, Now: time.Now()}}}
+	g, registry := idleGate(t, s)
+	s.change("race", func(state *State) {
+		state.Units = map[string]Units{"full": {Total: 10, Left: 7, Held: 3}}
+		state.Orders = OrderCounts{Held: 3}
+	})
+	g.refresh(t.Context())
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+	n, err := testutil.GatherAndCount(registry, "flashgate_units", "flashgate_orders", "flashgate_queue_depth")
+	if err != nil || n != 5+6+1 {
+		t.Errorf("%d series of stock, orders and queue, want 12 (%v)", n, err)
+	}
+	s.change("race", func(state *State) { state.Deleted = time.Now() })
+	g.refresh(t.Context())
+	if n, _ := testutil.GatherAndCount(registry); n != 2 {
+		t.Errorf("%d series after the only sale was deleted, want the clock offset and the time of reading", n)
+	}
+}

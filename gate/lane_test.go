@@ -1,0 +1,321 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeStore has one sale, and a decider that the test answers for.
+type fakeStore struct {
+	mu     sync.Mutex
+	states map[string]State
+	err    error
+	decide func(ctx context.Context, batch []*Request) error
+	closed int
+}
+
+func (s *fakeStore) Sales(context.Context) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for name := range s.states {
+		names = append(names, name)
+	}
+	return names, s.err
+}
+
+func (s *fakeStore) Sale(_ context.Context, name string) (State, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state, ok := s.states[name]
+	if !ok {
+		return State{}, ErrNoSale
+	}
+	return state, nil
+}
+
+func (s *fakeStore) change(name string, f func(*State)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state := s.states[name]
+	f(&state)
+	s.states[name] = state
+}
+
+func (s *fakeStore) Decider(string) Decider { return s }
+
+func (s *fakeStore) Decide(ctx context.Context, batch []*Request) error { return s.decide(ctx, batch) }
+
+func (s *fakeStore) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed++
+	return nil
+}
+
+func accept(_ context.Context, batch []*Request) error {
+	for _, r := range batch {
+		r.Set(Refuse(Held))
+	}
+	return nil
+}
+
+func price(n int64) *int64 { return &n }
+
+func testSale() Sale {
+	now := time.Now()
+	return Sale{Name: "race", Run: 1, Settings: Settings{
+		OpensAt: now.Add(-time.Hour), ClosesAt: now.Add(time.Hour), Hold: time.Minute,
+		SKUs: []SKU{{Name: "full", Stock: 10, Price: price(80000)}, {Name: "half", Stock: 10, Price: price(60000)}, {Name: "free", Stock: 10}},
+	}}
+}
+
+// startGate runs a gate over the store and stops it when the test ends.
+func startGate(t *testing.T, s *fakeStore, opt Options) (*Gate, *prometheus.Registry) {
+	t.Helper()
+	if s.states == nil {
+		s.states = map[string]State{"race": {Sale: testSale(), Version: 1, Now: time.Now()}}
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	opt.Log = slog.New(slog.DiscardHandler)
+	registry := prometheus.NewRegistry()
+	g := New(s, NewMetrics(registry), opt)
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { g.Run(ctx) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	eventually(t, "the gate is ready", g.Ready)
+	return g, registry
+}
+
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 10 s in vain until %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// confirm sends one confirm through the gate and returns its verdict.
+func confirm(t *testing.T, g *Gate, order string, received time.Time) Verdict {
+	t.Helper()
+	lane, ok := g.Lane([]byte("race"))
+	if !ok {
+		return Refuse(UnknownSale)
+	}
+	r := g.Request(received)
+	defer g.Release(r)
+	r.Confirm.Order = append(r.Confirm.Order, order...)
+	r.Confirm.Attempt = append(r.Confirm.Attempt, "imp"...)
+	return lane.Confirm(r, Link{Items: []byte("free")})
+}
+
+func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
+	t.Parallel()
+	entered, release := make(chan int, 4), make(chan struct{})
+	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+		entered <- len(batch)
+		<-release
+		return accept(ctx, batch)
+	}}
+	g, _ := startGate(t, s, Options{})
+	lane, _ := g.Lane([]byte("race"))
+
+	var answered sync.WaitGroup
+	ask := func(n int) {
+		for i := range n {
+			answered.Go(func() {
+				if v := confirm(t, g, fmt.Sprint("order", i), time.Now()); v.Code != Held {
+					t.Errorf("got %s", v.Code)
+				}
+			})
+		}
+	}
+	ask(1)
+	if n := <-entered; n != 1 {
+		t.Errorf("a lone confirm is decided in a batch of %d, want at once and alone", n)
+	}
+	ask(MaxBatch + 44)
+	eventually(t, "all of them wait", func() bool { return len(lane.queue) == MaxBatch+44 })
+	close(release)
+	answered.Wait()
+	if first, second := <-entered, <-entered; first != MaxBatch || second != 44 {
+		t.Errorf("what waited was decided in batches of %d and %d, want %d and 44", first, second, MaxBatch)
+	}
+}
+
+func TestAFullQueueRefusesAsBusy(t *testing.T) {
+	t.Parallel()
+	entered, release := make(chan struct{}), make(chan struct{})
+	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+		entered <- struct{}{}
+		<-release
+		return accept(ctx, batch)
+	}}
+	g, _ := startGate(t, s, Options{Queue: 3})
+	lane, _ := g.Lane([]byte("race"))
+
+	var answered sync.WaitGroup
+	answered.Go(func() { confirm(t, g, "first", time.Now()) })
+	<-entered
+	for i := range 3 {
+		answered.Go(func() { confirm(t, g, fmt.Sprint(i), time.Now()) })
+	}
+	eventually(t, "the queue is full", func() bool { return len(lane.queue) == 3 })
+	if v := confirm(t, g, "late", time.Now()); v.Code != Busy {
+		t.Errorf("one more got %s, want busy", v.Code)
+	}
+	close(release)
+	<-entered
+	answered.Wait()
+}
+
+func TestAConfirmThatWaitedTooLongIsRefusedBeforeTheBatch(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var seen []string
+	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, r := range batch {
+			seen = append(seen, string(r.Confirm.Order))
+		}
+		return accept(ctx, batch)
+	}}
+	now := time.Now()
+	g, _ := startGate(t, s, Options{Now: func() time.Time { return now }})
+	patience := AnswerBudget - answerReserve - tries*500*time.Millisecond
+	if v := confirm(t, g, "late", now.Add(-patience-time.Millisecond)); v.Code != Busy {
+		t.Errorf("a confirm past its time got %s, want busy", v.Code)
+	}
+	if v := confirm(t, g, "in time", now.Add(-patience)); v.Code != Held {
+		t.Errorf("a confirm just in time got %s, want held", v.Code)
+	}
+	if len(seen) != 1 || seen[0] != "in time" {
+		t.Errorf("the store was asked about %q, want only the one in time", seen)
+	}
+}
+
+func TestABatchIsSentOnceMoreAfterAnError(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+		if calls++; calls == 1 {
+			return errors.New("the reply was lost")
+		}
+		return accept(ctx, batch)
+	}}
+	g, registry := startGate(t, s, Options{})
+	if v := confirm(t, g, "order", time.Now()); v.Code != Held || calls != 2 {
+		t.Errorf("got %s after %d calls, want held after 2", v.Code, calls)
+	}
+	if n := testutil.ToFloat64(g.metrics.errors.WithLabelValues("race")); n != 1 {
+		t.Errorf("counted %v errors, want 1", n)
+	}
+	if _, err := registry.Gather(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestADeadStoreIsLeftAloneForAWhile(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	calls, dead := 0, true
+	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if calls++; dead {
+			return errors.New("connection refused")
+		}
+		return accept(ctx, batch)
+	}}
+	g, _ := startGate(t, s, Options{})
+	for range 20 {
+		if v := confirm(t, g, "order", time.Now()); v.Code != Unavailable {
+			t.Fatalf("got %s, want unavailable", v.Code)
+		}
+	}
+	mu.Lock()
+	if calls > 2*breakAfter+2 {
+		t.Errorf("the dead store was called %d times for 20 confirms", calls)
+	}
+	dead = false
+	mu.Unlock()
+	eventually(t, "the store is asked again", func() bool { return confirm(t, g, "order", time.Now()).Code == Held })
+}
+
+func TestACallEndsWithinItsBound(t *testing.T) {
+	t.Parallel()
+	s := &fakeStore{decide: func(ctx context.Context, _ []*Request) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	g, _ := startGate(t, s, Options{Try: 20 * time.Millisecond})
+	if v := confirm(t, g, "order", time.Now()); v.Code != Unavailable {
+		t.Errorf("got %s, want unavailable", v.Code)
+	}
+}
+
+func TestAPanicCostsOneBatch(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+		if calls++; calls <= tries {
+			panic("a bug")
+		}
+		return accept(ctx, batch)
+	}}
+	g, _ := startGate(t, s, Options{})
+	if v := confirm(t, g, "one", time.Now()); v.Code != Unavailable {
+		t.Errorf("got %s, want unavailable", v.Code)
+	}
+	if v := confirm(t, g, "two", time.Now()); v.Code != Held {
+		t.Errorf("the next one got %s, want held", v.Code)
+	}
+}
+
+func TestClosingDecidesWhatWaits(t *testing.T) {
+	t.Parallel()
+	entered, release := make(chan struct{}, 8), make(chan struct{})
+	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+		entered <- struct{}{}
+		<-release
+		return accept(ctx, batch)
+	}}
+	g, _ := startGate(t, s, Options{})
+	lane, _ := g.Lane([]byte("race"))
+	var answered sync.WaitGroup
+	for i := range 5 {
+		answered.Go(func() {
+			if v := confirm(t, g, fmt.Sprint(i), time.Now()); v.Code != Held {
+				t.Errorf("got %s, want held", v.Code)
+			}
+		})
+	}
+	<-entered
+	eventually(t, "the others wait", func() bool { return len(lane.queue) == 4 || len(entered) > 0 })
+	s.change("race", func(state *State) { state.Deleted = time.Now() })
+	eventually(t, "the sale is unknown", func() bool { _, known := g.Lane([]byte("race")); return !known })
+	close(release)
+	answered.Wait()
+	eventually(t, "the connection is closed", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 1 })
+	if v := lane.Confirm(g.Request(time.Now()), Link{Items: []byte("free")}); v.Code != Unavailable {
+		t.Errorf("a closed lane answers %s, want unavailable", v.Code)
+	}
+}
