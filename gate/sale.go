@@ -16,6 +16,11 @@ const (
 	MaxID       = 64            // bytes of an order, attempt or buyer id
 	MaxAttempts = 8             // attempts kept for one order
 	MaxUnits    = 1_000_000_000 // units of one SKU, and of one line
+	MaxRun      = 1_000_000_000
+	MaxMessage  = 500 // bytes of a sentence shown to buyers
+
+	MinHold = time.Second
+	MaxHold = 24 * time.Hour
 )
 
 // SKU is what is counted in a sale.
@@ -74,6 +79,12 @@ func ValidName[T string | []byte](s T) bool {
 	return true
 }
 
+// ValidMessage reports whether text can be shown to buyers: 1 to 500 bytes of
+// printable UTF-8.
+func ValidMessage(text string) bool {
+	return len(text) > 0 && len(text) <= MaxMessage && printable(text)
+}
+
 // Units counts one SKU. After every script Total = Left + Held + Paid + Withheld.
 type Units struct {
 	Total    int64 `json:"total"`
@@ -119,12 +130,12 @@ func (s *Sale) Validate() error {
 	switch {
 	case !ValidName(s.Name):
 		return fmt.Errorf("sale name %q: use 1 to %d of A-Z a-z 0-9 _ . -", s.Name, MaxName)
-	case s.Run < 1:
-		return fmt.Errorf("run %d: must be at least 1", s.Run)
+	case s.Run < 1 || s.Run > MaxRun:
+		return fmt.Errorf("run %d: must be between 1 and %d", s.Run, MaxRun)
 	case !s.ClosesAt.After(s.OpensAt):
 		return fmt.Errorf("closes_at must be after opens_at")
-	case s.Hold < time.Second || s.Hold > 24*time.Hour:
-		return fmt.Errorf("hold %s: must be between 1s and 24h", s.Hold)
+	case s.Hold < MinHold || s.Hold > MaxHold:
+		return fmt.Errorf("hold %s: must be between %s and %s", s.Hold, MinHold, MaxHold)
 	case s.PerBuyer < 0 || s.PerBuyer > MaxUnits:
 		return fmt.Errorf("per_buyer %d: must be between 0 (no limit) and %d", s.PerBuyer, MaxUnits)
 	case len(s.SKUs) == 0 || len(s.SKUs) > MaxSKUs:
@@ -148,8 +159,8 @@ func (s *Sale) Validate() error {
 		if c, ok := ParseCode(code); !ok || c == Held {
 			return fmt.Errorf("message for %q: there is no such refusal; the codes are %s", code, refusalList())
 		}
-		if len(text) == 0 || len(text) > 500 || !printable(text) {
-			return fmt.Errorf("message for %q: must be 1 to 500 bytes of printable text", code)
+		if !ValidMessage(text) {
+			return fmt.Errorf("message for %q: must be 1 to %d bytes of printable text", code, MaxMessage)
 		}
 	}
 	return nil

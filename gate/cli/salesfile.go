@@ -2,22 +2,12 @@ package cli
 
 import (
 	"bytes"
-	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
 
 	"github.com/flashgate/flashgate/gate"
 )
@@ -25,9 +15,6 @@ import (
 const (
 	maxSalesFile = 4 << 20 // bytes
 	maxSales     = 1000    // in one file
-	maxNesting   = 8       // brackets within brackets, and dashes on one line
-	maxRun       = 1_000_000_000
-	maxFaults    = 20 // told at once
 	defaultHold  = 5 * time.Minute
 )
 
@@ -74,105 +61,6 @@ func parseSales(name string, text []byte) ([]gate.Sale, error) {
 	return sales, nil
 }
 
-func parseYAML(name string, text []byte) (ast.Node, error) {
-	if len(text) > maxSalesFile {
-		return nil, fmt.Errorf("%s: a sale file has at most %d bytes", name, maxSalesFile)
-	}
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		if !utf8.Valid(line) {
-			return nil, fmt.Errorf("%s:%d: this is not UTF-8; save the file in that encoding", name, i+1)
-		}
-	}
-	tokens := lexer.Tokenize(string(text))
-	if line := tooDeep(tokens); line > 0 {
-		return nil, fmt.Errorf("%s:%d: lists and mappings are nested too deep", name, line)
-	}
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
-	var syntax yaml.Error
-	switch {
-	case errors.As(err, &syntax):
-		return nil, fmt.Errorf("%s:%d: this is no YAML: %s", name, syntax.GetToken().Position.Line, syntax.GetMessage())
-	case err != nil:
-		return nil, fmt.Errorf("%s: this is no YAML: %w", name, err)
-	case len(file.Docs) != 1:
-		return nil, fmt.Errorf("%s: a sale file is one YAML document; remove lines such as --- and ...", name)
-	}
-	return file.Docs[0].Body, nil
-}
-
-// tooDeep returns the line where the nesting passes its bound, or 0. The parser
-// recurses and keeps a path for each level, so that a megabyte of brackets
-// would take all memory. Nesting by indentation is bounded by the file's size.
-func tooDeep(tokens token.Tokens) int {
-	brackets, dashes, line := 0, 0, 0
-	for _, t := range tokens {
-		if t.Position.Line != line {
-			dashes, line = 0, t.Position.Line
-		}
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			brackets++
-		case token.SequenceEndType, token.MappingEndType:
-			brackets--
-		case token.SequenceEntryType:
-			dashes++
-		}
-		if brackets > maxNesting || dashes > maxNesting {
-			return line
-		}
-	}
-	return 0
-}
-
-// reader turns YAML values into sales and gathers what is wrong with them. A
-// method that reports a fault returns a zero value and lets the reading go on.
-type reader struct {
-	file   string
-	faults []fault
-}
-
-type fault struct {
-	line int
-	text string
-}
-
-// value is a YAML value and where it stands, by line and by a path such as
-// "sales[0].hold".
-type value struct {
-	node ast.Node
-	line int
-	path string
-}
-
-// field is one that a mapping may have.
-type field struct {
-	name   string
-	needed bool
-	read   func(value)
-}
-
-const required, optional = true, false
-
-// lines holds the line on which each name was given.
-type lines map[string]int
-
-func (r *reader) fault(v value, format string, args ...any) {
-	text := fmt.Sprintf("%s:%d: %s: %s", r.file, v.line, v.path, fmt.Sprintf(format, args...))
-	r.faults = append(r.faults, fault{v.line, text})
-}
-
-func (r *reader) err() error {
-	slices.SortStableFunc(r.faults, func(a, b fault) int { return cmp.Compare(a.line, b.line) })
-	var errs []error
-	for _, f := range r.faults[:min(len(r.faults), maxFaults)] {
-		errs = append(errs, errors.New(f.text))
-	}
-	if more := len(r.faults) - maxFaults; more > 0 {
-		errs = append(errs, fmt.Errorf("and %d more", more))
-	}
-	return errors.Join(errs...)
-}
-
 func (r *reader) sales(root ast.Node) (sales []gate.Sale) {
 	if _, ok := root.(*ast.MappingNode); !ok {
 		r.fault(value{line: 1, path: "sales"}, noSales)
@@ -198,7 +86,7 @@ func (r *reader) sale(v value, names lines) gate.Sale {
 	var closesAt value
 	r.mapping(v, []field{
 		{"name", required, func(v value) { s.Name = r.name(v, names) }},
-		{"run", optional, func(v value) { s.Run = r.integer(v, 1, maxRun) }},
+		{"run", optional, func(v value) { s.Run = r.integer(v, 1, gate.MaxRun) }},
 		{"opens_at", required, func(v value) { s.OpensAt = r.time(v) }},
 		{"closes_at", required, func(v value) { s.ClosesAt, closesAt = r.time(v), v }},
 		{"hold", optional, func(v value) { s.Hold = r.hold(v) }},
@@ -241,7 +129,9 @@ func (r *reader) messages(v value) map[string]string {
 		fields = append(fields, field{code.String(), optional, func(v value) {
 			if text, ok := r.text(v, "a sentence in quotes"); ok {
 				messages[code.String()] = text
-				r.allow(v, func(s *gate.Sale) { s.Messages = map[string]string{code.String(): text} })
+				if !gate.ValidMessage(text) {
+					r.fault(v, "must be 1 to %d bytes of printable text", gate.MaxMessage)
+				}
 			}
 		}})
 	}
@@ -261,22 +151,10 @@ func (r *reader) hold(v value) time.Duration {
 		r.wrong(v, want)
 	case d%time.Millisecond != 0:
 		r.fault(v, "%s is not in whole milliseconds", text)
-	default:
-		r.allow(v, func(s *gate.Sale) { s.Hold = d })
+	case d < gate.MinHold || d > gate.MaxHold:
+		r.fault(v, "must be between %s and %s, not %s", gate.MinHold, gate.MaxHold, text)
 	}
 	return d
-}
-
-// allow checks one setting by the rules of gate.Sale.Validate, within a sale
-// that has nothing else wrong with it.
-func (r *reader) allow(v value, set func(*gate.Sale)) {
-	s := gate.Sale{Name: "sale", Run: 1, Settings: gate.Settings{
-		ClosesAt: time.Time{}.Add(1), Hold: defaultHold, SKUs: []gate.SKU{{Name: "sku"}},
-	}}
-	set(&s)
-	if err := s.Validate(); err != nil {
-		r.fault(v, "%v", err)
-	}
 }
 
 func (r *reader) time(v value) time.Time {
@@ -311,127 +189,4 @@ func (r *reader) name(v value, seen lines) string {
 		seen[name] = v.line
 	}
 	return name
-}
-
-// integer reads digits only: YAML's octal, hexadecimal and underscored forms
-// mean different numbers to different readers.
-func (r *reader) integer(v value, low, high int64) int64 {
-	t := v.node.GetToken()
-	quoted := t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType
-	n, err := strconv.ParseInt(t.Value, 10, 64)
-	switch {
-	case quoted, errors.Is(err, strconv.ErrSyntax), err == nil && strconv.FormatInt(n, 10) != t.Value:
-		r.wrong(v, "a whole number in plain digits")
-	case err != nil, n < low, n > high:
-		r.fault(v, "must be between %d and %d, not %.60s", low, high, t.Value)
-	}
-	return n
-}
-
-func (r *reader) text(v value, want string) (string, bool) {
-	switch n := v.node.(type) {
-	case *ast.StringNode:
-		return n.Value, true
-	case *ast.LiteralNode:
-		return n.Value.Value, true
-	}
-	r.wrong(v, want)
-	return "", false
-}
-
-// list returns the items of a list; a field without a value is an empty one.
-func (r *reader) list(v value, low, high int) []value {
-	var items []value
-	switch n := v.node.(type) {
-	case *ast.SequenceNode:
-		for i, item := range n.Values {
-			items = append(items, value{item, item.GetToken().Position.Line, fmt.Sprintf("%s[%d]", v.path, i)})
-		}
-	case *ast.NullNode:
-	default:
-		r.wrong(v, "a list")
-		return nil
-	}
-	if len(items) < low || len(items) > high {
-		r.fault(v, "must list %d to %d, not %d", low, high, len(items))
-		return nil
-	}
-	return items
-}
-
-func (r *reader) mapping(v value, fields []field) {
-	m, ok := v.node.(*ast.MappingNode)
-	if !ok {
-		r.wrong(v, "a mapping")
-		return
-	}
-	join := func(name string) string { return strings.TrimPrefix(v.path+"."+name, ".") }
-	seen := make(lines)
-	for _, entry := range m.Values {
-		key := entry.Key.GetToken()
-		name, line := key.Value, key.Position.Line
-		at := value{entry.Value, line, join(name)}
-		i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
-		if i < 0 {
-			if !gate.ValidName(name) {
-				at.path = join(fmt.Sprintf("%.60q", name))
-			}
-			r.fault(at, "unknown field; %s", hint(name, fields))
-		} else if first, again := seen[name]; again {
-			r.fault(at, "already set on line %d", first)
-		} else {
-			seen[name] = line
-			fields[i].read(at)
-		}
-	}
-	for _, f := range fields {
-		if f.needed && seen[f.name] == 0 {
-			r.fault(value{line: v.line, path: join(f.name)}, "missing, and needed")
-		}
-	}
-}
-
-func (r *reader) wrong(v value, want string) {
-	switch n := v.node.(type) {
-	case *ast.NullNode:
-		r.fault(v, "has no value; it must be %s", want)
-	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode:
-		r.fault(v, "anchors (&), aliases (*) and tags (!) are not read; write the value itself")
-	case *ast.MappingNode:
-		r.fault(v, "must be %s, not a mapping", want)
-	case *ast.SequenceNode:
-		r.fault(v, "must be %s, not a list", want)
-	default:
-		r.fault(v, "must be %s, not %.60q", want, n.GetToken().Value)
-	}
-}
-
-// hint names the field that was probably meant, or all that there are.
-func hint(name string, fields []field) string {
-	best, distance := "", 3
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.name
-		if d := distinct(strings.ToLower(name), f.name); d < distance {
-			best, distance = f.name, d
-		}
-	}
-	if best == "" {
-		return "the fields here are " + strings.Join(names, ", ")
-	}
-	return "did you mean " + best + "?"
-}
-
-// distinct counts the bytes of the longer name that lie between what the two
-// begin and what they end with alike.
-func distinct(a, b string) int {
-	short, long := min(len(a), len(b)), max(len(a), len(b))
-	alike := 0
-	for alike < short && a[alike] == b[alike] {
-		alike++
-	}
-	for end := 1; alike < short && a[len(a)-end] == b[len(b)-end]; end++ {
-		alike++
-	}
-	return long - alike
 }

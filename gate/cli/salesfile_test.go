@@ -123,7 +123,7 @@ func TestParseSalesRefuses(t *testing.T) {
 
 		{"broken YAML", good + "    hold: [5m\n", []string{"5: this is no YAML: sequence end token ']' not found"}},
 		{"a tab", "sales:\n\t- name: a\n", []string{"2: this is no YAML: found character '\t' that cannot start any token"}},
-		{"two documents", good + goodSKUs + "---\n" + good + goodSKUs, []string{" a sale file is one YAML document; remove lines such as --- and ..."}},
+		{"two documents", good + goodSKUs + "---\n" + good + goodSKUs, []string{" a sale file is one YAML document; remove its --- and ... lines"}},
 		{"another encoding", good + "    messages: {closed: \"\xb8\xb6\xb0\xa8\"}\n" + goodSKUs, []string{"5: this is not UTF-8; save the file in that encoding"}},
 		{"too many bytes", strings.Repeat("#", 4<<20+1), []string{" a sale file has at most 4194304 bytes"}},
 		{"brackets in brackets", "sales:\n  " + strings.Repeat("[", 1<<20), []string{"2: lists and mappings are nested too deep"}},
@@ -218,8 +218,8 @@ func TestParseSalesRefuses(t *testing.T) {
 		{"hold without unit", good + "    hold: 300\n" + goodSKUs, []string{`5: sales[0].hold: must be a duration such as 5m or 90s, not "300"`}},
 		{"hold in words", good + "    hold: 5 minutes\n" + goodSKUs, []string{`5: sales[0].hold: must be a duration such as 5m or 90s, not "5 minutes"`}},
 		{"hold in microseconds", good + "    hold: 5000001us\n" + goodSKUs, []string{"5: sales[0].hold: 5000001us is not in whole milliseconds"}},
-		{"a short hold", good + "    hold: 999ms\n" + goodSKUs, []string{"5: sales[0].hold: hold 999ms: must be between 1s and 24h"}},
-		{"a long hold", good + "    hold: 24h1s\n" + goodSKUs, []string{"5: sales[0].hold: hold 24h0m1s: must be between 1s and 24h"}},
+		{"a short hold", good + "    hold: 999ms\n" + goodSKUs, []string{"5: sales[0].hold: must be between 1s and 24h0m0s, not 999ms"}},
+		{"a long hold", good + "    hold: 24h1s\n" + goodSKUs, []string{"5: sales[0].hold: must be between 1s and 24h0m0s, not 24h1s"}},
 
 		{
 			"messages",
@@ -227,10 +227,10 @@ func TestParseSalesRefuses(t *testing.T) {
 			[]string{
 				"6: sales[0].messages.soldout: unknown field; did you mean sold_out?",
 				"7: sales[0].messages.held: unknown field; the fields here are " + strings.Join(refusals(), ", "),
-				`8: sales[0].messages.closed: message for "closed": must be 1 to 500 bytes of printable text`,
+				`8: sales[0].messages.closed: must be 1 to 500 bytes of printable text`,
 				`9: sales[0].messages.paused: must be a sentence in quotes, not "5"`,
-				`10: sales[0].messages.busy: message for "busy": must be 1 to 500 bytes of printable text`,
-				`14: sales[0].messages.too_large: message for "too_large": must be 1 to 500 bytes of printable text`,
+				`10: sales[0].messages.busy: must be 1 to 500 bytes of printable text`,
+				`14: sales[0].messages.too_large: must be 1 to 500 bytes of printable text`,
 			},
 		},
 		{"messages without any", good + "    messages:\n" + goodSKUs, []string{"5: sales[0].messages: has no value; it must be a mapping"}},

@@ -40,9 +40,6 @@ type serveCommand struct {
 // Run serves until ctx is done, then drains.
 func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	log := newLog(env.err, c.LogFormat, c.LogLevel)
-	if err := c.check(); err != nil {
-		return err
-	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(env.version))
@@ -85,7 +82,8 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	return errors.Join(w.run(ctx, publicListener, adminListener), closeLog())
 }
 
-func (c *serveCommand) check() error {
+// Validate checks the flags, together where they depend on each other.
+func (c *serveCommand) Validate() error {
 	switch {
 	case c.Redis != "" && !c.AllowUnsigned:
 		return errors.New("confirm links are not signed, so a buyer can change what is bought: " +
@@ -282,13 +280,17 @@ func demoSale(now time.Time) gate.Sale {
 
 // demoHint is a command line that buys a ticket of the demo sale.
 func demoHint(addr net.Addr) string {
-	port := addr.(*net.TCPAddr).Port
+	at := addr.(*net.TCPAddr)
+	host := addr.String()
+	if at.IP.IsUnspecified() {
+		host = fmt.Sprintf("localhost:%d", at.Port)
+	}
 	return fmt.Sprintf(`
 The sale "demo" has 100 units of "ticket". PortOne's confirm call for one of them:
 
-  curl -i 'http://localhost:%d/confirm/demo?items=ticket&buyer=alice' -H 'Content-Type: application/json' -d '{"imp_uid":"imp_1","merchant_uid":"order_1","amount":1000}'
+  curl -i 'http://%s/confirm/demo?items=ticket&buyer=alice' -H 'Content-Type: application/json' -d '{"imp_uid":"imp_1","merchant_uid":"order_1","amount":1000}'
 
 Again with another merchant_uid takes another one; with the same, none.
 
-`, port)
+`, host)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -34,6 +35,8 @@ type address struct {
 	query    url.Values
 }
 
+var errUser = errors.New("the Redis address has an unreadable user or password: percent-encode what is not a letter or digit")
+
 // parseAddress reads an address. Its errors never show the password.
 func parseAddress(text string) (a address, err error) {
 	scheme, rest, found := strings.Cut(text, "://")
@@ -52,6 +55,9 @@ func parseAddress(text string) (a address, err error) {
 		return a, fmt.Errorf("the Redis address has the unknown scheme %q: write %s", scheme, AddressForms)
 	}
 
+	if strings.ContainsAny(rest[:strings.LastIndexByte(rest, '@')+1], "/?#") {
+		return a, errUser // else a part of the password would be read, and shown, as something else
+	}
 	rest, query, _ := strings.Cut(rest, "?")
 	if a.query, err = url.ParseQuery(query); err != nil {
 		return a, fmt.Errorf("the Redis address has an unreadable query")
@@ -65,14 +71,14 @@ func parseAddress(text string) (a address, err error) {
 	if at := strings.LastIndexByte(hosts, '@'); at >= 0 {
 		u, err := url.Parse("redis://" + hosts[:at] + "@host")
 		if err != nil {
-			return a, fmt.Errorf("the Redis address has an unreadable user or password: percent-encode what is not a letter or digit")
+			return a, errUser
 		}
 		a.user, hosts = u.User, hosts[at+1:]
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
-		host, err := withPort(host, defaultPort)
-		if err != nil {
-			return a, err
+		host, ok := withPort(host, defaultPort)
+		if !ok {
+			return a, fmt.Errorf("the Redis address has an unreadable host, number %d: write HOST or HOST:PORT", len(a.hosts)+1)
 		}
 		a.hosts = append(a.hosts, host)
 	}
@@ -109,7 +115,8 @@ func (a *address) parsePath(path string) error {
 	return nil
 }
 
-func withPort(host, port string) (string, error) {
+// withPort returns host:port, with the given port where the host names none.
+func withPort(host, port string) (string, bool) {
 	name := host
 	if h, p, err := net.SplitHostPort(host); err == nil {
 		name, port = h, p
@@ -117,9 +124,9 @@ func withPort(host, port string) (string, error) {
 		name = host[1 : len(host)-1]
 	}
 	if n, err := strconv.Atoi(port); name == "" || err != nil || n < 1 || n > 65535 {
-		return "", fmt.Errorf("the Redis address has the host %q: write HOST or HOST:PORT", host)
+		return "", false
 	}
-	return net.JoinHostPort(name, port), nil
+	return net.JoinHostPort(name, port), true
 }
 
 // options turns the address into the client's options. Nothing is retried

@@ -115,7 +115,7 @@ func (s *Store) Check(ctx context.Context) error {
 			s.opt.Log.Warn("Redis does not tell about itself: make sure that its maxmemory-policy is noeviction", "error", err)
 			return nil
 		}
-		return fmt.Errorf("Redis cannot be reached: %w", err)
+		return fmt.Errorf("cannot reach Redis: %w", err)
 	}
 	policy := infoField(info, "maxmemory_policy")
 	if strings.HasPrefix(policy, "volatile-") {
@@ -126,7 +126,7 @@ func (s *Store) Check(ctx context.Context) error {
 
 func refuseEviction(policy string) error {
 	if strings.HasPrefix(policy, "allkeys-") {
-		return fmt.Errorf("Redis throws away any key when it is full (maxmemory-policy %s), a sale too: set it to noeviction", policy)
+		return fmt.Errorf("a full Redis would throw sales away (maxmemory-policy %s): set it to noeviction", policy)
 	}
 	return nil
 }

@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flashgate/flashgate/gate/redistest"
+)
+
+// Ten thousand confirms at once, four of each order and these at different
+// gates, for five hundred units.
+func TestBurstSellsExactlyTheStock(t *testing.T) {
+	t.Parallel()
+	const stock, calls, distinct = 500, 10_000, 2_500
+	redis := redistest.Start(t)
+	gates := []*process{serveSale(t, redis.URL(), openSale("race", stock))}
+	for range 2 {
+		gates = append(gates, startGate(t, "--redis", redis.URL(), "--allow-unsigned"))
+	}
+	answers := burst(t, calls, func(i int) (gate *process, order string) {
+		return gates[i%len(gates)], fmt.Sprintf("order-%d", i%distinct)
+	})
+
+	recorded := orders(t, redis, "race")
+	if len(recorded) != stock {
+		t.Errorf("%d orders are recorded, want %d", len(recorded), stock)
+	}
+	for _, a := range answers {
+		want, code := http.StatusConflict, "sold_out"
+		if recorded[a.order] {
+			want, code = http.StatusOK, "held"
+		}
+		if a.status != want || a.code != code {
+			t.Errorf("order %s, recorded: %v, was answered %d %s (%v)", a.order, recorded[a.order], a.status, a.code, a.err)
+		}
+	}
+	report := readStatus(t, redis.URL(), "race")
+	if report.SKUs[0].Left != 0 || report.SKUs[0].Held != stock || report.Orders.Held != stock {
+		t.Errorf("the sale is %+v", report)
+	}
+	t.Logf("%v", tally(answers))
+}
+
+// burst posts n confirms at the same time, each on a connection of its own. It
+// does so without a goroutine for each, of which the race detector allows 8,128.
+func burst(t testing.TB, n int, call func(int) (*process, string)) []answer {
+	t.Helper()
+	conns, answers := make([]net.Conn, n), make([]answer, n)
+	t.Cleanup(func() {
+		for _, conn := range conns {
+			if conn != nil {
+				conn.Close()
+			}
+		}
+	})
+	each := func(do func(i int) error) {
+		const clients = 16
+		var workers sync.WaitGroup
+		for client := range clients {
+			workers.Go(func() {
+				for i := client; i < n; i += clients {
+					if answers[i].err == nil {
+						answers[i].err = do(i)
+					}
+				}
+			})
+		}
+		workers.Wait()
+	}
+	each(func(i int) (err error) {
+		gate, order := call(i)
+		answers[i].order = order
+		conns[i], err = net.Dial("tcp", gate.listen)
+		return err
+	})
+	each(func(i int) error {
+		answers[i].sent = time.Now()
+		_, err := io.WriteString(conns[i], rawConfirm("race", answers[i].order))
+		return err
+	})
+	each(func(i int) error {
+		a := &answers[i]
+		if err := conns[i].SetReadDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+		response, err := http.ReadResponse(bufio.NewReader(conns[i]), nil)
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			return err
+		}
+		a.status = response.StatusCode
+		a.code, err = bodyCode(body)
+		return err
+	})
+	return answers
+}

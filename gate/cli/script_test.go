@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/flashgate/flashgate/gate/redistest"
+)
+
+// TestScripts runs the command lines of testdata/script. Besides testscript's
+// own commands they have
+//
+//	fails STATUS COMMAND…              run a command that ends with this exit status
+//	redis                              start a redis-server for every command
+//	gate [FLAG…]                       serve on free ports with these flags, until ready
+//	confirm SALE?QUERY ORDER [ATTEMPT] post a confirm call: prints the status and the code
+//	eventually ANSWER SALE?QUERY ORDER post it until that is the answer
+//	end                                end the gate by SIGTERM, and write gate.log and gate.out
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Values["scene"] = &scene{t: env.T().(testing.TB)}
+			env.Setenv("TZ", "Asia/Seoul")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fails": fails,
+			"redis": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Setenv("FLASHGATE_REDIS", redistest.Start(sceneOf(ts).t).URL())
+			},
+			"gate":       startInScript,
+			"confirm":    confirmInScript,
+			"eventually": eventuallyInScript,
+			"end":        endInScript,
+		},
+	})
+}
+
+// scene is what one script has started.
+type scene struct {
+	t    testing.TB
+	gate *process
+}
+
+func sceneOf(ts *testscript.TestScript) *scene { return ts.Value("scene").(*scene) }
+
+func fails(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: fails STATUS COMMAND…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	exit, ended := errors.AsType[*exec.ExitError](err)
+	if !ended || strconv.Itoa(exit.ExitCode()) != args[0] {
+		ts.Fatalf("%v, want exit status %s", err, args[0])
+	}
+}
+
+func startInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if redis := ts.Getenv("FLASHGATE_REDIS"); redis != "" {
+		args = append(args, "--redis", redis, "--allow-unsigned")
+	}
+	for i, arg := range args {
+		if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".jsonl" {
+			args[i] = ts.MkAbs(arg)
+		}
+	}
+	s := sceneOf(ts)
+	s.gate = startGate(s.t, args...)
+	ts.Setenv("GATE", s.gate.listen)
+	ts.Setenv("ADMIN", s.gate.admin)
+}
+
+func endInScript(ts *testscript.TestScript, _ bool, _ []string) {
+	s := sceneOf(ts)
+	s.gate.stop(s.t)
+	ts.Check(os.WriteFile(ts.MkAbs("gate.log"), []byte(s.gate.stderr.String()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("gate.out"), []byte(s.gate.stdout.String()), 0o600))
+}
+
+func confirmInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: confirm SALE?QUERY ORDER [ATTEMPT]")
+	}
+	attempt := "imp_" + args[1]
+	if len(args) > 2 {
+		attempt = args[2]
+	}
+	s := sceneOf(ts)
+	a := newCaller(s.t).post(s.gate.listen, "/confirm/"+args[0], "application/json", v1(args[1], attempt))
+	ts.Check(a.err)
+	fmt.Fprintln(ts.Stdout(), a.status, a.code)
+}
+
+func eventuallyInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: eventually ANSWER SALE?QUERY ORDER")
+	}
+	s := sceneOf(ts)
+	await(s.t, args[0], func() error {
+		a := newCaller(s.t).post(s.gate.listen, "/confirm/"+args[1], "application/json", v1(args[2], "imp_"+args[2]))
+		if got := fmt.Sprint(a.status, " ", a.code); got != args[0] {
+			return fmt.Errorf("the answer is %q", got)
+		}
+		return nil
+	})
+}

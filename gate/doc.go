@@ -1,0 +1,147 @@
+// Package gate is the domain: sales, orders, verdicts, and the lanes that
+// decide them. It knows no HTTP, no Redis command and no field of PortOne's.
+// This is also where the design is written down as it is built.
+//
+// # Words
+//
+//   - sale: one launch, with a window and limits. Its run, an integer, tells a
+//     rehearsal from the real thing under the same name.
+//   - SKU: what is counted in a sale.
+//   - order: PortOne's merchant_uid or paymentId. attempt: one try to pay it,
+//     imp_uid or transactionId. buyer: the shop's own id for a person.
+//   - hold: units taken for an order that is being paid.
+//   - ledger: the sale's ordered record of every change.
+//   - lane: the queue that turns waiting confirms into one script call.
+//   - refusal: an answer other than 200, always with a code.
+//
+// # The house
+//
+//	main.go          starts the command line, nothing else
+//	gate/            the domain
+//	gate/store/      all Redis: keys, records, script calls; the embedded store
+//	gate/portone/    all PortOne: confirm bodies and the words of the answers
+//	gate/web/        the listeners: public (confirm, health), admin (metrics, health)
+//	gate/cli/        one file for each command; flags, wiring, the metrics registry
+//	gate/redistest/  starts real servers for tests; imports nothing of ours
+//	luascripts/      one .lua file for each transition, embedded
+//	loadtest/        benchmarks
+//
+// Imports point one way: cli → all; web → portone, gate; store → luascripts,
+// gate; portone → gate; gate → nothing of ours. A test over go list holds that.
+//
+// A line should know its room. One that changes stock is Lua. One that spells a
+// key is in store/keys.go, one that lays out a record in store/record.go. A
+// field name of PortOne's is in portone, an HTTP status in web, a flag in cli.
+// What runs long starts in a Run(ctx) that the command calls.
+//
+// # The way of a confirm
+//
+// web bounds the request and notes when its first byte came. portone decodes it
+// into a Confirm, every kept byte copied out of fasthttp's buffers. The lane's
+// catalogue refuses what needs no Redis: items that cannot be read, unknown
+// SKUs, a buyer that is missing where a limit needs one, another amount than
+// the lines cost, and a confirm more than two seconds before opening. The rest
+// goes into the sale's lane.
+//
+// A lane has one call in flight, on a connection of its own to the primary. It
+// takes one waiting confirm, drains what else is waiting (to MaxBatch; those
+// past their time are refused first), and sends one script call for all. So
+// batches form by themselves under load, and no timer delays a lone buyer.
+//
+// luascripts/confirm.lua decides the batch in its order, atomically. An order
+// with a record goes by the table below. A new one passes, in this order: not
+// paused, the window, every SKU known, the buyer's limit, the stock of every
+// line. Then its units are taken, and the record, the buyer's units, the
+// counters and one ledger entry for the batch are written.
+//
+// # An order's life
+//
+// What a confirm does, by what the order's record says:
+//
+//	no record                        all checks pass: held; else refused, and nothing is stored
+//	any, other lines, buyer, amount  refused: order_changed (an amount that was unknown may become known)
+//	held, the same attempt           200, nothing taken twice; the deadline is at least now + hold
+//	held, a new attempt              200, the attempt is added; sold_out while a line's left is below zero
+//	held, an attempt that ended      refused: attempt_ended
+//	asking                           as held, but never 200: the shop has not said yes
+//	paid, the attempt that paid      200
+//	paid, another attempt            refused: already_paid, for it would charge twice
+//	released, a new attempt          as a new order, through all checks
+//	released, an old attempt         refused: attempt_ended
+//	refund due, refunded             refused: already_paid
+//	eight attempts, a ninth          refused: attempt_limit
+//
+// attempt_limit is there because a record keeps at most eight attempts:
+// forgetting one would let an ended attempt pass as new.
+//
+// # State in Redis
+//
+// Every key of a sale carries the hash tag {sale}, so that it lives in one slot
+// of a Cluster and a script may declare all that it uses.
+//
+//	fg:{S}         hash     run, settings and their version, seq, term, the latest time seen, order counts;
+//	                        for each SKU total, left, held, paid, withheld
+//	fg:{S}:orders  hash     order → record
+//	fg:{S}:buyers  hash     buyer → units held or paid
+//	fg:{S}:ledger  stream   one entry for each script call that changed anything, id SEQ-0
+//	fg:{S}:due     zset     when to look at what: seq:N for each batch that changed orders
+//	fg:{S}:gates   zset     gate → last heartbeat
+//	fg:sales       set      names of the sales; gates read them every second
+//
+// After every script, for each SKU: total = left + held + paid + withheld, and
+// the counters equal a recount over the orders. Records and ledger entries are
+// laid out in store/record.go, the sale's hash in luascripts/prelude.lua. A
+// ledger entry holds full records, never differences, so that any copy of a sale
+// is one Fold. seq grows for as long as the name exists, through runs and
+// deletions, so that whoever follows a ledger is never sent back.
+//
+// Settings are one register: read with their version, written back whole, and
+// refused where the version has moved on. A deleted sale leaves a tombstone, and
+// is made anew only in a higher run.
+//
+// Scripts use Redis' own TIME, never less than the latest time stored in the
+// sale, so that time does not run back after a failover. They read and check
+// everything before their first write, because Redis does not undo a script that
+// fails half-way; the first writes are those that a full Redis, or a ledger that
+// is ahead of seq, refuses.
+//
+// # Time to answer
+//
+// Every answer comes within AnswerBudget (4 s) of the request's first byte,
+// whatever Redis does. A call to Redis has a bound (--redis-timeout, and
+// --wait-timeout where it waits for replicas) that covers dialling too, and is
+// made at most twice, so a batch is decided or refused within two bounds. What
+// is left of the budget, less half a second, a confirm may spend in the queue;
+// then it is refused as busy before the next batch is built. No timer runs for
+// a request: the bounds of the lane's own call are enough.
+//
+// A batch that failed is sent once more, on a new connection: it is idempotent
+// by order and attempt. After two failed batches a breaker leaves Redis alone
+// for half a second and refuses at once.
+//
+// The client retries nothing by itself. A lane has a client of one connection
+// to the sale's primary; MOVED, ASK and READONLY lead its next call elsewhere.
+// Whenever it connects it reads the server's run and replication id, and logs
+// and counts a change; it refuses a server that is a replica, or that would
+// evict sales.
+//
+// # Waiting for replicas
+//
+// With --wait-replicas N, WAIT follows each script call in the same pipeline on
+// the same connection, repeats included; every call that can yield a 200 writes
+// something for it to wait for. Where fewer than N replicas have it in time the
+// answer is not_durable; the hold stays. No hold is then taken until a bare
+// write and WAIT succeed. With two replicas WAIT 1 survives the loss of one
+// server, WAIT 2 a partition as well.
+//
+// # Libraries, and where there is none
+//
+// go-redis, fasthttp, client_golang and miniredis are the mission's. gobreaker
+// is the breaker, kong the flags, goccy/go-yaml the sale file's syntax with the
+// line of every value. rapid, testscript and goleak test.
+//
+// PortOne's bodies are read by a scanner of our own (portone/json.go). The
+// standard decoder allocates for each field and lets repeated members pass;
+// fastjson took 19 s and 25 GB for 16 KiB of opening brackets, and lets through
+// numbers and escapes that are none.
+package gate
