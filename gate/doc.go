@@ -86,7 +86,7 @@
 //	fg:{S}:ledger  stream   one entry for each script call that changed anything, id SEQ-0
 //	fg:{S}:due     zset     when to look at what: seq:N for each batch that changed orders
 //	fg:{S}:gates   zset     gate → last heartbeat
-//	fg:sales       set      names of the sales; gates read them every second
+//	fg:sales       set      names of the sales; gates read them twice a second
 //
 // After every script, for each SKU: total = left + held + paid + withheld, and
 // the counters equal a recount over the orders. Records and ledger entries are

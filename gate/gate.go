@@ -15,9 +15,11 @@ import (
 // ErrNoSale says that a store has no sale of that name, not even a tombstone.
 var ErrNoSale = errors.New("no such sale")
 
-// refreshEvery is how often the sales are read, so how soon a new sale is known
-// and a changed one counts at every gate.
-const refreshEvery = time.Second
+// refreshEvery is how often the sales are read: often enough that a new sale is
+// known, and a changed one counts, at every gate within a second.
+const refreshEvery = 500 * time.Millisecond
+
+const refreshTimeout = 2 * time.Second
 
 // Store is what the gate needs of a store.
 type Store interface {
@@ -94,7 +96,7 @@ func (g *Gate) Lane(sale []byte) (*Lane, bool) {
 // load balancer would not help.
 func (g *Gate) Ready() bool { return g.lanes.Load() != nil }
 
-// Run reads the sales every second until ctx is done, then closes the lanes:
+// Run reads the sales twice a second until ctx is done, then closes the lanes:
 // what waits in them is still decided. It returns when all of them have ended,
 // and needs to be called once.
 func (g *Gate) Run(ctx context.Context) {
@@ -113,7 +115,7 @@ func (g *Gate) Run(ctx context.Context) {
 
 // refresh reads the sales and logs what goes wrong, once.
 func (g *Gate) refresh(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*refreshEvery)
+	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	err := g.load(ctx)
 	trouble := ""
@@ -213,11 +215,11 @@ func (g *Gate) newLane(state *State) *Lane {
 		try:      g.opt.Try,
 		now:      g.opt.Now,
 		log:      g.opt.Log,
-		breaker:  newBreaker(state.Name, g.opt.Log),
 		metrics:  g.metrics.lane(state.Name),
 		queue:    make(chan *Request, g.opt.Queue),
 		ended:    make(chan struct{}),
 	}
+	l.breaker = l.newBreaker()
 	l.catalogue.Store(newCatalogue(state))
 	g.running.Go(func() { l.run(context.Background()) })
 	return l

@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -13,7 +15,7 @@ import (
 
 type statusCommand struct {
 	redisFlag
-	Sale string `arg:"" help:"The sale's name."`
+	Sale string `arg:"" optional:"" help:"The sale's name; without it, a line for each sale."`
 	JSON bool   `help:"Print JSON."`
 }
 
@@ -35,24 +37,69 @@ type skuReport struct {
 // Run shows the sale.
 func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
+		if c.Sale == "" {
+			return c.list(ctx, env, s)
+		}
 		state, err := s.Sale(ctx, c.Sale)
 		if err != nil {
 			return noSale(err, c.Sale)
 		}
-		report := statusReport{
-			Sale: state.Name, Run: state.Run, State: state.Phase(state.Now), Seq: state.Seq,
-			SKUs: []skuReport{}, Orders: state.Orders,
-		}
-		for _, k := range state.SKUs {
-			report.SKUs = append(report.SKUs, skuReport{k.Name, state.Units[k.Name]})
-		}
+		report := reportOf(&state)
 		if c.JSON {
-			encoder := json.NewEncoder(env.out)
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(report)
+			return printJSON(env, report)
 		}
 		return report.print(env, &state)
 	})
+}
+
+// list shows every sale with its units over all SKUs.
+func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Store) error {
+	names, err := s.Sales(ctx)
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	reports := []statusReport{}
+	for _, name := range names {
+		state, err := s.Sale(ctx, name)
+		if errors.Is(err, gate.ErrNoSale) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		reports = append(reports, reportOf(&state))
+	}
+	if c.JSON {
+		return printJSON(env, reports)
+	}
+	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "sale\trun\tstate\tunits\tleft\theld\tpaid")
+	for _, r := range reports {
+		var sum gate.Units
+		for _, k := range r.SKUs {
+			sum.Total, sum.Left, sum.Held, sum.Paid = sum.Total+k.Total, sum.Left+k.Left, sum.Held+k.Held, sum.Paid+k.Paid
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%d\t%d\n", r.Sale, r.Run, r.State, sum.Total, sum.Left, sum.Held, sum.Paid)
+	}
+	return w.Flush()
+}
+
+func reportOf(state *gate.State) statusReport {
+	r := statusReport{
+		Sale: state.Name, Run: state.Run, State: state.Phase(state.Now), Seq: state.Seq,
+		SKUs: []skuReport{}, Orders: state.Orders,
+	}
+	for _, k := range state.SKUs {
+		r.SKUs = append(r.SKUs, skuReport{k.Name, state.Units[k.Name]})
+	}
+	return r
+}
+
+func printJSON(env *environment, v any) error {
+	encoder := json.NewEncoder(env.out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(v)
 }
 
 func (r *statusReport) print(env *environment, state *gate.State) error {

@@ -92,6 +92,9 @@ var confirmPath = []byte("/confirm/")
 func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	defer p.survive(ctx)
 	received := arrival(ctx)
+	if p.draining.Load() {
+		ctx.SetConnectionClose() // so that no request is on its way when Shutdown closes what is idle
+	}
 	path := ctx.URI().PathOriginal()
 	if sale, ok := bytes.CutPrefix(path, confirmPath); ok {
 		if !ctx.IsPost() {

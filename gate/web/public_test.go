@@ -1,0 +1,331 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/valyala/fasthttp/fasthttputil"
+	"go.uber.org/goleak"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+func TestMain(m *testing.M) {
+	// fasthttp's sweeper of idle workers sleeps for up to 10 s after its server has ended.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"))
+}
+
+// store has the sale "race" and decides as the test says.
+type store struct {
+	decide   func(batch []*gate.Request) error
+	messages map[string]string
+}
+
+func (s *store) Sales(context.Context) ([]string, error) { return []string{"race"}, nil }
+
+func (s *store) Sale(context.Context, string) (gate.State, error) {
+	return gate.State{Version: 1, Now: time.Now(), Sale: gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
+		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: time.Minute,
+		Messages: s.messages, SKUs: []gate.SKU{{Name: "full", Stock: 1}},
+	}}}, nil
+}
+
+func (s *store) Decider(string) gate.Decider { return s }
+
+func (s *store) Decide(_ context.Context, batch []*gate.Request) error { return s.decide(batch) }
+
+func (s *store) Close() error { return nil }
+
+func always(c gate.Code) func([]*gate.Request) error {
+	return func(batch []*gate.Request) error {
+		for _, r := range batch {
+			r.Set(gate.Refuse(c))
+		}
+		return nil
+	}
+}
+
+// site is a public listener in memory.
+type site struct {
+	public  *Public
+	metrics *Metrics
+	dial    func() (net.Conn, error)
+	client  *http.Client
+}
+
+func start(t *testing.T, s *store, log *RefusalLog, metrics *Metrics) *site {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	answers, err := portone.NewAnswers("en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := gate.New(s, gate.NewMetrics(prometheus.NewRegistry()), gate.Options{Now: time.Now, Log: quiet})
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { g.Run(ctx) })
+	for !g.Ready() {
+		time.Sleep(time.Millisecond)
+	}
+	public := NewPublic(g, answers, metrics, log, quiet)
+	ln := fasthttputil.NewInmemoryListener()
+	running.Go(func() { _ = public.Serve(ln) })
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		if err := public.Shutdown(); err != nil {
+			t.Error(err)
+		}
+		stop()
+		running.Wait()
+	})
+	return &site{public, metrics, ln.Dial, &http.Client{Transport: transport}}
+}
+
+func newMetrics() *Metrics { return NewMetrics(prometheus.NewRegistry()) }
+
+func (s *site) post(t *testing.T, url, body string) (status int, answer string) {
+	t.Helper()
+	response, err := s.client.Post("http://gate"+url, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+const v1 = `{"imp_uid":"imp_1","merchant_uid":"order_1","amount":1000}`
+
+func TestEveryCodeHasAStatusAndOnlyHeldIs200(t *testing.T) {
+	t.Parallel()
+	want := map[int]string{
+		200: "held",
+		400: "bad_request",
+		403: "not_open closed paused bad_signature expired_link",
+		404: "unknown_sale unknown_sku",
+		409: "sold_out buyer_limit order_changed already_paid attempt_ended attempt_limit amount_mismatch shop_refused",
+		413: "too_large",
+		503: "shop_unavailable busy unavailable recovering not_durable",
+	}
+	got := map[int]string{}
+	for _, c := range gate.Codes() {
+		got[status(c)] = strings.TrimSpace(got[status(c)] + " " + c.String())
+	}
+	for code, names := range want {
+		if got[code] != names {
+			t.Errorf("%d: %s, want %s", code, got[code], names)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("statuses %v", got)
+	}
+}
+
+func TestASalesOwnSentenceIsSent(t *testing.T) {
+	t.Parallel()
+	s := start(t, &store{decide: always(gate.SoldOut), messages: map[string]string{"sold_out": "매진"}}, nil, newMetrics())
+	status, body := s.post(t, "/confirm/race?items=full", v1)
+	if want := `{"code":"sold_out","reason":"매진","errorMessage":"매진"}`; status != 409 || body != want {
+		t.Errorf("%d %s, want 409 %s", status, body, want)
+	}
+}
+
+func TestAPanicCostsOneRequest(t *testing.T) {
+	t.Parallel()
+	metrics := newMetrics()
+	s := start(t, &store{decide: always(gate.Held)}, nil, metrics)
+	answers := s.public.answers
+	s.public.answers = nil // a handler that falls over
+	s.public.unknown.answers = answers
+	if status, body := s.post(t, "/confirm/race?items=full", v1); status != 503 || !strings.Contains(body, "unavailable") {
+		t.Errorf("%d %s, want 503 unavailable", status, body)
+	}
+	s.public.answers = answers
+	if status, body := s.post(t, "/confirm/race?items=full", v1); status != 200 {
+		t.Errorf("the next one: %d %s", status, body)
+	}
+	if n := testutil.ToFloat64(metrics.panics); n != 1 {
+		t.Errorf("counted %v panics", n)
+	}
+}
+
+func TestAQueryThatSaysSomethingTwiceIsRefused(t *testing.T) {
+	t.Parallel()
+	s := start(t, &store{decide: always(gate.Held)}, nil, newMetrics())
+	for url, want := range map[string]string{
+		"/confirm/race?items=full&items=full:2":    "items must be given once",
+		"/confirm/race?items=full&buyer=a&buyer=b": "buyer must be given once",
+		"/confirm/race?items=full&buyer=&buyer=b":  "buyer must be given once",
+		"/confirm/race":                                 "items must be",
+		"/confirm/race?items=full&buyer=%00":            "buyer must be 1 to 64 bytes",
+		"/confirm/race?items=full%2Chalf%3A1&buyer=%41": "",
+	} {
+		status, body := s.post(t, url, v1)
+		if want == "" && status == 404 {
+			continue // read, and then there is no such SKU
+		}
+		if status != 400 || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s, want 400 with %q", url, status, body, want)
+		}
+	}
+}
+
+func TestTheBudgetRunsFromTheFirstByte(t *testing.T) {
+	t.Parallel()
+	received := make(chan time.Time, 3)
+	s := start(t, &store{decide: func(batch []*gate.Request) error {
+		received <- batch[0].Received
+		return always(gate.Held)(batch)
+	}}, nil, newMetrics())
+	conn, err := s.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	request := "POST /confirm/race?items=full HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\n" +
+		fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(v1), v1)
+	answers := bufio.NewReader(conn)
+	send := func(parts ...string) (between time.Time) {
+		for i, part := range parts {
+			if i > 0 {
+				time.Sleep(20 * time.Millisecond) // a slow sender, not a wait for a condition
+				between = time.Now()
+			}
+			if _, err := io.WriteString(conn, part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		response, err := http.ReadResponse(answers, nil)
+		if err != nil || response.StatusCode != 200 {
+			t.Fatalf("%v %v", response, err)
+		}
+		_, _ = io.Copy(io.Discard, response.Body)
+		return between
+	}
+	if between := send(request[:5], request[5:]); !(<-received).Before(between) {
+		t.Error("a slow request is counted from its end")
+	}
+	before := time.Now()
+	send(request)
+	if (<-received).Before(before) {
+		t.Error("the second request of a connection is counted from the first")
+	}
+}
+
+func TestRefusalsAreWrittenForCustomerService(t *testing.T) {
+	t.Parallel()
+	metrics := newMetrics()
+	var out bytes.Buffer
+	log := NewRefusalLog(&out, metrics, slog.New(slog.DiscardHandler))
+	s := start(t, &store{decide: always(gate.SoldOut)}, log, metrics)
+	s.post(t, "/confirm/race?items=full:2&buyer=alice", v1)
+	s.post(t, "/confirm/race?items=full", `{"merchant_uid":"order_2"}`)
+	s.post(t, "/confirm/unknown?items=full", v1)
+
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	log.Run(ctx)
+	var lines []refusalLine
+	for decoder := json.NewDecoder(&out); decoder.More(); {
+		var line refusalLine
+		if err := decoder.Decode(&line); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(line.Time) > time.Minute {
+			t.Errorf("time %s", line.Time)
+		}
+		line.Time = time.Time{}
+		lines = append(lines, line)
+	}
+	if len(lines) != 2 {
+		t.Fatalf("%d lines, want one for each refusal of a known sale: %v", len(lines), lines)
+	}
+	first, _ := json.Marshal(lines[0])
+	if want := `{"time":"0001-01-01T00:00:00Z","sale":"race","order":"order_1","attempt":"imp_1","buyer":"alice","lines":[{"sku":"full","quantity":2}],"amount":1000,"code":"sold_out"}`; string(first) != want {
+		t.Errorf("got  %s\nwant %s", first, want)
+	}
+	if lines[1].Order != "order_2" || lines[1].Code != "bad_request" || lines[1].Field != "imp_uid" {
+		t.Errorf("got %+v", lines[1])
+	}
+}
+
+func TestARefusalLogThatCannotKeepUpDropsAndCounts(t *testing.T) {
+	t.Parallel()
+	metrics := newMetrics()
+	log := NewRefusalLog(broken{}, metrics, slog.New(slog.DiscardHandler))
+	confirm := &gate.Confirm{Order: []byte("o")}
+	for range refusalBacklog + 3 {
+		log.note("race", confirm, gate.Refuse(gate.SoldOut))
+	}
+	if n := testutil.ToFloat64(metrics.dropped); n != 3 {
+		t.Errorf("%v dropped while nobody wrote, want 3", n)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	log.Run(ctx)
+	if n := testutil.ToFloat64(metrics.dropped); n != refusalBacklog+3 {
+		t.Errorf("%v dropped by a file that cannot be written, want all %d", n, refusalBacklog+3)
+	}
+}
+
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { return 0, fmt.Errorf("no space left on device") }
+
+func TestAdminTellsHealthAndMetrics(t *testing.T) {
+	t.Parallel()
+	ready := false
+	registry := prometheus.NewRegistry()
+	NewMetrics(registry).sale("race")
+	admin := NewAdmin(registry, func() bool { return ready })
+	ln := fasthttputil.NewInmemoryListener()
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = admin.Serve(ln) })
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
+	get := func(path string) (int, string) {
+		response, err := (&http.Client{Transport: transport}).Get("http://admin" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		text, _ := io.ReadAll(response.Body)
+		return response.StatusCode, string(text)
+	}
+	if status, _ := get("/readyz"); status != 503 {
+		t.Errorf("/readyz is %d while not ready", status)
+	}
+	ready = true
+	if status, _ := get("/readyz"); status != 200 {
+		t.Errorf("/readyz is %d while ready", status)
+	}
+	if status, _ := get("/healthz"); status != 200 {
+		t.Errorf("/healthz is %d", status)
+	}
+	if status, text := get("/metrics"); status != 200 || !strings.Contains(text, `flashgate_confirms_total{outcome="held",sale="race"} 0`) {
+		t.Errorf("/metrics is %d and lacks the confirms:\n%s", status, text)
+	}
+	transport.CloseIdleConnections()
+	if err := admin.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	_ = ln.Close()
+	serving.Wait()
+}
