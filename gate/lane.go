@@ -64,6 +64,7 @@ type Lane struct {
 	now       func() time.Time
 	log       *slog.Logger
 	breaker   *gobreaker.CircuitBreaker[struct{}]
+	trouble   error // of the newest call without a decision
 	metrics   *laneMetrics
 
 	closing sync.RWMutex // held shared while a confirm is put into the queue
@@ -177,6 +178,7 @@ func (l *Lane) call(ctx context.Context, batch []*Request) (err error) {
 	err = l.decider.Decide(ctx, batch)
 	l.metrics.call.Observe(time.Since(start).Seconds())
 	if err != nil {
+		l.trouble = err
 		l.metrics.errors.Inc()
 		l.log.Debug("a batch was not decided", "sale", l.name, "confirms", len(batch), "error", err)
 	}
@@ -193,17 +195,17 @@ func (l *Lane) close() {
 	<-l.ended
 }
 
-func newBreaker(sale string, log *slog.Logger) *gobreaker.CircuitBreaker[struct{}] {
+func (l *Lane) newBreaker() *gobreaker.CircuitBreaker[struct{}] {
 	return gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
-		Name:        sale,
+		Name:        l.name,
 		Timeout:     breakFor,
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakAfter },
 		OnStateChange: func(sale string, from, to gobreaker.State) {
 			switch {
 			case to == gobreaker.StateOpen && from == gobreaker.StateClosed:
-				log.Error("the store does not decide: payments are refused until it does", "sale", sale)
+				l.log.Error("the store does not decide: payments are refused until it does", "sale", sale, "error", l.trouble)
 			case to == gobreaker.StateClosed:
-				log.Info("the store decides again", "sale", sale)
+				l.log.Info("the store decides again", "sale", sale)
 			}
 		},
 	})

@@ -16,9 +16,9 @@
 --       {"-"} where there is no such sale, {"x"} where only its tombstone is left
 --
 -- Redis does not undo a script that fails half-way. So every key is read before the first write, and the
--- first writes are those that can be refused: by a full Redis, or by a ledger that is ahead of `seq`.
+-- first write is the one that can be refused: by a full Redis, or by a ledger that is ahead of `seq`.
 
-local RECORD = '^1(%u)\31(%d+)\31([^\31]*)\31([^\31]*)\31(%d*)\31(%d*)\31([^\31]*)\31(%d*)\31(%d*)\31'
+local RECORD = '^1([AHPRDFW])\31(%d+)\31([^\31]*)\31([^\31]*)\31(%d*)\31(%d*)\31([^\31]*)\31(%d*)\31(%d*)\31'
 local MAX_ATTEMPTS = 8
 
 local n = tonumber(ARGV[4])
@@ -174,8 +174,9 @@ if #changed > 0 then
     owners[#owners + 1] = buyer
     owners[#owners + 1] = units
   end
-  redis.call('ZADD', KEYS[5], now + ARGV[3], 'seq:' .. seq)
+  redis.call('ZCARD', KEYS[5])
   append(KEYS[4], seq, head[3], now, 'confirm', ARGV[2], counters, orders, '', changed)
+  redis.call('ZADD', KEYS[5], now + ARGV[3], 'seq:' .. seq)
   redis.call('HSET', KEYS[2], unpack(changed))
   if #owners > 0 then redis.call('HSET', KEYS[3], unpack(owners)) end
   redis.call('HSET', KEYS[1], unpack(updates))

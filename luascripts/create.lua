@@ -19,9 +19,10 @@ if old.run then
 end
 
 local now, seq, term = clock(ARGV[1], old.time), (old.seq or 0) + 1, old.term or 1
+local version = (old.version or 0) + 1 -- goes on over runs, so that settings read in one never count in another
 local orders, counters = '0,0,0,0,0,0', {}
 local new = {'run', ARGV[3], 'seq', seq, 'term', term, 'server', old.server or '', 'fence', '', 'time', now,
-  'version', 1, 'settings', ARGV[10], 'opens', ARGV[5], 'closes', ARGV[6], 'hold', ARGV[7], 'per_buyer', ARGV[8],
+  'version', version, 'settings', ARGV[10], 'opens', ARGV[5], 'closes', ARGV[6], 'hold', ARGV[7], 'per_buyer', ARGV[8],
   'paused', ARGV[9], 'orders', orders}
 for i = 11, #ARGV, 2 do
   local value = ARGV[i + 1] .. ',' .. ARGV[i + 1] .. ',0,0,0'
@@ -29,7 +30,7 @@ for i = 11, #ARGV, 2 do
   new[#new + 1] = 'sku:' .. ARGV[i]
   new[#new + 1] = value
 end
-append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, ARGV[3] .. SEP .. 1 .. SEP .. ARGV[10], {})
+append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, ARGV[3] .. SEP .. version .. SEP .. ARGV[10], {})
 redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6])

@@ -18,5 +18,6 @@ append(KEYS[4], seq, old.term, now, 'delete', ARGV[2], {}, '0,0,0,0,0,0', '', {}
 redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6])
-redis.call('HSET', KEYS[1], 'deleted', now, 'run', old.run, 'seq', seq, 'term', old.term, 'time', now)
+redis.call('HSET', KEYS[1], 'deleted', now, 'run', old.run, 'seq', seq, 'term', old.term, 'time', now,
+  'version', old.version)
 return {'deleted', seq}

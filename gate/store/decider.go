@@ -112,6 +112,9 @@ func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
 		}
 		return err
 	}
+	if infoField(info, "redis_mode") == "sentinel" {
+		return nil // asked for the primary's address, beside the lane
+	}
 	if infoField(info, "role") == "slave" {
 		return errors.New("the server is a replica")
 	}

@@ -1,0 +1,218 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/redistest"
+)
+
+// lane is what a lane of the gate does with its decider: a batch at a time, and
+// once more after an error.
+type lane struct {
+	t       *testing.T
+	store   *Store
+	decider gate.Decider
+}
+
+func openLane(t *testing.T, url string, opt Options) *lane {
+	t.Helper()
+	opt.Who, opt.Timeout, opt.Log = "gate", 2*time.Second, slog.New(slog.DiscardHandler)
+	s, err := Open(url, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lane{t, s, s.Decider("marathon")}
+	t.Cleanup(func() {
+		l.decider.Close()
+		s.Close()
+	})
+	return l
+}
+
+// once has the orders decided by one call, in one batch, and returns their codes.
+func (l *lane) once(orders ...string) (string, error) {
+	var batch []*gate.Request
+	for _, order := range orders {
+		batch = append(batch, &gate.Request{Confirm: gate.Confirm{
+			Order: []byte(order), Attempt: []byte("attempt of " + order), Buyer: []byte("buyer"),
+			Lines: []gate.Line{{SKU: "full", Quantity: 1}},
+		}})
+	}
+	ctx, cancel := context.WithTimeout(l.t.Context(), 3*time.Second)
+	defer cancel()
+	if err := l.decider.Decide(ctx, batch); err != nil {
+		return "", err
+	}
+	var codes []string
+	for _, r := range batch {
+		codes = append(codes, verdictOf(r).Code.String())
+	}
+	return strings.Join(codes, " "), nil
+}
+
+// wants has the orders decided, at the second call if the first one fails.
+func (l *lane) wants(want string, orders ...string) {
+	l.t.Helper()
+	got, err := l.once(orders...)
+	if err != nil {
+		got, err = l.once(orders...)
+	}
+	if err != nil || got != want {
+		l.t.Errorf("orders %q are %s, %v; want %s", orders, got, err, want)
+	}
+}
+
+// fails has the orders decided by one call, which must fail and say why.
+func (l *lane) fails(why string, orders ...string) {
+	l.t.Helper()
+	if got, err := l.once(orders...); err == nil || !strings.Contains(err.Error(), why) {
+		l.t.Errorf("orders %q are %s, %v; want an error with %q", orders, got, err, why)
+	}
+}
+
+// holds wants so many units to be held, by as many orders.
+func (l *lane) holds(want int64) {
+	l.t.Helper()
+	state := read(l.t, l.store)
+	if u := state.Units["full"]; u.Held != want || u.Sum() != u.Total || state.Orders.Held != want {
+		l.t.Errorf("%+v are held by %d orders, want %d", u, state.Orders.Held, want)
+	}
+}
+
+func eventually(t *testing.T, what string, check func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited for %s: %v", what, err)
+		}
+	}
+}
+
+// A batch whose reply is lost is sent again, and takes nothing twice.
+func TestALostReplyTakesNothingTwice(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	l := openLane(t, redis.URL(), Options{})
+	mustApply(t, l.store, marathon(1), gate.Created)
+	l.wants("held held", "a", "b")
+	for range 3 {
+		redis.Do(t, "CLIENT", "KILL", "TYPE", "normal")
+		l.wants("held held held", "a", "b", "c")
+		redis.Do(t, "SCRIPT", "FLUSH")
+		if got, err := l.once("a", "b", "c"); got != "held held held" {
+			t.Errorf("after SCRIPT FLUSH one call gives %q, %v", got, err)
+		}
+	}
+	l.holds(3)
+}
+
+// A Redis that has no memory left refuses the script, and none of it is written.
+func TestAFullRedisRefusesAndKeepsWhatItHas(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	l := openLane(t, redis.URL(), Options{})
+	mustApply(t, l.store, marathon(1), gate.Created)
+	l.wants("held", "a")
+	before := read(t, l.store)
+	redis.Do(t, "CONFIG", "SET", "maxmemory", 1)
+	l.fails("OOM", "b", "c")
+	l.fails("OOM", "a")
+	after := read(t, l.store)
+	if before.Seq != after.Seq || len(ledger(t, l.store, 0)) != 2 {
+		t.Errorf("entry %d was written where there is no memory", after.Seq)
+	}
+	redis.Do(t, "CONFIG", "SET", "maxmemory", 0)
+	l.wants("held held held", "a", "b", "c")
+	l.holds(3)
+}
+
+func TestASaleThatIsGoneIsNotSold(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	l := openLane(t, redis.URL(), Options{})
+	mustApply(t, l.store, marathon(1), gate.Created)
+	l.wants("held", "a")
+	redis.Do(t, "FLUSHALL")
+	l.fails("gone from Redis without having been deleted", "b")
+}
+
+func TestAReplicaDecidesNothing(t *testing.T) {
+	t.Parallel()
+	primary := redistest.Start(t)
+	l := openLane(t, primary.URL(), Options{})
+	mustApply(t, l.store, marathon(1), gate.Created)
+	l.wants("held", "a")
+	other := redistest.StartReplica(t, primary)
+	openLane(t, other.URL(), Options{}).fails("the server is a replica", "b")
+
+	// The roles change under an open connection.
+	other.Promote()
+	primary.Do(t, "REPLICAOF", "127.0.0.1", other.Port())
+	l.fails("READONLY", "b")
+	l.fails("the server is a replica", "b")
+	openLane(t, other.URL(), Options{}).wants("held held", "a", "b")
+}
+
+// Without its replica a gate takes one batch at most, and then asks with a write
+// that takes nothing until the replica follows again.
+func TestAProbeTellsWhetherReplicasFollow(t *testing.T) {
+	t.Parallel()
+	primary := redistest.Start(t)
+	replica := redistest.StartReplica(t, primary)
+	l := openLane(t, primary.URL(), Options{WaitReplicas: 1, WaitTimeout: 100 * time.Millisecond})
+	mustApply(t, l.store, marathon(1), gate.Created)
+	follows := func(order string) {
+		t.Helper()
+		eventually(t, "the replica to follow", func() error {
+			got, err := l.once(order)
+			if err == nil && got != "held" {
+				err = errors.New(got)
+			}
+			return err
+		})
+	}
+	follows("a")
+
+	replica.Stop()
+	l.wants("not_durable not_durable", "b", "c")
+	l.holds(3)
+	probed := primary.Do(t, "HGET", "fg:{marathon}", "time")
+	l.wants("not_durable not_durable", "d", "e")
+	l.wants("not_durable", "a") // it is known, but nobody can tell that the replica has it
+	l.wants("not_durable", "b")
+	l.holds(3)
+	if now := primary.Do(t, "HGET", "fg:{marathon}", "time"); now == probed {
+		t.Error("the probe wrote nothing, so WAIT has nothing to wait for")
+	}
+
+	replica.Continue()
+	follows("b")
+	follows("c")
+	follows("d")
+	l.holds(4)
+
+	// A repeat writes too: only so does WAIT say something about it.
+	replica.Stop()
+	l.wants("not_durable", "a")
+	l.holds(4)
+}
+
+// A refusal takes nothing, so no replica needs to have it.
+func TestARefusalNeedsNoReplica(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	l := openLane(t, redis.URL(), Options{WaitReplicas: 1, WaitTimeout: 100 * time.Millisecond})
+	mustApply(t, l.store, marathon(1, gate.SKU{Name: "full", Stock: 0}), gate.Created)
+	l.wants("sold_out sold_out", "a", "b")
+	l.wants("sold_out", "a")
+}

@@ -1,0 +1,225 @@
+package store
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// model is a sale as the design tells it, kept in plain Go. It knows nothing of
+// scripts, records or Redis.
+type model struct {
+	gate.Sale
+	version, seq int64
+	now, latest  int64 // milliseconds: the clock, and the latest time that the sale has seen
+	units        map[string]gate.Units
+	orders       map[string]gate.Order
+}
+
+func newModel(sale gate.Sale, now int64) *model {
+	m := &model{now: now}
+	m.restart(sale)
+	return m
+}
+
+// restart makes the sale anew, in its first run or a higher one.
+func (m *model) restart(sale gate.Sale) {
+	m.Sale, m.orders, m.units = sale, map[string]gate.Order{}, map[string]gate.Units{}
+	for _, k := range sale.SKUs {
+		m.units[k.Name] = gate.Units{Total: k.Stock, Left: k.Stock}
+	}
+	m.version++
+	m.changed()
+}
+
+// changed notes that the ledger has one more entry.
+func (m *model) changed() {
+	m.seq++
+	m.latest = m.time()
+}
+
+// time does not run back.
+func (m *model) time() int64 { return max(m.now, m.latest) }
+
+func (m *model) bought(buyer string) (units int64) {
+	for _, o := range m.orders {
+		if o.Buyer == buyer && o.State.HasUnits() {
+			units += quantity(o.Lines)
+		}
+	}
+	return units
+}
+
+func quantity(lines []gate.Line) (units int64) {
+	for _, l := range lines {
+		units += l.Quantity
+	}
+	return units
+}
+
+// batch decides confirms one after the other.
+func (m *model) batch(confirms []gate.Confirm) []gate.Verdict {
+	before := maps.Clone(m.orders)
+	verdicts := make([]gate.Verdict, len(confirms))
+	held := false
+	for i, c := range confirms {
+		verdicts[i] = m.confirm(c)
+		held = held || verdicts[i].Code == gate.Held
+	}
+	written := !maps.EqualFunc(before, m.orders, func(a, b gate.Order) bool { return a.Revision == b.Revision })
+	switch {
+	case written:
+		m.changed()
+	case held:
+		m.latest = m.time()
+	}
+	return verdicts
+}
+
+func (m *model) confirm(c gate.Confirm) gate.Verdict {
+	o, known := m.orders[string(c.Order)]
+	if !known {
+		o = gate.Order{ID: string(c.Order), Buyer: string(c.Buyer), Lines: c.Lines}
+		return m.hold(o, c)
+	}
+	changed := o.Buyer != string(c.Buyer) || !slices.Equal(o.Lines, c.Lines) ||
+		o.Amount.Known && c.Amount.Known && o.Amount != c.Amount
+	if changed {
+		return gate.Refuse(gate.OrderChanged)
+	}
+	at := slices.IndexFunc(o.Attempts, func(a gate.Attempt) bool { return a.ID == string(c.Attempt) })
+	switch o.State {
+	case gate.OrderPaid:
+		if at >= 0 && o.Attempts[at].State == gate.AttemptPaid {
+			return gate.Refuse(gate.Held)
+		}
+		return gate.Refuse(gate.AlreadyPaid)
+	case gate.OrderRefundDue, gate.OrderRefunded, gate.OrderWithheld:
+		return gate.Refuse(gate.AlreadyPaid)
+	case gate.OrderReleased:
+		if at >= 0 {
+			return gate.Refuse(gate.AttemptEnded)
+		}
+		return m.hold(o, c)
+	}
+	switch {
+	case at >= 0 && o.Attempts[at].State != gate.AttemptOpen && o.Attempts[at].State != gate.AttemptDeposit:
+		return gate.Refuse(gate.AttemptEnded)
+	case at < 0 && len(o.Attempts) == gate.MaxAttempts:
+		return gate.Refuse(gate.AttemptLimit)
+	}
+	m.write(o, c)
+	return gate.Refuse(gate.Held)
+}
+
+// hold passes an order through all checks and takes its units.
+func (m *model) hold(o gate.Order, c gate.Confirm) gate.Verdict {
+	switch now := m.time(); {
+	case len(o.Attempts) == gate.MaxAttempts:
+		return gate.Refuse(gate.AttemptLimit)
+	case m.Paused:
+		return gate.Refuse(gate.Paused)
+	case now < m.OpensAt.UnixMilli():
+		return gate.Refuse(gate.NotOpen)
+	case now >= m.ClosesAt.UnixMilli():
+		return gate.Refuse(gate.Closed)
+	}
+	for _, l := range c.Lines {
+		if _, known := m.units[l.SKU]; !known {
+			return gate.Refuse(gate.UnknownSKU)
+		}
+	}
+	switch {
+	case m.PerBuyer > 0 && o.Buyer == "":
+		return gate.NeedsBuyer()
+	case m.PerBuyer > 0 && m.bought(o.Buyer)+quantity(c.Lines) > m.PerBuyer:
+		return gate.Refuse(gate.BuyerLimit)
+	}
+	for _, l := range c.Lines {
+		if m.units[l.SKU].Left < l.Quantity {
+			return gate.Refuse(gate.SoldOut)
+		}
+	}
+	m.move(o.Lines, func(u *gate.Units, n int64) { u.Left, u.Held = u.Left-n, u.Held+n })
+	o.State, o.Taken, o.Deadline, o.Settled = gate.OrderHeld, instant(m.time()), instant(0), instant(0)
+	m.write(o, c)
+	return gate.Refuse(gate.Held)
+}
+
+// write stores a held order with what the confirm adds to it.
+func (m *model) write(o gate.Order, c gate.Confirm) {
+	if c.Amount.Known {
+		o.Amount = c.Amount
+	}
+	if !slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.ID == string(c.Attempt) }) {
+		o.Attempts = append(slices.Clip(o.Attempts), gate.Attempt{ID: string(c.Attempt), State: gate.AttemptOpen})
+	}
+	if deadline := instant(m.time() + m.Hold.Milliseconds()); deadline.After(o.Deadline) {
+		o.Deadline = deadline
+	}
+	o.Revision++
+	m.orders[o.ID] = o
+}
+
+func (m *model) move(lines []gate.Line, change func(u *gate.Units, n int64)) {
+	for _, l := range lines {
+		u := m.units[l.SKU]
+		change(&u, l.Quantity)
+		m.units[l.SKU] = u
+	}
+}
+
+// configure replaces the settings, and reports whether they were allowed.
+func (m *model) configure(next gate.Settings) bool {
+	units := map[string]gate.Units{}
+	for _, k := range next.SKUs {
+		u := m.units[k.Name]
+		u.Left += k.Stock - u.Total
+		u.Total = k.Stock
+		if u.Left < 0 {
+			return false
+		}
+		units[k.Name] = u
+	}
+	for sku, u := range m.units {
+		if _, kept := units[sku]; !kept && u.Left != u.Total {
+			return false
+		}
+	}
+	m.Settings, m.units = next, units
+	m.version++
+	m.changed()
+	return true
+}
+
+// settle does what a look-up at PortOne leads to: it moves an order on from
+// where it stands. It reports whether there is such a step.
+func (m *model) settle(id string, to gate.OrderState) bool {
+	o := m.orders[id]
+	o.Attempts = slices.Clone(o.Attempts)
+	last := &o.Attempts[len(o.Attempts)-1]
+	switch {
+	case o.State == gate.OrderHeld && to == gate.OrderReleased:
+		m.move(o.Lines, func(u *gate.Units, n int64) { u.Left, u.Held = u.Left+n, u.Held-n })
+		last.State = gate.AttemptFailed
+	case o.State == gate.OrderHeld && to == gate.OrderPaid:
+		m.move(o.Lines, func(u *gate.Units, n int64) { u.Held, u.Paid = u.Held-n, u.Paid+n })
+		last.State = gate.AttemptPaid
+	case o.State == gate.OrderPaid && to == gate.OrderRefunded:
+		m.move(o.Lines, func(u *gate.Units, n int64) { u.Paid, u.Left = u.Paid-n, u.Left+n })
+		last.State = gate.AttemptRefunded
+	case o.State == gate.OrderPaid && to == gate.OrderWithheld:
+		m.move(o.Lines, func(u *gate.Units, n int64) { u.Paid, u.Withheld = u.Paid-n, u.Withheld+n })
+		last.State = gate.AttemptRefunded
+	case o.State == gate.OrderReleased && to == gate.OrderRefundDue:
+		last.State = gate.AttemptRefundDue
+	default:
+		return false
+	}
+	m.changed()
+	o.State, o.Settled = to, instant(m.latest)
+	o.Revision++
+	m.orders[id] = o
+	return true
+}

@@ -1,0 +1,277 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// readable lets a test write ␟ and ␞ for the separators of a record.
+func readable(record string) string {
+	return strings.NewReplacer("␟", fieldSep, "␞", attemptSep).Replace(record)
+}
+
+func TestTheRecordOfAFirstHold(t *testing.T) {
+	t.Parallel()
+	c := gate.Confirm{Order: []byte("o1"), Attempt: []byte("a1"), Lines: []gate.Line{{SKU: "full", Quantity: 1}}}
+	if got, want := string(appendHold(nil, &c)), readable("1H␟1␟␟full:1␟␟␟Oa1␟"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	c.Buyer = []byte("ann")
+	c.Lines = append(c.Lines, gate.Line{SKU: "half", Quantity: 20})
+	c.Amount = gate.Amount{Value: 0, Known: true}
+	if got, want := string(appendHold([]byte("x"), &c)), readable("x1H␟1␟ann␟full:1,half:20␟0␟␟Oa1␟"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestARecordIsReadAsItIsWritten(t *testing.T) {
+	t.Parallel()
+	got, err := parseRecord("o1", readable("1P␟7␟ann␟full:1,half:20␟3000␟1000␟Fa1␞Pa2␟1500␟2000␟2001"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := gate.Order{
+		ID: "o1", State: gate.OrderPaid, Revision: 7, Buyer: "ann",
+		Lines:  []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 20}},
+		Amount: gate.Amount{Value: 3000, Known: true}, Balance: gate.Amount{Value: 1000, Known: true},
+		Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptFailed}, {ID: "a2", State: gate.AttemptPaid}},
+		Taken:    time.UnixMilli(1500), Deadline: time.UnixMilli(2000), Settled: time.UnixMilli(2001),
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	got, err = parseRecord("o2", readable("1D␟1␟␟full:1␟␟␟␟␟␟"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = gate.Order{ID: "o2", State: gate.OrderRefundDue, Revision: 1, Lines: []gate.Line{{SKU: "full", Quantity: 1}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestAnyRecordIsReadAsItIsWritten(t *testing.T) {
+	t.Parallel()
+	id := rapid.StringOfN(rapid.SampledFrom([]rune("aZ09:,;= \"~가")), 1, 16, 64)
+	amount := rapid.Custom(func(t *rapid.T) gate.Amount {
+		if rapid.Bool().Draw(t, "known") {
+			return gate.Amount{Value: rapid.Int64Range(0, gate.MaxAmount).Draw(t, "amount"), Known: true}
+		}
+		return gate.Amount{}
+	})
+	attempts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gate.Attempt {
+		return gate.Attempt{ID: id.Draw(t, "attempt"), State: rapid.SampledFrom([]gate.AttemptState("OVPFCDX")).Draw(t, "state")}
+	}), 1, gate.MaxAttempts)
+	lines := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gate.Line {
+		return gate.Line{SKU: rapid.StringMatching(`[A-Za-z0-9_.-]{1,8}`).Draw(t, "sku"), Quantity: rapid.Int64Range(1, gate.MaxUnits).Draw(t, "quantity")}
+	}), 1, gate.MaxLines)
+	at := rapid.Custom(func(t *rapid.T) time.Time { return time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "ms")) })
+	rapid.Check(t, func(t *rapid.T) {
+		want := gate.Order{
+			ID: id.Draw(t, "id"), State: rapid.SampledFrom([]gate.OrderState("AHPRDFW")).Draw(t, "state"),
+			Revision: rapid.Int64Range(1, 1<<40).Draw(t, "revision"), Buyer: id.Draw(t, "buyer"), Lines: lines.Draw(t, "lines"),
+			Amount: amount.Draw(t, "amount"), Balance: amount.Draw(t, "balance"), Attempts: attempts.Draw(t, "attempts"),
+			Taken: at.Draw(t, "taken"), Deadline: at.Draw(t, "deadline"), Settled: at.Draw(t, "settled"),
+		}
+		got, err := parseRecord(want.ID, spell(want))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("got  %+v, %v\nwant %+v", got, err, want)
+		}
+	})
+}
+
+func TestAConfirmIsReadAsItIsWritten(t *testing.T) {
+	t.Parallel()
+	c := gate.Confirm{
+		Order: []byte("o1"), Attempt: []byte("a:1"), Buyer: []byte("ann,b"), Amount: gate.Amount{Value: 3000, Known: true},
+		Lines: []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 2}},
+	}
+	got, err := parseRecord("o1", string(appendHold(nil, &c))+readable("2000␟2500␟"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := gate.Order{
+		ID: "o1", State: gate.OrderHeld, Revision: 1, Buyer: "ann,b", Lines: c.Lines, Amount: c.Amount,
+		Attempts: []gate.Attempt{{ID: "a:1", State: gate.AttemptOpen}}, Taken: time.UnixMilli(2000), Deadline: time.UnixMilli(2500),
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestRecordsThatAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, record := range []string{
+		"", "x", "1H", "␟␟␟␟␟␟␟␟␟",
+		"2H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
+		"1␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
+		"1HH␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
+		"1H␟x␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
+		"1H␟␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
+		"1H␟1␟ann␟␟␟␟Oa1␟2000␟2500␟",
+		"1H␟1␟ann␟full␟␟␟Oa1␟2000␟2500␟",
+		"1H␟1␟ann␟full:x␟␟␟Oa1␟2000␟2500␟",
+		"1H␟1␟ann␟full:1,␟␟␟Oa1␟2000␟2500␟",
+		"1H␟1␟ann␟full:1␟x␟␟Oa1␟2000␟2500␟",
+		"1H␟1␟ann␟full:1␟␟x␟Oa1␟2000␟2500␟",
+		"1H␟1␟ann␟full:1␟␟␟Oa1␟x␟2500␟",
+		"1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟x␟",
+		"1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟x",
+		"1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500",
+		"1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟␟",
+	} {
+		if o, err := parseRecord("o1", readable(record)); err == nil {
+			t.Errorf("%q is read as %+v", record, o)
+		} else if !strings.Contains(err.Error(), `order "o1"`) {
+			t.Errorf("%q: %v does not name the order", record, err)
+		}
+	}
+}
+
+func TestALedgerEntryIsReadAsItIsWritten(t *testing.T) {
+	t.Parallel()
+	got, err := parseEntry("12-0", []string{
+		"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0;half:5,-1,3,2,1", "o", "1,2,3,4,5,6", "s", "",
+		"e", readable("1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟"), "o2", readable("1D␟2␟␟half:1␟␟␟␟␟␟"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := func(sku string) []gate.Line { return []gate.Line{{SKU: sku, Quantity: 1}} }
+	want := &gate.Entry{
+		Seq: 12, Term: 3, Time: time.UnixMilli(2000), Kind: "confirm", Who: "gate-1",
+		Counters: map[string]gate.Units{
+			"full": {Total: 10, Left: 9, Held: 1}, "half": {Total: 5, Left: -1, Held: 3, Paid: 2, Withheld: 1},
+		},
+		Counts: gate.OrderCounts{Asking: 1, Held: 2, Paid: 3, Released: 4, RefundDue: 5, Refunded: 6},
+		Orders: []gate.Order{
+			{
+				ID: "e", State: gate.OrderHeld, Revision: 1, Buyer: "ann", Lines: line("full"), Taken: time.UnixMilli(2000),
+				Deadline: time.UnixMilli(2500), Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptOpen}},
+			},
+			{ID: "o2", State: gate.OrderRefundDue, Revision: 2, Lines: line("half")},
+		},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestTheSettingsInALedgerEntryAreReadAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	price := int64(80000)
+	want := gate.Settings{
+		OpensAt: time.UnixMilli(1796083200000), ClosesAt: time.UnixMilli(1796119200001), Hold: 5*time.Minute + time.Millisecond,
+		PerBuyer: 2, Paused: true, Messages: map[string]string{"sold_out": "마감 <b>\"&\u2028"},
+		SKUs: []gate.SKU{{Name: "full", Stock: 15000, Price: &price}, {Name: "half"}},
+	}
+	args, err := settingsArgs(&want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := parseEntry("1-0", []string{
+		"e", readable("1␟1␟2000␟create␟kim"), "c", "", "o", "0,0,0,0,0,0", "s", readable("3␟2␟") + string(args[5].([]byte)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := e.Settings; got.Run != 3 || got.Version != 2 || !got.Settings.Equal(want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got, want := fmt.Sprint(args[:5], args[6:]), "[1796083200000 1796119200001 300001 2 1] [full 15000 half 0]"; got != want {
+		t.Errorf("scripts are told %s, want %s", got, want)
+	}
+}
+
+func TestLedgerEntriesThatAreRefused(t *testing.T) {
+	t.Parallel()
+	good := []string{"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0", "o", "1,2,3,4,5,6", "s", readable("1␟1␟{}")}
+	if _, err := parseEntry("1-0", good); err != nil {
+		t.Fatal(err)
+	}
+	for i, bad := range map[int][]string{
+		0: {"", "x"}, 1: {"", "2␟3␟2000␟confirm␟gate-1", "1␟3␟2000␟confirm", "1␟x␟2000␟confirm␟g", "1␟3␟x␟confirm␟g"},
+		2: {"", "x"}, 3: {"x", "full", "full:1,2,3,4", "full:1,2,3,4,x", "full:1,2,3,4,5;"},
+		4: {"", "x"}, 5: {"", "1,2,3,4,5", "1,2,3,4,5,x"}, 6: {"", "x"}, 7: {"x", "1␟1", "x␟1␟{}", "1␟x␟{}", "1␟1␟{"},
+	} {
+		for _, text := range bad {
+			fields := append([]string(nil), good...)
+			fields[i] = readable(text)
+			if e, err := parseEntry("1-0", fields); err == nil {
+				t.Errorf("field %d %q is read as %+v", i, text, e)
+			}
+		}
+	}
+	for _, fields := range [][]string{nil, good[:7], append(good[:8:8], "o1"), append(good[:8:8], "o1", "x")} {
+		if e, err := parseEntry("1-0", fields); err == nil {
+			t.Errorf("%q is read as %+v", fields, e)
+		}
+	}
+	if _, err := parseEntry("x-0", good); err == nil {
+		t.Error("an entry's id need not be a number")
+	}
+	if _, err := parseEntry("1-0", good[:2]); !errors.Is(err, errEntry) {
+		t.Errorf("got %v, want %v", err, errEntry)
+	}
+}
+
+func FuzzParseRecord(f *testing.F) {
+	f.Add(readable("1H␟1␟ann␟full:1,half:2␟3000␟␟Oa1␞Pa2␟2000␟2500␟"))
+	f.Add(readable("1R␟2␟␟full:1␟␟5␟␟␟␟2001"))
+	f.Fuzz(func(t *testing.T, record string) {
+		o, err := parseRecord("o1", record)
+		if err != nil {
+			return
+		}
+		again, err := parseRecord("o1", spell(o))
+		if err != nil || !reflect.DeepEqual(o, again) {
+			t.Errorf("%q is read as %+v, and that as %+v, %v", record, o, again, err)
+		}
+	})
+}
+
+func FuzzParseEntry(f *testing.F) {
+	f.Add("12-0", "e", "1␟3␟2000␟confirm␟g", "c", "full:10,9,1,0,0;half:1,1,0,0,0", "o", "1,2,3,4,5,6", "s", "", "o1", "1H␟1␟ann␟full:1␟␟␟Oa1␟2␟3␟")
+	f.Add("1-0", "e", "1␟3␟2000␟apply␟g", "c", "", "o", "0,0,0,0,0,0", "s", `1␟1␟{"skus":[{"name":"full"}]}`, "", "")
+	f.Fuzz(func(t *testing.T, id, e, head, c, counters, o, counts, s, settings, order, record string) {
+		fields := []string{e, readable(head), c, counters, o, counts, s, readable(settings), order, readable(record)}
+		for n := range len(fields) + 1 {
+			if entry, err := parseEntry(id, fields[:n]); err == nil && (entry == nil || n < 8) {
+				t.Errorf("%q is read as %+v", fields[:n], entry)
+			}
+		}
+	})
+}
+
+// spell writes an order as parseRecord reads it.
+func spell(o gate.Order) string {
+	ms := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return strconv.FormatInt(t.UnixMilli(), 10)
+	}
+	amount := func(a gate.Amount) string {
+		if !a.Known {
+			return ""
+		}
+		return strconv.FormatInt(a.Value, 10)
+	}
+	attempts := make([]string, len(o.Attempts))
+	for i, a := range o.Attempts {
+		attempts[i] = string([]byte{byte(a.State)}) + a.ID
+	}
+	return strings.Join([]string{
+		"1" + string([]byte{byte(o.State)}), strconv.FormatInt(o.Revision, 10), o.Buyer, string(appendLines(nil, o.Lines)),
+		amount(o.Amount), amount(o.Balance), strings.Join(attempts, attemptSep), ms(o.Taken), ms(o.Deadline), ms(o.Settled),
+	}, fieldSep)
+}

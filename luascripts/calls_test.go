@@ -1,0 +1,110 @@
+package luascripts_test
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/flashgate/flashgate/luascripts"
+)
+
+// call is one call of a script as a golden file spells it.
+type call struct {
+	script luascripts.Script
+	keys   []string // by their last names
+	args   []any
+}
+
+// parameters are the arguments that every call of a script has, in its order.
+// Those that have no default must be given.
+type parameters struct {
+	script luascripts.Script
+	keys   []string
+	names  []string
+}
+
+func scripts() map[string]parameters {
+	settings := []string{"opens", "closes", "hold", "per_buyer", "paused", "settings"}
+	of := func(script luascripts.Script, keys []string, names ...string) parameters {
+		return parameters{script, keys, names}
+	}
+	all := keyNames()
+	return map[string]parameters{
+		"confirm":   of(luascripts.Confirm, all[:5], "now", "who", "first_look"),
+		"create":    of(luascripts.Create, all, append([]string{"now", "who", "run", "drop"}, settings...)...),
+		"configure": of(luascripts.Configure, []string{"sale", "ledger"}, append([]string{"now", "who", "kind", "version"}, settings...)...),
+		"delete":    of(luascripts.Delete, all, "now", "who", "drop"),
+		"sale":      of(luascripts.Sale, all[:1], "now"),
+		"touch":     of(luascripts.Touch, all[:1], "now"),
+	}
+}
+
+func defaults() map[string]string {
+	return map[string]string{
+		"who": "kim", "first_look": "20", "run": "1", "drop": "", "kind": "apply", "opens": "1000", "closes": "9000",
+		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
+	}
+}
+
+// parseCall reads "SCRIPT name=value … SKU:STOCK …"; the confirms of a batch
+// follow on lines of their own.
+func parseCall(line string, confirms []string) (call, error) {
+	words := strings.Fields(line)
+	p, ok := scripts()[words[0]]
+	if !ok {
+		return call{}, fmt.Errorf("there is no script %q", words[0])
+	}
+	values, skus := defaults(), []any(nil)
+	for _, word := range words[1:] {
+		if name, value, ok := strings.Cut(word, "="); ok {
+			values[name] = value
+		} else if sku, stock, ok := strings.Cut(word, ":"); ok {
+			skus = append(skus, sku, stock)
+		} else {
+			return call{}, fmt.Errorf("%q is neither NAME=VALUE nor SKU:STOCK", word)
+		}
+	}
+	c := call{script: p.script, keys: p.keys}
+	for _, name := range p.names {
+		value, ok := values[name]
+		if !ok {
+			return call{}, fmt.Errorf("%s needs %s=", words[0], name)
+		}
+		c.args = append(c.args, value)
+	}
+	c.args = append(c.args, skus...)
+	if words[0] != "confirm" {
+		return c, nil
+	}
+	batch, err := parseBatch(confirms)
+	c.args = append(c.args, batch...)
+	return c, err
+}
+
+// parseBatch reads confirms, each "ORDER ATTEMPT BUYER LINES AMOUNT [asking]"
+// with "-" for none, into the four runs of arguments that follow their number.
+func parseBatch(confirms []string) ([]any, error) {
+	var ids, records, buyers, lines []any
+	for _, text := range confirms {
+		f := strings.Fields(text)
+		if len(f) < 5 {
+			return nil, fmt.Errorf("%q is not ORDER ATTEMPT BUYER LINES AMOUNT", text)
+		}
+		for i := range f {
+			if f[i] == "-" {
+				f[i] = ""
+			}
+		}
+		state := "1H"
+		if len(f) > 5 && f[5] == "asking" {
+			state = "1A"
+		}
+		ids = append(ids, f[0])
+		records = append(records, strings.Join([]string{state, "1", f[2], f[3], f[4], "", "O" + f[1], ""}, "\x1f"))
+		buyers = append(buyers, f[2])
+		lines = append(lines, f[3])
+	}
+	batch := append([]any{len(ids)}, ids...)
+	batch = append(batch, records...)
+	batch = append(batch, buyers...)
+	return append(batch, lines...), nil
+}
