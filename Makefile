@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run deps test lint fuzz ci clean
+.PHONY: help build run deps test lint fuzz bench ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,6 +33,9 @@ lint: ## check format, vet, staticcheck and which package imports which
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
+
+bench: ## measure the gate beside a bare handler and the usual peer (needs wrk and redis-server)
+	go run ./loadtest/bench
 
 ci: export FLASHGATE_REQUIRE_SERVERS = 1
 ci: lint test ## lint and test, and let nothing be skipped

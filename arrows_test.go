@@ -37,6 +37,7 @@ func house() [][]room {
 			{"gate/portone", []string{"gate"}},
 			{"gate/shop", []string{"gate"}},
 			{"loadtest", []string{"gate"}},
+			{"loadtest/bench", nil},
 		},
 		{
 			{"gate/settle", []string{"gate/portone", "gate/shop", "gate"}},

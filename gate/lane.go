@@ -52,6 +52,9 @@ type Request struct {
 // Set tells the request its verdict. Only a Decider calls it.
 func (r *Request) Set(v Verdict) { r.verdict = v }
 
+// Verdict returns what was set.
+func (r *Request) Verdict() Verdict { return r.verdict }
+
 // Lane is the queue of one sale: it turns the confirms that wait into one call
 // of its Decider. There is no timer, so a lone confirm is not delayed; while a
 // call is under way the next batch gathers.

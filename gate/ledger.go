@@ -42,16 +42,19 @@ func NewFold(sale string) *Fold {
 }
 
 // Apply folds the next entry into the copy. It returns an error, and changes
-// nothing, if the entry is not the next one.
+// nothing, if the entry is not the next one. A ledger begins with a create or a
+// delete, which follow anything.
 func (f *Fold) Apply(e *Entry) error {
-	if f.Seq != 0 && e.Seq != f.Seq+1 {
+	switch {
+	case e.Kind == "create" || e.Kind == "delete":
+		*f = *NewFold(f.Name)
+		if e.Kind == "delete" {
+			f.Deleted = e.Time
+		}
+	case e.Seq != f.Seq+1:
 		return fmt.Errorf("ledger of %s: entry %d follows entry %d", f.Name, e.Seq, f.Seq)
 	}
 	f.Seq, f.Term, f.Now = e.Seq, e.Term, e.Time
-	if e.Kind == "delete" {
-		f.Deleted = e.Time
-		f.Units, f.ByID, f.Buyers = map[string]Units{}, map[string]Order{}, map[string]int64{}
-	}
 	if s := e.Settings; s != nil {
 		f.Run, f.Version, f.Settings = s.Run, s.Version, s.Settings
 	}

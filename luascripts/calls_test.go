@@ -103,8 +103,28 @@ func parseBatch(confirms []string) ([]any, error) {
 		buyers = append(buyers, f[2])
 		lines = append(lines, f[3])
 	}
-	batch := append([]any{len(ids)}, ids...)
+	batch := append([]any{len(ids), traits(ids, records, buyers)}, ids...)
 	batch = append(batch, records...)
 	batch = append(batch, buyers...)
 	return append(batch, lines...), nil
+}
+
+// traits are the letters that tell the script what a batch has.
+func traits(ids, records, buyers []any) string {
+	has := map[string]bool{}
+	seen := map[any]bool{}
+	for i := range ids {
+		order, buyer := fmt.Sprint("order ", ids[i]), fmt.Sprint("buyer ", buyers[i])
+		has["r"] = has["r"] || seen[order] || buyers[i] != "" && seen[buyer]
+		has["b"] = has["b"] || buyers[i] != ""
+		has["a"] = has["a"] || strings.HasPrefix(fmt.Sprint(records[i]), "1A")
+		seen[order], seen[buyer] = true, true
+	}
+	letters := ""
+	for _, letter := range []string{"a", "b", "r"} {
+		if has[letter] {
+			letters += letter
+		}
+	}
+	return letters
 }

@@ -4,102 +4,108 @@
 -- ARGV  1 now_ms, empty in production: then Redis' TIME
 --       2 who, for the ledger: the gate
 --       3 first_look_ms, how long after the batch its orders are looked at
---       4 n, the number of confirms; then four runs of n:
+--       4 n, the number of confirms
+--       5 what the batch has, as letters: "b" a confirm with a buyer, "r" an order or a buyer that comes
+--         more than once, "a" a hold that the shop must be asked about; then four runs of n:
 --         order ids
---         records of a first hold, up to the times: "1H␟1␟buyer␟lines␟amount␟␟Oattempt␟"
+--         records of a first hold, up to the times: "1H␟1␟buyer␟lines␟amount␟␟Oattempt␟", with A for H
+--         where the shop must be asked
 --         buyers, empty for none
 --         lines, "SKU:QUANTITY" sorted by SKU, with commas between
 -- reply {verdicts, now_ms, seq}; verdicts has one letter for each confirm:
 --         H held now or before    A held before, the shop must be asked again
 --         S sold_out   W not_open   C closed   U paused   L buyer_limit   B a buyer is needed
---         K unknown_sku   O order_changed   P already_paid   E attempt_ended   N attempt_limit
+--         K unseen   O order_changed   P already_paid   E attempt_ended   N attempt_limit
 --       {"-"} where there is no such sale, {"x"} where only its tombstone is left
 --
 -- Redis does not undo a script that fails half-way. So every key is read before the first write, and the
 -- first write is the one that can be refused: by a full Redis, or by a ledger that is ahead of `seq`.
+--
+-- Redis runs one script at a time, so what is done for each order of a batch bounds a launch: the loops
+-- below go without iterators, closures and conversions of numbers where they can.
 
 local RECORD = '^1([AHPRDFW])\31(%d+)\31([^\31]*)\31([^\31]*)\31(%d*)\31(%d*)\31([^\31]*)\31(%d*)\31(%d*)\31'
 local MAX_ATTEMPTS = 8
 
 local n = tonumber(ARGV[4])
-local id0, record0, buyer0, lines0 = 4, 4 + n, 4 + 2 * n, 4 + 3 * n
+local id0, record0, buyer0, lines0 = 5, 5 + n, 5 + 2 * n, 5 + 3 * n
+local has_buyers = string.find(ARGV[5], 'b', 1, true)
+local has_repeats = string.find(ARGV[5], 'r', 1, true)
+local has_asking = string.find(ARGV[5], 'a', 1, true)
 
--- The carts: each distinct text is read once for the batch.
+-- The carts: each distinct text is read once, into {SKU, quantity, SKU, quantity, …}.
 local fields = {'run', 'seq', 'term', 'time', 'opens', 'closes', 'hold', 'per_buyer', 'paused', 'orders', 'deleted'}
-local heads = #fields
-local carts, skus, seen, any_buyer = {}, {}, {}, false
+local heads, skus, carts, seen, last = #fields, {}, {}, {}, nil
 for i = 1, n do
   local text = ARGV[lines0 + i]
-  if not carts[text] then
-    local cart = {units = 0}
+  if text ~= last and not carts[text] then
+    local cart, units = {}, 0
     for sku, quantity in string.gmatch(text, '([^:,]+):(%d+)') do
-      quantity = tonumber(quantity)
-      cart[#cart + 1] = {sku = sku, quantity = quantity}
-      cart.units = cart.units + quantity
+      cart[#cart + 1] = sku
+      cart[#cart + 1] = tonumber(quantity)
+      units = units + quantity
       if not seen[sku] then
         seen[sku] = true
         skus[#skus + 1] = sku
         fields[#fields + 1] = 'sku:' .. sku
       end
     end
+    cart.size, cart.units, cart.text = #cart, units, tostring(units)
     carts[text] = cart
   end
-  any_buyer = any_buyer or ARGV[buyer0 + i] ~= ''
+  last = text
 end
 
 -- The sale, its orders and its buyers as they stand.
 local head = redis.call('HMGET', KEYS[1], unpack(fields))
 if not head[1] then return {'-'} end
 if head[11] then return {'x'} end
-local opens, closes, hold = tonumber(head[5]), tonumber(head[6]), tonumber(head[7])
-local per_buyer, paused = tonumber(head[8]), head[9] == '1'
+local opens, closes, hold, per_buyer = tonumber(head[5]), tonumber(head[6]), tonumber(head[7]), tonumber(head[8])
 local seq, now = tonumber(head[2]), clock(ARGV[1], head[4])
-local left, held, total, rest = {}, {}, {}, {} -- by SKU; rest is "paid,withheld"
-for i, sku in ipairs(skus) do
-  local counters = head[heads + i]
-  if counters then
-    local t, l, h, r = string.match(counters, '^(%d+),(-?%d+),(%d+),(.*)$')
-    total[sku], left[sku], held[sku], rest[sku] = t, tonumber(l), tonumber(h), r
+local left, before = {}, {} -- by SKU
+for i = 1, #skus do
+  if head[heads + i] then
+    left[skus[i]] = tonumber(string.match(head[heads + i], '^%d+,(-?%d+),'))
+    before[skus[i]] = left[skus[i]]
   end
 end
 local records = redis.call('HMGET', KEYS[2], unpack(ARGV, id0 + 1, id0 + n))
-local owned = any_buyer and redis.call('HMGET', KEYS[3], unpack(ARGV, buyer0 + 1, buyer0 + n))
+local owned = has_buyers and redis.call('HMGET', KEYS[3], unpack(ARGV, buyer0 + 1, buyer0 + n))
 
--- What the batch changes.
-local changed, current = {}, {} -- order, record, order, record, …; and the newest record by order
-local buyers, moved = {}, {}    -- units by buyer; SKUs whose counters moved
-local took, retook, asking = 0, 0, 0
+local window = head[9] == '1' and 'U' or now < opens and 'W' or now >= closes and 'C'
 local stamp = now .. SEP .. (now + hold) .. SEP
 
-local function write(id, record)
-  changed[#changed + 1] = id
-  changed[#changed + 1] = record
-  current[id] = record
-end
+-- What the batch changes: order, record, order, record, … and buyer, units, buyer, units, …; where one comes
+-- twice, the later one counts.
+local changed, size = {}, 0
+local owners, owning = {}, 0
+local newest, units_of = has_repeats and {}, has_repeats and {}
+local took, retook, asking, attempted = 0, 0, 0, false
 
 -- Checks all that a hold needs, then takes its units.
 local function take(i)
-  if paused then return 'U' end
-  if now < opens then return 'W' end
-  if now >= closes then return 'C' end
+  if window then return window end
   local cart, buyer, units = carts[ARGV[lines0 + i]], ARGV[buyer0 + i], nil
-  for _, line in ipairs(cart) do
-    if not left[line.sku] then return 'K' end
+  local short = false
+  for k = 1, cart.size, 2 do
+    local units_left = left[cart[k]]
+    if not units_left then return 'K' end
+    if units_left < cart[k + 1] then short = true end
   end
   if buyer ~= '' then
-    units = (buyers[buyer] or tonumber(owned[i] or 0)) + cart.units
-    if per_buyer > 0 and units > per_buyer then return 'L' end
+    local has = has_repeats and units_of[buyer] or owned[i]
+    units = has and has + cart.units or cart.text
+    if per_buyer > 0 and (has and units or cart.units) > per_buyer then return 'L' end
   elseif per_buyer > 0 then
     return 'B'
   end
-  for _, line in ipairs(cart) do
-    if left[line.sku] < line.quantity then return 'S' end
+  if short then return 'S' end
+  for k = 1, cart.size, 2 do left[cart[k]] = left[cart[k]] - cart[k + 1] end
+  if units then
+    owners[owning + 1], owners[owning + 2] = buyer, units
+    owning = owning + 2
+    if has_repeats then units_of[buyer] = units end
   end
-  for _, line in ipairs(cart) do
-    local sku = line.sku
-    left[sku], held[sku], moved[sku] = left[sku] - line.quantity, held[sku] + line.quantity, true
-  end
-  if units then buyers[buyer] = units end
   return 'H'
 end
 
@@ -129,56 +135,59 @@ local function again(i, record)
     state, taken, deadline, retook = new_state, now, now + hold, retook + 1
     if state == 'A' then asking = asking + 1 end
   else
-    for _, line in ipairs(carts[lines]) do
-      if not known and left[line.sku] and left[line.sku] < 0 then return 'S' end
+    local cart = carts[lines]
+    for k = 1, cart.size, 2 do
+      if not known and left[cart[k]] and left[cart[k]] < 0 then return 'S' end
     end
-    deadline = math.max(tonumber(deadline), now + hold)
+    deadline, attempted = math.max(tonumber(deadline), now + hold), attempted or not known
   end
-  write(ARGV[id0 + i], table.concat({'1' .. state, revision + 1, buyer, lines, new_amount, balance, attempts,
-    taken, deadline, ''}, SEP))
-  return state == 'A' and 'A' or 'H'
+  return state == 'A' and 'A' or 'H', table.concat({'1' .. state, revision + 1, buyer, lines, new_amount, balance,
+    attempts, taken, deadline, ''}, SEP)
 end
 
 local verdicts, accepted = {}, false
 for i = 1, n do
-  local id, first = ARGV[id0 + i], ARGV[record0 + i]
-  local record, verdict = current[id] or records[i], nil
+  local id = ARGV[id0 + i]
+  local record, verdict = has_repeats and newest[id] or records[i], nil
   if record then
-    verdict = again(i, record)
+    verdict, record = again(i, record)
   else
     verdict = take(i)
     if verdict == 'H' then
-      took = took + 1
-      write(id, first .. stamp)
-      if string.sub(first, 2, 2) == 'A' then verdict, asking = 'A', asking + 1 end
+      took, record = took + 1, ARGV[record0 + i] .. stamp
+      if has_asking and string.sub(record, 2, 2) == 'A' then verdict, asking = 'A', asking + 1 end
     end
   end
-  accepted = accepted or verdict == 'H' or verdict == 'A'
+  if record then
+    changed[size + 1], changed[size + 2] = id, record
+    size = size + 2
+    if has_repeats then newest[id] = record end
+  end
+  if verdict == 'H' or verdict == 'A' then accepted = true end
   verdicts[i] = verdict
 end
 
-if #changed > 0 then
+if size > 0 then
   seq = seq + 1
   local a, h, paid, released, tail = string.match(head[10], '^(%d+),(%d+),(%d+),(%d+),(.*)$')
   local orders = table.concat({a + asking, h + took + retook - asking, paid, released - retook, tail}, ',')
-  local counters, updates, owners = {}, {'seq', seq, 'time', now, 'orders', orders}, {}
-  for _, sku in ipairs(skus) do
-    if moved[sku] then
-      local value = table.concat({total[sku], left[sku], held[sku], rest[sku]}, ',')
+  local counters, updates = {}, {'seq', seq, 'time', now, 'orders', orders}
+  for i = 1, #skus do
+    local sku = skus[i]
+    if left[sku] ~= before[sku] then
+      local total, held, rest = string.match(head[heads + i], '^(%d+),%-?%d+,(%d+),(.*)$')
+      local value = table.concat({total, left[sku], held + before[sku] - left[sku], rest}, ',')
       counters[#counters + 1] = sku .. ':' .. value
       updates[#updates + 1] = 'sku:' .. sku
       updates[#updates + 1] = value
     end
   end
-  for buyer, units in pairs(buyers) do
-    owners[#owners + 1] = buyer
-    owners[#owners + 1] = units
-  end
-  redis.call('ZCARD', KEYS[5])
+  local looks = took > 0 or retook > 0 or attempted
+  if looks then redis.call('ZCARD', KEYS[5]) end
   append(KEYS[4], seq, head[3], now, 'confirm', ARGV[2], counters, orders, '', changed)
-  redis.call('ZADD', KEYS[5], now + ARGV[3], 'seq:' .. seq)
+  if looks then redis.call('ZADD', KEYS[5], now + ARGV[3], 'seq:' .. seq) end
   redis.call('HSET', KEYS[2], unpack(changed))
-  if #owners > 0 then redis.call('HSET', KEYS[3], unpack(owners)) end
+  if owning > 0 then redis.call('HSET', KEYS[3], unpack(owners)) end
   redis.call('HSET', KEYS[1], unpack(updates))
 elseif accepted then
   redis.call('HSET', KEYS[1], 'time', now) -- so that WAIT has a write of this call to wait for

@@ -5,4 +5,4 @@
 -- reply {now_ms, {field, value, …}}; no fields where there is no such sale
 
 local fields = redis.call('HGETALL', KEYS[1])
-return {clock(ARGV[1]), fields}
+return {clock(ARGV[1], redis.call('HGET', KEYS[1], 'time')), fields}

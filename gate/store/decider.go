@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -32,11 +33,12 @@ type decider struct {
 	ends []int    // where each ends,
 	runs []string // and each of them
 	args []any    // the command: fixed arguments, then pointers into runs
+	seen map[string]struct{}
 }
 
 // Decider implements gate.Store.
 func (s *Store) Decider(sale string) gate.Decider {
-	return &decider{store: s, sale: sale, keys: keysOf(sale).deciding()}
+	return &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), seen: make(map[string]struct{}, gate.MaxBatch)}
 }
 
 // Decide implements gate.Decider.
@@ -197,10 +199,38 @@ func (d *decider) write(batch []*gate.Request) {
 	for _, k := range d.keys {
 		d.args = append(d.args, k)
 	}
-	d.args = append(d.args, d.store.now(), d.store.opt.Who, firstLook, len(batch))
+	d.args = append(d.args, d.store.now(), d.store.opt.Who, firstLook, len(batch), d.traits(len(batch)))
 	for i := range d.runs {
 		d.args = append(d.args, &d.runs[i])
 	}
+}
+
+// traits tells the script what a batch of n has, so that it need not look:
+// whether any confirm has a buyer, and whether an order or a buyer comes twice.
+func (d *decider) traits(n int) string {
+	orders, buyers := d.runs[:n], d.runs[2*n:3*n]
+	letters := ""
+	if slices.ContainsFunc(buyers, func(b string) bool { return b != "" }) {
+		letters = "b"
+	}
+	if d.repeats(orders) || d.repeats(buyers) {
+		letters += "r"
+	}
+	return letters
+}
+
+// repeats reports whether an id comes twice; empty is none.
+func (d *decider) repeats(ids []string) bool {
+	clear(d.seen)
+	empty := 0
+	for _, id := range ids {
+		if id == "" {
+			empty++
+			continue
+		}
+		d.seen[id] = struct{}{}
+	}
+	return len(d.seen)+empty < len(ids)
 }
 
 // call sends the arguments as a call of the script, with the wait for replicas

@@ -51,7 +51,7 @@ func (l *lane) once(orders ...string) (string, error) {
 	}
 	var codes []string
 	for _, r := range batch {
-		codes = append(codes, verdictOf(r).Code.String())
+		codes = append(codes, r.Verdict().Code.String())
 	}
 	return strings.Join(codes, " "), nil
 }

@@ -74,7 +74,7 @@ func take(t *testing.T, s *Store, order, attempt, buyer, sku string, n int64) {
 	if err := d.Decide(t.Context(), []*gate.Request{r}); err != nil {
 		t.Fatal(err)
 	}
-	if v := verdictOf(r); v.Code != gate.Held {
+	if v := r.Verdict(); v.Code != gate.Held {
 		t.Fatalf("order %s is %s", order, v.Code)
 	}
 }
@@ -337,7 +337,7 @@ func TestAppliesInTheMiddleOfASale(t *testing.T) {
 						return
 					}
 					for _, r := range batch {
-						if verdictOf(r).Code == gate.Held {
+						if r.Verdict().Code == gate.Held {
 							held[g]++
 						}
 					}
