@@ -235,8 +235,8 @@ func (p *process) get(addr, path string) (status int, body string) {
 // answer is what a confirm call came to.
 type answer struct {
 	order  string
-	status int           // 0 where there was no complete answer
-	code   string        // of the body
+	status int    // 0 where there was no complete answer
+	code   string // of the body
 	sent   time.Time
 	took   time.Duration // from before its first byte until its answer was read
 	err    error         // why there was no complete answer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -248,6 +249,15 @@ func TestMetrics(t *testing.T) {
 	gate := serveSale(t, redis.URL(), openSale("race", 3))
 	caller := newCaller(t)
 	before := labelValues(t, gate, "sale")
+	for range 10 { // as load balancers look whether the port is open
+		conn, err := net.Dial("tcp", gate.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(conn.(*net.TCPConn).SetLinger(0), conn.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i := range 5 {
 		caller.confirm(gate.listen, "race", fmt.Sprint("order-", i))
 	}
@@ -266,6 +276,7 @@ func TestMetrics(t *testing.T) {
 		`flashgate_confirms_total{outcome="unavailable",sale="race"}`: "0",
 		`flashgate_confirms_total{outcome="unknown_sale",sale=""}`:    "7",
 		`flashgate_confirms_total{outcome="too_large",sale=""}`:       "1",
+		`flashgate_confirms_total{outcome="bad_request",sale=""}`:     "0",
 		`flashgate_confirm_duration_seconds_count{sale="race"}`:       "7",
 		`flashgate_batch_size_sum{sale="race"}`:                       "5",
 		`flashgate_queue_depth{sale="race"}`:                          "0",

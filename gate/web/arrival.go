@@ -47,3 +47,9 @@ func arrival(ctx *fasthttp.RequestCtx) time.Time {
 	c.first = time.Time{}
 	return first
 }
+
+// began reports whether any byte of ctx's request came.
+func began(ctx *fasthttp.RequestCtx) bool {
+	c, ok := ctx.Conn().(*timedConn)
+	return !ok || !c.first.IsZero()
+}

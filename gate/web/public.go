@@ -211,7 +211,9 @@ func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	}
 	ctx.SetConnectionClose()
 	p.answer(ctx, p.unknown, v)
-	p.unknown.metrics.observe(v.Code, arrival(ctx))
+	if began(ctx) { // a connection without a request, such as a load balancer's check, is no confirm
+		p.unknown.metrics.observe(v.Code, arrival(ctx))
+	}
 }
 
 func respond(ctx *fasthttp.RequestCtx, status int, body []byte) {
