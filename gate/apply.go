@@ -82,7 +82,7 @@ func Apply(ctx context.Context, r Register, who string, sale Sale, drop bool) (O
 		if err != nil && !errors.Is(err, ErrNoSale) {
 			return "", err
 		}
-		outcome, next, err := Plan(old, sale)
+		outcome, next, err := Plan(old, sale, drop)
 		switch {
 		case err != nil || outcome == Unchanged:
 			return outcome, err
@@ -99,8 +99,8 @@ func Apply(ctx context.Context, r Register, who string, sale Sale, drop bool) (O
 }
 
 // Plan tells what Apply would do to a sale as it is (the zero State: there is
-// none) and the sale that it would write.
-func Plan(old State, sale Sale) (Outcome, Sale, error) {
+// none), the sale that it would write, or why it would fail.
+func Plan(old State, sale Sale, drop bool) (Outcome, Sale, error) {
 	switch {
 	case old.Run == 0:
 		return Created, sale, nil
@@ -111,6 +111,9 @@ func Plan(old State, sale Sale) (Outcome, Sale, error) {
 	case sale.Run < old.Run:
 		return "", sale, fmt.Errorf("sale %s is in run %d already: run %d is over, and the same orders cannot come back", sale.Name, old.Run, sale.Run)
 	case sale.Run > old.Run:
+		if held := heldUnits(old.Units); held > 0 && !drop {
+			return "", sale, &HeldError{Sale: sale.Name, Units: held}
+		}
 		return Restarted, sale, nil
 	}
 	sale.Paused = old.Paused
@@ -132,6 +135,14 @@ func Plan(old State, sale Sale) (Outcome, Sale, error) {
 		}
 	}
 	return Changed, sale, nil
+}
+
+func heldUnits(units map[string]Units) int64 {
+	var held int64
+	for _, u := range units {
+		held += u.Held
+	}
+	return held
 }
 
 // SetPaused pauses a sale, or lets it go on. It reports whether that changed

@@ -101,6 +101,15 @@ func startGate(t *testing.T, s *fakeStore, opt Options) (*Gate, *prometheus.Regi
 	return g, registry
 }
 
+// latch returns a channel that release closes, at the latest when the test ends:
+// a test that fails must not leave a lane waiting.
+func latch(t *testing.T) (released <-chan struct{}, release func()) {
+	c := make(chan struct{})
+	release = sync.OnceFunc(func() { close(c) })
+	context.AfterFunc(t.Context(), release)
+	return c, release
+}
+
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
@@ -128,10 +137,11 @@ func confirm(t *testing.T, g *Gate, order string, received time.Time) Verdict {
 
 func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan int, 4), make(chan struct{})
+	entered := make(chan int, 4)
+	released, release := latch(t)
 	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
 		entered <- len(batch)
-		<-release
+		<-released
 		return accept(ctx, batch)
 	}}
 	g, _ := startGate(t, s, Options{})
@@ -153,7 +163,7 @@ func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
 	}
 	ask(MaxBatch + 44)
 	eventually(t, "all of them wait", func() bool { return len(lane.queue) == MaxBatch+44 })
-	close(release)
+	release()
 	answered.Wait()
 	if first, second := <-entered, <-entered; first != MaxBatch || second != 44 {
 		t.Errorf("what waited was decided in batches of %d and %d, want %d and 44", first, second, MaxBatch)
@@ -162,10 +172,11 @@ func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
 
 func TestAFullQueueRefusesAsBusy(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan struct{}), make(chan struct{})
+	entered := make(chan struct{}, 8)
+	released, release := latch(t)
 	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
 		entered <- struct{}{}
-		<-release
+		<-released
 		return accept(ctx, batch)
 	}}
 	g, _ := startGate(t, s, Options{Queue: 3})
@@ -181,7 +192,7 @@ func TestAFullQueueRefusesAsBusy(t *testing.T) {
 	if v := confirm(t, g, "late", time.Now()); v.Code != Busy {
 		t.Errorf("one more got %s, want busy", v.Code)
 	}
-	close(release)
+	release()
 	<-entered
 	answered.Wait()
 }
@@ -292,27 +303,32 @@ func TestAPanicCostsOneBatch(t *testing.T) {
 
 func TestClosingDecidesWhatWaits(t *testing.T) {
 	t.Parallel()
-	entered, release := make(chan struct{}, 8), make(chan struct{})
+	entered := make(chan struct{}, 8)
+	released, release := latch(t)
 	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
 		entered <- struct{}{}
-		<-release
+		<-released
 		return accept(ctx, batch)
 	}}
 	g, _ := startGate(t, s, Options{})
 	lane, _ := g.Lane([]byte("race"))
 	var answered sync.WaitGroup
-	for i := range 5 {
+	ask := func(order string) {
 		answered.Go(func() {
-			if v := confirm(t, g, fmt.Sprint(i), time.Now()); v.Code != Held {
+			if v := confirm(t, g, order, time.Now()); v.Code != Held {
 				t.Errorf("got %s, want held", v.Code)
 			}
 		})
 	}
+	ask("first")
 	<-entered
-	eventually(t, "the others wait", func() bool { return len(lane.queue) == 4 || len(entered) > 0 })
+	for i := range 4 {
+		ask(fmt.Sprint(i))
+	}
+	eventually(t, "the others wait", func() bool { return len(lane.queue) == 4 })
 	s.change("race", func(state *State) { state.Deleted = time.Now() })
 	eventually(t, "the sale is unknown", func() bool { _, known := g.Lane([]byte("race")); return !known })
-	close(release)
+	release()
 	answered.Wait()
 	eventually(t, "the connection is closed", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 1 })
 	if v := lane.Confirm(g.Request(time.Now()), Link{Items: []byte("free")}); v.Code != Unavailable {

@@ -39,7 +39,7 @@ func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Sto
 	if err != nil && !errors.Is(err, gate.ErrNoSale) {
 		return err
 	}
-	outcome, next, err := gate.Plan(old, sale)
+	outcome, next, err := gate.Plan(old, sale, c.DropHeld)
 	if err != nil {
 		return err
 	}

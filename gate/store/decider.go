@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -12,7 +13,8 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// firstLook is how long after a batch its orders are looked up at PortOne.
+// firstLook is how long after a batch its orders are looked up at PortOne, in
+// milliseconds.
 const firstLook = "20000"
 
 // decider sends the batches of one sale to the primary that has it, on a
@@ -27,7 +29,9 @@ type decider struct {
 	redirect string        // where a Cluster said that the sale is; empty: look it up
 	asking   bool          // the redirect is for one call, while the slot moves
 	server   string        // identity of the server of the newest connection
-	short    bool          // the last wait for replicas came up short
+	meetings int           // connections so far
+	selling  bool          // the newest batch held something, so WAIT goes along with the next
+	missing  time.Time     // when the replicas were last found missing; zero while they follow
 
 	text []byte   // the batch's arguments, one after the other,
 	ends []int    // where each ends,
@@ -55,16 +59,9 @@ func (d *decider) decide(ctx context.Context, batch []*gate.Request) error {
 	if err := d.connect(ctx); err != nil {
 		return err
 	}
-	if d.short {
-		proven, err := d.prove(ctx)
-		if err != nil {
-			return err
-		}
-		if !proven {
-			refuseAll(batch, gate.NotDurable)
-			return nil
-		}
-		d.short = false
+	if follow, err := d.replicasFollow(ctx); err != nil || !follow {
+		refuseAll(batch, gate.NotDurable)
+		return err
 	}
 	d.write(batch)
 	reply, acked, err := d.call(ctx, "EVALSHA", luascripts.Confirm.SHA1)
@@ -74,98 +71,17 @@ func (d *decider) decide(ctx context.Context, batch []*gate.Request) error {
 	if err != nil {
 		return err
 	}
-	return d.tell(batch, reply, acked)
-}
-
-// connect makes sure that there is a client for the sale's primary.
-func (d *decider) connect(ctx context.Context) error {
-	if d.client != nil {
-		return nil
-	}
-	o := d.store.address.options(d.store.opt)
-	o.PoolSize = 1
-	o.ReadTimeout += d.store.opt.WaitTimeout
-	o.OnConnect = d.meet
-	if d.store.address.topology == sentinel {
-		d.client = redis.NewFailoverClient(o.Failover())
-		return nil
-	}
-	if c, ok := d.store.client.(*redis.ClusterClient); ok {
-		addr := d.redirect
-		if addr == "" {
-			primary, err := c.MasterForKey(ctx, d.keys[0])
-			if err != nil {
-				return fmt.Errorf("find the Cluster's primary for it: %w", err)
-			}
-			addr = primary.Options().Addr
-		}
-		o.Addrs = []string{addr}
-	}
-	d.client = redis.NewClient(o.Simple())
-	return nil
-}
-
-// meet looks at the server of a new connection before anything is sent to it.
-func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
-	info, err := conn.Info(ctx).Result()
+	held, err := tell(batch, reply)
 	if err != nil {
-		if _, answered := errors.AsType[redis.Error](err); answered {
-			return nil // it does not tell about itself, which Check has warned of
-		}
 		return err
 	}
-	if infoField(info, "redis_mode") == "sentinel" {
-		return nil // asked for the primary's address, beside the lane
-	}
-	if infoField(info, "role") == "slave" {
-		return errors.New("the server is a replica")
-	}
-	if err := refuseEviction(infoField(info, "maxmemory_policy")); err != nil {
-		return err
-	}
-	server := infoField(info, "run_id") + "/" + infoField(info, "master_replid")
-	if d.server != "" && d.server != server {
-		d.store.opt.Metrics.changed(d.sale)
-		d.store.opt.Log.Warn("another Redis server decides now: what the old one did not replicate is forgotten",
-			"sale", d.sale, "was", d.server, "is", server)
-	}
-	d.server = server
-	return nil
-}
-
-// recover gets ready for the next call after an error: a connection is kept
-// only if Redis itself answered on it, and still is where the sale is.
-func (d *decider) recover(err error) {
-	moved, isMoved := redis.IsMovedError(err)
-	ask, isAsk := redis.IsAskError(err)
-	_, answered := errors.AsType[redis.Error](err)
-	wasAsking := d.asking
-	d.redirect, d.asking = "", false
-	switch {
-	case isMoved:
-		d.redirect = moved
-	case isAsk:
-		d.redirect, d.asking = ask, true
-	case answered && !redis.IsReadOnlyError(err) && !wasAsking:
-		return
-	}
-	if c, ok := d.store.client.(*redis.ClusterClient); ok {
-		c.ReloadState(context.Background())
-	}
-	_ = d.disconnect() // it is of no more use, whatever this says
-}
-
-func (d *decider) disconnect() error {
-	if d.client == nil {
+	waited := d.selling
+	d.selling = held
+	if !held || d.replicas() == 0 || waited && acked >= int64(d.replicas()) {
 		return nil
 	}
-	client := d.client
-	d.client = nil
-	return client.Close()
+	return d.secure(ctx, batch, waited)
 }
-
-// Close implements gate.Decider.
-func (d *decider) Close() error { return d.disconnect() }
 
 // write lays the batch out as the script's arguments. Redis takes them as
 // pointers into one string, so that a batch costs a few allocations, not some
@@ -233,12 +149,13 @@ func (d *decider) repeats(ids []string) bool {
 	return len(d.seen)+empty < len(ids)
 }
 
-// call sends the arguments as a call of the script, with the wait for replicas
-// behind it in the same pipeline. It returns how many replicas have the call.
+// call sends the arguments as a call of the script. While the sale sells, the
+// wait for replicas goes out behind it in the same pipeline, and call returns
+// how many have it; a call that only refuses has nothing to wait for.
 func (d *decider) call(ctx context.Context, command, script string) (reply []any, acked int64, err error) {
 	d.args[0], d.args[1] = command, script
-	wait := d.store.opt.WaitReplicas
-	if wait == 0 && !d.asking {
+	wait := d.replicas() > 0 && d.selling
+	if !wait && !d.asking {
 		reply, err = d.client.Do(ctx, d.args...).Slice()
 		return reply, 0, err
 	}
@@ -248,62 +165,44 @@ func (d *decider) call(ctx context.Context, command, script string) (reply []any
 	}
 	call := pipe.Do(ctx, d.args...)
 	var waited *redis.Cmd
-	if wait > 0 {
-		waited = pipe.Do(ctx, "WAIT", wait, d.store.opt.WaitTimeout.Milliseconds())
+	if wait {
+		waited = pipe.Do(ctx, "WAIT", d.replicas(), d.store.opt.WaitTimeout.Milliseconds())
 	}
 	_, broken := pipe.Exec(ctx)
 	if reply, err = call.Slice(); err != nil || waited == nil {
 		return reply, 0, err
 	}
 	if acked, err = waited.Int64(); err != nil {
-		return nil, 0, fmt.Errorf("wait for %d replicas: %w", wait, errors.Join(err, broken))
+		return nil, 0, fmt.Errorf("wait for %d replicas: %w", d.replicas(), errors.Join(err, broken))
 	}
 	return reply, acked, nil
 }
 
-// prove writes and waits, to see whether the replicas follow again.
-func (d *decider) prove(ctx context.Context) (bool, error) {
-	pipe := d.client.Pipeline()
-	touch := pipe.Eval(ctx, luascripts.Touch.Source, d.keys[:1], d.store.now())
-	waited := pipe.Do(ctx, "WAIT", d.store.opt.WaitReplicas, d.store.opt.WaitTimeout.Milliseconds())
-	if _, err := pipe.Exec(ctx); err != nil {
-		return false, err
-	}
-	touched, err := touch.Int()
-	if err != nil {
-		return false, err
-	}
-	acked, err := waited.Int()
-	return touched == 1 && acked >= d.store.opt.WaitReplicas, err
-}
-
-// tell sets the verdicts from the script's reply.
-func (d *decider) tell(batch []*gate.Request, reply []any, acked int64) error {
+// tell sets the verdicts from the script's reply, and reports whether anything
+// is held.
+func tell(batch []*gate.Request, reply []any) (held bool, err error) {
 	if len(reply) == 0 {
-		return errors.New("the script's reply is empty")
+		return false, errors.New("the script's reply is empty")
 	}
 	letters, _ := reply[0].(string)
 	switch {
 	case letters == "x":
 		refuseAll(batch, gate.UnknownSale)
-		return nil
+		return false, nil
 	case letters == "-":
-		return errors.New("the sale is gone from Redis without having been deleted")
+		return false, errors.New("the sale is gone from Redis without having been deleted")
 	case len(letters) != len(batch):
-		return fmt.Errorf("the script gave %d verdicts for %d confirms", len(letters), len(batch))
+		return false, fmt.Errorf("the script gave %d verdicts for %d confirms", len(letters), len(batch))
 	}
-	durable := acked >= int64(d.store.opt.WaitReplicas)
 	for i, r := range batch {
 		v, ok := verdict(letters[i])
 		if !ok {
-			return fmt.Errorf("the script gave the unknown verdict %q", letters[i])
+			return false, fmt.Errorf("the script gave the unknown verdict %q", letters[i])
 		}
-		if v.Code == gate.Held && !durable {
-			v, d.short = gate.Refuse(gate.NotDurable), true
-		}
+		held = held || v.Code == gate.Held
 		r.Set(v)
 	}
-	return nil
+	return held, nil
 }
 
 // verdict reads a letter of the confirm script's reply.

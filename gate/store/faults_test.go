@@ -190,10 +190,14 @@ func TestAProbeTellsWhetherReplicasFollow(t *testing.T) {
 	l.wants("not_durable not_durable", "d", "e")
 	l.wants("not_durable", "a") // it is known, but nobody can tell that the replica has it
 	l.wants("not_durable", "b")
+	eventually(t, "a probe that writes, so that WAIT has something to wait for", func() error {
+		l.wants("not_durable", "f")
+		if primary.Do(t, "HGET", "fg:{marathon}", "time") == probed {
+			return errors.New("nothing is written")
+		}
+		return nil
+	})
 	l.holds(3)
-	if now := primary.Do(t, "HGET", "fg:{marathon}", "time"); now == probed {
-		t.Error("the probe wrote nothing, so WAIT has nothing to wait for")
-	}
 
 	replica.Continue()
 	follows("b")
@@ -213,6 +217,12 @@ func TestARefusalNeedsNoReplica(t *testing.T) {
 	redis := redistest.Start(t)
 	l := openLane(t, redis.URL(), Options{WaitReplicas: 1, WaitTimeout: 100 * time.Millisecond})
 	mustApply(t, l.store, marathon(1, gate.SKU{Name: "full", Stock: 0}), gate.Created)
+	start := time.Now()
 	l.wants("sold_out sold_out", "a", "b")
-	l.wants("sold_out", "a")
+	for range 20 {
+		l.wants("sold_out", "a")
+	}
+	if took := time.Since(start); took > 20*100*time.Millisecond {
+		t.Errorf("21 batches of refusals took %s: each was waited for", took)
+	}
 }

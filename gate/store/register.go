@@ -14,6 +14,11 @@ func (s *Store) Create(ctx context.Context, who string, sale gate.Sale, drop boo
 	if err != nil {
 		return err
 	}
+	// First the name: gates know what to do about a name without a sale, but
+	// nobody would ever see a sale without a name.
+	if err := s.client.SAdd(ctx, salesKey, sale.Name).Err(); err != nil {
+		return fmt.Errorf("make sale %s known to the gates: %w", sale.Name, err)
+	}
 	args := append([]any{s.now(), who, sale.Run, yes(drop)}, settings...)
 	reply, err := s.run(ctx, luascripts.Create, keysOf(sale.Name).all(), args...)
 	if err != nil {
@@ -21,25 +26,13 @@ func (s *Store) Create(ctx context.Context, who string, sale gate.Sale, drop boo
 	}
 	switch word(reply) {
 	case "created":
-		return s.list(ctx, sale.Name)
+		return nil
 	case "exists", "deleted":
-		// The name may be missing from the list if its creator was cut off here.
-		if err := s.list(ctx, sale.Name); err != nil {
-			return err
-		}
 		return gate.ErrExists
 	case "held":
 		return &gate.HeldError{Sale: sale.Name, Units: number(reply, 1)}
 	}
 	return unknownReply(luascripts.Create, reply)
-}
-
-// list makes the sale known to the gates.
-func (s *Store) list(ctx context.Context, sale string) error {
-	if err := s.client.SAdd(ctx, salesKey, sale).Err(); err != nil {
-		return fmt.Errorf("make sale %s known to the gates (apply it again): %w", sale, err)
-	}
-	return nil
 }
 
 // Configure implements gate.Register.

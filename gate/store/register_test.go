@@ -242,7 +242,7 @@ func TestADryRunChangesNothing(t *testing.T) {
 		mustApply(t, s, marathon(1), gate.Created)
 		before := read(t, s)
 		next := marathon(1, gate.SKU{Name: "full", Stock: 20})
-		if got, planned, err := gate.Plan(before, next); err != nil || got != gate.Changed || !planned.Equal(next.Settings) {
+		if got, planned, err := gate.Plan(before, next, false); err != nil || got != gate.Changed || !planned.Equal(next.Settings) {
 			t.Errorf("%s, %+v, %v", got, planned, err)
 		}
 		if after := read(t, s); after.Seq != before.Seq || !after.Settings.Equal(before.Settings) {

@@ -5,7 +5,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -111,7 +110,7 @@ func (s *Store) now() string {
 func (s *Store) Check(ctx context.Context) error {
 	info, err := s.client.Info(ctx).Result()
 	if err != nil {
-		if _, answered := errors.AsType[redis.Error](err); answered {
+		if saysNothing(err) {
 			s.opt.Log.Warn("Redis does not tell about itself: make sure that its maxmemory-policy is noeviction", "error", err)
 			return nil
 		}
@@ -122,6 +121,12 @@ func (s *Store) Check(ctx context.Context) error {
 		s.opt.Log.Warn("Redis evicts keys with an expiry when it is full; sales have none, but set maxmemory-policy noeviction", "policy", policy)
 	}
 	return refuseEviction(policy)
+}
+
+// saysNothing reports whether err says that this user may not use the command,
+// or that there is none. Any other error is trouble.
+func saysNothing(err error) bool {
+	return redis.IsPermissionError(err) || redis.HasErrorPrefix(err, "ERR unknown command")
 }
 
 func refuseEviction(policy string) error {

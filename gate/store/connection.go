@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// connect makes sure that there is a client for the sale's primary.
+func (d *decider) connect(ctx context.Context) error {
+	if d.client != nil {
+		return nil
+	}
+	o := d.store.address.options(d.store.opt)
+	o.PoolSize = 1
+	o.ReadTimeout += d.store.opt.WaitTimeout
+	o.OnConnect = d.meet
+	if d.store.address.topology == sentinel {
+		d.client = redis.NewFailoverClient(o.Failover())
+		return nil
+	}
+	if c, ok := d.store.client.(*redis.ClusterClient); ok {
+		addr := d.redirect
+		if addr == "" {
+			primary, err := c.MasterForKey(ctx, d.keys[0])
+			if err != nil {
+				return fmt.Errorf("find the Cluster's primary for it: %w", err)
+			}
+			addr = primary.Options().Addr
+		}
+		o.Addrs = []string{addr}
+	}
+	d.client = redis.NewClient(o.Simple())
+	return nil
+}
+
+// meet looks at the server of a new connection before anything is sent to it.
+func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
+	info, err := conn.Info(ctx).Result()
+	if err != nil && !saysNothing(err) {
+		return err
+	}
+	if infoField(info, "redis_mode") == "sentinel" {
+		return nil // asked for the primary's address, beside the lane
+	}
+	d.meetings++
+	if err != nil {
+		return nil // it does not tell about itself, which Check has warned of
+	}
+	if infoField(info, "role") == "slave" {
+		return errors.New("the server is a replica")
+	}
+	if err := refuseEviction(infoField(info, "maxmemory_policy")); err != nil {
+		return err
+	}
+	server := infoField(info, "run_id") + "/" + infoField(info, "master_replid")
+	if d.server != "" && d.server != server {
+		d.store.opt.Metrics.changed(d.sale)
+		d.store.opt.Log.Warn("another Redis server decides now: what the old one did not replicate is forgotten",
+			"sale", d.sale, "was", d.server, "is", server)
+	}
+	d.server = server
+	return nil
+}
+
+// recover gets ready for the next call after an error: a connection is kept
+// only if Redis itself answered on it, and still is where the sale is.
+func (d *decider) recover(err error) {
+	moved, isMoved := redis.IsMovedError(err)
+	ask, isAsk := redis.IsAskError(err)
+	_, answered := errors.AsType[redis.Error](err)
+	wasAsking := d.asking
+	d.redirect, d.asking = "", false
+	switch {
+	case isMoved:
+		d.redirect = moved
+	case isAsk:
+		d.redirect, d.asking = ask, true
+	case answered && !redis.IsReadOnlyError(err) && !wasAsking:
+		return
+	}
+	if c, ok := d.store.client.(*redis.ClusterClient); ok {
+		c.ReloadState(context.Background())
+	}
+	_ = d.disconnect() // it is of no more use, whatever this says
+}
+
+func (d *decider) disconnect() error {
+	if d.client == nil {
+		return nil
+	}
+	client := d.client
+	d.client = nil
+	return client.Close()
+}
+
+// Close implements gate.Decider.
+func (d *decider) Close() error { return d.disconnect() }
