@@ -1,0 +1,32 @@
+-- The client's script for wrk: every request buys one ticket for an order, an attempt and a buyer of its own,
+-- with ids as long as PortOne's. The last line that it prints is the result, as JSON.
+
+local threads = 0
+
+function setup(thread)
+  threads = threads + 1
+  thread:set('number', threads)
+end
+
+local count, request_head, request_tail = 0, nil, nil
+local body_head, body_middle, body_tail = '{"imp_uid":"imp_44', '","merchant_uid":"ORD2026', '","amount":110000}'
+
+function init()
+  local length = #body_head + #body_middle + #body_tail + 10 + 10
+  request_head = 'POST /confirm/bench?items=ticket&buyer=u'
+  request_tail = table.concat({' HTTP/1.1', 'Host: ' .. wrk.host .. ':' .. wrk.port,
+    'Content-Type: application/json', 'Content-Length: ' .. length, '\r\n'}, '\r\n') .. body_head
+end
+
+function request()
+  count = count + 1
+  local id = string.format('%02d%08d', number, count)
+  return request_head .. id .. request_tail .. id .. body_middle .. id .. body_tail
+end
+
+function done(summary, latency)
+  local e = summary.errors
+  io.write(string.format('\n{"requests":%d,"duration_us":%d,"p50_us":%d,"p99_us":%d,"p999_us":%d,"refused":%d,"broken":%d}\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency:percentile(99.9),
+    e.status, e.connect + e.read + e.write + e.timeout))
+end

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "syscall"
+
+// Other systems have no such signal, nor the /proc that CPU time is read from.
+func dieWithParent() *syscall.SysProcAttr { return nil }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/valyala/fasthttp"
+)
+
+// The words by which this program is told to be a server that is measured:
+// serve NAME ADDR REDIS.
+const (
+	serveWord = "serve"
+	floorWord = "floor"
+	peerWord  = "peer"
+)
+
+func serve(args []string) error {
+	if len(args) == 3 {
+		switch args[0] {
+		case floorWord:
+			return fasthttp.ListenAndServe(args[1], floor)
+		case peerWord:
+			return http.ListenAndServe(args[1], newPeer(args[2]))
+		}
+	}
+	return fmt.Errorf("%s %q: for this program's own use", serveWord, args)
+}
+
+const held = `{"code":"held"}`
+
+// floor does nothing: no server on fasthttp is faster.
+func floor(ctx *fasthttp.RequestCtx) {
+	ctx.SetContentType("application/json")
+	ctx.SetBodyString(held)
+}
+
+// peerStock is the key of the units that the peer has left.
+const peerStock = "stock"
+
+// peerScript takes a unit for an order, once. It does as little as can be:
+// there is no buyer, no limit, no window, no record and no ledger.
+const peerScript = `
+if not redis.call('SET', KEYS[1], 1, 'NX') then return 1 end
+if redis.call('DECR', KEYS[2]) >= 0 then return 1 end
+redis.call('INCR', KEYS[2])
+redis.call('DEL', KEYS[1])
+return 0`
+
+// newPeer answers confirms the usual way: one script call for each.
+func newPeer(addr string) http.Handler {
+	client := redis.NewClient(&redis.Options{Addr: addr})
+	script := redis.NewScript(peerScript)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /readyz", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("POST /confirm/{sale}", func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Attempt string `json:"imp_uid"`
+			Order   string `json:"merchant_uid"`
+			Amount  int64  `json:"amount"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Order == "" {
+			http.Error(w, `{"code":"bad_request"}`, http.StatusBadRequest)
+			return
+		}
+		taken, err := script.Run(r.Context(), client, []string{body.Order, peerStock}).Bool()
+		switch {
+		case err != nil:
+			http.Error(w, `{"code":"unavailable"}`, http.StatusServiceUnavailable)
+		case !taken:
+			http.Error(w, `{"code":"sold_out"}`, http.StatusConflict)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(held)) // whoever is gone cannot be told
+		}
+	})
+	return mux
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// ample is more stock than a round can sell. It is the most that a SKU may have.
+const ample = 1_000_000_000
+
+// subject is something to measure.
+type subject struct {
+	name  string
+	sells bool // every request is answered 200; otherwise none is
+
+	command func(*world, addresses) *exec.Cmd // the server, which answers 200 at /readyz when it is ready
+
+	// Not every subject has these.
+	prepare func(context.Context, *world) error                // puts the sale into the empty store
+	orders  func(context.Context, *world) (int, error)         // how many orders the store has
+	count   func(context.Context, addresses) (counters, error) // what the server itself counts
+}
+
+// addresses are where a subject's server listens, and where its Redis is.
+type addresses struct{ public, admin, redis string }
+
+// subjects are all there are, in the order of a round.
+func subjects() []subject {
+	return []subject{
+		{name: "floor", sells: true, command: itself(floorWord)},
+		{name: "peer", sells: true, command: itself(peerWord), prepare: stockPeer, orders: peerOrders},
+		{name: "gate", sells: true, command: gate, prepare: applySale(ample), orders: gateOrders, count: gateCounters},
+		{name: "sold-out", sells: false, command: gate, prepare: applySale(0), orders: gateOrders, count: gateCounters},
+	}
+}
+
+// itself returns the command of a server that this program is when it is told.
+func itself(word string) func(*world, addresses) *exec.Cmd {
+	return func(_ *world, at addresses) *exec.Cmd {
+		return exec.Command(os.Args[0], serveWord, word, at.public, at.redis)
+	}
+}
+
+func stockPeer(ctx context.Context, w *world) error {
+	return w.redis.client.Set(ctx, peerStock, ample, 0).Err()
+}
+
+// peerOrders counts all keys but that of the stock.
+func peerOrders(ctx context.Context, w *world) (int, error) {
+	keys, err := w.redis.client.DBSize(ctx).Result()
+	return int(keys) - 1, err
+}
+
+func gate(w *world, at addresses) *exec.Cmd {
+	return exec.Command(w.flashgate, "serve", "--allow-unsigned", "--redis", "redis://"+at.redis,
+		"--listen", at.public, "--admin-listen", at.admin, "--drain-wait", "0s", "--log-level", "warn")
+}
+
+// applySale makes the sale with a limit per buyer, which buyers that come once
+// never reach: that it is checked is part of the work.
+func applySale(stock int) func(context.Context, *world) error {
+	const file = `
+sales:
+  - name: %s
+    run: 1
+    opens_at: 2020-01-01T00:00:00Z
+    closes_at: 2100-01-01T00:00:00Z
+    hold: 5m
+    per_buyer: 2
+    skus:
+      - {name: ticket, stock: %d, price: 110000}
+`
+	return func(ctx context.Context, w *world) error {
+		path := filepath.Join(w.dir, "sales.yaml")
+		if err := os.WriteFile(path, fmt.Appendf(nil, file, saleName, stock), 0o600); err != nil {
+			return err
+		}
+		said, err := exec.CommandContext(ctx, w.flashgate, "apply", "--redis", "redis://"+w.redis.addr, "-f", path).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("flashgate apply: %w\n%s", err, said)
+		}
+		return nil
+	}
+}
+
+func gateOrders(ctx context.Context, w *world) (int, error) {
+	said, err := exec.CommandContext(ctx, w.flashgate, "status", saleName, "--redis", "redis://"+w.redis.addr, "--json").Output()
+	if err != nil {
+		return 0, fmt.Errorf("flashgate status: %w", err)
+	}
+	var status struct {
+		Orders struct{ Held int }
+	}
+	if err := json.Unmarshal(said, &status); err != nil {
+		return 0, fmt.Errorf("flashgate status: %w", err)
+	}
+	return status.Orders.Held, nil
+}
+
+func gateCounters(ctx context.Context, at addresses) (c counters, err error) {
+	text, err := get(ctx, "http://"+at.admin+"/metrics")
+	if err == nil {
+		c, err = parseCounters(text)
+	}
+	if err != nil {
+		return c, fmt.Errorf("reading the gate's metrics: %w", err)
+	}
+	return c, nil
+}
