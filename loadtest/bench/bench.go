@@ -114,7 +114,7 @@ func (w *world) loaded(ctx context.Context, s subject, l load) (t trial, err err
 	if err != nil {
 		return t, err
 	}
-	if t.wrk, err = l.run(ctx, w.script, at.public); err != nil {
+	if t.wrk, err = l.run(ctx, w.script, at.public, s.path()); err != nil {
 		return t, errors.Join(err, server.said())
 	}
 	// The client leaves while requests are under way: they are still decided.

@@ -40,11 +40,12 @@ type result struct {
 	Broken   int     `json:"broken"`  // connections, and requests not answered in time
 }
 
-// run sends requests to a port of this machine.
-func (l load) run(ctx context.Context, script string, addr string) (result, error) {
+// run sends requests to a port of this machine. A path that ends in a buyer gets
+// one of its own in each request.
+func (l load) run(ctx context.Context, script, addr, path string) (result, error) {
 	wrk := exec.CommandContext(ctx, "wrk", "--script", script, "--connections", strconv.Itoa(l.Connections),
 		"--threads", strconv.Itoa(l.Threads), "--duration", fmt.Sprintf("%.0fs", l.Duration.Seconds()), "--timeout", "10s",
-		"http://"+addr)
+		"http://"+addr+path)
 	said, err := wrk.CombinedOutput()
 	if err != nil {
 		return result{}, fmt.Errorf("wrk: %w\n%s", err, said)

@@ -1,5 +1,5 @@
--- The client's script for wrk: every request buys one ticket for an order, an attempt and a buyer of its own,
--- with ids as long as PortOne's. The last line that it prints is the result, as JSON.
+-- The client's script for wrk: every request buys one ticket for an order and an attempt of its own, with ids as
+-- long as PortOne's, and for a buyer of its own where the path ends in one. The last line that it prints is the result, as JSON.
 
 local threads = 0
 
@@ -8,12 +8,13 @@ function setup(thread)
   thread:set('number', threads)
 end
 
-local count, request_head, request_tail = 0, nil, nil
+local count, buyers, request_head, request_tail = 0, false, nil, nil
 local body_head, body_middle, body_tail = '{"imp_uid":"imp_44', '","merchant_uid":"ORD2026', '","amount":110000}'
 
 function init()
   local length = #body_head + #body_middle + #body_tail + 10 + 10
-  request_head = 'POST /confirm/bench?items=ticket&buyer=u'
+  buyers = wrk.path:find('&buyer=', 1, true)
+  request_head = 'POST ' .. wrk.path
   request_tail = table.concat({' HTTP/1.1', 'Host: ' .. wrk.host .. ':' .. wrk.port,
     'Content-Type: application/json', 'Content-Length: ' .. length, '\r\n'}, '\r\n') .. body_head
 end
@@ -21,7 +22,7 @@ end
 function request()
   count = count + 1
   local id = string.format('%02d%08d', number, count)
-  return request_head .. id .. request_tail .. id .. body_middle .. id .. body_tail
+  return request_head .. (buyers and id or '') .. request_tail .. id .. body_middle .. id .. body_tail
 end
 
 function done(summary, latency)

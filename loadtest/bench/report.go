@@ -66,13 +66,18 @@ type ratio struct {
 func ratios() []ratio {
 	rate := func(f figures) float64 { return f.Rate }
 	cpu := func(f figures) float64 { return f.CPU }
+	script := func(f figures) float64 { return f.Script }
 	return []ratio{
 		{"throughput", "gate", "floor", rate},
 		{"throughput", "gate", "peer", rate},
+		{"throughput", "no-buyer", "peer", rate},
 		{"throughput", "sold-out", "floor", rate},
 		{"throughput", "sold-out", "peer", rate},
 		{"CPU per request", "gate", "peer", cpu},
-		{"script time per decision", "gate", "peer", func(f figures) float64 { return f.Script }},
+		{"CPU per request", "no-buyer", "peer", cpu},
+		{"script time per decision", "gate", "peer", script},
+		{"script time per decision", "no-buyer", "peer", script},
+		{"script time per decision", "sold-out", "peer", script},
 	}
 }
 

@@ -14,8 +14,9 @@ const ample = 1_000_000_000
 
 // subject is something to measure.
 type subject struct {
-	name  string
-	sells bool // every request is answered 200; otherwise none is
+	name   string
+	sells  bool // every request is answered 200; otherwise none is
+	nobody bool // links name no buyer
 
 	command func(*world, addresses) *exec.Cmd // the server, which answers 200 at /readyz when it is ready
 
@@ -33,9 +34,19 @@ func subjects() []subject {
 	return []subject{
 		{name: "floor", sells: true, command: itself(floorWord)},
 		{name: "peer", sells: true, command: itself(peerWord), prepare: stockPeer, orders: peerOrders},
-		{name: "gate", sells: true, command: gate, prepare: applySale(ample), orders: gateOrders, count: gateCounters},
-		{name: "sold-out", sells: false, command: gate, prepare: applySale(0), orders: gateOrders, count: gateCounters},
+		{name: "gate", sells: true, command: gate, prepare: applySale(ample, 2), orders: gateOrders, count: gateCounters},
+		{name: "no-buyer", sells: true, nobody: true, command: gate, prepare: applySale(ample, 0), orders: gateOrders, count: gateCounters},
+		{name: "sold-out", sells: false, command: gate, prepare: applySale(0, 2), orders: gateOrders, count: gateCounters},
 	}
+}
+
+// path is what the client asks for.
+func (s subject) path() string {
+	path := "/confirm/" + saleName + "?items=ticket"
+	if s.nobody {
+		return path
+	}
+	return path + "&buyer=u"
 }
 
 // itself returns the command of a server that this program is when it is told.
@@ -60,9 +71,9 @@ func gate(w *world, at addresses) *exec.Cmd {
 		"--listen", at.public, "--admin-listen", at.admin, "--drain-wait", "0s", "--log-level", "warn")
 }
 
-// applySale makes the sale with a limit per buyer, which buyers that come once
+// applySale makes the sale. A limit per buyer is one that buyers who come once
 // never reach: that it is checked is part of the work.
-func applySale(stock int) func(context.Context, *world) error {
+func applySale(stock, perBuyer int) func(context.Context, *world) error {
 	const file = `
 sales:
   - name: %s
@@ -70,13 +81,13 @@ sales:
     opens_at: 2020-01-01T00:00:00Z
     closes_at: 2100-01-01T00:00:00Z
     hold: 5m
-    per_buyer: 2
+    per_buyer: %d
     skus:
       - {name: ticket, stock: %d, price: 110000}
 `
 	return func(ctx context.Context, w *world) error {
 		path := filepath.Join(w.dir, "sales.yaml")
-		if err := os.WriteFile(path, fmt.Appendf(nil, file, saleName, stock), 0o600); err != nil {
+		if err := os.WriteFile(path, fmt.Appendf(nil, file, saleName, perBuyer, stock), 0o600); err != nil {
 			return err
 		}
 		said, err := exec.CommandContext(ctx, w.flashgate, "apply", "--redis", "redis://"+w.redis.addr, "-f", path).CombinedOutput()
