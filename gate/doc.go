@@ -24,7 +24,7 @@
 //	gate/cli/        one file for each command; flags, wiring, the metrics registry
 //	gate/redistest/  starts real servers for tests; imports nothing of ours
 //	luascripts/      one .lua file for each transition, embedded
-//	loadtest/        benchmarks
+//	loadtest/bench/  measures the gate beside a bare handler and the usual peer
 //
 // Imports point one way: cli → all; web → portone, gate; store → luascripts,
 // gate; portone → gate; gate → nothing of ours. A test over go list holds that.
@@ -53,6 +53,11 @@
 // paused, the window, every SKU known, the buyer's limit, the stock of every
 // line. Then its units are taken, and the record, the buyer's units, the
 // counters and one ledger entry for the batch are written.
+//
+// Redis runs one script at a time, so the script bounds a launch. Records are
+// laid out in Go and only stamped in Lua; carts are read once for a batch; and the
+// gate tells the script what it can see more cheaply itself: whether a batch has
+// buyers, and whether an order or a buyer comes twice in it.
 //
 // # An order's life
 //
@@ -127,12 +132,15 @@
 //
 // # Waiting for replicas
 //
-// With --wait-replicas N, WAIT follows each script call in the same pipeline on
-// the same connection, repeats included; every call that can yield a 200 writes
-// something for it to wait for. Where fewer than N replicas have it in time the
-// answer is not_durable; the hold stays. No hold is then taken until a bare
-// write and WAIT succeed. With two replicas WAIT 1 survives the loss of one
-// server, WAIT 2 a partition as well.
+// With --wait-replicas N, a 200 goes out only when N replicas have its hold, on
+// repeats too. While a sale sells, WAIT follows the script call in the same
+// pipeline, so on the same connection; every call that can yield a 200 writes
+// something for it to wait for. A call that only refuses has nothing to wait
+// for: after one, the next hold is made sure of by a bare write and WAIT behind
+// it, on the same connection or not at all. Where fewer than N replicas have it
+// in time the answer is not_durable; the hold stays. No hold is then taken until
+// a bare write and WAIT succeed, which is tried a few times a second. With two
+// replicas WAIT 1 survives the loss of one server, WAIT 2 a partition as well.
 //
 // # Libraries, and where there is none
 //
