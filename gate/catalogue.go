@@ -23,10 +23,15 @@ func newCatalogue(s *State) *catalogue {
 // decides.
 const earlyBy = 2 * time.Second
 
-// check reads the link into the confirm and refuses what needs no store.
-// A zero verdict lets the confirm go on.
-func (c *catalogue) check(confirm *Confirm, link Link, now time.Time) Verdict {
+// check reads the link into the confirm and refuses what needs no store. Where
+// there are keys, the link must be signed. A zero verdict lets the confirm go on.
+func (c *catalogue) check(confirm *Confirm, link *Link, keys *Keys, now time.Time) Verdict {
 	var v Verdict
+	if keys != nil {
+		if v = keys.verify(c.sale.Name, confirm.Order, link, now); v.Code != Held {
+			return v
+		}
+	}
 	if confirm.Lines, v = c.parseItems(confirm.Lines[:0], link.Items); v.Code != Held {
 		return v
 	}
@@ -38,6 +43,17 @@ func (c *catalogue) check(confirm *Confirm, link Link, now time.Time) Verdict {
 		return NeedsBuyer()
 	case now.Add(earlyBy).Before(c.sale.OpensAt):
 		return Refuse(NotOpen)
+	}
+	if len(link.Amount) > 0 {
+		signed, ok := parseDigits(link.Amount)
+		switch {
+		case !ok || signed > MaxAmount:
+			return Malformed("amount", "must be a whole number between 0 and 1000000000000")
+		case !confirm.Amount.Known:
+			confirm.Amount = Amount{Value: signed, Known: true}
+		case confirm.Amount.Value != signed:
+			return Refuse(AmountMismatch)
+		}
 	}
 	if cost, known := c.cost(confirm.Lines); known && confirm.Amount.Known && confirm.Amount.Value != cost {
 		return Refuse(AmountMismatch)

@@ -56,17 +56,8 @@ func (c *catalogue) parseItems(lines []Line, items []byte) ([]Line, Verdict) {
 }
 
 func parseQuantity(b []byte) (int64, bool) {
-	if len(b) == 0 || len(b) > 10 || b[0] == '0' {
-		return 0, false
-	}
-	var n int64
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, n <= MaxUnits
+	n, ok := parseDigits(b)
+	return n, ok && n > 0 && n <= MaxUnits
 }
 
 // cost returns what the lines cost, and false where a price is not known.

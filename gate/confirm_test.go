@@ -79,7 +79,7 @@ func TestWhatNeedsNoStoreIsRefusedHere(t *testing.T) {
 	f := func(want Code, field string, amount Amount, link Link, change ...func(*Sale)) {
 		t.Helper()
 		confirm := Confirm{Amount: amount}
-		if v := testCatalogue(change...).check(&confirm, link, now); v.Code != want || v.Field != field {
+		if v := testCatalogue(change...).check(&confirm, &link, nil, now); v.Code != want || v.Field != field {
 			t.Errorf("got %s %s, want %s %s", v.Code, v.Field, want, field)
 		}
 	}
@@ -127,7 +127,7 @@ func TestCheckingAllocatesNothing(t *testing.T) {
 	c, now := testCatalogue(), time.Now()
 	var confirm Confirm
 	link := Link{Items: []byte("half:2,full"), Buyer: []byte("alice")}
-	if n := testing.AllocsPerRun(100, func() { c.check(&confirm, link, now) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { c.check(&confirm, &link, nil, now) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }

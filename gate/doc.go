@@ -38,10 +38,11 @@
 //
 // web bounds the request and notes when its first byte came. portone decodes it
 // into a Confirm, every kept byte copied out of fasthttp's buffers. The lane's
-// catalogue refuses what needs no Redis: items that cannot be read, unknown
-// SKUs, a buyer that is missing where a limit needs one, another amount than
-// the lines cost, and a confirm more than two seconds before opening. The rest
-// goes into the sale's lane.
+// catalogue refuses what needs no Redis: a link that the shop did not sign for
+// this order (see link.go) or that is too old, items that cannot be read,
+// unknown SKUs, a buyer that is missing where a limit needs one, another amount
+// than the link's or than the lines cost, and a confirm more than two seconds
+// before opening. The rest goes into the sale's lane.
 //
 // A lane has one call in flight, on a connection of its own to the primary. It
 // takes one waiting confirm, drains what else is waiting (to MaxBatch; those

@@ -34,6 +34,7 @@ type Store interface {
 // Options of a Gate. Log and Now are needed, the rest has defaults.
 type Options struct {
 	Queue int           // confirms that may wait in one lane; default 16384
+	Keys  *Keys         // that links are signed with; nil takes links that nobody signed
 	Try   time.Duration // bound of one store call, with its wait for replicas; default 500 ms
 	Now   func() time.Time
 	Log   *slog.Logger
@@ -211,6 +212,7 @@ func (g *Gate) newLane(state *State) *Lane {
 	l := &Lane{
 		name:     state.Name,
 		decider:  g.store.Decider(state.Name),
+		keys:     g.opt.Keys,
 		patience: AnswerBudget - answerReserve - tries*g.opt.Try,
 		try:      g.opt.Try,
 		now:      g.opt.Now,

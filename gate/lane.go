@@ -61,6 +61,7 @@ func (r *Request) Verdict() Verdict { return r.verdict }
 type Lane struct {
 	name      string
 	decider   Decider
+	keys      *Keys
 	catalogue atomic.Pointer[catalogue]
 	patience  time.Duration // how long after its first byte a confirm may still be sent on
 	try       time.Duration // bound of one call
@@ -86,8 +87,8 @@ func (l *Lane) Settings() *Settings { return &l.catalogue.Load().sale.Settings }
 // Confirm decides one confirm: r.Confirm holds what PortOne sent, link what the
 // confirm_url claims. It waits for the store, but never longer than the answer
 // budget.
-func (l *Lane) Confirm(r *Request, link Link) Verdict {
-	if v := l.catalogue.Load().check(&r.Confirm, link, l.now()); v.Code != Held {
+func (l *Lane) Confirm(r *Request, link *Link) Verdict {
+	if v := l.catalogue.Load().check(&r.Confirm, link, l.keys, l.now()); v.Code != Held {
 		return v
 	}
 	if v := l.enqueue(r); v.Code != Held {

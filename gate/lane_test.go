@@ -132,7 +132,7 @@ func confirm(t *testing.T, g *Gate, order string, received time.Time) Verdict {
 	defer g.Release(r)
 	r.Confirm.Order = append(r.Confirm.Order, order...)
 	r.Confirm.Attempt = append(r.Confirm.Attempt, "imp"...)
-	return lane.Confirm(r, Link{Items: []byte("free")})
+	return lane.Confirm(r, &Link{Items: []byte("free")})
 }
 
 func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
@@ -331,7 +331,7 @@ func TestClosingDecidesWhatWaits(t *testing.T) {
 	release()
 	answered.Wait()
 	eventually(t, "the connection is closed", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 1 })
-	if v := lane.Confirm(g.Request(time.Now()), Link{Items: []byte("free")}); v.Code != Unavailable {
+	if v := lane.Confirm(g.Request(time.Now()), &Link{Items: []byte("free")}); v.Code != Unavailable {
 		t.Errorf("a closed lane answers %s, want unavailable", v.Code)
 	}
 }

@@ -1,8 +1,216 @@
 package gate
 
-// Link is what a confirm_url claims in its query. Its slices need to stay
-// untouched only during the call that they are handed to.
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A confirm_url is set in the buyer's browser, so what it claims is signed. The
+// signature is an HMAC-SHA256 in unpadded base64url over these values, decoded,
+// with a line break between: version, sale, items, buyer, order, amount, expiry.
+// The order stands in no link: it comes with PortOne's call, so that a link
+// serves one order alone.
+
+// Link is what a confirm_url claims in its query, decoded. Its slices need to
+// stay untouched only during the call that they are handed to.
 type Link struct {
-	Items []byte // "SKU[:QUANTITY],…"
-	Buyer []byte // may be empty where the sale has no limit for one buyer
+	Items     []byte // "SKU[:QUANTITY],…"
+	Buyer     []byte // may be empty where the sale has no limit for one buyer
+	Amount    []byte // digits, in PortOne's unit; empty where the link says nothing of it
+	Expires   []byte // seconds since 1970, in digits
+	Version   []byte // linkVersion
+	KeyID     []byte
+	Signature []byte
+}
+
+const (
+	linkVersion = "1"
+	minKey      = 32 // bytes
+	maxKeyID    = 16
+	// MaxLink is how long a link should be at the most, in characters: nothing
+	// says what PortOne does with a longer one.
+	MaxLink = 255
+)
+
+// Keys sign links and verify them. They may be used by any number of goroutines.
+type Keys struct {
+	first *key
+	byID  map[string]*key
+}
+
+type key struct {
+	id   string
+	macs sync.Pool // of *mac
+}
+
+type mac struct {
+	hash.Hash
+	text []byte // what is signed
+	sum  []byte
+}
+
+// ParseKeys reads keys written as "ID:BASE64,…". The first one signs, all of
+// them verify, so that keys can be changed without refusing anybody. Its errors
+// never show a key.
+func ParseKeys(text string) (*Keys, error) {
+	k := &Keys{byID: map[string]*key{}}
+	for i, item := range strings.Split(strings.TrimSpace(text), ",") {
+		id, secret, found := strings.Cut(strings.TrimSpace(item), ":")
+		if !found || !ValidName(id) || len(id) > maxKeyID {
+			return nil, fmt.Errorf("signing key %d: write it as ID:BASE64, with 1 to %d of A-Z a-z 0-9 _ . - as its id", i+1, maxKeyID)
+		}
+		raw, err := base64.StdEncoding.DecodeString(secret)
+		if err != nil {
+			return nil, fmt.Errorf("signing key %s: what follows its id is not base64 (make one with: openssl rand -base64 32)", id)
+		}
+		if len(raw) < minKey {
+			return nil, fmt.Errorf("signing key %s has %d bytes: at least %d are needed (make one with: openssl rand -base64 32)", id, len(raw), minKey)
+		}
+		if k.byID[id] != nil {
+			return nil, fmt.Errorf("signing key %s is given twice", id)
+		}
+		added := &key{id: id}
+		added.macs.New = func() any { return &mac{Hash: hmac.New(sha256.New, raw)} }
+		k.byID[id] = added
+		if k.first == nil {
+			k.first = added
+		}
+	}
+	return k, nil
+}
+
+// sign appends the signature in base64url to dst.
+func (k *key) sign(dst []byte, sale string, order []byte, l *Link) []byte {
+	m := k.macs.Get().(*mac)
+	defer k.macs.Put(m)
+	return base64.RawURLEncoding.AppendEncode(dst, m.over(sale, order, l))
+}
+
+// over returns the HMAC of the link. It is valid until m is used again.
+func (m *mac) over(sale string, order []byte, l *Link) []byte {
+	t := append(m.text[:0], l.Version...)
+	t = append(append(t, '\n'), sale...)
+	for _, value := range [...][]byte{l.Items, l.Buyer, order, l.Amount, l.Expires} {
+		t = append(append(t, '\n'), value...)
+	}
+	m.text = t
+	m.Reset()
+	m.Write(t) // a hash never fails
+	m.sum = m.Sum(m.sum[:0])
+	return m.sum
+}
+
+// verify refuses a link that this shop did not sign for this sale and order, or
+// that is too old.
+func (k *Keys) verify(sale string, order []byte, l *Link, now time.Time) Verdict {
+	signer := k.byID[string(l.KeyID)]
+	if signer == nil || string(l.Version) != linkVersion {
+		return Refuse(BadSignature)
+	}
+	var given [sha256.Size]byte
+	if base64.RawURLEncoding.DecodedLen(len(l.Signature)) != len(given) {
+		return Refuse(BadSignature)
+	}
+	if _, err := base64.RawURLEncoding.Strict().Decode(given[:], l.Signature); err != nil {
+		return Refuse(BadSignature)
+	}
+	m := signer.macs.Get().(*mac)
+	same := hmac.Equal(m.over(sale, order, l), given[:])
+	signer.macs.Put(m)
+	if !same {
+		return Refuse(BadSignature)
+	}
+	expires, ok := parseDigits(l.Expires)
+	switch {
+	case !ok:
+		return Malformed("exp", "must be seconds since 1970")
+	case now.Unix() >= expires:
+		return Refuse(ExpiredLink)
+	}
+	return Verdict{}
+}
+
+// parseDigits reads a whole number that has no sign, no leading zero and at
+// most 13 digits.
+func parseDigits(b []byte) (int64, bool) {
+	if len(b) == 0 || len(b) > 13 || b[0] == '0' && len(b) > 1 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}
+
+// Offer is what a link is made for.
+type Offer struct {
+	Sale, Items, Buyer, Order string
+	Amount                    Amount
+	Expires                   time.Time
+}
+
+// URL returns a confirm_url for the offer, below the base such as
+// "https://gate.example.com". It does not know the sale: whether its SKUs exist
+// is not checked.
+func (k *Keys) URL(base string, o Offer) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("base URL %q: write it as https://HOST", base)
+	}
+	switch {
+	case !ValidName(o.Sale):
+		return "", fmt.Errorf("sale name %q: use 1 to %d of A-Z a-z 0-9 _ . -", o.Sale, MaxName)
+	case !ValidID(o.Order):
+		return "", fmt.Errorf("order %q: must be 1 to %d bytes of printable text", o.Order, MaxID)
+	case o.Buyer != "" && !ValidID(o.Buyer):
+		return "", fmt.Errorf("buyer %q: must be 1 to %d bytes of printable text", o.Buyer, MaxID)
+	case o.Amount.Known && (o.Amount.Value < 0 || o.Amount.Value > MaxAmount):
+		return "", fmt.Errorf("amount %d: must be between 0 and %d", o.Amount.Value, int64(MaxAmount))
+	case o.Expires.Unix() <= 0:
+		return "", errors.New("a link needs the time when it expires")
+	}
+	if err := checkItems(o.Items); err != nil {
+		return "", err
+	}
+	l := Link{
+		Items: []byte(o.Items), Buyer: []byte(o.Buyer), Version: []byte(linkVersion),
+		Expires: strconv.AppendInt(nil, o.Expires.Unix(), 10),
+	}
+	query := "?items=" + o.Items
+	if o.Buyer != "" {
+		query += "&buyer=" + url.QueryEscape(o.Buyer)
+	}
+	if o.Amount.Known {
+		l.Amount = strconv.AppendInt(nil, o.Amount.Value, 10)
+		query += "&amount=" + string(l.Amount)
+	}
+	query += "&exp=" + string(l.Expires) + "&v=" + linkVersion + "&kid=" + k.first.id
+	signature := k.first.sign(nil, o.Sale, []byte(o.Order), &l)
+	return strings.TrimSuffix(u.String(), "/") + "/confirm/" + o.Sale + query + "&sig=" + string(signature), nil
+}
+
+// checkItems checks the form of a link's items, by a catalogue that has them all.
+func checkItems(items string) error {
+	any := &catalogue{skus: map[string]*SKU{}}
+	for item := range strings.SplitSeq(items, ",") {
+		name, _, _ := strings.Cut(item, ":")
+		any.skus[name] = &SKU{Name: name}
+	}
+	if _, v := any.parseItems(nil, []byte(items)); v.Code != Held {
+		return fmt.Errorf("items %q: %s", items, itemsForm)
+	}
+	return nil
 }

@@ -28,6 +28,7 @@ Redis address, belong there and not on the command line.`
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
 	Apply   applyCommand   `cmd:"" help:"Create or change the sales of a file. Safe in the middle of a sale; twice is once."`
+	Sign    signCommand    `cmd:"" help:"Print a signed confirm link."`
 	Status  statusCommand  `cmd:"" help:"Show a sale's units and orders."`
 	Order   orderCommand   `cmd:"" help:"Tell one order's story."`
 	Pause   pauseCommand   `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`

@@ -20,11 +20,12 @@ import (
 )
 
 type serveCommand struct {
-	Listen        string        `default:":8080" placeholder:"ADDR" help:"Where PortOne's calls come in (${default})."`
-	AdminListen   string        `default:"127.0.0.1:9090" placeholder:"ADDR" help:"Where the operator's calls come in: /metrics, /healthz, /readyz (${default})."`
-	Redis         string        `placeholder:"URL" help:"Redis with the sales: ${addresses}. Without it: an embedded store in memory."`
-	Sales         string        `placeholder:"FILE" help:"YAML file of sales: those that are missing are created, those that exist are left as they are (see apply)."`
-	AllowUnsigned bool          `help:"Take confirm links that nobody signed. Needed with --redis as long as links are not signed: a buyer can change them."`
+	Listen      string `default:":8080" placeholder:"ADDR" help:"Where PortOne's calls come in (${default})."`
+	AdminListen string `default:"127.0.0.1:9090" placeholder:"ADDR" help:"Where the operator's calls come in: /metrics, /healthz, /readyz (${default})."`
+	Redis       string `placeholder:"URL" help:"Redis with the sales: ${addresses}. Without it: an embedded store in memory."`
+	Sales       string `placeholder:"FILE" help:"YAML file of sales: those that are missing are created, those that exist are left as they are (see apply)."`
+	keysFlag
+	AllowUnsigned bool          `help:"Take confirm links that nobody signed, so that a buyer can change them. Needed with --redis where there is no signing key."`
 	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
 	Language      string        `enum:"ko,en" default:"ko" help:"Language of the sentences that buyers see: ko or en (${default})."`
 	RedisTimeout  time.Duration `default:"500ms" help:"Bound of one call to Redis (${default}); a call is repeated once."`
@@ -40,6 +41,13 @@ type serveCommand struct {
 // Run serves until ctx is done, then drains.
 func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	log := newLog(env.err, c.LogFormat, c.LogLevel)
+	keys, err := c.keys()
+	if err != nil {
+		return err
+	}
+	if keys == nil {
+		log.Warn("confirm links are not signed: whoever reaches this gate can make one")
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(env.version))
@@ -62,7 +70,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
-	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Now: time.Now, Log: log})
+	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: keys, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Now: time.Now, Log: log})
 	public := web.NewPublic(g, answers, metrics, refusals, log)
 	admin := web.NewAdmin(registry, public.Ready)
 
@@ -76,7 +84,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	}
 	log.Info("serving", "version", env.version, "listen", publicListener.Addr().String(), "admin", adminListener.Addr().String())
 	if demo {
-		fmt.Fprint(env.out, demoHint(publicListener.Addr()))
+		fmt.Fprint(env.out, demoHint(publicListener.Addr(), keys))
 	}
 	w := &workers{gate: g, public: public, admin: admin, refusals: refusals, drainWait: c.DrainWait, log: log}
 	return errors.Join(w.run(ctx, publicListener, adminListener), closeLog())
@@ -85,9 +93,12 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 // Validate checks the flags, together where they depend on each other.
 func (c *serveCommand) Validate() error {
 	switch {
-	case c.Redis != "" && !c.AllowUnsigned:
-		return errors.New("confirm links are not signed, so a buyer can change what is bought: " +
-			"say --allow-unsigned if nothing but your own network reaches this gate, or for a rehearsal")
+	case c.AllowUnsigned && (c.SigningKey != "" || c.SigningKeyFile != ""):
+		return errors.New("--allow-unsigned with a signing key: with a key every link must be signed, so leave one of them out")
+	case c.Redis != "" && !c.AllowUnsigned && c.SigningKey == "" && c.SigningKeyFile == "":
+		return errors.New("without a signing key a buyer can change what a confirm link buys: " +
+			"set FLASHGATE_SIGNING_KEY (ID:BASE64, from openssl rand -base64 32) or --signing-key-file, " +
+			"or say --allow-unsigned for a rehearsal")
 	case c.WaitReplicas < 0:
 		return fmt.Errorf("--wait-replicas %d: must be 0 (do not wait) or more", c.WaitReplicas)
 	case c.WaitReplicas > 0 && c.Redis == "":
@@ -130,9 +141,6 @@ func (c *serveCommand) openStore(ctx context.Context, registry *prometheus.Regis
 		url, end = embedded.URL(), embedded.Close
 		log.Warn("the store is embedded, in memory: for a look and for tests, not for a sale. All of it is gone when this program ends",
 			"other commands reach it with", "--redis "+url)
-	}
-	if c.AllowUnsigned || c.Redis == "" {
-		log.Warn("confirm links are not signed: whoever reaches this gate can make one")
 	}
 	s, err := store.Open(url, store.Options{
 		Who: c.Name, Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(),
@@ -268,29 +276,4 @@ func buildInfo(version string) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "flashgate_build_info", Help: "The version that runs; always 1.", ConstLabels: prometheus.Labels{"version": version},
 	}, func() float64 { return 1 })
-}
-
-// demoSale is on sale where neither Redis nor a sale is given.
-func demoSale(now time.Time) gate.Sale {
-	return gate.Sale{Name: "demo", Run: 1, Settings: gate.Settings{
-		OpensAt: now.Add(-time.Minute).Truncate(time.Second), ClosesAt: now.AddDate(0, 0, 30).Truncate(time.Second),
-		Hold: 5 * time.Minute, SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
-	}}
-}
-
-// demoHint is a command line that buys a ticket of the demo sale.
-func demoHint(addr net.Addr) string {
-	at := addr.(*net.TCPAddr)
-	host := addr.String()
-	if at.IP.IsUnspecified() {
-		host = fmt.Sprintf("localhost:%d", at.Port)
-	}
-	return fmt.Sprintf(`
-The sale "demo" has 100 units of "ticket". PortOne's confirm call for one of them:
-
-  curl -i 'http://%s/confirm/demo?items=ticket&buyer=alice' -H 'Content-Type: application/json' -d '{"imp_uid":"imp_1","merchant_uid":"order_1","amount":1000}'
-
-Again with another merchant_uid takes another one; with the same, none.
-
-`, host)
 }

@@ -152,34 +152,48 @@ func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Ti
 }
 
 func (p *Public) decide(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Request) gate.Verdict {
-	link, v := readLink(ctx.QueryArgs())
+	var link gate.Link
+	v := readLink(&link, ctx.QueryArgs())
 	if v.Code != gate.Held {
 		return v
 	}
 	if _, v = portone.Decode(&r.Confirm, ctx.Request.Header.ContentType(), ctx.PostBody()); v.Code != gate.Held {
 		return v
 	}
-	return lane.Confirm(r, link)
+	return lane.Confirm(r, &link)
 }
 
-// readLink reads the query of a confirm_url. Unknown parameters are ignored.
-func readLink(args *fasthttp.Args) (link gate.Link, v gate.Verdict) {
-	var seenItems, seenBuyer bool
+// readLink reads the query of a confirm_url. Unknown parameters are ignored,
+// one that is given twice is refused: nobody could tell which one was meant.
+func readLink(l *gate.Link, args *fasthttp.Args) gate.Verdict {
 	for key, value := range args.All() {
+		var field *[]byte
 		switch string(key) {
 		case "items":
-			if seenItems {
-				return link, gate.Malformed("items", "must be given once")
-			}
-			link.Items, seenItems = value, true
+			field = &l.Items
 		case "buyer":
-			if seenBuyer {
-				return link, gate.Malformed("buyer", "must be given once")
-			}
-			link.Buyer, seenBuyer = value, true
+			field = &l.Buyer
+		case "amount":
+			field = &l.Amount
+		case "exp":
+			field = &l.Expires
+		case "v":
+			field = &l.Version
+		case "kid":
+			field = &l.KeyID
+		case "sig":
+			field = &l.Signature
+		default:
+			continue
+		}
+		if *field != nil {
+			return gate.Malformed(string(key), "must be given once")
+		}
+		if *field = value; value == nil {
+			*field = []byte{}
 		}
 	}
-	return link, v
+	return gate.Verdict{}
 }
 
 // front returns what answers for a lane's sale, made anew when its settings
@@ -203,17 +217,21 @@ func (p *Public) fail(ctx *fasthttp.RequestCtx, status int, v gate.Verdict) {
 	respond(ctx, status, p.answers.Body(v))
 }
 
-// unreadable answers a request that fasthttp could not read.
+// unreadable answers a request that fasthttp could not read. A connection on
+// which no byte ever came, such as a load balancer's check, is closed without an
+// answer: nobody asked.
 func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
+	if !began(ctx) {
+		_ = ctx.Conn().Close() // fasthttp closes it too, after it has tried to answer
+		return
+	}
 	v := gate.Malformed("request", "must be readable HTTP/1.1")
 	if err == fasthttp.ErrBodyTooLarge {
 		v = gate.Refuse(gate.TooLarge)
 	}
 	ctx.SetConnectionClose()
 	p.answer(ctx, p.unknown, v)
-	if began(ctx) { // a connection without a request, such as a load balancer's check, is no confirm
-		p.unknown.metrics.observe(v.Code, arrival(ctx))
-	}
+	p.unknown.metrics.observe(v.Code, arrival(ctx))
 }
 
 func respond(ctx *fasthttp.RequestCtx, status int, body []byte) {
