@@ -36,6 +36,7 @@ const (
 	linkVersion = "1"
 	minKey      = 32 // bytes
 	maxKeyID    = 16
+	maxExpiry   = 9_999_999_999_999 // seconds; what parseDigits reads
 	// MaxLink is how long a link should be at the most, in characters: nothing
 	// says what PortOne does with a longer one.
 	MaxLink = 255
@@ -120,7 +121,7 @@ func (k *Keys) verify(sale string, order []byte, l *Link, now time.Time) Verdict
 	if base64.RawURLEncoding.DecodedLen(len(l.Signature)) != len(given) {
 		return Refuse(BadSignature)
 	}
-	if _, err := base64.RawURLEncoding.Strict().Decode(given[:], l.Signature); err != nil {
+	if n, err := base64.RawURLEncoding.Strict().Decode(given[:], l.Signature); err != nil || n != len(given) {
 		return Refuse(BadSignature)
 	}
 	m := signer.macs.Get().(*mac)
@@ -179,7 +180,7 @@ func (k *Keys) URL(base string, o Offer) (string, error) {
 		return "", fmt.Errorf("buyer %q: must be 1 to %d bytes of printable text", o.Buyer, MaxID)
 	case o.Amount.Known && (o.Amount.Value < 0 || o.Amount.Value > MaxAmount):
 		return "", fmt.Errorf("amount %d: must be between 0 and %d", o.Amount.Value, int64(MaxAmount))
-	case o.Expires.Unix() <= 0:
+	case o.Expires.Unix() <= 0 || o.Expires.Unix() > maxExpiry:
 		return "", errors.New("a link needs the time when it expires")
 	}
 	if err := checkItems(o.Items); err != nil {

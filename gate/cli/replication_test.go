@@ -47,6 +47,12 @@ func TestNotWaitingLosesOrdersWithThePrimary(t *testing.T) {
 	gate := serveSale(t, primary.URL(), openSale("race", 1_000_000))
 	load := startLoad(t, "race", 8, gate)
 	load.await(t, 200, "held")
+	await(t, "the replica to follow", func() error {
+		if n := len(orders(t, replica, "race")); n < 100 {
+			return fmt.Errorf("it has %d orders", n)
+		}
+		return nil
+	})
 	cutOff(t, primary, replica)
 	before := load.count("held")
 	load.await(t, 200, "held")
