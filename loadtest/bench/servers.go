@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/valyala/fasthttp"
@@ -17,16 +19,16 @@ const (
 	peerWord  = "peer"
 )
 
-func serve(args []string) error {
-	if len(args) == 3 {
-		switch args[0] {
-		case floorWord:
-			return fasthttp.ListenAndServe(args[1], floor)
-		case peerWord:
-			return http.ListenAndServe(args[1], newPeer(args[2]))
-		}
+func serve(ctx context.Context, args []string) error {
+	servers := map[string]func(addr, redis string) error{
+		floorWord: func(addr, _ string) error { return fasthttp.ListenAndServe(addr, floor) },
+		peerWord:  func(addr, redis string) error { return http.ListenAndServe(addr, newPeer(redis)) },
 	}
-	return fmt.Errorf("%s %q: for this program's own use", serveWord, args)
+	if len(args) != 3 || servers[args[0]] == nil {
+		return fmt.Errorf("%s %q: for this program's own use", serveWord, args)
+	}
+	context.AfterFunc(ctx, func() { os.Exit(0) }) // nothing is left to finish
+	return servers[args[0]](args[1], args[2])
 }
 
 const held = `{"code":"held"}`
