@@ -73,8 +73,7 @@ local records = redis.call('HMGET', KEYS[2], unpack(ARGV, id0 + 1, id0 + n))
 local owned = has_buyers and redis.call('HMGET', KEYS[3], unpack(ARGV, buyer0 + 1, buyer0 + n))
 
 local window = head[9] == '1' and 'U' or now < opens and 'W' or now >= closes and 'C'
-local now_text = tostring(now) -- once: formatting a number is slow
-local stamp = now_text .. SEP .. (now + hold) .. SEP
+local stamp = now .. SEP .. (now + hold) .. SEP
 
 -- What the batch changes: order, record, order, record, … and buyer, units, buyer, units, …; where one comes
 -- twice, the later one counts.
@@ -169,10 +168,10 @@ for i = 1, n do
 end
 
 if size > 0 then
-  seq = tostring(seq + 1)
+  seq = seq + 1
   local a, h, paid, released, tail = string.match(head[10], '^(%d+),(%d+),(%d+),(%d+),(.*)$')
   local orders = table.concat({a + asking, h + took + retook - asking, paid, released - retook, tail}, ',')
-  local counters, updates = {}, {'seq', seq, 'time', now_text, 'orders', orders}
+  local counters, updates = {}, {'seq', seq, 'time', now, 'orders', orders}
   for i = 1, #skus do
     local sku = skus[i]
     if left[sku] ~= before[sku] then
@@ -185,7 +184,7 @@ if size > 0 then
   end
   local looks = took > 0 or retook > 0 or attempted
   if looks then redis.call('ZCARD', KEYS[5]) end
-  append(KEYS[4], seq, head[3], now_text, 'confirm', ARGV[2], counters, orders, '', changed)
+  append(KEYS[4], seq, head[3], now, 'confirm', ARGV[2], counters, orders, '', changed)
   if looks then redis.call('ZADD', KEYS[5], now + ARGV[3], 'seq:' .. seq) end
   redis.call('HSET', KEYS[2], unpack(changed))
   if owning > 0 then redis.call('HSET', KEYS[3], unpack(owners)) end
@@ -193,4 +192,4 @@ if size > 0 then
 elseif accepted then
   redis.call('HSET', KEYS[1], 'time', now) -- so that WAIT has a write of this call to wait for
 end
-return {table.concat(verdicts), now, tonumber(seq)}
+return {table.concat(verdicts), now, seq}
