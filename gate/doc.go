@@ -37,7 +37,8 @@
 // # The way of a confirm
 //
 // web bounds the request and notes when its first byte came. portone decodes it
-// into a Confirm, every kept byte copied out of fasthttp's buffers. The lane's
+// into a Confirm, every kept byte copied out of fasthttp's buffers, and verifies
+// V2's signature where there is a secret. The lane's
 // catalogue refuses what needs no Redis: a link that the shop did not sign for
 // this order (see link.go) or that is too old, items that cannot be read,
 // unknown SKUs, a buyer that is missing where a limit needs one, another amount
@@ -147,7 +148,7 @@
 //
 // go-redis, fasthttp, client_golang and miniredis are the mission's. gobreaker
 // is the breaker, kong the flags, goccy/go-yaml the sale file's syntax with the
-// line of every value. rapid, testscript and goleak test.
+// line of every value, standard-webhooks V2's signatures. rapid, testscript and goleak test.
 //
 // PortOne's bodies are read by a scanner of our own (portone/json.go). The
 // standard decoder allocates for each field and lets repeated members pass;

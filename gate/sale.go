@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,7 @@ type Settings struct {
 	Hold     time.Duration     `json:"hold"`      // how long units are kept for an order that is being paid
 	PerBuyer int64             `json:"per_buyer"` // units one buyer may have, 0 for no limit
 	Paused   bool              `json:"paused"`
+	Accept   []string          `json:"accept,omitempty"`   // PortOne's versions that are taken, of Versions(); none names all
 	Messages map[string]string `json:"messages,omitempty"` // sentences shown to buyers, by refusal code
 	SKUs     []SKU             `json:"skus"`
 }
@@ -52,7 +54,7 @@ type Sale struct {
 // Equal reports whether two settings mean the same.
 func (s Settings) Equal(o Settings) bool {
 	return s.OpensAt.Equal(o.OpensAt) && s.ClosesAt.Equal(o.ClosesAt) && s.Hold == o.Hold &&
-		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && maps.Equal(s.Messages, o.Messages) &&
+		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && slices.Equal(s.Accept, o.Accept) && maps.Equal(s.Messages, o.Messages) &&
 		slices.EqualFunc(s.SKUs, o.SKUs, SKU.equal)
 }
 
@@ -78,6 +80,10 @@ func ValidName[T string | []byte](s T) bool {
 	}
 	return true
 }
+
+// Versions returns the names of the payment service's versions that a sale may
+// accept.
+func Versions() []string { return []string{"v1", "v2"} }
 
 // ValidMessage reports whether text can be shown to buyers: 1 to 500 bytes of
 // printable UTF-8.
@@ -154,6 +160,11 @@ func (s *Sale) Validate() error {
 			return fmt.Errorf("price %d of SKU %q: must be between 0 and %d", *k.Price, k.Name, int64(MaxAmount))
 		}
 		seen[k.Name] = true
+	}
+	for i, v := range s.Accept {
+		if !slices.Contains(Versions(), v) || slices.Contains(s.Accept[:i], v) {
+			return fmt.Errorf("accept %q: must list %s, each at most once", v, strings.Join(Versions(), " or "))
+		}
 	}
 	for code, text := range s.Messages {
 		if c, ok := ParseCode(code); !ok || c == Held {

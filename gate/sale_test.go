@@ -32,6 +32,8 @@ func TestASaleMustMakeSense(t *testing.T) {
 	f("stock -1", func(s *Sale) { s.SKUs[0].Stock = -1 })
 	f("stock 1000000001", func(s *Sale) { s.SKUs[0].Stock = MaxUnits + 1 })
 	f("price -1", func(s *Sale) { s.SKUs[0].Price = price(-1) })
+	f("accept", func(s *Sale) { s.Accept = []string{"v3"} })
+	f("accept", func(s *Sale) { s.Accept = []string{"v1", "v1"} })
 	f("no such refusal", func(s *Sale) { s.Messages = map[string]string{"sold": "x"} })
 	f("no such refusal", func(s *Sale) { s.Messages = map[string]string{"held": "x"} })
 	f("printable", func(s *Sale) { s.Messages = map[string]string{"sold_out": "a\nb"} })
@@ -46,6 +48,7 @@ func TestEverySettingCountsInEqual(t *testing.T) {
 		"hold":      func(s *Settings) { s.Hold++ },
 		"per_buyer": func(s *Settings) { s.PerBuyer++ },
 		"paused":    func(s *Settings) { s.Paused = true },
+		"accept":    func(s *Settings) { s.Accept = []string{"v2"} },
 		"messages":  func(s *Settings) { s.Messages = map[string]string{"sold_out": "x"} },
 		"stock":     func(s *Settings) { s.SKUs[0].Stock++ },
 		"price":     func(s *Settings) { s.SKUs[0].Price = price(1) },

@@ -31,6 +31,7 @@ func changes(old, new gate.Sale) []change {
 	compare("closes_at", instant(old.ClosesAt, new.ClosesAt), instant(new.ClosesAt, new.ClosesAt))
 	compare("hold", duration(old.Hold), duration(new.Hold))
 	compare("per_buyer", limit(old.PerBuyer), limit(new.PerBuyer))
+	compare("accept", versions(old.Accept), versions(new.Accept))
 	all = append(all, messageChanges(old.Messages, new.Messages)...)
 
 	was, is := bySKU(old.SKUs), bySKU(new.SKUs)
@@ -53,6 +54,13 @@ func changes(old, new gate.Sale) []change {
 		all = append(all, "skus: in another order")
 	}
 	return all
+}
+
+func versions(accept []string) string {
+	if len(accept) == 0 {
+		return "any"
+	}
+	return strings.Join(accept, ", ")
 }
 
 func messageChanges(old, new map[string]string) []change {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -91,6 +92,7 @@ func (r *reader) sale(v value, names lines) gate.Sale {
 		{"closes_at", required, func(v value) { s.ClosesAt, closesAt = r.time(v), v }},
 		{"hold", optional, func(v value) { s.Hold = r.hold(v) }},
 		{"per_buyer", optional, func(v value) { s.PerBuyer = r.integer(v, 0, gate.MaxUnits) }},
+		{"accept", optional, func(v value) { s.Accept = r.versions(v) }},
 		{"messages", optional, func(v value) { s.Messages = r.messages(v) }},
 		{"skus", required, func(v value) { s.SKUs = r.skus(v) }},
 	})
@@ -117,6 +119,22 @@ func (r *reader) skus(v value) (skus []gate.SKU) {
 		skus = append(skus, k)
 	}
 	return skus
+}
+
+func (r *reader) versions(v value) []string {
+	var versions []string
+	for _, item := range r.list(v, 1, len(gate.Versions())) {
+		name, ok := r.text(item, "v1 or v2")
+		switch {
+		case !ok:
+		case !slices.Contains(gate.Versions(), name):
+			r.fault(item, "must be v1 or v2, not %.60q", name)
+		case slices.Contains(versions, name):
+			r.fault(item, "%s is listed already", name)
+		}
+		versions = append(versions, name)
+	}
+	return versions
 }
 
 func (r *reader) messages(v value) map[string]string {

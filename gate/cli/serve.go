@@ -25,6 +25,7 @@ type serveCommand struct {
 	Redis       string `placeholder:"URL" help:"Redis with the sales: ${addresses}. Without it: an embedded store in memory."`
 	Sales       string `placeholder:"FILE" help:"YAML file of sales: those that are missing are created, those that exist are left as they are (see apply)."`
 	keysFlag
+	webhookFlag
 	AllowUnsigned bool          `help:"Take confirm links that nobody signed, so that a buyer can change them. Needed with --redis where there is no signing key."`
 	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
 	Language      string        `enum:"ko,en" default:"ko" help:"Language of the sentences that buyers see: ko or en (${default})."`
@@ -42,6 +43,10 @@ type serveCommand struct {
 func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	log := newLog(env.err, c.LogFormat, c.LogLevel)
 	keys, err := c.keys()
+	if err != nil {
+		return err
+	}
+	secrets, err := c.secrets()
 	if err != nil {
 		return err
 	}
@@ -71,7 +76,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: keys, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Now: time.Now, Log: log})
-	public := web.NewPublic(g, answers, metrics, refusals, log)
+	public := web.NewPublic(g, answers, secrets, metrics, refusals, log)
 	admin := web.NewAdmin(registry, public.Ready)
 
 	publicListener, err := net.Listen("tcp", c.Listen)
@@ -93,9 +98,9 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 // Validate checks the flags, together where they depend on each other.
 func (c *serveCommand) Validate() error {
 	switch {
-	case c.AllowUnsigned && (c.SigningKey != "" || c.SigningKeyFile != ""):
+	case c.AllowUnsigned && c.given():
 		return errors.New("--allow-unsigned with a signing key: with a key every link must be signed, so leave one of them out")
-	case c.Redis != "" && !c.AllowUnsigned && c.SigningKey == "" && c.SigningKeyFile == "":
+	case c.Redis != "" && !c.AllowUnsigned && !c.given():
 		return errors.New("without a signing key a buyer can change what a confirm link buys: " +
 			"set FLASHGATE_SIGNING_KEY (ID:BASE64, from openssl rand -base64 32) or --signing-key-file, " +
 			"or say --allow-unsigned for a rehearsal")

@@ -23,6 +23,17 @@ const (
 	V2 Version = 2
 )
 
+// String returns the version's name in sale files, "v1" or "v2".
+func (v Version) String() string {
+	switch v {
+	case V1:
+		return "v1"
+	case V2:
+		return "v2"
+	}
+	return "unknown"
+}
+
 const (
 	contentTypeWant = "must be application/json or application/x-www-form-urlencoded"
 	bodyWant        = "must be a confirm call of PortOne, V1 or V2"

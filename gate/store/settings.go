@@ -19,6 +19,7 @@ type settingsJSON struct {
 	Hold     int64             `json:"hold_ms"`
 	PerBuyer int64             `json:"per_buyer"`
 	Paused   bool              `json:"paused"`
+	Accept   []string          `json:"accept,omitempty"`
 	Messages map[string]string `json:"messages,omitempty"`
 	SKUs     []gate.SKU        `json:"skus"`
 }
@@ -28,7 +29,7 @@ type settingsJSON struct {
 func settingsArgs(s *gate.Settings) ([]any, error) {
 	text, err := json.Marshal(settingsJSON{
 		OpensAt: s.OpensAt.UnixMilli(), ClosesAt: s.ClosesAt.UnixMilli(), Hold: s.Hold.Milliseconds(),
-		PerBuyer: s.PerBuyer, Paused: s.Paused, Messages: s.Messages, SKUs: s.SKUs,
+		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, Messages: s.Messages, SKUs: s.SKUs,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write the settings down: %w", err)
@@ -58,7 +59,7 @@ func (p *parser) settings(text string) gate.Settings {
 	return gate.Settings{
 		OpensAt: time.UnixMilli(s.OpensAt), ClosesAt: time.UnixMilli(s.ClosesAt),
 		Hold:     time.Duration(s.Hold) * time.Millisecond,
-		PerBuyer: s.PerBuyer, Paused: s.Paused, Messages: s.Messages, SKUs: s.SKUs,
+		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, Messages: s.Messages, SKUs: s.SKUs,
 	}
 }
 

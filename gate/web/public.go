@@ -28,6 +28,7 @@ const (
 type Public struct {
 	gate     *gate.Gate
 	answers  *portone.Answers
+	secrets  *portone.Secrets
 	metrics  *Metrics
 	refusals *RefusalLog
 	log      *slog.Logger
@@ -45,10 +46,11 @@ type front struct {
 	metrics  *saleMetrics
 }
 
-// NewPublic returns the public listener's server. A nil refusal log logs none.
-func NewPublic(g *gate.Gate, answers *portone.Answers, metrics *Metrics, refusals *RefusalLog, log *slog.Logger) *Public {
+// NewPublic returns the public listener's server. Without secrets nothing of V2
+// is verified; a nil refusal log logs none.
+func NewPublic(g *gate.Gate, answers *portone.Answers, secrets *portone.Secrets, metrics *Metrics, refusals *RefusalLog, log *slog.Logger) *Public {
 	p := &Public{
-		gate: g, answers: answers, metrics: metrics, refusals: refusals, log: log,
+		gate: g, answers: answers, secrets: secrets, metrics: metrics, refusals: refusals, log: log,
 		unknown: &front{answers: answers, metrics: metrics.sale("")},
 	}
 	p.server = &fasthttp.Server{
@@ -157,8 +159,18 @@ func (p *Public) decide(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Reque
 	if v.Code != gate.Held {
 		return v
 	}
-	if _, v = portone.Decode(&r.Confirm, ctx.Request.Header.ContentType(), ctx.PostBody()); v.Code != gate.Held {
+	header, body := &ctx.Request.Header, ctx.PostBody()
+	version, v := portone.Decode(&r.Confirm, header.ContentType(), body)
+	switch {
+	case v.Code != gate.Held:
 		return v
+	case !p.secrets.Takes(version, lane.Settings().Accept):
+		return gate.Malformed("body", "must be of a version that this sale takes, which "+version.String()+" is not")
+	case version == portone.V2 && p.secrets != nil:
+		if p.secrets.Verify(body, string(header.Peek("Webhook-Id")), string(header.Peek("Webhook-Timestamp")),
+			string(header.Peek("Webhook-Signature"))) != nil {
+			return gate.Refuse(gate.BadSignature)
+		}
 	}
 	return lane.Confirm(r, &link)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"github.com/valyala/fasthttp/fasthttputil"
 	"go.uber.org/goleak"
 
@@ -33,6 +34,8 @@ func TestMain(m *testing.M) {
 type store struct {
 	decide   func(batch []*gate.Request) error
 	messages map[string]string
+	accept   []string
+	secrets  *portone.Secrets
 }
 
 func (s *store) Sales(context.Context) ([]string, error) { return []string{"race"}, nil }
@@ -40,7 +43,7 @@ func (s *store) Sales(context.Context) ([]string, error) { return []string{"race
 func (s *store) Sale(context.Context, string) (gate.State, error) {
 	return gate.State{Version: 1, Now: time.Now(), Sale: gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
 		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: time.Minute,
-		Messages: s.messages, SKUs: []gate.SKU{{Name: "full", Stock: 1}},
+		Messages: s.messages, Accept: s.accept, SKUs: []gate.SKU{{Name: "full", Stock: 1}},
 	}}}, nil
 }
 
@@ -81,7 +84,7 @@ func start(t *testing.T, s *store, log *RefusalLog, metrics *Metrics) *site {
 	for !g.Ready() {
 		time.Sleep(time.Millisecond)
 	}
-	public := NewPublic(g, answers, metrics, log, quiet)
+	public := NewPublic(g, answers, s.secrets, metrics, log, quiet)
 	ln := fasthttputil.NewInmemoryListener()
 	running.Go(func() { _ = public.Serve(ln) })
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
@@ -186,6 +189,62 @@ func TestAQueryThatSaysSomethingTwiceIsRefused(t *testing.T) {
 			t.Errorf("%s: %d %s, want 400 with %q", url, status, body, want)
 		}
 	}
+}
+
+// What a sale takes is checked before its units are touched.
+func TestOnlySignedCallsOfV2AreTakenWhereThereIsASecret(t *testing.T) {
+	t.Parallel()
+	const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+	const v2 = `{"payment_id":"order_1","tx_id":"tx_1","total_amount":1000}`
+	secrets, err := portone.ParseSecrets(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(s *site, body, signed string, want int, wantBody string) {
+		t.Helper()
+		request, err := http.NewRequest(http.MethodPost, "http://gate/confirm/race?items=full", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		if signed != "" {
+			now := time.Now()
+			signature, err := hook.Sign("msg_1", now, []byte(signed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("webhook-id", "msg_1")
+			request.Header.Set("webhook-timestamp", fmt.Sprint(now.Unix()))
+			request.Header.Set("webhook-signature", signature)
+		}
+		response, err := s.client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if text, _ := io.ReadAll(response.Body); response.StatusCode != want || !strings.Contains(string(text), wantBody) {
+			t.Errorf("%s: %d %s, want %d %s", body, response.StatusCode, text, want, wantBody)
+		}
+	}
+	any := start(t, &store{decide: always(gate.Held), secrets: secrets}, nil, newMetrics())
+	f(any, v2, v2, 200, "held")
+	f(any, v2, "", 403, "bad_signature")
+	f(any, v2, v2+" ", 403, "bad_signature")
+	f(any, v1, "", 400, "which v1 is not")
+	f(any, v1, v1, 400, "which v1 is not")
+
+	both := start(t, &store{decide: always(gate.Held), secrets: secrets, accept: []string{"v1", "v2"}}, nil, newMetrics())
+	f(both, v1, "", 200, "held")
+	f(both, v2, v2, 200, "held")
+	f(both, v2, "", 403, "bad_signature")
+
+	newer := start(t, &store{decide: always(gate.Held), accept: []string{"v2"}}, nil, newMetrics())
+	f(newer, v1, "", 400, "which v1 is not")
+	f(newer, v2, "", 200, "held")
 }
 
 func TestTheBudgetRunsFromTheFirstByte(t *testing.T) {
