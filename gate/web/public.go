@@ -54,18 +54,19 @@ func NewPublic(g *gate.Gate, answers *portone.Answers, secrets *portone.Secrets,
 		unknown: &front{answers: answers, metrics: metrics.sale("")},
 	}
 	p.server = &fasthttp.Server{
-		Handler:               p.handle,
-		Name:                  "flashgate",
-		NoDefaultDate:         true,
-		NoDefaultContentType:  true,
-		MaxRequestBodySize:    maxBody,
-		ReadTimeout:           readTimeout,
-		WriteTimeout:          writeTimeout,
-		IdleTimeout:           idleTimeout,
-		CloseOnShutdown:       true,
-		SecureErrorLogMessage: true,
-		ErrorHandler:          p.unreadable,
-		Logger:                quiet{},
+		Handler:                      p.handle,
+		Name:                         "flashgate",
+		NoDefaultDate:                true,
+		NoDefaultContentType:         true,
+		MaxRequestBodySize:           maxBody,
+		DisablePreParseMultipartForm: true,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		CloseOnShutdown:              true,
+		SecureErrorLogMessage:        true,
+		ErrorHandler:                 p.unreadable,
+		Logger:                       quiet{},
 	}
 	return p
 }
@@ -97,6 +98,11 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	if p.draining.Load() {
 		ctx.SetConnectionClose() // so that no request is on its way when Shutdown closes what is idle
 	}
+	if framedTwice(&ctx.Request.Header) {
+		ctx.SetConnectionClose() // where this request ends is a matter of opinion
+		p.fail(ctx, fasthttp.StatusBadRequest, gate.Malformed("Transfer-Encoding", "must not come with a Content-Length"))
+		return
+	}
 	path := ctx.URI().PathOriginal()
 	if sale, ok := bytes.CutPrefix(path, confirmPath); ok {
 		if !ctx.IsPost() {
@@ -119,6 +125,21 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	default:
 		p.fail(ctx, fasthttp.StatusNotFound, gate.Malformed("path", "must be /confirm/SALE"))
 	}
+}
+
+// framedTwice reports whether a request says in two ways where its body ends.
+// fasthttp forgets the length then, and a proxy in front may have gone by it.
+func framedTwice(h *fasthttp.RequestHeader) bool {
+	var length, transfer bool
+	for key := range h.AllInOrder() {
+		switch string(key) {
+		case "Content-Length":
+			length = true
+		case "Transfer-Encoding":
+			transfer = true
+		}
+	}
+	return length && transfer
 }
 
 // survive turns a panic into one failed request.
@@ -160,6 +181,9 @@ func (p *Public) decide(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Reque
 		return v
 	}
 	header, body := &ctx.Request.Header, ctx.PostBody()
+	if len(header.Peek("Content-Encoding")) > 0 {
+		return gate.Malformed("Content-Encoding", "must not be given: bodies are not decompressed")
+	}
 	version, v := portone.Decode(&r.Confirm, header.ContentType(), body)
 	switch {
 	case v.Code != gate.Held:
@@ -233,7 +257,7 @@ func (p *Public) fail(ctx *fasthttp.RequestCtx, status int, v gate.Verdict) {
 // which no byte ever came, such as a load balancer's check, is closed without an
 // answer: nobody asked.
 func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
-	if !began(ctx) {
+	if ctx.ConnRequestNum() == 0 && !began(ctx) { // later ones may have come with the one before
 		_ = ctx.Conn().Close() // fasthttp closes it too, after it has tried to answer
 		return
 	}
