@@ -90,9 +90,15 @@ func TestTheReadmesFunctionsSignLinks(t *testing.T) {
 	f("Python", "python", "sign.py", func(code string) string { return code + pythonProgram }, "python3")
 }
 
-// readmeFunction returns the README's block of code in the language that has a
-// function to sign a link.
+// readmeFunction returns the README's function to sign a link.
 func readmeFunction(t *testing.T, language string) string {
+	t.Helper()
+	return readmeBlock(t, language, `(func|function|def) confirm_?(url|Url|URL)\(`)
+}
+
+// readmeBlock returns the README's first block of code in the language that has
+// the pattern in it.
+func readmeBlock(t *testing.T, language, pattern string) string {
 	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -100,11 +106,11 @@ func readmeFunction(t *testing.T, language string) string {
 	}
 	blocks := regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1)
 	for _, b := range blocks {
-		if regexp.MustCompile(`(func|function|def) confirm_?(url|Url|URL)\(`).MatchString(b[1]) {
+		if regexp.MustCompile(pattern).MatchString(b[1]) {
 			return b[1]
 		}
 	}
-	t.Fatalf("README.md signs no link in %s", language)
+	t.Fatalf("README.md has no block in %s with %s", language, pattern)
 	return ""
 }
 
@@ -156,4 +162,19 @@ func meaning(t *testing.T, link string) string {
 	}
 	u.RawQuery = query.Encode()
 	return u.String()
+}
+
+func TestTheSaleFilesToCopyAreSaleFiles(t *testing.T) {
+	t.Parallel()
+	example, err := readSales("../../deploy/sales.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := parseSales("README.md", []byte(readmeBlock(t, "yaml", "^sales:")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(example) != 1 || len(readme) != 1 || len(changes(example[0], readme[0])) != 1 {
+		t.Errorf("the README's sale differs from deploy/sales.yaml in more than what it accepts: %v", changes(example[0], readme[0]))
+	}
 }
