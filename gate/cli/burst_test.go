@@ -14,9 +14,10 @@ import (
 )
 
 // Ten thousand confirms at once, four of each order and these at different
-// gates, for five hundred units.
+// gates, for five hundred units. It has the machine to itself, as far as that
+// goes: with the race detector on two cores a confirm may still run out of its
+// time in the queue, and is then asked again, as a buyer would.
 func TestBurstSellsExactlyTheStock(t *testing.T) {
-	t.Parallel()
 	const stock, calls, distinct = 500, 10_000, 2_500
 	redis := redistest.Start(t)
 	gates := []*process{serveSale(t, redis.URL(), openSale("race", stock))}
@@ -27,6 +28,16 @@ func TestBurstSellsExactlyTheStock(t *testing.T) {
 		return gates[i%len(gates)], fmt.Sprintf("order-%d", i%distinct)
 	})
 
+	caller, again := newCaller(t), 0
+	for i, a := range answers {
+		if a.code == "busy" {
+			answers[i] = caller.confirm(gates[i%len(gates)].listen, "race", a.order)
+			again++
+		}
+	}
+	if again > calls/4 {
+		t.Errorf("%d of %d confirms were refused as busy", again, calls)
+	}
 	recorded := orders(t, redis, "race")
 	if len(recorded) != stock {
 		t.Errorf("%d orders are recorded, want %d", len(recorded), stock)
@@ -44,7 +55,7 @@ func TestBurstSellsExactlyTheStock(t *testing.T) {
 	if report.SKUs[0].Left != 0 || report.SKUs[0].Held != stock || report.Orders.Held != stock {
 		t.Errorf("the sale is %+v", report)
 	}
-	t.Logf("%v", tally(answers))
+	t.Logf("%v, %d of them asked again", tally(answers), again)
 }
 
 // burst posts n confirms at the same time, each on a connection of its own. It
