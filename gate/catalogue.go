@@ -38,7 +38,7 @@ func (c *catalogue) check(confirm *Confirm, link *Link, keys *Keys, now time.Tim
 	confirm.Buyer = append(confirm.Buyer[:0], link.Buyer...)
 	switch {
 	case len(link.Buyer) > 0 && !ValidID(link.Buyer):
-		return Malformed("buyer", "must be 1 to 64 bytes of printable text")
+		return Malformed("buyer", WantID)
 	case len(link.Buyer) == 0 && c.sale.PerBuyer > 0:
 		return NeedsBuyer()
 	case now.Add(earlyBy).Before(c.sale.OpensAt):
@@ -48,7 +48,7 @@ func (c *catalogue) check(confirm *Confirm, link *Link, keys *Keys, now time.Tim
 		signed, ok := parseDigits(link.Amount)
 		switch {
 		case !ok || signed > MaxAmount:
-			return Malformed("amount", "must be a whole number between 0 and 1000000000000")
+			return Malformed("amount", WantAmount)
 		case !confirm.Amount.Known:
 			confirm.Amount = Amount{Value: signed, Known: true}
 		case confirm.Amount.Value != signed:

@@ -101,13 +101,19 @@ func startGate(t *testing.T, s *fakeStore, opt Options) (*Gate, *prometheus.Regi
 	return g, registry
 }
 
-// latch returns a channel that release closes, at the latest when the test ends:
-// a test that fails must not leave a lane waiting.
-func latch(t *testing.T) (released <-chan struct{}, release func()) {
-	c := make(chan struct{})
-	release = sync.OnceFunc(func() { close(c) })
+// busyStore returns a store whose decider tells the size of each batch that it
+// enters with, and accepts it once the test calls release, or has ended: one
+// that fails must not leave a lane waiting.
+func busyStore(t *testing.T) (s *fakeStore, entered <-chan int, release func()) {
+	sizes, released := make(chan int, 8), make(chan struct{})
+	release = sync.OnceFunc(func() { close(released) })
 	context.AfterFunc(t.Context(), release)
-	return c, release
+	s = &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+		sizes <- len(batch)
+		<-released
+		return accept(ctx, batch)
+	}}
+	return s, sizes, release
 }
 
 func eventually(t *testing.T, what string, done func() bool) {
@@ -137,13 +143,7 @@ func confirm(t *testing.T, g *Gate, order string, received time.Time) Verdict {
 
 func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
 	t.Parallel()
-	entered := make(chan int, 4)
-	released, release := latch(t)
-	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
-		entered <- len(batch)
-		<-released
-		return accept(ctx, batch)
-	}}
+	s, entered, release := busyStore(t)
 	g, _ := startGate(t, s, Options{})
 	lane, _ := g.Lane([]byte("race"))
 
@@ -172,13 +172,7 @@ func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
 
 func TestAFullQueueRefusesAsBusy(t *testing.T) {
 	t.Parallel()
-	entered := make(chan struct{}, 8)
-	released, release := latch(t)
-	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
-		entered <- struct{}{}
-		<-released
-		return accept(ctx, batch)
-	}}
+	s, entered, release := busyStore(t)
 	g, _ := startGate(t, s, Options{Queue: 3})
 	lane, _ := g.Lane([]byte("race"))
 
@@ -303,13 +297,7 @@ func TestAPanicCostsOneBatch(t *testing.T) {
 
 func TestClosingDecidesWhatWaits(t *testing.T) {
 	t.Parallel()
-	entered := make(chan struct{}, 8)
-	released, release := latch(t)
-	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
-		entered <- struct{}{}
-		<-released
-		return accept(ctx, batch)
-	}}
+	s, entered, release := busyStore(t)
 	g, _ := startGate(t, s, Options{})
 	lane, _ := g.Lane([]byte("race"))
 	var answered sync.WaitGroup

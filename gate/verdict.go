@@ -83,6 +83,12 @@ func Malformed(field, want string) Verdict {
 	return Verdict{Code: BadRequest, Field: field, Want: want}
 }
 
+// What a field must be, in Malformed verdicts, wherever it was read from.
+const (
+	WantID     = "must be 1 to 64 bytes of printable text"
+	WantAmount = "must be a whole number between 0 and 1000000000000"
+)
+
 // NeedsBuyer returns the verdict on a link without a buyer to a sale that limits buyers.
 func NeedsBuyer() Verdict {
 	return Malformed("buyer", "is needed, because this sale limits the units of one buyer")

@@ -43,8 +43,6 @@ const (
 	onceWant        = "must be given once"
 	typeWant        = "must be Transaction.Confirm"
 	timestampWant   = "must be a time as in RFC 3339"
-	idWant          = "must be 1 to 64 bytes of printable text"
-	amountWant      = "must be a whole number between 0 and 1000000000000"
 )
 
 // shape is where one kind of confirm call keeps what it is about. A body is of
@@ -126,16 +124,16 @@ func (s *shape) decode(c *gate.Confirm, m *message) (Version, gate.Verdict) {
 	}
 	var ok bool
 	if c.Order, ok = m.values[s.order].appendID(c.Order); !ok {
-		return 0, gate.Malformed(s.order.String(), idWant)
+		return 0, gate.Malformed(s.order.String(), gate.WantID)
 	}
 	if c.Attempt, ok = m.values[s.attempt].appendID(c.Attempt); !ok {
-		return 0, gate.Malformed(s.attempt.String(), idWant)
+		return 0, gate.Malformed(s.attempt.String(), gate.WantID)
 	}
 	if s.amountOptional && !m.has(s.amount) {
 		return s.version, gate.Verdict{}
 	}
 	if c.Amount.Value, c.Amount.Known = m.values[s.amount].amount(); !c.Amount.Known {
-		return 0, gate.Malformed(s.amount.String(), amountWant)
+		return 0, gate.Malformed(s.amount.String(), gate.WantAmount)
 	}
 	return s.version, gate.Verdict{}
 }

@@ -59,9 +59,13 @@ func (d *decider) decide(ctx context.Context, batch []*gate.Request) error {
 	if err := d.connect(ctx); err != nil {
 		return err
 	}
-	if follow, err := d.replicasFollow(ctx); err != nil || !follow {
-		refuseAll(batch, gate.NotDurable)
+	follow, err := d.replicasFollow(ctx)
+	if err != nil {
 		return err
+	}
+	if !follow {
+		refuseAll(batch, gate.NotDurable)
+		return nil
 	}
 	d.write(batch)
 	reply, acked, err := d.call(ctx, "EVALSHA", luascripts.Confirm.SHA1)
