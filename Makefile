@@ -21,8 +21,9 @@ run: ## serve a demo sale on :8080, without Redis
 deps: ## install what the tests need and is missing (Debian, Ubuntu)
 	@.ci/deps
 
+# One package at a time: each starts servers and loads the machine, and promises of seconds are held against it.
 test: deps ## run every test, with the race detector
-	go test -race -timeout 15m ./...
+	go test -race -p 1 -timeout 15m ./...
 
 lint: ## check format, vet, staticcheck and which package imports which
 	@files=$$(go tool gofumpt -l .) && if [ -n "$$files" ]; then \

@@ -138,10 +138,10 @@ func TestBurstOnASlowRedisIsAnsweredInTime(t *testing.T) {
 	var sleeping sync.WaitGroup
 	sleeping.Go(func() {
 		for slow.Err() == nil {
-			redis.Do(t, "DEBUG", "SLEEP", "0.3")
+			redis.Do(t, "DEBUG", "SLEEP", "0.6")
 		}
 	})
-	answers := burst(t, 6000, func(i int) (*process, string) { return gate, order(i) })
+	answers := burst(t, 2000, func(i int) (*process, string) { return gate, order(i) })
 	cancel()
 	sleeping.Wait()
 
