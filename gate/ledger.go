@@ -16,6 +16,7 @@ type Entry struct {
 	Counters map[string]Units // after the entry, of each SKU that it moved
 	Counts   OrderCounts      // after the entry
 	Settings *SettingsEntry   // after the entry, where it changed them
+	Before   *Settings        // what the entry replaced or deleted; nil where there was nothing
 	Orders   []Order          // the full new records, in the order of the changes
 }
 

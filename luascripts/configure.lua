@@ -43,7 +43,7 @@ end
 
 local now, seq, version = clock(ARGV[1], old.time), old.seq + 1, old.version + 1
 append(KEYS[2], seq, old.term, now, ARGV[3], ARGV[2], counters, old.orders,
-  old.run .. SEP .. version .. SEP .. ARGV[10], {})
+  settings_entry(old.run, version, ARGV[10], old.settings), {})
 if #gone > 0 then redis.call('HDEL', KEYS[1], unpack(gone)) end
 redis.call('HSET', KEYS[1], 'seq', seq, 'time', now, 'version', version, 'settings', ARGV[10], 'opens', ARGV[5],
   'closes', ARGV[6], 'hold', ARGV[7], 'per_buyer', ARGV[8], 'paused', ARGV[9], unpack(updates))

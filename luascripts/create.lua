@@ -30,7 +30,7 @@ for i = 11, #ARGV, 2 do
   new[#new + 1] = 'sku:' .. ARGV[i]
   new[#new + 1] = value
 end
-append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, ARGV[3] .. SEP .. version .. SEP .. ARGV[10], {})
+append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, settings_entry(ARGV[3], version, ARGV[10], old.settings), {})
 redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6])

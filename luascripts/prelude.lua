@@ -27,6 +27,12 @@ local function append(ledger, seq, term, now, kind, who, counters, orders, setti
     'c', table.concat(counters, ';'), 'o', orders, 's', settings, unpack(changed))
 end
 
+-- A ledger entry's settings: run, version, the settings after it (empty of a deleted sale) and before it
+-- (empty of a new one), so that a change tells what it replaced also where the entry before is trimmed.
+local function settings_entry(run, version, after, before)
+  return table.concat({run, version, after, before or ''}, SEP)
+end
+
 -- The units held over all SKUs of a sale, from the flat list of its fields.
 local function held_units(fields)
   local units = 0

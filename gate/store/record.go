@@ -147,7 +147,7 @@ var errEntry = errors.New("the entry is not of a version that this program knows
 
 // parseEntry reads a ledger entry: its id "SEQ-0" and its flat list of fields.
 // The first four are e (version, term, time, kind, who), c (counters), o (order
-// counts) and s (run, version, settings, or empty); the others are order and record.
+// counts) and s (run, version, settings after and before, or empty); the others are order and record.
 func parseEntry(id string, f []string) (*gate.Entry, error) {
 	if len(f) < 8 || len(f)%2 != 0 || f[0] != "e" || f[2] != "c" || f[4] != "o" || f[6] != "s" {
 		return nil, fmt.Errorf("ledger entry %s: %w", id, errEntry)
@@ -169,7 +169,7 @@ func parseEntry(id string, f []string) (*gate.Entry, error) {
 		}
 	}
 	if f[7] != "" {
-		e.Settings = p.settingsEntry(f[7])
+		e.Settings, e.Before = p.settingsEntry(f[7])
 	}
 	if p.err != nil {
 		return nil, fmt.Errorf("ledger entry %s: %w", id, p.err)

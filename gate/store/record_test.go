@@ -179,13 +179,16 @@ func TestTheSettingsInALedgerEntryAreReadAsTheyAreWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, err := parseEntry("1-0", []string{
-		"e", readable("1␟1␟2000␟create␟kim"), "c", "", "o", "0,0,0,0,0,0", "s", readable("3␟2␟") + string(args[5].([]byte)),
+		"e", readable("1␟1␟2000␟create␟kim"), "c", "", "o", "0,0,0,0,0,0", "s", readable("3␟2␟") + string(args[5].([]byte)) + readable(`␟{"per_buyer":7}`),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := e.Settings; got.Run != 3 || got.Version != 2 || !got.Settings.Equal(want) {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if e.Before == nil || e.Before.PerBuyer != 7 {
+		t.Errorf("the settings before are %+v", e.Before)
 	}
 	if got, want := fmt.Sprint(args[:5], args[6:]), "[1796083200000 1796119200001 300001 2 1] [full 15000 half 0]"; got != want {
 		t.Errorf("scripts are told %s, want %s", got, want)
@@ -194,14 +197,14 @@ func TestTheSettingsInALedgerEntryAreReadAsTheyAreWritten(t *testing.T) {
 
 func TestLedgerEntriesThatAreRefused(t *testing.T) {
 	t.Parallel()
-	good := []string{"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0", "o", "1,2,3,4,5,6", "s", readable("1␟1␟{}")}
+	good := []string{"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0", "o", "1,2,3,4,5,6", "s", readable("1␟1␟{}␟{}")}
 	if _, err := parseEntry("1-0", good); err != nil {
 		t.Fatal(err)
 	}
 	for i, bad := range map[int][]string{
 		0: {"", "x"}, 1: {"", "2␟3␟2000␟confirm␟gate-1", "1␟3␟2000␟confirm", "1␟x␟2000␟confirm␟g", "1␟3␟x␟confirm␟g"},
 		2: {"", "x"}, 3: {"x", "full", "full:1,2,3,4", "full:1,2,3,4,x", "full:1,2,3,4,5;"},
-		4: {"", "x"}, 5: {"", "1,2,3,4,5", "1,2,3,4,5,x"}, 6: {"", "x"}, 7: {"x", "1␟1", "x␟1␟{}", "1␟x␟{}", "1␟1␟{"},
+		4: {"", "x"}, 5: {"", "1,2,3,4,5", "1,2,3,4,5,x"}, 6: {"", "x"}, 7: {"x", "1␟1␟{}", "x␟1␟{}␟", "1␟x␟{}␟", "1␟1␟{␟", "1␟1␟␟{", "1␟1␟{}␟␟"},
 	} {
 		for _, text := range bad {
 			fields := append([]string(nil), good...)
@@ -241,7 +244,7 @@ func FuzzParseRecord(f *testing.F) {
 
 func FuzzParseEntry(f *testing.F) {
 	f.Add("12-0", "e", "1␟3␟2000␟confirm␟g", "c", "full:10,9,1,0,0;half:1,1,0,0,0", "o", "1,2,3,4,5,6", "s", "", "o1", "1H␟1␟ann␟full:1␟␟␟Oa1␟2␟3␟")
-	f.Add("1-0", "e", "1␟3␟2000␟apply␟g", "c", "", "o", "0,0,0,0,0,0", "s", `1␟1␟{"skus":[{"name":"full"}]}`, "", "")
+	f.Add("1-0", "e", "1␟3␟2000␟apply␟g", "c", "", "o", "0,0,0,0,0,0", "s", `1␟1␟{"skus":[{"name":"full"}]}␟{}`, "", "")
 	f.Fuzz(func(t *testing.T, id, e, head, c, counters, o, counts, s, settings, order, record string) {
 		fields := []string{e, readable(head), c, counters, o, counts, s, readable(settings), order, readable(record)}
 		for n := range len(fields) + 1 {

@@ -63,14 +63,23 @@ func (p *parser) settings(text string) gate.Settings {
 	}
 }
 
-// settingsEntry reads run, version and settings from a ledger entry.
-func (p *parser) settingsEntry(text string) *gate.SettingsEntry {
-	f := strings.SplitN(text, fieldSep, 3)
-	if len(f) != 3 {
-		p.fail("settings %q are not run, version and JSON", text)
-		return nil
+// settingsEntry reads run, version, the settings after and the settings before
+// from a ledger entry. Either may be missing.
+func (p *parser) settingsEntry(text string) (after *gate.SettingsEntry, before *gate.Settings) {
+	f := strings.Split(text, fieldSep)
+	if len(f) != 4 {
+		p.fail("settings %q are not run, version, settings and the settings before", text)
+		return nil, nil
 	}
-	return &gate.SettingsEntry{Run: p.int(f[0]), Version: p.int(f[1]), Settings: p.settings(f[2])}
+	run, version := p.int(f[0]), p.int(f[1])
+	if f[2] != "" {
+		after = &gate.SettingsEntry{Run: run, Version: version, Settings: p.settings(f[2])}
+	}
+	if f[3] != "" {
+		s := p.settings(f[3])
+		before = &s
+	}
+	return after, before
 }
 
 // parseState reads a sale's hash.
