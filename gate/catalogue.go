@@ -55,7 +55,11 @@ func (c *catalogue) check(confirm *Confirm, link *Link, keys *Keys, now time.Tim
 			return Refuse(AmountMismatch)
 		}
 	}
-	if cost, known := c.cost(confirm.Lines); known && confirm.Amount.Known && confirm.Amount.Value != cost {
+	cost, priced := c.cost(confirm.Lines)
+	switch {
+	case !confirm.Amount.Known && (priced || !c.sale.AmountOptional):
+		return NeedsAmount()
+	case priced && confirm.Amount.Value != cost:
 		return Refuse(AmountMismatch)
 	}
 	return Verdict{}

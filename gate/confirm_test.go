@@ -84,26 +84,30 @@ func TestWhatNeedsNoStoreIsRefusedHere(t *testing.T) {
 		}
 	}
 	limited := func(s *Sale) { s.PerBuyer = 2 }
+	noAmount := func(s *Sale) { s.AmountOptional = true }
 	opens := func(in time.Duration) func(*Sale) { return func(s *Sale) { s.OpensAt = now.Add(in) } }
 	items := func(s string) Link { return Link{Items: []byte(s)} }
 	known := func(n int64) Amount { return Amount{Value: n, Known: true} }
 
-	f(Held, "", Amount{}, items("free"))
-	f(Held, "", Amount{}, Link{Items: []byte("free"), Buyer: []byte("김철수 1")})
+	f(Held, "", known(5), items("free"))
+	f(BadRequest, "amount", Amount{}, items("free"))
+	f(Held, "", Amount{}, items("free"), noAmount)
+	f(BadRequest, "amount", Amount{}, items("full"), noAmount) // what it must cost is known
+	f(Held, "", known(5), Link{Items: []byte("free"), Buyer: []byte("김철수 1")})
 	f(BadRequest, "buyer", Amount{}, Link{Items: []byte("free"), Buyer: []byte("a\x1fb")})
 	f(BadRequest, "buyer", Amount{}, Link{Items: []byte("free"), Buyer: []byte(strings.Repeat("b", 65))})
 	f(BadRequest, "buyer", Amount{}, items("free"), limited)
-	f(Held, "", Amount{}, Link{Items: []byte("free"), Buyer: []byte("a")}, limited)
+	f(Held, "", known(5), Link{Items: []byte("free"), Buyer: []byte("a")}, limited)
 
 	// The store's clock decides about the last two seconds before opening.
 	f(NotOpen, "", Amount{}, items("free"), opens(2*time.Second+time.Millisecond))
-	f(Held, "", Amount{}, items("free"), opens(2*time.Second))
+	f(Held, "", known(5), items("free"), opens(2*time.Second))
 
 	// An amount is compared where it and every price are known.
 	f(Held, "", known(140000), items("full,half"))
 	f(AmountMismatch, "", known(140001), items("full,half"))
 	f(AmountMismatch, "", known(0), items("full"))
-	f(Held, "", Amount{}, items("full"))
+	f(BadRequest, "amount", Amount{}, items("full"))
 	f(Held, "", known(5), items("full,free"))
 	f(Held, "", known(0), items("free"), func(s *Sale) { s.SKUs[2].Price = price(0) })
 	f(AmountMismatch, "", known(MaxAmount), items("full:1000000000"), func(s *Sale) { s.SKUs[0].Price = price(MaxAmount) })

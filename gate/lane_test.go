@@ -138,6 +138,7 @@ func confirm(t *testing.T, g *Gate, order string, received time.Time) Verdict {
 	defer g.Release(r)
 	r.Confirm.Order = append(r.Confirm.Order, order...)
 	r.Confirm.Attempt = append(r.Confirm.Attempt, "imp"...)
+	r.Confirm.Amount = Amount{Value: 1000, Known: true}
 	return lane.Confirm(r, &Link{Items: []byte("free")})
 }
 
@@ -319,7 +320,9 @@ func TestClosingDecidesWhatWaits(t *testing.T) {
 	release()
 	answered.Wait()
 	eventually(t, "the connection is closed", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 1 })
-	if v := lane.Confirm(g.Request(time.Now()), &Link{Items: []byte("free")}); v.Code != Unavailable {
+	late := g.Request(time.Now())
+	late.Confirm.Amount = Amount{Value: 1000, Known: true}
+	if v := lane.Confirm(late, &Link{Items: []byte("free")}); v.Code != Unavailable {
 		t.Errorf("a closed lane answers %s, want unavailable", v.Code)
 	}
 }

@@ -323,7 +323,7 @@ func TestASignedAmountMustBePortOnes(t *testing.T) {
 	f("full", known(80000), known(80000), Held, known(80000))
 	f("full", known(80000), known(79999), AmountMismatch, Amount{})
 	f("full", Amount{}, known(80000), Held, known(80000))
-	f("full", Amount{}, Amount{}, Held, Amount{})
+	f("full", Amount{}, Amount{}, BadRequest, Amount{})
 
 	// A body without an amount takes the link's, and that is held against the prices.
 	f("full", known(80000), Amount{}, Held, known(80000))
@@ -346,7 +346,7 @@ func TestAGateWithoutKeysTakesUnsignedLinks(t *testing.T) {
 		}
 	}
 	unsigned := Link{Items: []byte("full"), Buyer: []byte("alice")}
-	f(unsigned, Amount{}, nil, Held)
+	f(unsigned, Amount{Value: 80000, Known: true}, nil, Held)
 	f(unsigned, Amount{}, testKeys(t, "k1:"+testKey), BadSignature)
 	f(Link{Items: []byte("full"), Amount: []byte("80000")}, Amount{}, nil, Held)
 	f(Link{Items: []byte("full"), Amount: []byte("79999")}, Amount{}, nil, AmountMismatch)

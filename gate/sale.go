@@ -34,14 +34,17 @@ type SKU struct {
 // Settings are everything about a sale that an operator may change while it
 // runs. They are one register: read with its version, written back whole.
 type Settings struct {
-	OpensAt  time.Time         `json:"opens_at"`  // first instant of the window, in whole milliseconds
-	ClosesAt time.Time         `json:"closes_at"` // first instant after the window
-	Hold     time.Duration     `json:"hold"`      // how long units are kept for an order that is being paid
-	PerBuyer int64             `json:"per_buyer"` // units one buyer may have, 0 for no limit
-	Paused   bool              `json:"paused"`
-	Accept   []string          `json:"accept,omitempty"`   // PortOne's versions that are taken, of Versions(); none names all
-	Messages map[string]string `json:"messages,omitempty"` // sentences shown to buyers, by refusal code
-	SKUs     []SKU             `json:"skus"`
+	OpensAt  time.Time     `json:"opens_at"`  // first instant of the window, in whole milliseconds
+	ClosesAt time.Time     `json:"closes_at"` // first instant after the window
+	Hold     time.Duration `json:"hold"`      // how long units are kept for an order that is being paid
+	PerBuyer int64         `json:"per_buyer"` // units one buyer may have, 0 for no limit
+	Paused   bool          `json:"paused"`
+	Accept   []string      `json:"accept,omitempty"` // PortOne's versions that are taken, of Versions(); none names all
+	// AmountOptional takes confirms of which neither the payment service, nor the
+	// link, nor the prices tell an amount: there is nothing to compare then.
+	AmountOptional bool              `json:"amount_optional,omitempty"`
+	Messages       map[string]string `json:"messages,omitempty"` // sentences shown to buyers, by refusal code
+	SKUs           []SKU             `json:"skus"`
 }
 
 // Sale is one launch: its name, its run and its settings.
@@ -54,7 +57,8 @@ type Sale struct {
 // Equal reports whether two settings mean the same.
 func (s Settings) Equal(o Settings) bool {
 	return s.OpensAt.Equal(o.OpensAt) && s.ClosesAt.Equal(o.ClosesAt) && s.Hold == o.Hold &&
-		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && slices.Equal(s.Accept, o.Accept) && maps.Equal(s.Messages, o.Messages) &&
+		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && slices.Equal(s.Accept, o.Accept) &&
+		s.AmountOptional == o.AmountOptional && maps.Equal(s.Messages, o.Messages) &&
 		slices.EqualFunc(s.SKUs, o.SKUs, SKU.equal)
 }
 

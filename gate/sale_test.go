@@ -48,6 +48,7 @@ func TestEverySettingCountsInEqual(t *testing.T) {
 		"hold":      func(s *Settings) { s.Hold++ },
 		"per_buyer": func(s *Settings) { s.PerBuyer++ },
 		"paused":    func(s *Settings) { s.Paused = true },
+		"amounts":   func(s *Settings) { s.AmountOptional = true },
 		"accept":    func(s *Settings) { s.Accept = []string{"v2"} },
 		"messages":  func(s *Settings) { s.Messages = map[string]string{"sold_out": "x"} },
 		"stock":     func(s *Settings) { s.SKUs[0].Stock++ },

@@ -93,3 +93,8 @@ const (
 func NeedsBuyer() Verdict {
 	return Malformed("buyer", "is needed, because this sale limits the units of one buyer")
 }
+
+// NeedsAmount returns the verdict on a confirm of which nothing tells the amount.
+func NeedsAmount() Verdict {
+	return Malformed("amount", "is needed: in the call, in the link, or not at all where the sale has no prices and says amount_optional")
+}

@@ -32,6 +32,7 @@ func changes(old, new gate.Sale) []change {
 	compare("hold", duration(old.Hold), duration(new.Hold))
 	compare("per_buyer", limit(old.PerBuyer), limit(new.PerBuyer))
 	compare("accept", versions(old.Accept), versions(new.Accept))
+	compare("amount_optional", strconv.FormatBool(old.AmountOptional), strconv.FormatBool(new.AmountOptional))
 	all = append(all, messageChanges(old.Messages, new.Messages)...)
 
 	was, is := bySKU(old.SKUs), bySKU(new.SKUs)

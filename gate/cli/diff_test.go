@@ -55,6 +55,7 @@ func changeTests() []changeTest {
 		{"hold, seconds", func(s *gate.Sale) { s.Hold = 90 * time.Second }, []change{"hold: 5m -> 1m30s"}},
 		{"hold, hours", func(s *gate.Sale) { s.Hold = 20 * time.Hour }, []change{"hold: 5m -> 20h"}},
 		{"limit", func(s *gate.Sale) { s.PerBuyer = 4 }, []change{"per_buyer: 2 -> 4"}},
+		{"amounts", func(s *gate.Sale) { s.AmountOptional = true }, []change{"amount_optional: false -> true"}},
 		{"versions", func(s *gate.Sale) { s.Accept = []string{"v1", "v2"} }, []change{"accept: any -> v1, v2"}},
 		{"no limit", func(s *gate.Sale) { s.PerBuyer = 0 }, []change{"per_buyer: 2 -> no limit"}},
 		{

@@ -93,6 +93,7 @@ func (r *reader) sale(v value, names lines) gate.Sale {
 		{"hold", optional, func(v value) { s.Hold = r.hold(v) }},
 		{"per_buyer", optional, func(v value) { s.PerBuyer = r.integer(v, 0, gate.MaxUnits) }},
 		{"accept", optional, func(v value) { s.Accept = r.versions(v) }},
+		{"amount_optional", optional, func(v value) { s.AmountOptional = r.boolean(v) }},
 		{"messages", optional, func(v value) { s.Messages = r.messages(v) }},
 		{"skus", required, func(v value) { s.SKUs = r.skus(v) }},
 	})

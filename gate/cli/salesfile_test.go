@@ -73,6 +73,7 @@ func TestParseSalesAccepts(t *testing.T) {
 		"Windows line ends":         strings.ReplaceAll(good+goodSKUs, "\n", "\r\n"),
 		"a document start":          "---\n" + good + goodSKUs,
 		"JSON":                      `{"sales": [{"name": "a", "opens_at": "2026-12-01T10:00:00Z", "closes_at": "2026-12-01T11:00:00Z", "skus": [{"name": "x", "stock": 1}]}]}`,
+		"amounts that may lack":     good + "    amount_optional: true\n" + goodSKUs,
 		"both versions":             good + "    accept: [v1, v2]\n" + goodSKUs,
 		"no limit spelled out":      good + "    per_buyer: 0\n" + goodSKUs,
 		"the shortest hold":         good + "    hold: 1s\n" + goodSKUs,
@@ -139,14 +140,14 @@ func TestParseSalesRefuses(t *testing.T) {
 				"5: sales[3]: anchors (&), aliases (*) and tags (!) are not read; write the value itself",
 			},
 		},
-		{"a merge", good + goodSKUs + "    <<: *a\n", []string{`6: sales[0]."<<": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, messages, skus`}},
+		{"a merge", good + goodSKUs + "    <<: *a\n", []string{`6: sales[0]."<<": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, amount_optional, messages, skus`}},
 		{"a tag", good + "    run: !!int 2\n" + goodSKUs, []string{"5: sales[0].run: anchors (&), aliases (*) and tags (!) are not read; write the value itself"}},
 
 		{"a field mistyped at the top", "sale: []\n", []string{"1: sale: unknown field; did you mean sales?"}},
 		{"a field mistyped", good + "    per_buyr: 2\n" + goodSKUs, []string{"5: sales[0].per_buyr: unknown field; did you mean per_buyer?"}},
 		{"a field in capitals", good + "    HOLD: 5m\n" + goodSKUs, []string{"5: sales[0].HOLD: unknown field; did you mean hold?"}},
 		{"a field of nothing alike", good + "    skus: [{name: x, stock: 1, colour: red}]\n", []string{"5: sales[0].skus[0].colour: unknown field; the fields here are name, stock, price"}},
-		{"a field that is no name", good + goodSKUs + "    \"a\\e[31m b\": 1\n", []string{`6: sales[0]."a\x1b[31m b": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, messages, skus`}},
+		{"a field that is no name", good + goodSKUs + "    \"a\\e[31m b\": 1\n", []string{`6: sales[0]."a\x1b[31m b": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, amount_optional, messages, skus`}},
 		{"a field twice", good + "    run: 1\n" + goodSKUs + "    run: 2\n", []string{"7: sales[0].run: already set on line 5"}},
 		{
 			"everything missing", "sales:\n  - run: 1\n",
@@ -172,6 +173,7 @@ func TestParseSalesRefuses(t *testing.T) {
 		{"two SKUs of one name", good + "    skus:\n      - {name: x, stock: 1}\n      - {name: x, stock: 2}\n", []string{"7: sales[0].skus[1].name: x is taken by line 6"}},
 
 		{"run 0", good + "    run: 0\n" + goodSKUs, []string{"5: sales[0].run: must be between 1 and 1000000000, not 0"}},
+		{"a boolean that is none", good + "    amount_optional: yes\n" + goodSKUs, []string{`5: sales[0].amount_optional: must be true or false, not "yes"`}},
 		{"a version that is none", good + "    accept: [v1, v3]\n" + goodSKUs, []string{`5: sales[0].accept[1]: must be v1 or v2, not "v3"`}},
 		{"a version twice", good + "    accept: [v2, v2]\n" + goodSKUs, []string{"5: sales[0].accept[1]: v2 is listed already"}},
 		{"no version", good + "    accept: []\n" + goodSKUs, []string{"5: sales[0].accept: must list 1 to 2, not 0"}},

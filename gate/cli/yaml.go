@@ -138,6 +138,15 @@ func (r *reader) integer(v value, low, high int64) int64 {
 	return n
 }
 
+func (r *reader) boolean(v value) bool {
+	n, ok := v.node.(*ast.BoolNode)
+	if !ok || n.GetToken().Value != strconv.FormatBool(n.Value) {
+		r.wrong(v, "true or false")
+		return false
+	}
+	return n.Value
+}
+
 func (r *reader) text(v value, want string) (string, bool) {
 	switch n := v.node.(type) {
 	case *ast.StringNode:

@@ -375,7 +375,7 @@ func TestEverySettingIsKept(t *testing.T) {
 		price := int64(80000)
 		sale := marathon(1, gate.SKU{Name: "full", Stock: 10, Price: &price}, gate.SKU{Name: "half", Stock: 0})
 		sale.Paused, sale.PerBuyer = true, 2
-		sale.Accept = []string{"v2", "v1"}
+		sale.Accept, sale.AmountOptional = []string{"v2", "v1"}, true
 		sale.Messages = map[string]string{"sold_out": "마감되었습니다. <b>"}
 		mustApply(t, s, sale, gate.Created)
 		if got := read(t, s); !got.Settings.Equal(sale.Settings) {
