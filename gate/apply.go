@@ -74,33 +74,60 @@ const (
 // maxConflicts bounds how often a change is tried that others keep overtaking.
 const maxConflicts = 10
 
-// Apply makes the stored sale as given. It may be done in the middle of a sale,
-// and doing it twice is doing it once. Whether the sale is paused stays as it is.
-func Apply(ctx context.Context, r Register, who string, sale Sale, drop bool) (Outcome, error) {
-	for range maxConflicts {
-		old, err := r.Sale(ctx, sale.Name)
-		if err != nil && !errors.Is(err, ErrNoSale) {
-			return "", err
-		}
-		outcome, next, err := Plan(old, sale, drop)
-		switch {
-		case err != nil || outcome == Unchanged:
-			return outcome, err
-		case outcome == Changed:
-			err = r.Configure(ctx, who, "apply", sale.Name, old.Version, next.Settings)
-		default:
-			err = r.Create(ctx, who, next, drop)
-		}
-		if !errors.Is(err, ErrChanged) && !errors.Is(err, ErrExists) {
-			return outcome, err
-		}
-	}
-	return "", ErrChanged
+// Application is a sale to be applied, and how.
+type Application struct {
+	Who     string // for the ledger
+	Sale    Sale
+	Drop    bool  // what is held, where a higher run begins
+	Version int64 // of the settings that the caller has seen; 0 replaces any
+	DryRun  bool  // only tell what would be done
 }
 
-// Plan tells what Apply would do to a sale as it is (the zero State: there is
-// none), the sale that it would write, or why it would fail.
-func Plan(old State, sale Sale, drop bool) (Outcome, Sale, error) {
+// Applied is what an application did, or would do.
+type Applied struct {
+	Outcome Outcome
+	Before  Sale // the zero Sale where there was none
+	After   Sale
+}
+
+// Apply makes the stored sale as given. It may be done in the middle of a sale,
+// and doing it twice is doing it once. Whether the sale is paused stays as it
+// is. It returns ErrChanged where the settings have another version than the
+// caller has seen, a *HeldError or a *StockError.
+func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
+	for range maxConflicts {
+		old, err := r.Sale(ctx, a.Sale.Name)
+		if err != nil && !errors.Is(err, ErrNoSale) {
+			return Applied{}, err
+		}
+		if a.Version != 0 && a.Version != old.Version {
+			return Applied{}, ErrChanged
+		}
+		outcome, next, err := plan(old, a.Sale, a.Drop)
+		done := Applied{Outcome: outcome, Before: old.Sale, After: next}
+		switch {
+		case err != nil:
+			return Applied{}, err
+		case outcome == Unchanged || a.DryRun:
+			return done, nil
+		case outcome == Changed:
+			err = r.Configure(ctx, a.Who, "apply", a.Sale.Name, old.Version, next.Settings)
+		default:
+			err = r.Create(ctx, a.Who, next, a.Drop)
+		}
+		switch {
+		case err == nil:
+			return done, nil
+		case !errors.Is(err, ErrChanged) && !errors.Is(err, ErrExists):
+			return Applied{}, err
+		}
+	}
+	return Applied{}, ErrChanged
+}
+
+// plan tells what Apply does to a sale as it is (the zero State: there is none),
+// the sale that it writes, or why it fails.
+func plan(old State, sale Sale, drop bool) (Outcome, Sale, error) {
 	switch {
 	case old.Run == 0:
 		return Created, sale, nil

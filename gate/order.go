@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"errors"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -9,6 +10,9 @@ import (
 // MaxAmount bounds an amount so that it stays exact in Redis' Lua, whose
 // numbers are doubles.
 const MaxAmount = 1_000_000_000_000
+
+// ErrNoOrder says that no confirm of an order was ever accepted in this run.
+var ErrNoOrder = errors.New("no such order")
 
 // OrderState is the one byte in a record that says where an order stands.
 type OrderState byte

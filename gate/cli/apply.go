@@ -35,26 +35,17 @@ func (c *applyCommand) Run(ctx context.Context, env *environment) error {
 }
 
 func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Store, sale gate.Sale) error {
-	old, err := s.Sale(ctx, sale.Name)
-	if err != nil && !errors.Is(err, gate.ErrNoSale) {
-		return err
-	}
-	outcome, next, err := gate.Plan(old, sale, c.DropHeld)
+	done, err := gate.Apply(ctx, s, gate.Application{Who: c.By, Sale: sale, Drop: c.DropHeld, DryRun: c.DryRun})
 	if err != nil {
 		return err
 	}
-	if !c.DryRun {
-		if outcome, err = gate.Apply(ctx, s, c.By, sale, c.DropHeld); err != nil {
-			return err
-		}
-	}
 	would := ""
-	if c.DryRun && outcome != gate.Unchanged {
+	if c.DryRun && done.Outcome != gate.Unchanged {
 		would = "would be "
 	}
-	fmt.Fprintf(env.out, "%s: %s%s\n", sale.Name, would, outcome)
-	if outcome == gate.Changed || outcome == gate.Restarted {
-		for _, change := range changes(old.Sale, next) {
+	fmt.Fprintf(env.out, "%s: %s%s\n", sale.Name, would, done.Outcome)
+	if done.Outcome == gate.Changed || done.Outcome == gate.Restarted {
+		for _, change := range changes(done.Before, done.After) {
 			fmt.Fprintf(env.out, "  %s\n", change)
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 // patience is how long something may take to come about. It is generous: a busy
@@ -150,9 +152,9 @@ func openSale(name string, stock int) string {
 }
 
 // readStatus returns what `flashgate status --json` says of a sale.
-func readStatus(t testing.TB, redis, sale string) statusReport {
+func readStatus(t testing.TB, redis, sale string) gate.Report {
 	t.Helper()
-	var report statusReport
+	var report gate.Report
 	if err := json.Unmarshal([]byte(command(t, "status", "--json", "--redis", redis, sale)), &report); err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func (c *orderCommand) Run(ctx context.Context, env *environment) error {
 				fmt.Fprintf(env.err, "read %d ledger entries in %s\n", read, time.Since(started).Round(time.Second))
 			}
 		})
-		if errors.Is(err, store.ErrNoOrder) {
+		if errors.Is(err, gate.ErrNoOrder) {
 			return fmt.Errorf("sale %s never accepted an order %s in this run: a refused confirm leaves no trace but in --refusal-log", c.Sale, c.Order)
 		}
 		if err != nil {

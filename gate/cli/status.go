@@ -19,21 +19,6 @@ type statusCommand struct {
 	JSON bool   `help:"Print JSON."`
 }
 
-// statusReport is the JSON form.
-type statusReport struct {
-	Sale   string           `json:"sale"`
-	Run    int64            `json:"run"`
-	State  string           `json:"state"`
-	Seq    int64            `json:"seq"`
-	SKUs   []skuReport      `json:"skus"`
-	Orders gate.OrderCounts `json:"orders"`
-}
-
-type skuReport struct {
-	SKU string `json:"sku"`
-	gate.Units
-}
-
 // Run shows the sale.
 func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
@@ -44,11 +29,11 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		if err != nil {
 			return noSale(err, c.Sale)
 		}
-		report := reportOf(&state)
+		report := state.Report()
 		if c.JSON {
 			return printJSON(env, report)
 		}
-		return report.print(env, &state)
+		return printReport(env, &report, &state)
 	})
 }
 
@@ -59,7 +44,7 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 		return err
 	}
 	slices.Sort(names)
-	reports := []statusReport{}
+	reports := []gate.Report{}
 	for _, name := range names {
 		state, err := s.Sale(ctx, name)
 		if errors.Is(err, gate.ErrNoSale) {
@@ -68,7 +53,7 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 		if err != nil {
 			return err
 		}
-		reports = append(reports, reportOf(&state))
+		reports = append(reports, state.Report())
 	}
 	if c.JSON {
 		return printJSON(env, reports)
@@ -85,24 +70,13 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 	return w.Flush()
 }
 
-func reportOf(state *gate.State) statusReport {
-	r := statusReport{
-		Sale: state.Name, Run: state.Run, State: state.Phase(state.Now), Seq: state.Seq,
-		SKUs: []skuReport{}, Orders: state.Orders,
-	}
-	for _, k := range state.SKUs {
-		r.SKUs = append(r.SKUs, skuReport{k.Name, state.Units[k.Name]})
-	}
-	return r
-}
-
 func printJSON(env *environment, v any) error {
 	encoder := json.NewEncoder(env.out)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(v)
 }
 
-func (r *statusReport) print(env *environment, state *gate.State) error {
+func printReport(env *environment, r *gate.Report, state *gate.State) error {
 	fmt.Fprintf(env.out, "%s  run %d  %s%s\n\n", r.Sale, r.Run, r.State, window(state))
 	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "sku\ttotal\tleft\theld\tpaid\twithheld\t")

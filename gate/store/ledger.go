@@ -13,18 +13,15 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// ErrNoOrder says that no confirm of that order was ever accepted in this run.
-var ErrNoOrder = errors.New("no such order")
-
 // ledgerPage is how many entries are read at once: an entry may hold a whole
 // batch.
 const ledgerPage = 200
 
-// Order reads what is known of an order. It returns ErrNoOrder where that is nothing.
+// Order reads what is known of an order. It returns gate.ErrNoOrder where that is nothing.
 func (s *Store) Order(ctx context.Context, sale, id string) (gate.Order, error) {
 	record, err := s.client.HGet(ctx, keysOf(sale).orders, id).Result()
 	if errors.Is(err, redis.Nil) {
-		return gate.Order{}, ErrNoOrder
+		return gate.Order{}, gate.ErrNoOrder
 	}
 	if err != nil {
 		return gate.Order{}, fmt.Errorf("read order %q of sale %s from Redis: %w", id, sale, err)

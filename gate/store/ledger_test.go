@@ -25,11 +25,11 @@ func TestAnOrderIsRead(t *testing.T) {
 			t.Errorf("got %+v", o)
 		}
 		for _, unknown := range []string{"o2", ""} {
-			if _, err := s.Order(t.Context(), "marathon", unknown); !errors.Is(err, ErrNoOrder) {
+			if _, err := s.Order(t.Context(), "marathon", unknown); !errors.Is(err, gate.ErrNoOrder) {
 				t.Errorf("order %q: %v", unknown, err)
 			}
 		}
-		if _, err := s.Order(t.Context(), "no-such-sale", "o1"); !errors.Is(err, ErrNoOrder) {
+		if _, err := s.Order(t.Context(), "no-such-sale", "o1"); !errors.Is(err, gate.ErrNoOrder) {
 			t.Errorf("order of no sale: %v", err)
 		}
 	})
@@ -133,7 +133,7 @@ func TestTheStoryOfAnOrder(t *testing.T) {
 				t.Errorf("%s: progress %v", order, read)
 			}
 		}
-		if _, err := s.Story(t.Context(), "marathon", "nobody", func(int) {}); !errors.Is(err, ErrNoOrder) {
+		if _, err := s.Story(t.Context(), "marathon", "nobody", func(int) {}); !errors.Is(err, gate.ErrNoOrder) {
 			t.Errorf("an order that is not known: %v", err)
 		}
 	})

@@ -91,11 +91,16 @@ const saleName = "s"
 
 func (x *exercise) begin(t *rapid.T) {
 	sale := gate.Sale{Name: saleName, Run: 1, Settings: drawSettings(t)}
-	if outcome, err := gate.Apply(x.ctx, x.store, "test", sale, false); err != nil || outcome != gate.Created {
+	if outcome, err := x.applySale(sale, false); err != nil || outcome != gate.Created {
 		t.Fatalf("%s, %v", outcome, err)
 	}
 	x.model = newModel(sale, *x.now)
 	x.decider = x.store.Decider(saleName)
+}
+
+func (x *exercise) applySale(sale gate.Sale, drop bool) (gate.Outcome, error) {
+	done, err := gate.Apply(x.ctx, x.store, gate.Application{Who: "test", Sale: sale, Drop: drop})
+	return done.Outcome, err
 }
 
 func drawSettings(t *rapid.T) gate.Settings {
@@ -154,7 +159,7 @@ func (x *exercise) confirm(t *rapid.T) {
 // apply changes settings as an operator does.
 func (x *exercise) apply(t *rapid.T) {
 	next := drawSettings(t)
-	outcome, err := gate.Apply(x.ctx, x.store, "test", gate.Sale{Name: saleName, Run: x.model.Run, Settings: next}, false)
+	outcome, err := x.applySale(gate.Sale{Name: saleName, Run: x.model.Run, Settings: next}, false)
 	next.Paused = x.model.Paused
 	if next.Equal(x.model.Settings) {
 		if err != nil || outcome != gate.Unchanged {
@@ -220,7 +225,7 @@ func (x *exercise) restart(t *rapid.T) {
 	}
 	sale := gate.Sale{Name: saleName, Run: x.model.Run + 1, Settings: drawSettings(t)}
 	drop := rapid.Bool().Draw(t, "drop")
-	_, err := gate.Apply(x.ctx, x.store, "test", sale, drop)
+	_, err := x.applySale(sale, drop)
 	var held int64
 	for _, u := range x.model.units {
 		held += u.Held

@@ -47,9 +47,14 @@ func marathon(run int64, skus ...gate.SKU) gate.Sale {
 	}}
 }
 
+func apply(t *testing.T, s *Store, sale gate.Sale, drop bool) (gate.Outcome, error) {
+	done, err := gate.Apply(t.Context(), s, gate.Application{Who: s.opt.Who, Sale: sale, Drop: drop})
+	return done.Outcome, err
+}
+
 func mustApply(t *testing.T, s *Store, sale gate.Sale, want gate.Outcome) {
 	t.Helper()
-	if got, err := gate.Apply(t.Context(), s, s.opt.Who, sale, false); err != nil || got != want {
+	if got, err := apply(t, s, sale, false); err != nil || got != want {
 		t.Fatalf("apply: %q, %v; want %q", got, err, want)
 	}
 }
@@ -163,7 +168,7 @@ func TestAStockBelowWhatIsTakenIsRefusedWithTheNumbers(t *testing.T) {
 			if what == "gone" {
 				next = marathon(1, gate.SKU{Name: "full", Stock: 10})
 			}
-			_, planned := gate.Apply(t.Context(), s, "kim", next, false)
+			_, planned := apply(t, s, next, false)
 			scripted := s.Configure(t.Context(), "kim", "apply", "marathon", before.Version, next.Settings)
 			for by, err := range map[string]error{"plan": planned, "script": scripted} {
 				if got, ok := errors.AsType[*gate.StockError](err); !ok || *got != want {
@@ -183,19 +188,19 @@ func TestAHigherRunAndADeleteWaitForWhatIsHeld(t *testing.T) {
 		s := open("kim")
 		mustApply(t, s, marathon(1), gate.Created)
 		take(t, s, "o1", "a1", "ann", "full", 4)
-		_, restart := gate.Apply(t.Context(), s, "kim", marathon(2), false)
+		_, restart := apply(t, s, marathon(2), false)
 		for what, err := range map[string]error{"restart": restart, "delete": s.Delete(t.Context(), "kim", "marathon", false)} {
 			if held, ok := errors.AsType[*gate.HeldError](err); !ok || *held != (gate.HeldError{Sale: "marathon", Units: 4}) {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
-		if got, err := gate.Apply(t.Context(), s, "kim", marathon(2), true); err != nil || got != gate.Restarted {
+		if got, err := apply(t, s, marathon(2), true); err != nil || got != gate.Restarted {
 			t.Fatalf("%s, %v", got, err)
 		}
-		if _, err := s.Order(t.Context(), "marathon", "o1"); !errors.Is(err, ErrNoOrder) {
+		if _, err := s.Order(t.Context(), "marathon", "o1"); !errors.Is(err, gate.ErrNoOrder) {
 			t.Errorf("the old run's order: %v", err)
 		}
-		if _, err := gate.Apply(t.Context(), s, "kim", marathon(1), true); err == nil {
+		if _, err := apply(t, s, marathon(1), true); err == nil {
 			t.Error("run 1 came back")
 		}
 	})
@@ -223,7 +228,7 @@ func TestADeletedSaleLeavesATombstone(t *testing.T) {
 		if err := s.Configure(t.Context(), "kim", "apply", "marathon", 1, marathon(3).Settings); !errors.Is(err, gate.ErrNoSale) {
 			t.Errorf("configure: %v", err)
 		}
-		if _, err := gate.Apply(t.Context(), s, "kim", marathon(3), false); err == nil {
+		if _, err := apply(t, s, marathon(3), false); err == nil {
 			t.Error("the same run came back")
 		}
 		if err := s.Create(t.Context(), "kim", marathon(3), false); !errors.Is(err, gate.ErrExists) {
@@ -242,11 +247,32 @@ func TestADryRunChangesNothing(t *testing.T) {
 		mustApply(t, s, marathon(1), gate.Created)
 		before := read(t, s)
 		next := marathon(1, gate.SKU{Name: "full", Stock: 20})
-		if got, planned, err := gate.Plan(before, next, false); err != nil || got != gate.Changed || !planned.Equal(next.Settings) {
-			t.Errorf("%s, %+v, %v", got, planned, err)
+		done, err := gate.Apply(t.Context(), s, gate.Application{Who: "kim", Sale: next, DryRun: true})
+		if err != nil || done.Outcome != gate.Changed || !done.After.Equal(next.Settings) || !done.Before.Equal(before.Settings) {
+			t.Errorf("%+v, %v", done, err)
 		}
 		if after := read(t, s); after.Seq != before.Seq || !after.Settings.Equal(before.Settings) {
 			t.Error("something was changed")
+		}
+	})
+}
+
+func TestAChangeOfSettingsThatHaveMovedOnIsRefused(t *testing.T) {
+	onStores(t, func(t *testing.T, open func(string) *Store) {
+		s := open("kim")
+		mustApply(t, s, marathon(1), gate.Created)
+		seen := read(t, s).Version
+		a := gate.Application{Who: "kim", Sale: marathon(1, gate.SKU{Name: "full", Stock: 20}), Version: seen}
+		if done, err := gate.Apply(t.Context(), s, a); err != nil || done.Outcome != gate.Changed {
+			t.Errorf("%+v, %v", done, err)
+		}
+		a.Sale = marathon(1, gate.SKU{Name: "full", Stock: 30})
+		if _, err := gate.Apply(t.Context(), s, a); !errors.Is(err, gate.ErrChanged) {
+			t.Errorf("got %v, want %v", err, gate.ErrChanged)
+		}
+		entries := ledger(t, s, 0)
+		if last := entries[len(entries)-1]; last.Before == nil || last.Before.SKUs[0].Stock != 10 || last.Settings.Settings.SKUs[0].Stock != 20 {
+			t.Errorf("the ledger tells the change as %+v", last)
 		}
 	})
 }
@@ -263,7 +289,7 @@ func TestChangesAtTheSameTime(t *testing.T) {
 			s := open("kim")
 			wg.Go(func() {
 				var err error
-				if outcomes[i], err = gate.Apply(t.Context(), s, "kim", sale, false); err != nil {
+				if outcomes[i], err = apply(t, s, sale, false); err != nil {
 					t.Error(err)
 				}
 			})
@@ -284,7 +310,7 @@ func TestChangesAtTheSameTime(t *testing.T) {
 			wg.Go(func() {
 				next := sale
 				next.PerBuyer = int64(i + 1)
-				if got, err := gate.Apply(t.Context(), s, "kim", next, false); err != nil || got != gate.Changed {
+				if got, err := apply(t, s, next, false); err != nil || got != gate.Changed {
 					t.Errorf("apply: %s, %v", got, err)
 				}
 			})
