@@ -12,5 +12,6 @@ import (
 var version = "dev"
 
 func main() {
+	cli.HideSecrets(os.Args, os.Environ())
 	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr, version))
 }

@@ -28,6 +28,22 @@ var (
 	ErrChanged = errors.New("somebody else is changing the sale: try again")
 )
 
+// RunError says that a run of a sale is over.
+type RunError struct {
+	Sale    string
+	Run     int64 // asked for
+	Known   int64 // that the sale is in, or was deleted in
+	Deleted bool
+}
+
+// Error implements error.
+func (e *RunError) Error() string {
+	if e.Deleted {
+		return fmt.Sprintf("sale %s was deleted in run %d: give it run %d to sell it anew", e.Sale, e.Known, e.Known+1)
+	}
+	return fmt.Sprintf("sale %s is in run %d already: run %d is over, and the same orders cannot come back", e.Sale, e.Known, e.Run)
+}
+
 // HeldError says that orders hold units, so the sale cannot be thrown away.
 type HeldError struct {
 	Sale  string
@@ -132,11 +148,11 @@ func plan(old State, sale Sale, drop bool) (Outcome, Sale, error) {
 	case old.Run == 0:
 		return Created, sale, nil
 	case !old.Deleted.IsZero() && sale.Run <= old.Run:
-		return "", sale, fmt.Errorf("sale %s was deleted in run %d: give it run %d to sell it anew", sale.Name, old.Run, old.Run+1)
+		return "", sale, &RunError{Sale: sale.Name, Run: sale.Run, Known: old.Run, Deleted: true}
 	case !old.Deleted.IsZero():
 		return Created, sale, nil
 	case sale.Run < old.Run:
-		return "", sale, fmt.Errorf("sale %s is in run %d already: run %d is over, and the same orders cannot come back", sale.Name, old.Run, sale.Run)
+		return "", sale, &RunError{Sale: sale.Name, Run: sale.Run, Known: old.Run}
 	case sale.Run > old.Run:
 		if held := heldUnits(old.Units); held > 0 && !drop {
 			return "", sale, &HeldError{Sale: sale.Name, Units: held}

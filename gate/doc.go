@@ -20,7 +20,7 @@
 //	gate/            the domain
 //	gate/store/      all Redis: keys, records, script calls; the embedded store
 //	gate/portone/    all PortOne: confirm bodies and the words of the answers
-//	gate/web/        the listeners: public (confirm, health), admin (metrics, health)
+//	gate/web/        the listeners: public (confirm, health), admin (API, metrics, health)
 //	gate/cli/        one file for each command; flags, wiring, the metrics registry
 //	gate/redistest/  starts real servers for tests; imports nothing of ours
 //	luascripts/      one .lua file for each transition, embedded
@@ -103,7 +103,8 @@
 // deletions, so that whoever follows a ledger is never sent back.
 //
 // Settings are one register: read with their version, written back whole, and
-// refused where the version has moved on. A deleted sale leaves a tombstone, and
+// refused where the version has moved on. The ledger entry of a change has the
+// settings after and before it, and who made it. A deleted sale leaves a tombstone, and
 // is made anew only in a higher run.
 //
 // Scripts use Redis' own TIME, never less than the latest time stored in the

@@ -84,6 +84,14 @@ func (l *Lane) Name() string { return l.name }
 // stays the same until they change; what it points to must not be changed.
 func (l *Lane) Settings() *Settings { return &l.catalogue.Load().sale.Settings }
 
+// Check tells what a confirm of the offer would be refused for without a look at
+// the stock, once the sale is open.
+func (l *Lane) Check(o *Offer) Verdict {
+	c := l.catalogue.Load()
+	confirm := Confirm{Order: []byte(o.Order), Amount: o.Amount}
+	return c.check(&confirm, &Link{Items: []byte(o.Items), Buyer: []byte(o.Buyer)}, nil, c.sale.OpensAt)
+}
+
 // Confirm decides one confirm: r.Confirm holds what PortOne sent, link what the
 // confirm_url claims. It waits for the store, but never longer than the answer
 // budget.

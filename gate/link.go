@@ -167,9 +167,8 @@ type Offer struct {
 // "https://gate.example.com". It does not know the sale: whether its SKUs exist
 // is not checked.
 func (k *Keys) URL(base string, o Offer) (string, error) {
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("base URL %q: write it as https://HOST", base)
+	if err := CheckBaseURL(base); err != nil {
+		return "", err
 	}
 	switch {
 	case !ValidName(o.Sale):
@@ -200,7 +199,17 @@ func (k *Keys) URL(base string, o Offer) (string, error) {
 	}
 	query += "&exp=" + string(l.Expires) + "&v=" + linkVersion + "&kid=" + k.first.id
 	signature := k.first.sign(nil, o.Sale, []byte(o.Order), &l)
-	return strings.TrimSuffix(u.String(), "/") + "/confirm/" + o.Sale + query + "&sig=" + string(signature), nil
+	return strings.TrimSuffix(base, "/") + "/confirm/" + o.Sale + query + "&sig=" + string(signature), nil
+}
+
+// CheckBaseURL says what is wrong with the part of a link that comes before
+// /confirm.
+func CheckBaseURL(base string) error {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("base URL %q: write it as https://HOST", base)
+	}
+	return nil
 }
 
 // checkItems checks the form of a link's items, by a catalogue that has them all.

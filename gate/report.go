@@ -33,3 +33,44 @@ func (s *State) Report() Report {
 	}
 	return r
 }
+
+// OrderReport is an order as operators are shown it.
+type OrderReport struct {
+	Order    string          `json:"order"`
+	State    string          `json:"state"`
+	Revision int64           `json:"revision"`
+	Buyer    string          `json:"buyer,omitempty"`
+	Lines    []Line          `json:"lines"`
+	Amount   *int64          `json:"amount,omitempty"`
+	Balance  *int64          `json:"balance,omitempty"` // left of a payment that was cancelled in part
+	Attempts []AttemptReport `json:"attempts"`
+	Taken    time.Time       `json:"taken,omitzero"`
+	Deadline time.Time       `json:"deadline,omitzero"`
+	Settled  time.Time       `json:"settled,omitzero"`
+}
+
+// AttemptReport is one try to pay an order.
+type AttemptReport struct {
+	Attempt string `json:"attempt"`
+	State   string `json:"state"`
+}
+
+// Report tells about the order.
+func (o *Order) Report() OrderReport {
+	r := OrderReport{
+		Order: o.ID, State: o.State.String(), Revision: o.Revision, Buyer: o.Buyer, Lines: o.Lines,
+		Amount: o.Amount.pointer(), Balance: o.Balance.pointer(), Attempts: []AttemptReport{},
+		Taken: o.Taken, Deadline: o.Deadline, Settled: o.Settled,
+	}
+	for _, a := range o.Attempts {
+		r.Attempts = append(r.Attempts, AttemptReport{a.ID, a.State.String()})
+	}
+	return r
+}
+
+func (a Amount) pointer() *int64 {
+	if !a.Known {
+		return nil
+	}
+	return &a.Value
+}

@@ -201,7 +201,7 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var log journal
 		c := serveCommand{
-			Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", Redis: address, AllowUnsigned: true, Name: "gate",
+			Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Redis: address, AllowUnsigned: true, Name: "gate",
 			Sales: saleFile(t, openSale("race", 10)), Language: "ko", RedisTimeout: 500 * time.Millisecond, Queue: 10,
 			RefusalLog: "-", LogFormat: "json", LogLevel: slog.LevelInfo,
 		}

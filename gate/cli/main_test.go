@@ -15,6 +15,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"flashgate": func() {
 			go dieWith(os.Getppid())
+			HideSecrets(os.Args, os.Environ())
 			os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr, "v0.0.0-test"))
 		},
 	})

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -60,6 +61,20 @@ func parseSales(name string, text []byte) ([]gate.Sale, error) {
 		return nil, err
 	}
 	return sales, nil
+}
+
+// parseSale reads one sale in the form that a sale file lists, as YAML or JSON.
+func parseSale(text []byte) (gate.Sale, error) {
+	root, err := parseYAML("body", text)
+	if err != nil {
+		return gate.Sale{}, err
+	}
+	if _, ok := root.(*ast.MappingNode); !ok {
+		return gate.Sale{}, errors.New("body: must be one sale, in the form of a sale file's entry")
+	}
+	r := reader{file: "body"}
+	sale := r.sale(value{node: root, line: 1}, make(lines))
+	return sale, r.err()
 }
 
 func (r *reader) sales(root ast.Node) (sales []gate.Sale) {

@@ -20,10 +20,10 @@ import (
 )
 
 type serveCommand struct {
-	Listen      string `default:":8080" placeholder:"ADDR" help:"Where PortOne's calls come in (${default})."`
-	AdminListen string `default:"127.0.0.1:9090" placeholder:"ADDR" help:"Where the operator's calls come in: /metrics, /healthz, /readyz (${default})."`
-	Redis       string `placeholder:"URL" help:"Redis with the sales: ${addresses}. Without it: an embedded store in memory."`
-	Sales       string `placeholder:"FILE" help:"YAML file of sales: those that are missing are created, those that exist are left as they are (see apply)."`
+	Listen string `default:":8080" placeholder:"ADDR" help:"Where PortOne's calls come in (${default})."`
+	adminFlag
+	Redis string `placeholder:"URL" help:"Redis with the sales: ${addresses}. Without it: an embedded store in memory."`
+	Sales string `placeholder:"FILE" help:"YAML file of sales: those that are missing are created, those that exist are left as they are (see apply)."`
 	keysFlag
 	webhookFlag
 	AllowUnsigned bool          `help:"Take confirm links that nobody signed, so that a buyer can change them. Needed with --redis where there is no signing key."`
@@ -47,6 +47,10 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	secrets, err := c.secrets()
+	if err != nil {
+		return err
+	}
+	tokens, err := c.tokens()
 	if err != nil {
 		return err
 	}
@@ -77,15 +81,21 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	}
 	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: keys, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Now: time.Now, Log: log})
 	public := web.NewPublic(g, answers, secrets, metrics, refusals, log)
-	admin := web.NewAdmin(registry, public.Ready)
+	admin := web.NewAdmin(web.AdminOptions{
+		Registry: registry, Public: public, Sales: s, ParseSale: parseSale, Tokens: tokens, Keys: keys, BaseURL: c.PublicURL,
+		Now: time.Now, Log: log,
+	})
 
 	publicListener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("--listen: %w", err), closeLog())
 	}
-	adminListener, err := net.Listen("tcp", c.AdminListen)
+	adminListener, err := c.listen()
 	if err != nil {
-		return errors.Join(fmt.Errorf("--admin-listen: %w", err), publicListener.Close(), closeLog())
+		return errors.Join(err, publicListener.Close(), closeLog())
+	}
+	if !loopback(c.AdminListen) && c.AdminTLSCert == "" {
+		log.Warn("the admin listener is not encrypted: tokens can be read on the way; see --admin-tls-cert", "admin", c.AdminListen)
 	}
 	log.Info("serving", "version", env.version, "listen", publicListener.Addr().String(), "admin", adminListener.Addr().String())
 	if demo {
@@ -117,6 +127,9 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--queue %d: must be between 1 and %d", c.Queue, 1<<20)
 	case c.DrainWait < 0:
 		return fmt.Errorf("--drain-wait %s: must not be negative", c.DrainWait)
+	}
+	if err := c.validate(); err != nil {
+		return err
 	}
 	if c.Name == "" {
 		c.Name, _ = os.Hostname()

@@ -2,35 +2,87 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
-// Admin is the operator's listener: metrics and health.
-type Admin struct{ server *http.Server }
+// Sales is what the admin API needs of a store.
+type Sales interface {
+	gate.Register
+	// Sales returns the names of the sales, in no order.
+	Sales(ctx context.Context) ([]string, error)
+	// Order reads an order. It returns gate.ErrNoOrder where there is none.
+	Order(ctx context.Context, sale, id string) (gate.Order, error)
+}
 
-// NewAdmin returns the admin listener's server. It is ready when ready says so.
-func NewAdmin(registry *prometheus.Registry, ready func() bool) *Admin {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+// AdminOptions of an Admin. All but Tokens, Keys and BaseURL are needed.
+type AdminOptions struct {
+	Registry  *prometheus.Registry
+	Public    *Public
+	Sales     Sales
+	ParseSale func(text []byte) (gate.Sale, error) // of one sale in the form of a sale file
+	Tokens    *Tokens                              // nil lets everybody in who reaches the listener
+	Keys      *gate.Keys                           // sign links; nil signs none
+	BaseURL   string                               // where PortOne reaches the gates, for links
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Admin is the operator's listener: health, metrics, profiles and the API.
+type Admin struct {
+	opt    AdminOptions
+	server *http.Server
+}
+
+// NewAdmin returns the admin listener's server.
+func NewAdmin(opt AdminOptions) *Admin {
+	a := &Admin{opt: opt}
+	mux, g := http.NewServeMux(), newGuard(opt.Tokens)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !ready() {
+		if !opt.Public.Ready() {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	return &Admin{&http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-	}}
+	handle := func(pattern string, least role, next handler) { mux.Handle(pattern, g.allow(least, next)) }
+	plain := func(pattern string, least role, next http.HandlerFunc) {
+		handle(pattern, least, func(w http.ResponseWriter, r *http.Request, _ string) { next(w, r) })
+	}
+	plain("GET /metrics", reader, promhttp.HandlerFor(opt.Registry, promhttp.HandlerOpts{Registry: opt.Registry}).ServeHTTP)
+	plain("GET /debug/pprof/", operator, pprof.Index) // not the command line, which may show a secret
+	plain("GET /debug/pprof/profile", operator, pprof.Profile)
+	plain("GET /debug/pprof/trace", operator, pprof.Trace)
+	plain("GET /debug/pprof/cmdline", operator, http.NotFound)
+	handle("GET /v1/sales", reader, a.list)
+	handle("GET /v1/sales/{sale}", reader, a.show)
+	handle("PUT /v1/sales/{sale}", operator, a.apply)
+	handle("DELETE /v1/sales/{sale}", operator, a.remove)
+	handle("POST /v1/sales/{sale}/pause", operator, a.pause)
+	handle("POST /v1/sales/{sale}/resume", operator, a.resume)
+	handle("GET /v1/sales/{sale}/orders/{order}", reader, a.order)
+	handle("POST /v1/sales/{sale}/confirm-url", operator, a.confirmURL)
+	handle("/", reader, func(w http.ResponseWriter, r *http.Request, _ string) {
+		problem(w, http.StatusNotFound, errors.New("there is nothing here: see the README's admin API"))
+	})
+	a.server = &http.Server{
+		Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug),
+	}
+	return a
 }
 
 // Serve answers what comes in at ln until Shutdown.
@@ -43,3 +95,20 @@ func (a *Admin) Serve(ln net.Listener) error {
 
 // Shutdown stops accepting and waits for what is under way, until ctx is done.
 func (a *Admin) Shutdown(ctx context.Context) error { return a.server.Shutdown(ctx) }
+
+// reply writes v as JSON.
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(v) // to a caller who may have gone
+}
+
+// problem answers what could not be done.
+func problem(w http.ResponseWriter, status int, err error) {
+	reply(w, status, struct {
+		Error string `json:"error"`
+	}{err.Error()})
+}

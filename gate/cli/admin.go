@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/web"
+)
+
+// adminFlag is how serve is told about the operator's listener.
+type adminFlag struct {
+	AdminListen        string  `default:"127.0.0.1:9090" placeholder:"ADDR" help:"Where the operator's calls come in: /metrics, /v1/sales, /debug/pprof, /healthz, /readyz (${default}). Anything but loopback needs a token."`
+	AdminToken         *string `placeholder:"NAME:TOKEN,…" help:"Bearer tokens of those who may change sales and sign links; the ledger has their names. Better in FLASHGATE_ADMIN_TOKEN or a file than here."`
+	AdminTokenFile     *string `placeholder:"FILE" help:"File with these tokens."`
+	AdminReadToken     *string `placeholder:"NAME:TOKEN,…" help:"Bearer tokens of those who may only look, such as Prometheus."`
+	AdminReadTokenFile *string `placeholder:"FILE" help:"File with these tokens."`
+	AdminTLSCert       string  `name:"admin-tls-cert" placeholder:"FILE" help:"Serve the admin listener by TLS, with this certificate (PEM); it is read again when it changes."`
+	AdminTLSKey        string  `name:"admin-tls-key" placeholder:"FILE" help:"The certificate's key (PEM)."`
+	PublicURL          string  `placeholder:"URL" help:"Where PortOne reaches the gates, such as https://gate.example.com: what links begin with that the admin API signs."`
+}
+
+func (f *adminFlag) validate() error {
+	tokens := f.AdminToken != nil || f.AdminTokenFile != nil || f.AdminReadToken != nil || f.AdminReadTokenFile != nil
+	switch {
+	case !tokens && !loopback(f.AdminListen):
+		return fmt.Errorf("--admin-listen %s: whoever reaches it could change sales; set FLASHGATE_ADMIN_TOKEN (openssl rand -hex 32), or listen on 127.0.0.1", f.AdminListen)
+	case (f.AdminTLSCert == "") != (f.AdminTLSKey == ""):
+		return errors.New("--admin-tls-cert and --admin-tls-key: give both")
+	case f.PublicURL != "":
+		if err := gate.CheckBaseURL(f.PublicURL); err != nil {
+			return fmt.Errorf("--public-url: %w", err)
+		}
+	}
+	return nil
+}
+
+// loopback reports whether only this machine reaches the address.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return true // net.Listen says what is wrong with it
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// tokens returns nil where none are given.
+func (f *adminFlag) tokens() (*web.Tokens, error) {
+	tokens := &web.Tokens{}
+	operators, err := secret("admin-token", f.AdminToken, f.AdminTokenFile, func(text string) (*web.Tokens, error) {
+		return tokens, tokens.AddOperators(text)
+	})
+	if err != nil {
+		return nil, err
+	}
+	readers, err := secret("admin-read-token", f.AdminReadToken, f.AdminReadTokenFile, func(text string) (*web.Tokens, error) {
+		return tokens, tokens.AddReaders(text)
+	})
+	if err != nil || operators == nil && readers == nil {
+		return nil, err
+	}
+	return tokens, nil
+}
+
+// listen opens the admin listener.
+func (f *adminFlag) listen() (net.Listener, error) {
+	var config *tls.Config
+	if f.AdminTLSCert != "" {
+		c := &certificate{certFile: f.AdminTLSCert, keyFile: f.AdminTLSKey}
+		if _, err := c.get(nil); err != nil {
+			return nil, fmt.Errorf("--admin-tls-cert: %w", err)
+		}
+		config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+	}
+	ln, err := net.Listen("tcp", f.AdminListen)
+	if err != nil {
+		return nil, fmt.Errorf("--admin-listen: %w", err)
+	}
+	if config != nil {
+		ln = tls.NewListener(ln, config)
+	}
+	return ln, nil
+}

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flashgate/flashgate/gate/redistest"
+)
+
+// ask calls the admin listener and returns its answer. A body is JSON.
+func (p *process) ask(t testing.TB, token, method, path, body string) (status int, text string) {
+	t.Helper()
+	request, err := http.NewRequest(method, "http://"+p.admin+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	read, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(read)
+}
+
+// A shop's server asks for a link, and the gate takes it: for that order alone.
+func TestALinkFromTheAdminAPIIsTaken(t *testing.T) {
+	t.Parallel()
+	const token = "0123456789abcdef-shop"
+	redis := redistest.Start(t)
+	applySale(t, redis.URL(), openSale("race", 10))
+	gate := startGate(t, "--redis", redis.URL(), "--admin-token", "shop:"+token, "--public-url", "https://gate.example.com",
+		"--signing-key", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	status, text := gate.ask(t, token, "POST", "/v1/sales/race/confirm-url", `{"items":"unit:2","buyer":"김","order":"order-1","amount":1000}`)
+	var said struct {
+		ConfirmURL string `json:"confirm_url"`
+	}
+	if err := json.Unmarshal([]byte(text), &said); err != nil || status != http.StatusOK {
+		t.Fatalf("%d %s", status, text)
+	}
+	link, err := url.Parse(said.ConfirmURL)
+	if err != nil || !strings.HasPrefix(said.ConfirmURL, "https://gate.example.com/confirm/race?") {
+		t.Fatalf("the link is %s", said.ConfirmURL)
+	}
+	caller := newCaller(t)
+	if a := caller.post(gate.listen, link.RequestURI(), "application/json", v1("order-1", "i")); a.code != "held" {
+		t.Errorf("its order: %+v", a)
+	}
+	if a := caller.post(gate.listen, link.RequestURI(), "application/json", v1("order-2", "i")); a.code != "bad_signature" {
+		t.Errorf("another order: %+v", a)
+	}
+
+	// Who paused the sale is in its ledger, and what the pause replaced.
+	if status, text := gate.ask(t, token, "POST", "/v1/sales/race/pause", ""); status != http.StatusOK {
+		t.Errorf("%d %s", status, text)
+	}
+	entries, _ := redis.Do(t, "XREVRANGE", "fg:{race}:ledger", "+", "-", "COUNT", 1).([]any)
+	newest := fmt.Sprint(entries...)
+	if !strings.Contains(newest, "\x1fpause\x1fshop") || strings.Count(newest, `"paused":`) != 2 {
+		t.Errorf("the newest ledger entry is %q", newest)
+	}
+	await(t, "the gate to know", func() error {
+		if a := caller.confirm(gate.listen, "race", "order-3"); a.code != "bad_signature" { // it is unsigned
+			return fmt.Errorf("%+v", a)
+		}
+		if status, text := gate.ask(t, token, "GET", "/v1/sales/race", ""); status != 200 || !strings.Contains(text, `"state": "paused"`) {
+			return errors.New(text)
+		}
+		return nil
+	})
+}
+
+func TestTheAdminListenerSpeaksTLSAndTakesANewCertificate(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	first := writeCertificate(t, cert, key)
+	gate := spawn(t, "--admin-tls-cert", cert, "--admin-tls-key", key)
+	await(t, "the gate to serve", func() error {
+		serving, ok := gate.logged("serving")
+		if !ok {
+			return errors.New("it is not serving")
+		}
+		gate.admin = fmt.Sprint(serving["admin"])
+		return nil
+	})
+	trusts := func(roots *x509.CertPool) error {
+		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+		answer, err := client.Get("https://" + gate.admin + "/healthz")
+		if err != nil {
+			return err
+		}
+		return answer.Body.Close()
+	}
+	if err := trusts(first); err != nil {
+		t.Error(err)
+	}
+	if answer, err := http.Get("http://" + gate.admin + "/healthz"); err == nil && answer.StatusCode == http.StatusOK {
+		t.Error("it answers without TLS")
+	}
+
+	second := writeCertificate(t, cert, key)
+	if err := os.Chtimes(cert, time.Time{}, time.Now().Add(time.Minute)); err != nil { // whatever the file system's clock
+		t.Fatal(err)
+	}
+	await(t, "the new certificate to be used", func() error { return trusts(second) })
+	if err := os.WriteFile(cert, []byte("half of it"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := trusts(second); err != nil {
+		t.Errorf("with a broken file the certificate before is not used: %v", err)
+	}
+}
+
+// writeCertificate writes a certificate for 127.0.0.1 and its key, and returns
+// what trusts it.
+func writeCertificate(t *testing.T, certFile, keyFile string) *x509.CertPool {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "flashgate"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, block := range map[string]*pem.Block{keyFile: {Type: "PRIVATE KEY", Bytes: key}, certFile: {Type: "CERTIFICATE", Bytes: cert}} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	parsed, err := x509.ParseCertificate(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(parsed)
+	return pool
+}

@@ -1,0 +1,147 @@
+package web
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// role is what a caller of the admin listener may do.
+type role int
+
+const (
+	reader   role = iota + 1 // look at everything but secrets
+	operator                 // change sales and sign links too
+)
+
+const (
+	minToken = 16 // bytes
+	// loginDelay is how long a failed login is kept waiting, and maxFailing how
+	// many are at once; more are turned away without a look at their token.
+	loginDelay = time.Second
+	maxFailing = 16
+)
+
+// Tokens are what callers of the admin listener show. A nil *Tokens lets
+// everybody in who reaches it.
+type Tokens struct{ known []token }
+
+type token struct {
+	name string // of its holder, for the ledger
+	hash [sha256.Size]byte
+	role role
+}
+
+// AddOperators adds bearer tokens that may operate, written as "NAME:TOKEN,…".
+// A token without a name is "operator". Its errors never show a token.
+func (t *Tokens) AddOperators(text string) error { return t.add(text, operator, "operator") }
+
+// AddReaders adds bearer tokens that may only read. A token without a name is
+// "reader".
+func (t *Tokens) AddReaders(text string) error { return t.add(text, reader, "reader") }
+
+func (t *Tokens) add(text string, r role, anonymous string) error {
+	text = strings.TrimSpace(text)
+	for i, item := range strings.Split(text, ",") {
+		name, secret, named := strings.Cut(strings.TrimSpace(item), ":")
+		if !named {
+			name, secret = anonymous, name
+		}
+		switch {
+		case !gate.ValidName(name):
+			return fmt.Errorf("%s token %d: its name must be 1 to %d of A-Z a-z 0-9 _ . -", anonymous, i+1, gate.MaxName)
+		case len(secret) < minToken || strings.ContainsFunc(secret, func(c rune) bool { return c <= ' ' || c > '~' }):
+			return fmt.Errorf("%s token %d: must have at least %d printable characters without spaces (make one with: openssl rand -hex 32)", anonymous, i+1, minToken)
+		}
+		added := token{name, sha256.Sum256([]byte(secret)), r}
+		for _, k := range t.known {
+			if k.hash == added.hash {
+				return fmt.Errorf("%s token %d is given twice", anonymous, i+1)
+			}
+		}
+		t.known = append(t.known, added)
+	}
+	return nil
+}
+
+// find returns the token that was shown, in a time that tells nothing of it.
+func (t *Tokens) find(shown string) (found token, ok bool) {
+	hash := sha256.Sum256([]byte(shown))
+	for _, k := range t.known {
+		if subtle.ConstantTimeCompare(hash[:], k.hash[:]) == 1 {
+			found, ok = k, true
+		}
+	}
+	return found, ok
+}
+
+// guard lets those in who may, and slows failed logins down.
+type guard struct {
+	tokens  *Tokens
+	failing chan struct{} // has room for those who are kept waiting
+}
+
+func newGuard(tokens *Tokens) *guard {
+	return &guard{tokens, make(chan struct{}, maxFailing)}
+}
+
+// handler does what a caller asked for; who is the caller's name.
+type handler func(w http.ResponseWriter, r *http.Request, who string)
+
+// allow lets those through who have at least the given role.
+func (g *guard) allow(least role, next handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g.tokens == nil {
+			if !loopbackHost(r.Host) {
+				problem(w, http.StatusForbidden, errors.New("without tokens the admin listener answers only calls to localhost"))
+				return
+			}
+			next(w, r, "operator")
+			return
+		}
+		shown, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		known, ok := g.tokens.find(shown)
+		switch {
+		case !bearer || !ok:
+			g.refuse(w)
+		case known.role < least:
+			problem(w, http.StatusForbidden, fmt.Errorf("the token of %s may only read", known.name))
+		default:
+			next(w, r, known.name)
+		}
+	})
+}
+
+// refuse answers a failed login after a while. Few are kept waiting at once, so
+// that guessing is slow also from many connections; a login with a token that is
+// known never waits.
+func (g *guard) refuse(w http.ResponseWriter) {
+	select {
+	case g.failing <- struct{}{}:
+		defer func() { <-g.failing }()
+	default:
+		problem(w, http.StatusTooManyRequests, errors.New("too many failed logins at once: try again in a second"))
+		return
+	}
+	time.Sleep(loginDelay) // also if the caller seems gone: closing one half of a connection must not make it quick
+	w.Header().Set("WWW-Authenticate", `Bearer realm="flashgate"`)
+	problem(w, http.StatusUnauthorized, errors.New("show a token: Authorization: Bearer TOKEN"))
+}
+
+// loopbackHost reports whether a Host header names this machine itself: a page
+// whose name was made to resolve to 127.0.0.1 has another one.
+func loopbackHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
+}

@@ -1,0 +1,287 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+	redisstore "github.com/flashgate/flashgate/gate/store"
+)
+
+const (
+	kim    = "0123456789abcdef-kim"    // may operate
+	viewer = "0123456789abcdef-viewer" // may read
+)
+
+// desk is an admin listener over an embedded store with the sale
+// "race".
+type desk struct {
+	t      *testing.T
+	store  *redisstore.Store
+	public *Public
+	client *http.Client
+}
+
+// openDesk starts it with tokens for kim and viewer, or with what options say.
+func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	embedded, err := redisstore.StartEmbedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := redisstore.Open(embedded.URL(), redisstore.Options{Who: "desk", Log: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sale := raceSale()
+	if err := s.Create(t.Context(), "test", sale, false); err != nil {
+		t.Fatal(err)
+	}
+	g := gate.New(s, gate.NewMetrics(prometheus.NewRegistry()), gate.Options{Now: time.Now, Log: quiet})
+	answers, err := portone.NewAnswers("en")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := gate.ParseKeys("k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := &Tokens{}
+	if err := tokens.AddOperators("kim:" + kim); err != nil {
+		t.Fatal(err)
+	}
+	if err := tokens.AddReaders(viewer); err != nil {
+		t.Fatal(err)
+	}
+	registry := prometheus.NewRegistry()
+	opt := AdminOptions{
+		Registry: registry, Public: NewPublic(g, answers, nil, NewMetrics(registry), nil, quiet), Sales: s, ParseSale: parseTestSale,
+		Tokens: tokens, Keys: keys, BaseURL: "https://gate.example.com", Now: time.Now, Log: quiet,
+	}
+	for _, c := range change {
+		c(&opt)
+	}
+	admin := NewAdmin(opt)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { g.Run(ctx) })
+	running.Go(func() { _ = admin.Serve(ln) })
+	for !g.Ready() {
+		time.Sleep(time.Millisecond)
+	}
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("tcp", ln.Addr().String()) }}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		if err := admin.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+		stop()
+		running.Wait()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		embedded.Close()
+	})
+	return &desk{t, s, opt.Public, &http.Client{Transport: transport}}
+}
+
+func raceSale() gate.Sale {
+	now := time.Now().Truncate(time.Second)
+	return gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
+		OpensAt: now.Add(-time.Hour), ClosesAt: now.Add(time.Hour), Hold: 5 * time.Minute, PerBuyer: 3,
+		SKUs: []gate.SKU{{Name: "full", Stock: 10, Price: new(int64(80000))}, {Name: "half", Stock: 5, Price: new(int64(60000))}},
+	}}
+}
+
+// parseTestSale reads the form that the API shows, in place of the command line's parser.
+func parseTestSale(text []byte) (gate.Sale, error) {
+	var form saleForm
+	if err := json.Unmarshal(text, &form); err != nil {
+		return gate.Sale{}, err
+	}
+	hold, err := time.ParseDuration(form.Hold)
+	sale := gate.Sale{Name: form.Name, Run: form.Run, Settings: gate.Settings{
+		OpensAt: form.OpensAt, ClosesAt: form.ClosesAt, Hold: hold, PerBuyer: form.PerBuyer, Accept: form.Accept,
+		AmountOptional: form.AmountOptional, Messages: form.Messages, SKUs: form.SKUs,
+	}}
+	return sale, err
+}
+
+func (d *desk) ask(token, method, path, body string, headers ...string) (status int, text string) {
+	d.t.Helper()
+	request, err := http.NewRequestWithContext(d.t.Context(), method, "http://localhost"+path, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		if request.Header.Set(name, value); name == "Host" {
+			request.Host = value
+		}
+	}
+	answer, err := d.client.Do(request)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	read, err := io.ReadAll(answer.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return answer.StatusCode, string(read)
+}
+
+// want asks as kim and holds the answer against a status and a part of its text.
+func (d *desk) want(method, path, body string, status int, part string) string {
+	d.t.Helper()
+	got, text := d.ask(kim, method, path, body)
+	if got != status || !strings.Contains(text, part) {
+		d.t.Errorf("%s %s %s: %d %s, want %d with %q", method, path, body, got, text, status, part)
+	}
+	return text
+}
+
+func TestEachRoleMayDoWhatItMayDo(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	f := func(method, path, body string, reads, operates int) {
+		t.Helper()
+		if got, text := d.ask(viewer, method, path, body); got != reads {
+			t.Errorf("%s %s by the viewer: %d %s, want %d", method, path, got, text, reads)
+		}
+		if got, text := d.ask(kim, method, path, body); got != operates {
+			t.Errorf("%s %s by the operator: %d %s, want %d", method, path, got, text, operates)
+		}
+	}
+	f("GET", "/metrics", "", 200, 200)
+	f("GET", "/v1/sales", "", 200, 200)
+	f("GET", "/v1/sales/race", "", 200, 200)
+	f("GET", "/v1/sales/swim", "", 404, 404)
+	f("GET", "/v1/sales/race/orders/o1", "", 404, 404)
+	f("GET", "/nothing", "", 404, 404)
+	f("GET", "/debug/pprof/", "", 403, 200)
+	f("GET", "/debug/pprof/goroutine?debug=1", "", 403, 200)
+	f("GET", "/debug/pprof/cmdline", "", 403, 404)
+	f("POST", "/v1/sales/race/pause", "", 403, 200)
+	f("POST", "/v1/sales/race/resume", "", 403, 200)
+	f("POST", "/v1/sales/race/confirm-url", `{"items":"full","buyer":"u","order":"o","amount":80000}`, 403, 200)
+	f("PUT", "/v1/sales/race", `{}`, 403, 400)
+	f("DELETE", "/v1/sales/race", "", 403, 204)
+}
+
+func TestWhoShowsNoTokenIsLetInToHealthAlone(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if status, text := d.ask("", "GET", path, ""); status != 200 {
+			t.Errorf("%s: %d %s", path, status, text)
+		}
+	}
+	d.public.Drain()
+	if status, _ := d.ask("", "GET", "/readyz", ""); status != 503 {
+		t.Errorf("/readyz is %d while draining", status)
+	}
+	for _, shown := range []string{"", "wrong", kim + "x", kim[1:], strings.ToUpper(kim)} {
+		began := time.Now()
+		status, text := d.ask(shown, "GET", "/metrics", "")
+		if status != 401 || strings.Contains(text, "flashgate_") {
+			t.Errorf("token %q: %d %.100s", shown, status, text)
+		}
+		if took := time.Since(began); took < loginDelay {
+			t.Errorf("token %q was refused after %v, want not before %v", shown, took, loginDelay)
+		}
+	}
+	if status, _ := d.ask("", "GET", "/metrics", "", "Authorization: Basic "+kim); status != 401 {
+		t.Errorf("a token that is no bearer's: %d", status)
+	}
+}
+
+// However many guess, those who know a token do not wait.
+func TestGuessingIsSlowAndHindersNobody(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	var guessing sync.WaitGroup
+	var mu sync.Mutex
+	counts := map[int]int{}
+	for i := range 3 * maxFailing {
+		guessing.Go(func() {
+			status, _ := d.ask(fmt.Sprintf("guess-%d", i), "GET", "/metrics", "")
+			mu.Lock()
+			counts[status]++
+			mu.Unlock()
+		})
+	}
+	d.want("GET", "/v1/sales", "", 200, "race")
+	guessing.Wait()
+	if counts[401] < maxFailing || counts[429] == 0 || counts[401]+counts[429] != 3*maxFailing {
+		t.Errorf("the guesses were answered %v", counts)
+	}
+}
+
+func TestWithoutTokensOnlyThisMachineIsAnswered(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t, func(o *AdminOptions) { o.Tokens = nil })
+	f := func(want int, headers ...string) {
+		t.Helper()
+		if status, text := d.ask("", "POST", "/v1/sales/race/pause", "", headers...); status != want {
+			t.Errorf("%q: %d %s, want %d", headers, status, text, want)
+		}
+	}
+	f(200)
+	f(200, "Host: 127.0.0.1:9090")
+	f(200, "Host: [::1]:9090")
+	f(403, "Host: evil.example") // a name that was made to resolve to this machine
+	f(403, "Host: 10.0.0.1:9090")
+	f(403, "Sec-Fetch-Site: cross-site") // another page in the operator's browser
+	f(403, "Origin: https://evil.example")
+}
+
+func TestTokensThatAreNone(t *testing.T) {
+	t.Parallel()
+	f := func(text, want string) {
+		t.Helper()
+		err := (&Tokens{}).AddOperators(text)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+		if secret := text[strings.LastIndex(text, ":")+1:]; err != nil && len(secret) > 3 && strings.Contains(err.Error(), secret) {
+			t.Errorf("%q: the error shows it: %v", text, err)
+		}
+	}
+	f("", "token 1: must have at least 16")
+	f("kim:", "token 1: must have at least 16")
+	f("kim:0123456789abcde", "token 1: must have at least 16")
+	f("kim:0123456789 abcdef", "without spaces")
+	f("kim:0123456789abcdef,lee", "token 2: must have")
+	f("k m:0123456789abcdef", "its name must be")
+	f(":0123456789abcdef", "its name must be")
+	f("kim:0123456789abcdef,lee:0123456789abcdef", "token 2 is given twice")
+	both := &Tokens{}
+	if err := both.AddOperators("0123456789abcdef, lee:fedcba9876543210\n"); err != nil {
+		t.Error(err)
+	}
+	if err := both.AddReaders("0123456789abcdef"); err == nil {
+		t.Error("one token has two roles")
+	}
+}

@@ -1,0 +1,269 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+const (
+	callTimeout    = 10 * time.Second // of one call of the API
+	maxCall        = 4 << 20          // bytes of its body
+	defaultExpires = 30 * time.Minute // of a link
+)
+
+// saleView is a sale as the API shows it: how it stands, and how it is set, in
+// the form that PUT takes.
+type saleView struct {
+	gate.Report
+	Settings saleForm `json:"settings"`
+}
+
+// saleForm is a sale in the form of a sale file.
+type saleForm struct {
+	Name           string            `json:"name"`
+	Run            int64             `json:"run"`
+	OpensAt        time.Time         `json:"opens_at"`
+	ClosesAt       time.Time         `json:"closes_at"`
+	Hold           string            `json:"hold"`
+	PerBuyer       int64             `json:"per_buyer,omitempty"`
+	Accept         []string          `json:"accept,omitempty"`
+	AmountOptional bool              `json:"amount_optional,omitempty"`
+	Messages       map[string]string `json:"messages,omitempty"`
+	SKUs           []gate.SKU        `json:"skus"`
+}
+
+func formOf(s *gate.Sale) saleForm {
+	return saleForm{
+		Name: s.Name, Run: s.Run, OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, Hold: s.Hold.String(), PerBuyer: s.PerBuyer,
+		Accept: s.Accept, AmountOptional: s.AmountOptional, Messages: s.Messages, SKUs: s.SKUs,
+	}
+}
+
+func (a *Admin) list(w http.ResponseWriter, r *http.Request, _ string) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	names, err := a.opt.Sales.Sales(ctx)
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	slices.Sort(names)
+	reports := []gate.Report{}
+	for _, name := range names {
+		state, err := a.opt.Sales.Sale(ctx, name)
+		switch {
+		case errors.Is(err, gate.ErrNoSale): // its name outlived it, or comes before it
+		case err != nil:
+			fault(w, err)
+			return
+		default:
+			reports = append(reports, state.Report())
+		}
+	}
+	reply(w, http.StatusOK, reports)
+}
+
+func (a *Admin) show(w http.ResponseWriter, r *http.Request, _ string) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	state, err := a.opt.Sales.Sale(ctx, r.PathValue("sale"))
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	reply(w, http.StatusOK, saleView{state.Report(), formOf(&state.Sale)})
+}
+
+// apply makes the sale as the body says, which has the form of a sale file's
+// entry, as YAML or JSON. With ?version=N it does so only to that version.
+func (a *Admin) apply(w http.ResponseWriter, r *http.Request, who string) {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCall))
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	sale, err := a.opt.ParseSale(text)
+	if err == nil && sale.Name != r.PathValue("sale") {
+		err = fmt.Errorf("the body's sale is %s, the path's %s: write the same name", sale.Name, r.PathValue("sale"))
+	}
+	application := gate.Application{Who: who, Sale: sale, Drop: r.FormValue("drop_held") == "true", DryRun: r.FormValue("dry_run") == "true"}
+	if version := r.FormValue("version"); version != "" && err == nil {
+		if application.Version, err = strconv.ParseInt(version, 10, 64); err != nil {
+			err = fmt.Errorf("version %.20q: must be a number", version)
+		}
+	}
+	if err != nil {
+		problem(w, http.StatusBadRequest, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	done, err := gate.Apply(ctx, a.opt.Sales, application)
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	if !application.DryRun && done.Outcome != gate.Unchanged {
+		a.note(who, "apply", sale.Name)
+	}
+	reply(w, http.StatusOK, struct {
+		Outcome gate.Outcome `json:"outcome"`
+		Before  *saleForm    `json:"before,omitempty"`
+		After   saleForm     `json:"after"`
+	}{done.Outcome, before(&done.Before), formOf(&done.After)})
+}
+
+func before(s *gate.Sale) *saleForm {
+	if s.Run == 0 {
+		return nil
+	}
+	return new(formOf(s))
+}
+
+func (a *Admin) remove(w http.ResponseWriter, r *http.Request, who string) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	sale := r.PathValue("sale")
+	if err := a.opt.Sales.Delete(ctx, who, sale, r.FormValue("drop_held") == "true"); err != nil {
+		fault(w, err)
+		return
+	}
+	a.note(who, "delete", sale)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (a *Admin) pause(w http.ResponseWriter, r *http.Request, who string) {
+	a.setPaused(w, r, who, "pause", true)
+}
+
+func (a *Admin) resume(w http.ResponseWriter, r *http.Request, who string) {
+	a.setPaused(w, r, who, "resume", false)
+}
+
+func (a *Admin) setPaused(w http.ResponseWriter, r *http.Request, who, kind string, paused bool) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	sale := r.PathValue("sale")
+	changed, err := gate.SetPaused(ctx, a.opt.Sales, who, sale, paused)
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	if changed {
+		a.note(who, kind, sale)
+	}
+	reply(w, http.StatusOK, struct {
+		Paused  bool `json:"paused"`
+		Changed bool `json:"changed"`
+	}{paused, changed})
+}
+
+func (a *Admin) order(w http.ResponseWriter, r *http.Request, _ string) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	o, err := a.opt.Sales.Order(ctx, r.PathValue("sale"), r.PathValue("order"))
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	reply(w, http.StatusOK, o.Report())
+}
+
+// linkCall is the body that asks for a confirm_url.
+type linkCall struct {
+	BaseURL   string `json:"base_url"`
+	Items     string `json:"items"`
+	Buyer     string `json:"buyer"`
+	Order     string `json:"order"`
+	Amount    *int64 `json:"amount"`
+	ExpiresIn string `json:"expires_in"` // such as "30m"
+}
+
+// confirmURL signs a link for one order, if the sale as it is would take it.
+func (a *Admin) confirmURL(w http.ResponseWriter, r *http.Request, _ string) {
+	if a.opt.Keys == nil {
+		problem(w, http.StatusConflict, errors.New("this gate has no key to sign with: set FLASHGATE_SIGNING_KEY"))
+		return
+	}
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		problem(w, http.StatusUnsupportedMediaType, errors.New("Content-Type must be application/json"))
+		return
+	}
+	call := linkCall{BaseURL: a.opt.BaseURL, ExpiresIn: defaultExpires.String()}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&call); err != nil {
+		problem(w, http.StatusBadRequest, fmt.Errorf("the body is not what this call takes: %w", err))
+		return
+	}
+	expires, err := time.ParseDuration(call.ExpiresIn)
+	switch {
+	case err != nil || expires < time.Second:
+		problem(w, http.StatusBadRequest, fmt.Errorf("expires_in %.20q: must be a duration such as 30m, at least 1s", call.ExpiresIn))
+		return
+	case call.BaseURL == "":
+		problem(w, http.StatusBadRequest, errors.New("base_url is missing: send it, or start the gate with --public-url"))
+		return
+	}
+	offer := gate.Offer{
+		Sale: r.PathValue("sale"), Items: call.Items, Buyer: call.Buyer, Order: call.Order,
+		Expires: a.opt.Now().Add(expires).Truncate(time.Second),
+	}
+	if call.Amount != nil {
+		offer.Amount = gate.Amount{Value: *call.Amount, Known: true}
+	}
+	link, err := a.opt.Keys.URL(call.BaseURL, offer)
+	if err != nil {
+		problem(w, http.StatusBadRequest, err)
+		return
+	}
+	lane, known := a.opt.Public.gate.Lane([]byte(offer.Sale))
+	if !known {
+		fault(w, gate.ErrNoSale)
+		return
+	}
+	if v := lane.Check(&offer); v.Code != gate.Held {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.WriteHeader(status(v.Code))
+		_, _ = w.Write(a.opt.Public.answers.Body(v))
+		return
+	}
+	reply(w, http.StatusOK, struct {
+		ConfirmURL string    `json:"confirm_url"`
+		Length     int       `json:"length"` // in characters: keep it to 255
+		ExpiresAt  time.Time `json:"expires_at"`
+	}{link, len(link), offer.Expires})
+}
+
+// note logs a change. The ledger has it too, with what it replaced.
+func (a *Admin) note(who, kind, sale string) {
+	a.opt.Log.Info("a sale was changed through the admin API", "who", who, "kind", kind, "sale", sale)
+}
+
+// fault answers an error of the store or of the domain.
+func fault(w http.ResponseWriter, err error) {
+	status := http.StatusServiceUnavailable
+	_, isHeld := errors.AsType[*gate.HeldError](err)
+	_, isStock := errors.AsType[*gate.StockError](err)
+	_, isRun := errors.AsType[*gate.RunError](err)
+	_, isLarge := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case errors.Is(err, gate.ErrNoSale), errors.Is(err, gate.ErrNoOrder):
+		status = http.StatusNotFound
+	case isHeld, isStock, isRun, errors.Is(err, gate.ErrChanged), errors.Is(err, gate.ErrExists):
+		status = http.StatusConflict
+	case isLarge:
+		status = http.StatusRequestEntityTooLarge
+	}
+	problem(w, status, err)
+}

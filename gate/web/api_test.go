@@ -1,0 +1,124 @@
+package web
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+func TestASaleIsChangedThroughTheAPI(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	var seen struct {
+		Version  int64
+		Settings map[string]any
+	}
+	if err := json.Unmarshal([]byte(d.want("GET", "/v1/sales/race", "", 200, `"left": 10`)), &seen); err != nil {
+		t.Fatal(err)
+	}
+	put := func(change map[string]any) string {
+		for name, value := range change {
+			seen.Settings[name] = value
+		}
+		text, err := json.Marshal(seen.Settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	same := put(nil)
+	d.want("PUT", "/v1/sales/race", same, 200, `"outcome": "unchanged"`)
+	more := put(map[string]any{"per_buyer": 4})
+	d.want("PUT", "/v1/sales/race?dry_run=true", more, 200, `"outcome": "changed"`)
+	d.want("GET", "/v1/sales/race", "", 200, `"per_buyer": 3`)
+	d.want("PUT", "/v1/sales/race?version=1", more, 200, `"per_buyer": 4`)
+	d.want("PUT", "/v1/sales/race?version=1", put(map[string]any{"per_buyer": 5}), 409, "somebody else")
+	d.want("PUT", "/v1/sales/race?version=one", more, 400, "must be a number")
+	d.want("PUT", "/v1/sales/swim", more, 400, "write the same name")
+	d.want("PUT", "/v1/sales/race", "[", 400, "error")
+	d.want("PUT", "/v1/sales/race", `{"hold":"`+strings.Repeat("x", maxCall), 413, "error")
+	d.want("PUT", "/v1/sales/race", put(map[string]any{"run": 0}), 409, "in run 1 already")
+
+	var kinds []string
+	for e, err := range d.store.Ledger(t.Context(), "race", 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds = append(kinds, e.Kind+" "+e.Who)
+		if e.Kind == "apply" && (e.Before == nil || e.Before.PerBuyer != 3 || e.Settings.Settings.PerBuyer != 4) {
+			t.Errorf("the change is told as %+v", e)
+		}
+	}
+	if got := strings.Join(kinds, ", "); got != "create test, apply kim" {
+		t.Errorf("the ledger has %s", got)
+	}
+}
+
+func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	d.want("POST", "/v1/sales/race/pause", "", 200, `"changed": true`)
+	d.want("POST", "/v1/sales/race/pause", "", 200, `"changed": false`)
+	d.want("GET", "/v1/sales", "", 200, `"state": "paused"`)
+	d.want("POST", "/v1/sales/race/resume", "", 200, `"changed": true`)
+	d.want("POST", "/v1/sales/swim/pause", "", 404, "no such sale")
+	d.want("DELETE", "/v1/sales/swim", "", 404, "no such sale")
+
+	lane, _ := d.public.gate.Lane([]byte("race"))
+	r := d.public.gate.Request(time.Now())
+	r.Confirm.Order, r.Confirm.Attempt = []byte("주문/1"), []byte("imp_1")
+	r.Confirm.Amount = gate.Amount{Value: 80000, Known: true}
+	if v := lane.Confirm(r, &gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
+		t.Fatal(v)
+	}
+	d.want("GET", "/v1/sales/race/orders/"+url.PathEscape("주문/1"), "", 200, `"buyer": "ann"`)
+	d.want("DELETE", "/v1/sales/race", "", 409, "--drop-held")
+	d.want("DELETE", "/v1/sales/race?drop_held=true", "", 204, "")
+	d.want("GET", "/v1/sales/race", "", 200, `"state": "deleted"`)
+}
+
+// A link is signed only if a gate would take it.
+func TestALinkIsSignedThroughTheAPI(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	const path = "/v1/sales/race/confirm-url"
+	good := `{"items":"full,half","buyer":"u","order":"o","amount":140000}`
+	text := d.want("POST", path, good, 200, `"confirm_url": "https://gate.example.com/confirm/race?items=full,half`)
+	var said struct {
+		ConfirmURL string `json:"confirm_url"`
+		Length     int
+		ExpiresAt  time.Time `json:"expires_at"`
+	}
+	if err := json.Unmarshal([]byte(text), &said); err != nil || said.Length != len(said.ConfirmURL) {
+		t.Errorf("%+v, %v", said, err)
+	}
+	if in := time.Until(said.ExpiresAt); in < 29*time.Minute || in > 30*time.Minute {
+		t.Errorf("it expires in %v", in)
+	}
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"http://other","expires_in":"1h"}`, 200, "http://other/confirm/race")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80001}`, 409, "amount_mismatch")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o"}`, 400, "amount")
+	d.want("POST", path, `{"items":"lamp","buyer":"u","order":"o","amount":1}`, 404, "unknown_sku")
+	d.want("POST", path, `{"items":"full","order":"o","amount":80000}`, 400, "buyer")
+	d.want("POST", path, `{"items":"full:0","buyer":"u","order":"o","amount":80000}`, 400, "items")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"","amount":80000}`, 400, "order")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":-1}`, 400, "amount")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"expires_in":"0s"}`, 400, "expires_in")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"expires_in":"soon"}`, 400, "expires_in")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"gate.example.com"}`, 400, "base URL")
+	d.want("POST", path, `{"item":"full"}`, 400, "unknown field")
+	d.want("POST", path, `nothing`, 400, "the body is not")
+	d.want("POST", "/v1/sales/swim/confirm-url", good, 404, "no such sale")
+	if status, _ := d.ask(kim, "POST", path, good, "Content-Type: text/plain"); status != 415 {
+		t.Errorf("as plain text: %d", status)
+	}
+
+	nowhere := openDesk(t, func(o *AdminOptions) { o.BaseURL = "" })
+	nowhere.want("POST", path, good, 400, "--public-url")
+	keyless := openDesk(t, func(o *AdminOptions) { o.Keys = nil })
+	keyless.want("POST", path, good, 409, "FLASHGATE_SIGNING_KEY")
+}
