@@ -91,8 +91,9 @@ func (s AttemptState) String() string {
 
 // Attempt is one try to pay an order: PortOne's imp_uid or transactionId.
 type Attempt struct {
-	ID    string
-	State AttemptState
+	ID      string
+	State   AttemptState
+	Version uint8 // of the payment service's interface that it came by: 1 or 2
 }
 
 // Line is one line of a cart.

@@ -99,7 +99,7 @@ func parseBatch(confirms []string) ([]any, error) {
 			state = "1A"
 		}
 		ids = append(ids, f[0])
-		records = append(records, strings.Join([]string{state, "1", f[2], f[3], f[4], "", "O" + f[1], ""}, "\x1f"))
+		records = append(records, strings.Join([]string{state, "1", f[2], f[3], f[4], "", "O1" + f[1], ""}, "\x1f"))
 		buyers = append(buyers, f[2])
 		lines = append(lines, f[3])
 	}

@@ -8,7 +8,7 @@
 --       5 what the batch has, as letters: "b" a confirm with a buyer, "r" an order or a buyer that comes
 --         more than once, "a" a hold that the shop must be asked about; then four runs of n:
 --         order ids
---         records of a first hold, up to the times: "1H␟1␟buyer␟lines␟amount␟␟Oattempt␟", with A for H
+--         records of a first hold, up to the times: "1H␟1␟buyer␟lines␟amount␟␟O1attempt␟", with A for H
 --         where the shop must be asked
 --         buyers, empty for none
 --         lines, "SKU:QUANTITY" sorted by SKU, with commas between

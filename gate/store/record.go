@@ -12,7 +12,8 @@ import (
 
 // A record is a version byte and the order's state, then fields in fixed order
 // with fieldSep between them: revision, buyer, lines, amount, balance,
-// attempts, taken, deadline, settled. Ids are printable, so no separator can
+// attempts, taken, deadline, settled. An attempt is its state, the version of the
+// interface that made it, and its id. Ids are printable, so no separator can
 // occur in one. Empty is unknown. Times are milliseconds since 1970.
 const (
 	recordVersion = '1'
@@ -34,7 +35,7 @@ func appendHold(b []byte, c *gate.Confirm) []byte {
 		b = strconv.AppendInt(b, c.Amount.Value, 10)
 	}
 	b = append(b, fieldSep+fieldSep...)
-	b = append(b, byte(gate.AttemptOpen))
+	b = append(b, byte(gate.AttemptOpen), '0'+c.Version)
 	b = append(b, c.Attempt...)
 	return append(b, fieldSep...)
 }
@@ -66,8 +67,12 @@ func parseRecord(id, record string) (gate.Order, error) {
 	o.Amount = p.amount(f[4])
 	o.Balance = p.amount(f[5])
 	for a := range strings.SplitSeq(f[6], attemptSep) {
-		if a != "" {
-			o.Attempts = append(o.Attempts, gate.Attempt{State: gate.AttemptState(a[0]), ID: a[1:]})
+		switch {
+		case a == "":
+		case len(a) < 3 || a[1] < '0' || a[1] > '9':
+			p.fail("attempt %q is not a state, a version and an id", a)
+		default:
+			o.Attempts = append(o.Attempts, gate.Attempt{State: gate.AttemptState(a[0]), Version: a[1] - '0', ID: a[2:]})
 		}
 	}
 	o.Taken, o.Deadline, o.Settled = p.time(f[7]), p.time(f[8]), p.time(f[9])

@@ -22,20 +22,20 @@ func readable(record string) string {
 func TestTheRecordOfAFirstHold(t *testing.T) {
 	t.Parallel()
 	c := gate.Confirm{Order: []byte("o1"), Attempt: []byte("a1"), Lines: []gate.Line{{SKU: "full", Quantity: 1}}}
-	if got, want := string(appendHold(nil, &c)), readable("1H␟1␟␟full:1␟␟␟Oa1␟"); got != want {
+	if got, want := string(appendHold(nil, &c)), readable("1H␟1␟␟full:1␟␟␟O0a1␟"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	c.Buyer = []byte("ann")
 	c.Lines = append(c.Lines, gate.Line{SKU: "half", Quantity: 20})
 	c.Amount = gate.Amount{Value: 0, Known: true}
-	if got, want := string(appendHold([]byte("x"), &c)), readable("x1H␟1␟ann␟full:1,half:20␟0␟␟Oa1␟"); got != want {
+	if got, want := string(appendHold([]byte("x"), &c)), readable("x1H␟1␟ann␟full:1,half:20␟0␟␟O0a1␟"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
 func TestARecordIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
-	got, err := parseRecord("o1", readable("1P␟7␟ann␟full:1,half:20␟3000␟1000␟Fa1␞Pa2␟1500␟2000␟2001"))
+	got, err := parseRecord("o1", readable("1P␟7␟ann␟full:1,half:20␟3000␟1000␟F1a1␞P2a2␟1500␟2000␟2001"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestARecordIsReadAsItIsWritten(t *testing.T) {
 		ID: "o1", State: gate.OrderPaid, Revision: 7, Buyer: "ann",
 		Lines:  []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 20}},
 		Amount: gate.Amount{Value: 3000, Known: true}, Balance: gate.Amount{Value: 1000, Known: true},
-		Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptFailed}, {ID: "a2", State: gate.AttemptPaid}},
+		Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptFailed, Version: 1}, {ID: "a2", State: gate.AttemptPaid, Version: 2}},
 		Taken:    time.UnixMilli(1500), Deadline: time.UnixMilli(2000), Settled: time.UnixMilli(2001),
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -69,7 +69,7 @@ func TestAnyRecordIsReadAsItIsWritten(t *testing.T) {
 		return gate.Amount{}
 	})
 	attempts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gate.Attempt {
-		return gate.Attempt{ID: id.Draw(t, "attempt"), State: rapid.SampledFrom([]gate.AttemptState("OVPFCDX")).Draw(t, "state")}
+		return gate.Attempt{ID: id.Draw(t, "attempt"), Version: rapid.Uint8Range(0, 9).Draw(t, "version"), State: rapid.SampledFrom([]gate.AttemptState("OVPFCDX")).Draw(t, "state")}
 	}), 1, gate.MaxAttempts)
 	lines := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gate.Line {
 		return gate.Line{SKU: rapid.StringMatching(`[A-Za-z0-9_.-]{1,8}`).Draw(t, "sku"), Quantity: rapid.Int64Range(1, gate.MaxUnits).Draw(t, "quantity")}
@@ -112,22 +112,24 @@ func TestRecordsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, record := range []string{
 		"", "x", "1H", "␟␟␟␟␟␟␟␟␟",
-		"2H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
-		"1␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
-		"1HH␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
-		"1H␟x␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
-		"1H␟␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
-		"1H␟1␟ann␟␟␟␟Oa1␟2000␟2500␟",
-		"1H␟1␟ann␟full␟␟␟Oa1␟2000␟2500␟",
-		"1H␟1␟ann␟full:x␟␟␟Oa1␟2000␟2500␟",
-		"1H␟1␟ann␟full:1,␟␟␟Oa1␟2000␟2500␟",
-		"1H␟1␟ann␟full:1␟x␟␟Oa1␟2000␟2500␟",
-		"1H␟1␟ann␟full:1␟␟x␟Oa1␟2000␟2500␟",
-		"1H␟1␟ann␟full:1␟␟␟Oa1␟x␟2500␟",
-		"1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟x␟",
-		"1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟x",
-		"1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500",
-		"1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟␟",
+		"2H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟",
+		"1␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟",
+		"1HH␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟",
+		"1H␟x␟ann␟full:1␟␟␟O1a1␟2000␟2500␟",
+		"1H␟␟ann␟full:1␟␟␟O1a1␟2000␟2500␟",
+		"1H␟1␟ann␟␟␟␟O1a1␟2000␟2500␟",
+		"1H␟1␟ann␟full␟␟␟O1a1␟2000␟2500␟",
+		"1H␟1␟ann␟full:x␟␟␟O1a1␟2000␟2500␟",
+		"1H␟1␟ann␟full:1,␟␟␟O1a1␟2000␟2500␟",
+		"1H␟1␟ann␟full:1␟x␟␟O1a1␟2000␟2500␟",
+		"1H␟1␟ann␟full:1␟␟x␟O1a1␟2000␟2500␟",
+		"1H␟1␟ann␟full:1␟␟␟O1a1␟x␟2500␟",
+		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟x␟",
+		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟x",
+		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500",
+		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟␟",
+		"1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
+		"1H␟1␟ann␟full:1␟␟␟O1␟2000␟2500␟",
 	} {
 		if o, err := parseRecord("o1", readable(record)); err == nil {
 			t.Errorf("%q is read as %+v", record, o)
@@ -141,7 +143,7 @@ func TestALedgerEntryIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	got, err := parseEntry("12-0", []string{
 		"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0;half:5,-1,3,2,1", "o", "1,2,3,4,5,6", "s", "",
-		"e", readable("1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟"), "o2", readable("1D␟2␟␟half:1␟␟␟␟␟␟"),
+		"e", readable("1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟"), "o2", readable("1D␟2␟␟half:1␟␟␟␟␟␟"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +158,7 @@ func TestALedgerEntryIsReadAsItIsWritten(t *testing.T) {
 		Orders: []gate.Order{
 			{
 				ID: "e", State: gate.OrderHeld, Revision: 1, Buyer: "ann", Lines: line("full"), Taken: time.UnixMilli(2000),
-				Deadline: time.UnixMilli(2500), Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptOpen}},
+				Deadline: time.UnixMilli(2500), Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptOpen, Version: 1}},
 			},
 			{ID: "o2", State: gate.OrderRefundDue, Revision: 2, Lines: line("half")},
 		},
@@ -228,7 +230,7 @@ func TestLedgerEntriesThatAreRefused(t *testing.T) {
 }
 
 func FuzzParseRecord(f *testing.F) {
-	f.Add(readable("1H␟1␟ann␟full:1,half:2␟3000␟␟Oa1␞Pa2␟2000␟2500␟"))
+	f.Add(readable("1H␟1␟ann␟full:1,half:2␟3000␟␟O1a1␞P2a2␟2000␟2500␟"))
 	f.Add(readable("1R␟2␟␟full:1␟␟5␟␟␟␟2001"))
 	f.Fuzz(func(t *testing.T, record string) {
 		o, err := parseRecord("o1", record)
@@ -243,7 +245,7 @@ func FuzzParseRecord(f *testing.F) {
 }
 
 func FuzzParseEntry(f *testing.F) {
-	f.Add("12-0", "e", "1␟3␟2000␟confirm␟g", "c", "full:10,9,1,0,0;half:1,1,0,0,0", "o", "1,2,3,4,5,6", "s", "", "o1", "1H␟1␟ann␟full:1␟␟␟Oa1␟2␟3␟")
+	f.Add("12-0", "e", "1␟3␟2000␟confirm␟g", "c", "full:10,9,1,0,0;half:1,1,0,0,0", "o", "1,2,3,4,5,6", "s", "", "o1", "1H␟1␟ann␟full:1␟␟␟O1a1␟2␟3␟")
 	f.Add("1-0", "e", "1␟3␟2000␟apply␟g", "c", "", "o", "0,0,0,0,0,0", "s", `1␟1␟{"skus":[{"name":"full"}]}␟{}`, "", "")
 	f.Fuzz(func(t *testing.T, id, e, head, c, counters, o, counts, s, settings, order, record string) {
 		fields := []string{e, readable(head), c, counters, o, counts, s, readable(settings), order, readable(record)}
@@ -271,7 +273,7 @@ func spell(o gate.Order) string {
 	}
 	attempts := make([]string, len(o.Attempts))
 	for i, a := range o.Attempts {
-		attempts[i] = string([]byte{byte(a.State)}) + a.ID
+		attempts[i] = string([]byte{byte(a.State), '0' + a.Version}) + a.ID
 	}
 	return strings.Join([]string{
 		"1" + string([]byte{byte(o.State)}), strconv.FormatInt(o.Revision, 10), o.Buyer, string(appendLines(nil, o.Lines)),

@@ -185,6 +185,7 @@ func (p *Public) decide(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Reque
 		return gate.Malformed("Content-Encoding", "must not be given: bodies are not decompressed")
 	}
 	version, v := portone.Decode(&r.Confirm, header.ContentType(), body)
+	r.Confirm.Version = uint8(version)
 	switch {
 	case v.Code != gate.Held:
 		return v
