@@ -123,7 +123,7 @@ type Order struct {
 	Settled  time.Time // when it left Held; zero before
 }
 
-// OrderCounts counts the orders of a sale by state.
+// OrderCounts counts the orders of a sale by state, and the refunds that are due.
 type OrderCounts struct {
 	Asking    int64 `json:"asking"`
 	Held      int64 `json:"held"`
@@ -131,6 +131,7 @@ type OrderCounts struct {
 	Released  int64 `json:"released"`
 	RefundDue int64 `json:"refund_due"`
 	Refunded  int64 `json:"refunded"`
+	Refunds   int64 `json:"refunds"` // attempts that are refund due, of orders in any state
 }
 
 // Add counts n more orders in the given state.

@@ -35,6 +35,8 @@ func scripts() map[string]parameters {
 		"delete":    of(luascripts.Delete, all, "now", "who", "drop"),
 		"sale":      of(luascripts.Sale, all[:1], "now"),
 		"touch":     of(luascripts.Touch, all[:1], "now"),
+		"claim":     of(luascripts.Claim, []string{"sale", "due"}, "now", "lease", "most", "sweep"),
+		"settle":    of(luascripts.Settle, all[:5], "now", "who", "kind"),
 	}
 }
 
@@ -42,6 +44,7 @@ func defaults() map[string]string {
 	return map[string]string{
 		"who": "kim", "first_look": "20", "run": "1", "drop": "", "kind": "apply", "opens": "1000", "closes": "9000",
 		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
+		"lease": "30", "most": "10", "sweep": "60",
 	}
 }
 
@@ -72,10 +75,14 @@ func parseCall(line string, confirms []string) (call, error) {
 		c.args = append(c.args, value)
 	}
 	c.args = append(c.args, skus...)
-	if words[0] != "confirm" {
-		return c, nil
+	var batch []any
+	var err error
+	switch words[0] {
+	case "confirm":
+		batch, err = parseBatch(confirms)
+	case "settle":
+		batch, err = parseMoves(confirms)
 	}
-	batch, err := parseBatch(confirms)
 	c.args = append(c.args, batch...)
 	return c, err
 }
@@ -107,6 +114,29 @@ func parseBatch(confirms []string) ([]any, error) {
 	batch = append(batch, records...)
 	batch = append(batch, buyers...)
 	return append(batch, lines...), nil
+}
+
+// parseMoves reads orders, each "ORDER OLD NEW OTHER LOOK" with "-" for an empty
+// one, and "done MEMBER …", into the arguments that follow the kind.
+func parseMoves(lines []string) ([]any, error) {
+	moves, done := []any{0}, []any(nil)
+	for _, text := range lines {
+		f := strings.Fields(strings.NewReplacer("␟", "\x1f", "␞", "\x1e").Replace(text))
+		if f[0] == "done" {
+			for _, member := range f[1:] {
+				done = append(done, member)
+			}
+			continue
+		}
+		if len(f) != 5 {
+			return nil, fmt.Errorf("%q is not ORDER OLD NEW OTHER LOOK", text)
+		}
+		for _, word := range f {
+			moves = append(moves, strings.TrimPrefix(word, "-"))
+		}
+		moves[0] = len(moves) / 5
+	}
+	return append(moves, done...), nil
 }
 
 // traits are the letters that tell the script what a batch has.

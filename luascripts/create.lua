@@ -20,7 +20,7 @@ end
 
 local now, seq, term = clock(ARGV[1], old.time), (old.seq or 0) + 1, old.term or 1
 local version = (old.version or 0) + 1 -- goes on over runs, so that settings read in one never count in another
-local orders, counters = '0,0,0,0,0,0', {}
+local orders, counters = '0,0,0,0,0,0,0', {}
 local new = {'run', ARGV[3], 'seq', seq, 'term', term, 'server', old.server or '', 'fence', '', 'time', now,
   'version', version, 'settings', ARGV[10], 'opens', ARGV[5], 'closes', ARGV[6], 'hold', ARGV[7], 'per_buyer', ARGV[8],
   'paused', ARGV[9], 'orders', orders}

@@ -14,7 +14,7 @@ local units = held_units(fields)
 if units > 0 and ARGV[3] ~= '1' then return {'held', units} end
 
 local now, seq = clock(ARGV[1], old.time), old.seq + 1
-append(KEYS[4], seq, old.term, now, 'delete', ARGV[2], {}, '0,0,0,0,0,0', settings_entry(old.run, old.version, '', old.settings), {})
+append(KEYS[4], seq, old.term, now, 'delete', ARGV[2], {}, '0,0,0,0,0,0,0', settings_entry(old.run, old.version, '', old.settings), {})
 redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6])

@@ -26,6 +26,8 @@ var (
 	Delete    = load("delete")
 	Sale      = load("sale")
 	Touch     = load("touch")
+	Claim     = load("claim")
+	Settle    = load("settle")
 )
 
 func load(name string) Script {

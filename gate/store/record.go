@@ -129,16 +129,16 @@ func (p *parser) units(s string) gate.Units {
 	return gate.Units{Total: p.int(f[0]), Left: p.int(f[1]), Held: p.int(f[2]), Paid: p.int(f[3]), Withheld: p.int(f[4])}
 }
 
-// counts reads "asking,held,paid,released,refund_due,refunded".
+// counts reads "asking,held,paid,released,refund_due,refunded,refunds".
 func (p *parser) counts(s string) gate.OrderCounts {
 	f := strings.Split(s, ",")
-	if len(f) != 6 {
-		p.fail("order counts %q are not six numbers", s)
+	if len(f) != 7 {
+		p.fail("order counts %q are not seven numbers", s)
 		return gate.OrderCounts{}
 	}
 	return gate.OrderCounts{
 		Asking: p.int(f[0]), Held: p.int(f[1]), Paid: p.int(f[2]),
-		Released: p.int(f[3]), RefundDue: p.int(f[4]), Refunded: p.int(f[5]),
+		Released: p.int(f[3]), RefundDue: p.int(f[4]), Refunded: p.int(f[5]), Refunds: p.int(f[6]),
 	}
 }
 

@@ -142,7 +142,7 @@ func TestRecordsThatAreRefused(t *testing.T) {
 func TestALedgerEntryIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	got, err := parseEntry("12-0", []string{
-		"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0;half:5,-1,3,2,1", "o", "1,2,3,4,5,6", "s", "",
+		"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0;half:5,-1,3,2,1", "o", "1,2,3,4,5,6,7", "s", "",
 		"e", readable("1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟"), "o2", readable("1D␟2␟␟half:1␟␟␟␟␟␟"),
 	})
 	if err != nil {
@@ -154,7 +154,7 @@ func TestALedgerEntryIsReadAsItIsWritten(t *testing.T) {
 		Counters: map[string]gate.Units{
 			"full": {Total: 10, Left: 9, Held: 1}, "half": {Total: 5, Left: -1, Held: 3, Paid: 2, Withheld: 1},
 		},
-		Counts: gate.OrderCounts{Asking: 1, Held: 2, Paid: 3, Released: 4, RefundDue: 5, Refunded: 6},
+		Counts: gate.OrderCounts{Asking: 1, Held: 2, Paid: 3, Released: 4, RefundDue: 5, Refunded: 6, Refunds: 7},
 		Orders: []gate.Order{
 			{
 				ID: "e", State: gate.OrderHeld, Revision: 1, Buyer: "ann", Lines: line("full"), Taken: time.UnixMilli(2000),
@@ -181,7 +181,7 @@ func TestTheSettingsInALedgerEntryAreReadAsTheyAreWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, err := parseEntry("1-0", []string{
-		"e", readable("1␟1␟2000␟create␟kim"), "c", "", "o", "0,0,0,0,0,0", "s", readable("3␟2␟") + string(args[5].([]byte)) + readable(`␟{"per_buyer":7}`),
+		"e", readable("1␟1␟2000␟create␟kim"), "c", "", "o", "0,0,0,0,0,0,0", "s", readable("3␟2␟") + string(args[5].([]byte)) + readable(`␟{"per_buyer":7}`),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -199,14 +199,14 @@ func TestTheSettingsInALedgerEntryAreReadAsTheyAreWritten(t *testing.T) {
 
 func TestLedgerEntriesThatAreRefused(t *testing.T) {
 	t.Parallel()
-	good := []string{"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0", "o", "1,2,3,4,5,6", "s", readable("1␟1␟{}␟{}")}
+	good := []string{"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0", "o", "1,2,3,4,5,6,7", "s", readable("1␟1␟{}␟{}")}
 	if _, err := parseEntry("1-0", good); err != nil {
 		t.Fatal(err)
 	}
 	for i, bad := range map[int][]string{
 		0: {"", "x"}, 1: {"", "2␟3␟2000␟confirm␟gate-1", "1␟3␟2000␟confirm", "1␟x␟2000␟confirm␟g", "1␟3␟x␟confirm␟g"},
 		2: {"", "x"}, 3: {"x", "full", "full:1,2,3,4", "full:1,2,3,4,x", "full:1,2,3,4,5;"},
-		4: {"", "x"}, 5: {"", "1,2,3,4,5", "1,2,3,4,5,x"}, 6: {"", "x"}, 7: {"x", "1␟1␟{}", "x␟1␟{}␟", "1␟x␟{}␟", "1␟1␟{␟", "1␟1␟␟{", "1␟1␟{}␟␟"},
+		4: {"", "x"}, 5: {"", "1,2,3,4,5,6", "1,2,3,4,5,6,x"}, 6: {"", "x"}, 7: {"x", "1␟1␟{}", "x␟1␟{}␟", "1␟x␟{}␟", "1␟1␟{␟", "1␟1␟␟{", "1␟1␟{}␟␟"},
 	} {
 		for _, text := range bad {
 			fields := append([]string(nil), good...)
@@ -245,8 +245,8 @@ func FuzzParseRecord(f *testing.F) {
 }
 
 func FuzzParseEntry(f *testing.F) {
-	f.Add("12-0", "e", "1␟3␟2000␟confirm␟g", "c", "full:10,9,1,0,0;half:1,1,0,0,0", "o", "1,2,3,4,5,6", "s", "", "o1", "1H␟1␟ann␟full:1␟␟␟O1a1␟2␟3␟")
-	f.Add("1-0", "e", "1␟3␟2000␟apply␟g", "c", "", "o", "0,0,0,0,0,0", "s", `1␟1␟{"skus":[{"name":"full"}]}␟{}`, "", "")
+	f.Add("12-0", "e", "1␟3␟2000␟confirm␟g", "c", "full:10,9,1,0,0;half:1,1,0,0,0", "o", "1,2,3,4,5,6,7", "s", "", "o1", "1H␟1␟ann␟full:1␟␟␟O1a1␟2␟3␟")
+	f.Add("1-0", "e", "1␟3␟2000␟apply␟g", "c", "", "o", "0,0,0,0,0,0,0", "s", `1␟1␟{"skus":[{"name":"full"}]}␟{}`, "", "")
 	f.Fuzz(func(t *testing.T, id, e, head, c, counters, o, counts, s, settings, order, record string) {
 		fields := []string{e, readable(head), c, counters, o, counts, s, readable(settings), order, readable(record)}
 		for n := range len(fields) + 1 {

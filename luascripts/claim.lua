@@ -1,0 +1,19 @@
+-- claim: takes what is due to be looked at, so that no other gate looks at it too.
+--
+-- What is claimed is not removed: its time is moved ahead by a lease. A gate that dies leaves it to the next
+-- one; a gate that is done with it says so by the script settle.
+--
+-- KEYS  1 sale  2 due
+-- ARGV  1 now_ms, empty in production   2 lease_ms   3 the most to take   4 ms between two sweeps
+-- reply {now_ms, member, …}; members are "seq:N" for the orders of a ledger entry, "o:ORDER" for one order,
+--       and "sweep", which is due again by itself; no members where there is no such sale
+
+local head = redis.call('HMGET', KEYS[1], 'time', 'run', 'deleted')
+local now = clock(ARGV[1], head[1])
+if not head[2] or head[3] then return {now} end
+redis.call('ZADD', KEYS[2], 'NX', now + ARGV[4], 'sweep')
+local members = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, ARGV[3])
+for i = 1, #members do
+  redis.call('ZADD', KEYS[2], now + (members[i] == 'sweep' and ARGV[4] or ARGV[2]), members[i])
+end
+return {now, unpack(members)}

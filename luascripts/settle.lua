@@ -1,0 +1,148 @@
+-- settle: moves orders from what a look-up was based on to what it found.
+--
+-- Each order is told with the record that was read before its look-up, and stays as it is if that is no
+-- longer its record: a confirm, a new attempt or another gate was faster. So the script may be sent twice.
+--
+-- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due
+-- ARGV  1 now_ms, empty in production   2 who   3 kind, for the ledger: "settle" or "report"
+--       4 n, the number of orders, each once; then for each order five:
+--         order id
+--         the record as it was read
+--         the record to write, up to its settled time, which stays unless the state changes; empty to change none
+--         the one to write, up to its settled time, where there is no stock for the first; empty to write none then
+--         ms from now until it is looked at again, empty if it need not be
+--       then members of due that are done with
+-- reply {outcomes, now_ms, seq}; outcomes has one letter for each order:
+--         D the record was written   O the other record was written   N there was no stock for it: nothing was written
+--         = nothing was to be written   - it has another record by now, or none
+--       {"-"} where there is no such sale, or only its tombstone
+
+local RECORD = '^1(%u)\31%d+\31([^\31]*)\31([^\31]*)\31%d*\31%d*\31([^\31]*)\31%d*\31%d*\31(%d*)'
+-- Which counter a state's units are in, and which of the order counts it is in.
+local UNITS = {A = 'held', H = 'held', P = 'paid', W = 'withheld', R = 'left', D = 'left', F = 'left'}
+local COUNT = {A = 1, H = 2, P = 3, R = 4, D = 5, F = 6, W = 6}
+local REFUNDS = 7
+local OWNED = {A = true, H = true, P = true}
+
+local head = redis.call('HMGET', KEYS[1], 'run', 'seq', 'term', 'time', 'orders', 'deleted')
+if not head[1] or head[6] then return {'-'} end
+local seq, now, n = tonumber(head[2]), clock(ARGV[1], head[4]), tonumber(ARGV[4])
+
+local counts = {}
+for count in string.gmatch(head[5], '%d+') do counts[#counts + 1] = tonumber(count) end
+
+-- The counters of a SKU as the batch leaves them; false where the sale has no such SKU.
+local units, moved = {}, {}
+local function units_of(sku)
+  if units[sku] == nil then
+    local text = redis.call('HGET', KEYS[1], 'sku:' .. sku)
+    local total, left, held, paid, withheld = string.match(text or '', '^(%d+),(-?%d+),(%d+),(%d+),(%d+)$')
+    units[sku] = total and {total = total, left = tonumber(left), held = tonumber(held), paid = tonumber(paid),
+      withheld = tonumber(withheld)} or false
+  end
+  return units[sku]
+end
+
+local bought = {}
+local function units_of_buyer(buyer)
+  bought[buyer] = bought[buyer] or tonumber(redis.call('HGET', KEYS[3], buyer) or 0)
+  return bought[buyer]
+end
+
+-- How many attempts are refund due.
+local function refunds(attempts)
+  local due = 0
+  for attempt in string.gmatch(attempts, '[^\30]+') do
+    if string.sub(attempt, 1, 1) == 'D' then due = due + 1 end
+  end
+  return due
+end
+
+-- Moves an order's units and counts from one record to another; false, and nothing is moved, if units would
+-- have to come from the stock and it has too few.
+local function move(old, new)
+  local from, buyer, lines, attempts = string.match(old, RECORD)
+  local to, _, _, new_attempts = string.match(new, RECORD)
+  local source, target = UNITS[from], UNITS[to]
+  local cart, quantities = {}, 0
+  for sku, quantity in string.gmatch(lines, '([^:,]+):(%d+)') do
+    local stock = units_of(sku)
+    quantity = tonumber(quantity)
+    if source == 'left' and target ~= 'left' and (not stock or stock.left < quantity) then return false end
+    cart[#cart + 1], quantities = {sku, quantity, stock}, quantities + quantity
+  end
+  if source ~= target then
+    for _, line in ipairs(cart) do
+      local sku, quantity, stock = line[1], line[2], line[3]
+      if stock then
+        stock[source], stock[target] = stock[source] - quantity, stock[target] + quantity
+        moved[sku] = true
+      end
+    end
+  end
+  if buyer ~= '' and OWNED[from] ~= OWNED[to] then
+    bought[buyer] = units_of_buyer(buyer) + (OWNED[to] and quantities or -quantities)
+  end
+  counts[COUNT[from]] = counts[COUNT[from]] - 1
+  counts[COUNT[to]] = counts[COUNT[to]] + 1
+  counts[REFUNDS] = counts[REFUNDS] + refunds(new_attempts) - refunds(attempts)
+  return true
+end
+
+-- A record with its settled time: the old one's, or now if the state changes.
+local function stamped(old, new)
+  local from, _, _, _, settled = string.match(old, RECORD)
+  return new .. (string.sub(new, 2, 2) ~= from and now or settled)
+end
+
+local outcomes, changed, looks, gone = {}, {}, {}, {}
+for i = 1, n do
+  local at = 5 * i
+  local id, old, new, other, look = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  local record, outcome = redis.call('HGET', KEYS[2], id), '='
+  if record ~= old then
+    outcome, look = '-', nil
+    if record then looks[#looks + 1], looks[#looks + 2] = now, 'o:' .. id end
+  elseif new ~= '' then
+    new, other = stamped(old, new), other ~= '' and stamped(old, other)
+    if move(old, new) then
+      outcome = 'D'
+      changed[#changed + 1], changed[#changed + 2] = id, new
+    elseif other and move(old, other) then
+      outcome = 'O'
+      changed[#changed + 1], changed[#changed + 2] = id, other
+    else
+      outcome = 'N'
+    end
+  end
+  if look and look ~= '' then
+    looks[#looks + 1], looks[#looks + 2] = now + look, 'o:' .. id
+  elseif look then
+    gone[#gone + 1] = 'o:' .. id
+  end
+  outcomes[i] = outcome
+end
+for i = 5 * n + 5, #ARGV do gone[#gone + 1] = ARGV[i] end
+
+redis.call('ZCARD', KEYS[5])
+if #changed > 0 then
+  seq = seq + 1
+  local orders = table.concat(counts, ',')
+  local counters, updates = {}, {'seq', seq, 'time', now, 'orders', orders}
+  for sku in pairs(moved) do
+    local u = units[sku]
+    local value = table.concat({u.total, u.left, u.held, u.paid, u.withheld}, ',')
+    counters[#counters + 1] = sku .. ':' .. value
+    updates[#updates + 1], updates[#updates + 2] = 'sku:' .. sku, value
+  end
+  table.sort(counters)
+  append(KEYS[4], seq, head[3], now, ARGV[3], ARGV[2], counters, orders, '', changed)
+  redis.call('HSET', KEYS[2], unpack(changed))
+  for buyer, count in pairs(bought) do
+    if count > 0 then redis.call('HSET', KEYS[3], buyer, count) else redis.call('HDEL', KEYS[3], buyer) end
+  end
+  redis.call('HSET', KEYS[1], unpack(updates))
+end
+if #looks > 0 then redis.call('ZADD', KEYS[5], unpack(looks)) end
+if #gone > 0 then redis.call('ZREM', KEYS[5], unpack(gone)) end
+return {table.concat(outcomes), now, seq}
