@@ -2,6 +2,7 @@ package gate
 
 import (
 	"errors"
+	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -121,6 +122,11 @@ type Order struct {
 	Taken    time.Time // when its units were last taken
 	Deadline time.Time // the hold is kept at least until then
 	Settled  time.Time // when it left Held; zero before
+}
+
+// RefundDue reports whether an attempt of the order is to be refunded.
+func (o *Order) RefundDue() bool {
+	return slices.ContainsFunc(o.Attempts, func(a Attempt) bool { return a.State == AttemptRefundDue })
 }
 
 // OrderCounts counts the orders of a sale by state, and the refunds that are due.

@@ -3,6 +3,7 @@ package gate
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -44,7 +45,20 @@ type Settings struct {
 	// link, nor the prices tell an amount: there is nothing to compare then.
 	AmountOptional bool              `json:"amount_optional,omitempty"`
 	Messages       map[string]string `json:"messages,omitempty"` // sentences shown to buyers, by refusal code
-	SKUs           []SKU             `json:"skus"`
+	// AutoRefund cancels payments that are refund due, once each.
+	AutoRefund bool `json:"auto_refund,omitempty"`
+	// Withhold keeps the units of an order that is cancelled in full from sale.
+	Withhold bool `json:"withhold,omitempty"`
+	// RefuseDeposits releases an order that is paid by a deposit to a virtual
+	// account; otherwise it is held until the deposit is due.
+	RefuseDeposits bool `json:"refuse_deposits,omitempty"`
+	// ReleaseUnproven releases a held order by time alone where payments cannot be
+	// looked up. A payment that was approved all the same has no unit then.
+	ReleaseUnproven bool `json:"release_unproven,omitempty"`
+	// Notify is the shop's URL that is told of each change of an order; empty for none.
+	Notify string `json:"notify,omitempty"`
+
+	SKUs []SKU `json:"skus"`
 }
 
 // Sale is one launch: its name, its run and its settings.
@@ -58,7 +72,8 @@ type Sale struct {
 func (s Settings) Equal(o Settings) bool {
 	return s.OpensAt.Equal(o.OpensAt) && s.ClosesAt.Equal(o.ClosesAt) && s.Hold == o.Hold &&
 		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && slices.Equal(s.Accept, o.Accept) &&
-		s.AmountOptional == o.AmountOptional && maps.Equal(s.Messages, o.Messages) &&
+		s.AmountOptional == o.AmountOptional && s.AutoRefund == o.AutoRefund && s.Withhold == o.Withhold &&
+		s.RefuseDeposits == o.RefuseDeposits && s.ReleaseUnproven == o.ReleaseUnproven && s.Notify == o.Notify && maps.Equal(s.Messages, o.Messages) &&
 		slices.EqualFunc(s.SKUs, o.SKUs, SKU.equal)
 }
 
@@ -93,6 +108,15 @@ func Versions() []string { return []string{"v1", "v2"} }
 // printable UTF-8.
 func ValidMessage(text string) bool {
 	return len(text) > 0 && len(text) <= MaxMessage && printable(text)
+}
+
+// CheckNotify says what is wrong with the URL of a shop that is told of changes.
+func CheckNotify(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(text) > MaxMessage || !printable(text) {
+		return fmt.Errorf("notify must be an http or https URL without a password, of at most %d bytes", MaxMessage)
+	}
+	return nil
 }
 
 // Units counts one SKU. After every script Total = Left + Held + Paid + Withheld.
@@ -148,6 +172,8 @@ func (s *Sale) Validate() error {
 		return fmt.Errorf("hold %s: must be between %s and %s", s.Hold, MinHold, MaxHold)
 	case s.PerBuyer < 0 || s.PerBuyer > MaxUnits:
 		return fmt.Errorf("per_buyer %d: must be between 0 (no limit) and %d", s.PerBuyer, MaxUnits)
+	case s.Notify != "" && CheckNotify(s.Notify) != nil:
+		return CheckNotify(s.Notify)
 	case len(s.SKUs) == 0 || len(s.SKUs) > MaxSKUs:
 		return fmt.Errorf("%d SKUs: a sale has 1 to %d", len(s.SKUs), MaxSKUs)
 	}

@@ -33,6 +33,9 @@ func TestASaleMustMakeSense(t *testing.T) {
 	f("stock 1000000001", func(s *Sale) { s.SKUs[0].Stock = MaxUnits + 1 })
 	f("price -1", func(s *Sale) { s.SKUs[0].Price = price(-1) })
 	f("accept", func(s *Sale) { s.Accept = []string{"v3"} })
+	for _, url := range []string{"shop", "ftp://shop", "http://", "http://a:b@shop", "http://shop#x", "http://shop/" + strings.Repeat("x", 500)} {
+		f("notify", func(s *Sale) { s.Notify = url })
+	}
 	f("accept", func(s *Sale) { s.Accept = []string{"v1", "v1"} })
 	f("no such refusal", func(s *Sale) { s.Messages = map[string]string{"sold": "x"} })
 	f("no such refusal", func(s *Sale) { s.Messages = map[string]string{"held": "x"} })
@@ -48,6 +51,11 @@ func TestEverySettingCountsInEqual(t *testing.T) {
 		"hold":      func(s *Settings) { s.Hold++ },
 		"per_buyer": func(s *Settings) { s.PerBuyer++ },
 		"paused":    func(s *Settings) { s.Paused = true },
+		"refunds":   func(s *Settings) { s.AutoRefund = true },
+		"restock":   func(s *Settings) { s.Withhold = true },
+		"deposits":  func(s *Settings) { s.RefuseDeposits = true },
+		"unproven":  func(s *Settings) { s.ReleaseUnproven = true },
+		"notify":    func(s *Settings) { s.Notify = "http://shop" },
 		"amounts":   func(s *Settings) { s.AmountOptional = true },
 		"accept":    func(s *Settings) { s.Accept = []string{"v2"} },
 		"messages":  func(s *Settings) { s.Messages = map[string]string{"sold_out": "x"} },

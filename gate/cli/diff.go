@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,6 +34,11 @@ func changes(old, new gate.Sale) []change {
 	compare("per_buyer", limit(old.PerBuyer), limit(new.PerBuyer))
 	compare("accept", versions(old.Accept), versions(new.Accept))
 	compare("amount_optional", strconv.FormatBool(old.AmountOptional), strconv.FormatBool(new.AmountOptional))
+	compare("auto_refund", strconv.FormatBool(old.AutoRefund), strconv.FormatBool(new.AutoRefund))
+	compare("restock", either(old.Withhold, "withhold", "return"), either(new.Withhold, "withhold", "return"))
+	compare("virtual_accounts", either(old.RefuseDeposits, "refuse", "hold"), either(new.RefuseDeposits, "refuse", "hold"))
+	compare("release_unproven", strconv.FormatBool(old.ReleaseUnproven), strconv.FormatBool(new.ReleaseUnproven))
+	compare("notify", cmp.Or(old.Notify, "nobody"), cmp.Or(new.Notify, "nobody"))
 	all = append(all, messageChanges(old.Messages, new.Messages)...)
 
 	was, is := bySKU(old.SKUs), bySKU(new.SKUs)
@@ -55,6 +61,13 @@ func changes(old, new gate.Sale) []change {
 		all = append(all, "skus: in another order")
 	}
 	return all
+}
+
+func either(is bool, yes, no string) string {
+	if is {
+		return yes
+	}
+	return no
 }
 
 func versions(accept []string) string {

@@ -109,6 +109,11 @@ func (r *reader) sale(v value, names lines) gate.Sale {
 		{"per_buyer", optional, func(v value) { s.PerBuyer = r.integer(v, 0, gate.MaxUnits) }},
 		{"accept", optional, func(v value) { s.Accept = r.versions(v) }},
 		{"amount_optional", optional, func(v value) { s.AmountOptional = r.boolean(v) }},
+		{"auto_refund", optional, func(v value) { s.AutoRefund = r.boolean(v) }},
+		{"restock", optional, func(v value) { s.Withhold = r.choice(v, "return", "withhold") == "withhold" }},
+		{"virtual_accounts", optional, func(v value) { s.RefuseDeposits = r.choice(v, "hold", "refuse") == "refuse" }},
+		{"release_unproven", optional, func(v value) { s.ReleaseUnproven = r.boolean(v) }},
+		{"notify", optional, func(v value) { s.Notify = r.url(v) }},
 		{"messages", optional, func(v value) { s.Messages = r.messages(v) }},
 		{"skus", required, func(v value) { s.SKUs = r.skus(v) }},
 	})
@@ -171,6 +176,26 @@ func (r *reader) messages(v value) map[string]string {
 	}
 	r.mapping(v, fields)
 	return messages
+}
+
+// choice reads one of two words.
+func (r *reader) choice(v value, usual, other string) string {
+	want := usual + " or " + other
+	text, ok := r.text(v, want)
+	if ok && text != usual && text != other {
+		r.wrong(v, want)
+	}
+	return text
+}
+
+func (r *reader) url(v value) string {
+	text, ok := r.text(v, "a URL in quotes")
+	if ok {
+		if err := gate.CheckNotify(text); err != nil {
+			r.fault(v, "%v", err)
+		}
+	}
+	return text
 }
 
 func (r *reader) hold(v value) time.Duration {

@@ -79,6 +79,11 @@ func same(t *rapid.T, what string, got, want any) {
 func recount(orders map[string]gate.Order) (counts gate.OrderCounts) {
 	for _, o := range orders {
 		counts.Add(o.State, 1)
+		for _, a := range o.Attempts {
+			if a.State == gate.AttemptRefundDue {
+				counts.Refunds++
+			}
+		}
 	}
 	return counts
 }

@@ -84,7 +84,11 @@ func (s *Store) Story(ctx context.Context, sale, id string, progress func(read i
 // streams, which returns maps: an entry's fields have an order, and an order of
 // the sale may be named like one of them.
 func (s *Store) entries(ctx context.Context, command, key, start, end string) ([]*gate.Entry, error) {
-	reply, err := s.client.Do(ctx, command, key, start, end, "COUNT", ledgerPage).Slice()
+	return parsePage(s.client.Do(ctx, command, key, start, end, "COUNT", ledgerPage))
+}
+
+func parsePage(answer *redis.Cmd) ([]*gate.Entry, error) {
+	reply, err := answer.Slice()
 	if err != nil {
 		return nil, fmt.Errorf("ask Redis for entries: %w", err)
 	}

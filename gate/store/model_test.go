@@ -193,6 +193,14 @@ func (m *model) configure(next gate.Settings) bool {
 	return true
 }
 
+// hasStock reports whether every line could be taken.
+func (m *model) hasStock(lines []gate.Line) bool {
+	return !slices.ContainsFunc(lines, func(l gate.Line) bool {
+		u, known := m.units[l.SKU]
+		return !known || u.Left < l.Quantity
+	})
+}
+
 // settle does what a look-up at PortOne leads to: it moves an order on from
 // where it stands. It reports whether there is such a step.
 func (m *model) settle(id string, to gate.OrderState) bool {
@@ -212,6 +220,9 @@ func (m *model) settle(id string, to gate.OrderState) bool {
 	case o.State == gate.OrderPaid && to == gate.OrderWithheld:
 		m.move(o.Lines, func(u *gate.Units, n int64) { u.Paid, u.Withheld = u.Paid-n, u.Withheld+n })
 		last.State = gate.AttemptRefunded
+	case o.State == gate.OrderReleased && to == gate.OrderPaid:
+		m.move(o.Lines, func(u *gate.Units, n int64) { u.Left, u.Paid = u.Left-n, u.Paid+n })
+		last.State = gate.AttemptPaid
 	case o.State == gate.OrderReleased && to == gate.OrderRefundDue:
 		last.State = gate.AttemptRefundDue
 	default:

@@ -9,11 +9,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
 	"github.com/flashgate/flashgate/gate"
@@ -239,42 +237,45 @@ func (x *exercise) restart(t *rapid.T) {
 	x.model.restart(sale)
 }
 
-// settle stands in for the look-up of payments: it writes what that would.
+// settle moves an order on, as a look-up would: sometimes on the ground of what
+// the order was before its newest change, which must change nothing.
 func (x *exercise) settle(t *rapid.T) {
 	if len(x.model.orders) == 0 {
 		t.Skip()
 	}
 	id := rapid.SampledFrom(slices.Sorted(maps.Keys(x.model.orders))).Draw(t, "order")
-	if !x.model.settle(id, rapid.SampledFrom([]gate.OrderState("RPRPFWD")).Draw(t, "to")) {
+	before := x.model.orders[id]
+	if rapid.IntRange(0, 4).Draw(t, "late") == 0 {
+		stale := before
+		stale.Revision--
+		x.move(t, gate.Move{Before: stale, After: &before}, gate.MovedLate)
+		return
+	}
+	to := rapid.SampledFrom([]gate.OrderState("RPRPFWD")).Draw(t, "to")
+	want := gate.MovedOn
+	if before.State == gate.OrderReleased && to == gate.OrderPaid && !x.model.hasStock(before.Lines) {
+		to, want = gate.OrderRefundDue, gate.MovedOtherwise
+	}
+	if !x.model.settle(id, to) {
 		t.Skip()
 	}
-	o, seq, at := x.model.orders[id], x.model.seq, x.model.latest
-	var counters []string
-	k := keysOf(saleName)
-	_, err := x.store.client.TxPipelined(x.ctx, func(p redis.Pipeliner) error {
-		counts := recount(x.model.orders)
-		orders := fmt.Sprintf("%d,%d,%d,%d,%d,%d", counts.Asking, counts.Held, counts.Paid, counts.Released, counts.RefundDue, counts.Refunded)
-		for _, l := range o.Lines {
-			u, known := x.model.units[l.SKU]
-			if !known {
-				continue // a SKU that is gone can still be that of a released order
-			}
-			value := fmt.Sprintf("%d,%d,%d,%d,%d", u.Total, u.Left, u.Held, u.Paid, u.Withheld)
-			counters = append(counters, l.SKU+":"+value)
-			p.HSet(x.ctx, k.sale, "sku:"+l.SKU, value)
-		}
-		head := strings.Join([]string{"1", "1", strconv.FormatInt(at, 10), "settle", "test"}, fieldSep)
-		p.Do(x.ctx, "XADD", k.ledger, fmt.Sprintf("%d-0", seq), "e", head, "c", strings.Join(counters, ";"), "o", orders, "s", "", id, spell(o))
-		p.HSet(x.ctx, k.sale, "seq", seq, "time", at, "orders", orders)
-		p.HSet(x.ctx, k.orders, id, spell(o))
-		if units := x.model.bought(o.Buyer); o.Buyer != "" && units > 0 {
-			p.HSet(x.ctx, k.buyers, o.Buyer, units)
-		} else if o.Buyer != "" {
-			p.HDel(x.ctx, k.buyers, o.Buyer)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	after := x.model.orders[id]
+	move := gate.Move{Before: before, After: &after, Look: time.Duration(rapid.IntRange(0, 2).Draw(t, "look")) * time.Second}
+	if want == gate.MovedOtherwise {
+		paid := after
+		paid.State, paid.Attempts = gate.OrderPaid, slices.Clone(after.Attempts)
+		paid.Attempts[len(paid.Attempts)-1].State = gate.AttemptPaid
+		move.After, move.Otherwise = &paid, &after
+	}
+	x.move(t, move, want)
+	if rapid.Bool().Draw(t, "again") { // a reply was lost
+		x.move(t, move, gate.MovedLate)
+	}
+}
+
+func (x *exercise) move(t *rapid.T, move gate.Move, want gate.Moved) {
+	moved, err := x.store.Settle(x.ctx, saleName, "settle", []gate.Move{move}, nil)
+	if err != nil || len(moved) != 1 || moved[0] != want {
+		t.Fatalf("%+v: %q, %v, want %q", move, moved, err, want)
 	}
 }

@@ -40,6 +40,43 @@ func appendHold(b []byte, c *gate.Confirm) []byte {
 	return append(b, fieldSep...)
 }
 
+// appendRecord appends a whole record, spelled as the scripts spell it.
+func appendRecord(b []byte, o *gate.Order) []byte {
+	amount := func(a gate.Amount) {
+		if a.Known {
+			b = strconv.AppendInt(b, a.Value, 10)
+		}
+		b = append(b, fieldSep...)
+	}
+	instant := func(t time.Time) {
+		if !t.IsZero() {
+			b = strconv.AppendInt(b, t.UnixMilli(), 10)
+		}
+	}
+	b = append(b, recordVersion, byte(o.State))
+	b = append(b, fieldSep...)
+	b = strconv.AppendInt(b, o.Revision, 10)
+	b = append(append(b, fieldSep...), o.Buyer...)
+	b = append(b, fieldSep...)
+	b = append(appendLines(b, o.Lines), fieldSep...)
+	amount(o.Amount)
+	amount(o.Balance)
+	for i, a := range o.Attempts {
+		if i > 0 {
+			b = append(b, attemptSep...)
+		}
+		b = append(b, byte(a.State), '0'+a.Version)
+		b = append(b, a.ID...)
+	}
+	b = append(b, fieldSep...)
+	instant(o.Taken)
+	b = append(b, fieldSep...)
+	instant(o.Deadline)
+	b = append(b, fieldSep...)
+	instant(o.Settled)
+	return b
+}
+
 func appendLines(b []byte, lines []gate.Line) []byte {
 	for i, l := range lines {
 		if i > 0 {

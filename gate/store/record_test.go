@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -257,26 +256,4 @@ func FuzzParseEntry(f *testing.F) {
 	})
 }
 
-// spell writes an order as parseRecord reads it.
-func spell(o gate.Order) string {
-	ms := func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return strconv.FormatInt(t.UnixMilli(), 10)
-	}
-	amount := func(a gate.Amount) string {
-		if !a.Known {
-			return ""
-		}
-		return strconv.FormatInt(a.Value, 10)
-	}
-	attempts := make([]string, len(o.Attempts))
-	for i, a := range o.Attempts {
-		attempts[i] = string([]byte{byte(a.State), '0' + a.Version}) + a.ID
-	}
-	return strings.Join([]string{
-		"1" + string([]byte{byte(o.State)}), strconv.FormatInt(o.Revision, 10), o.Buyer, string(appendLines(nil, o.Lines)),
-		amount(o.Amount), amount(o.Balance), strings.Join(attempts, attemptSep), ms(o.Taken), ms(o.Deadline), ms(o.Settled),
-	}, fieldSep)
-}
+func spell(o gate.Order) string { return string(appendRecord(nil, &o)) }

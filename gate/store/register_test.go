@@ -402,6 +402,7 @@ func TestEverySettingIsKept(t *testing.T) {
 		sale := marathon(1, gate.SKU{Name: "full", Stock: 10, Price: &price}, gate.SKU{Name: "half", Stock: 0})
 		sale.Paused, sale.PerBuyer = true, 2
 		sale.Accept, sale.AmountOptional = []string{"v2", "v1"}, true
+		sale.AutoRefund, sale.Withhold, sale.RefuseDeposits, sale.ReleaseUnproven, sale.Notify = true, true, true, true, "https://shop"
 		sale.Messages = map[string]string{"sold_out": "마감되었습니다. <b>"}
 		mustApply(t, s, sale, gate.Created)
 		if got := read(t, s); !got.Settings.Equal(sale.Settings) {

@@ -14,15 +14,20 @@ import (
 
 // settingsJSON is the stored form. Times are milliseconds.
 type settingsJSON struct {
-	OpensAt        int64             `json:"opens_ms"`
-	ClosesAt       int64             `json:"closes_ms"`
-	Hold           int64             `json:"hold_ms"`
-	PerBuyer       int64             `json:"per_buyer"`
-	Paused         bool              `json:"paused"`
-	Accept         []string          `json:"accept,omitempty"`
-	AmountOptional bool              `json:"amount_optional,omitempty"`
-	Messages       map[string]string `json:"messages,omitempty"`
-	SKUs           []gate.SKU        `json:"skus"`
+	OpensAt         int64             `json:"opens_ms"`
+	ClosesAt        int64             `json:"closes_ms"`
+	Hold            int64             `json:"hold_ms"`
+	PerBuyer        int64             `json:"per_buyer"`
+	Paused          bool              `json:"paused"`
+	Accept          []string          `json:"accept,omitempty"`
+	AmountOptional  bool              `json:"amount_optional,omitempty"`
+	Messages        map[string]string `json:"messages,omitempty"`
+	AutoRefund      bool              `json:"auto_refund,omitempty"`
+	Withhold        bool              `json:"withhold,omitempty"`
+	RefuseDeposits  bool              `json:"refuse_deposits,omitempty"`
+	ReleaseUnproven bool              `json:"release_unproven,omitempty"`
+	Notify          string            `json:"notify,omitempty"`
+	SKUs            []gate.SKU        `json:"skus"`
 }
 
 // settingsArgs are the arguments that create and configure share: what scripts
@@ -31,7 +36,8 @@ func settingsArgs(s *gate.Settings) ([]any, error) {
 	text, err := json.Marshal(settingsJSON{
 		OpensAt: s.OpensAt.UnixMilli(), ClosesAt: s.ClosesAt.UnixMilli(), Hold: s.Hold.Milliseconds(),
 		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, AmountOptional: s.AmountOptional,
-		Messages: s.Messages, SKUs: s.SKUs,
+		AutoRefund: s.AutoRefund, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
+		Notify: s.Notify, Messages: s.Messages, SKUs: s.SKUs,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write the settings down: %w", err)
@@ -62,7 +68,8 @@ func (p *parser) settings(text string) gate.Settings {
 		OpensAt: time.UnixMilli(s.OpensAt), ClosesAt: time.UnixMilli(s.ClosesAt),
 		Hold:     time.Duration(s.Hold) * time.Millisecond,
 		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, AmountOptional: s.AmountOptional,
-		Messages: s.Messages, SKUs: s.SKUs,
+		AutoRefund: s.AutoRefund, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
+		Notify: s.Notify, Messages: s.Messages, SKUs: s.SKUs,
 	}
 }
 

@@ -30,23 +30,36 @@ type saleView struct {
 
 // saleForm is a sale in the form of a sale file.
 type saleForm struct {
-	Name           string            `json:"name"`
-	Run            int64             `json:"run"`
-	OpensAt        time.Time         `json:"opens_at"`
-	ClosesAt       time.Time         `json:"closes_at"`
-	Hold           string            `json:"hold"`
-	PerBuyer       int64             `json:"per_buyer,omitempty"`
-	Accept         []string          `json:"accept,omitempty"`
-	AmountOptional bool              `json:"amount_optional,omitempty"`
-	Messages       map[string]string `json:"messages,omitempty"`
-	SKUs           []gate.SKU        `json:"skus"`
+	Name            string            `json:"name"`
+	Run             int64             `json:"run"`
+	OpensAt         time.Time         `json:"opens_at"`
+	ClosesAt        time.Time         `json:"closes_at"`
+	Hold            string            `json:"hold"`
+	PerBuyer        int64             `json:"per_buyer,omitempty"`
+	Accept          []string          `json:"accept,omitempty"`
+	AmountOptional  bool              `json:"amount_optional,omitempty"`
+	AutoRefund      bool              `json:"auto_refund,omitempty"`
+	Restock         string            `json:"restock,omitempty"`
+	VirtualAccounts string            `json:"virtual_accounts,omitempty"`
+	ReleaseUnproven bool              `json:"release_unproven,omitempty"`
+	Notify          string            `json:"notify,omitempty"`
+	Messages        map[string]string `json:"messages,omitempty"`
+	SKUs            []gate.SKU        `json:"skus"`
 }
 
 func formOf(s *gate.Sale) saleForm {
-	return saleForm{
+	form := saleForm{
 		Name: s.Name, Run: s.Run, OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, Hold: s.Hold.String(), PerBuyer: s.PerBuyer,
-		Accept: s.Accept, AmountOptional: s.AmountOptional, Messages: s.Messages, SKUs: s.SKUs,
+		Accept: s.Accept, AmountOptional: s.AmountOptional, AutoRefund: s.AutoRefund, ReleaseUnproven: s.ReleaseUnproven, Notify: s.Notify,
+		Messages: s.Messages, SKUs: s.SKUs,
 	}
+	if s.Withhold {
+		form.Restock = "withhold"
+	}
+	if s.RefuseDeposits {
+		form.VirtualAccounts = "refuse"
+	}
+	return form
 }
 
 func (a *Admin) list(w http.ResponseWriter, r *http.Request, _ string) {

@@ -1,0 +1,34 @@
+package gate
+
+import "time"
+
+// Move takes one order from what it was when it was looked up to what came of
+// the look-up. A store makes it only if the order is still what it was.
+type Move struct {
+	Before    Order
+	After     *Order // nil changes nothing but Look
+	Otherwise *Order // instead of After, where that needs stock and there is too little; nil changes nothing then
+
+	// Look is how long it is until the order is looked at again; 0 is never.
+	Look time.Duration
+}
+
+// Moved tells what became of a Move.
+type Moved byte
+
+// The outcomes of a Move.
+const (
+	MovedOn        Moved = 'D' // the order is After
+	MovedOtherwise Moved = 'O' // the order is Otherwise
+	MovedNot       Moved = 'N' // there was too little stock for After
+	MovedNothing   Moved = '=' // nothing was to be changed
+	MovedLate      Moved = '-' // somebody else has changed the order since, or it is gone; it is looked at again now
+)
+
+// Due is what a gate has claimed of the orders of a sale that are to be looked at.
+type Due struct {
+	Now     time.Time // the store's clock
+	Entries []int64   // ledger entries whose orders are due
+	Orders  []string  // orders that are due by themselves
+	Sweep   bool      // held orders that nobody looks at are to be searched for
+}

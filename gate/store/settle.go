@@ -1,0 +1,243 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/luascripts"
+)
+
+// Members of a sale's due are written as the scripts write them.
+const (
+	entryMember = "seq:"
+	orderMember = "o:"
+	sweepMember = "sweep"
+)
+
+const (
+	// sweepEvery is how often held orders are searched for that nobody looks at.
+	sweepEvery = time.Minute
+	// sweepPage is how many orders a sweep reads at once.
+	sweepPage = 500
+)
+
+// Claim takes what is due of a sale, at most the given number of members, for as
+// long as the lease lasts: then another gate may take it.
+func (s *Store) Claim(ctx context.Context, sale string, most int, lease time.Duration) (gate.Due, error) {
+	k := keysOf(sale)
+	reply, err := s.run(ctx, luascripts.Claim, []string{k.sale, k.due}, s.now(), lease.Milliseconds(), most, sweepEvery.Milliseconds())
+	if err != nil {
+		return gate.Due{}, err
+	}
+	due := gate.Due{Now: time.UnixMilli(number(reply, 0))}
+	for _, member := range reply[1:] {
+		text := fmt.Sprint(member)
+		if id, ok := strings.CutPrefix(text, orderMember); ok {
+			due.Orders = append(due.Orders, id)
+			continue
+		}
+		if text == sweepMember {
+			due.Sweep = true
+			continue
+		}
+		seq, err := strconv.ParseInt(strings.TrimPrefix(text, entryMember), 10, 64)
+		if err != nil {
+			return gate.Due{}, fmt.Errorf("due of sale %s has the unknown member %q", sale, text)
+		}
+		due.Entries = append(due.Entries, seq)
+	}
+	return due, nil
+}
+
+// Changed returns the ids of the orders that ledger entries changed, each once.
+// An entry that is gone, with a run that is over, has none.
+func (s *Store) Changed(ctx context.Context, sale string, entries []int64) ([]string, error) {
+	if len(entries) == 0 {
+		return nil, nil
+	}
+	pipe := s.client.Pipeline()
+	replies := make([]*redis.Cmd, len(entries))
+	for i, seq := range entries {
+		id := fmt.Sprintf("%d-0", seq)
+		replies[i] = pipe.Do(ctx, "XRANGE", keysOf(sale).ledger, id, id)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("read %d ledger entries of sale %s: %w", len(entries), sale, err)
+	}
+	var ids []string
+	seen := map[string]bool{}
+	for _, reply := range replies {
+		page, err := parsePage(reply)
+		if err != nil {
+			return nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err)
+		}
+		for _, e := range page {
+			for _, o := range e.Orders {
+				if !seen[o.ID] {
+					seen[o.ID] = true
+					ids = append(ids, o.ID)
+				}
+			}
+		}
+	}
+	return ids, nil
+}
+
+// Orders reads orders. Those that the sale does not have are left out.
+func (s *Store) Orders(ctx context.Context, sale string, ids []string) ([]gate.Order, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	records, err := s.client.HMGet(ctx, keysOf(sale).orders, ids...).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read %d orders of sale %s: %w", len(ids), sale, err)
+	}
+	orders := make([]gate.Order, 0, len(ids))
+	for i, record := range records {
+		text, ok := record.(string)
+		if !ok {
+			continue
+		}
+		o, err := parseRecord(ids[i], text)
+		if err != nil {
+			return nil, err
+		}
+		orders = append(orders, o)
+	}
+	return orders, nil
+}
+
+// Settle makes moves of orders, each of its own order, in one script call. Kind
+// goes into the ledger. The ledger entries in done need not be looked at again.
+// It returns gate.ErrNoSale where the sale is gone.
+func (s *Store) Settle(ctx context.Context, sale, kind string, moves []gate.Move, done []int64) ([]gate.Moved, error) {
+	args := make([]any, 0, 4+5*len(moves)+len(done))
+	args = append(args, s.now(), s.opt.Who, kind, len(moves))
+	for i := range moves {
+		m := &moves[i]
+		look := ""
+		if m.Look > 0 {
+			look = strconv.FormatInt(max(m.Look.Milliseconds(), 1), 10)
+		}
+		args = append(args, m.Before.ID, string(appendRecord(nil, &m.Before)), unsettled(m.After), unsettled(m.Otherwise), look)
+	}
+	for _, seq := range done {
+		args = append(args, entryMember+strconv.FormatInt(seq, 10))
+	}
+	reply, err := s.run(ctx, luascripts.Settle, keysOf(sale).deciding(), args...)
+	if err != nil {
+		return nil, err
+	}
+	said := word(reply)
+	if len(reply) == 1 {
+		return nil, gate.ErrNoSale
+	}
+	if len(said) != len(moves) {
+		return nil, unknownReply(luascripts.Settle, reply)
+	}
+	return []gate.Moved(said), nil
+}
+
+// unsettled is an order's record without its settled time, which the script
+// adds; empty where there is no order.
+func unsettled(o *gate.Order) string {
+	if o == nil {
+		return ""
+	}
+	without := *o
+	without.Settled = time.Time{}
+	return string(appendRecord(nil, &without))
+}
+
+// Hasten has an order looked at now, and reports whether the sale has it.
+func (s *Store) Hasten(ctx context.Context, sale, id string) (bool, error) {
+	k := keysOf(sale)
+	known, err := s.client.HExists(ctx, k.orders, id).Result()
+	if err != nil {
+		return false, fmt.Errorf("look for order %q of sale %s: %w", id, sale, err)
+	}
+	if !known {
+		return false, nil
+	}
+	if err := s.client.ZAdd(ctx, k.due, redis.Z{Score: 0, Member: orderMember + id}).Err(); err != nil {
+		return false, fmt.Errorf("have order %q of sale %s looked at: %w", id, sale, err)
+	}
+	return true, nil
+}
+
+// Sweep has every held order looked at whose deadline is before the given time
+// and that nobody would look at, and returns how many those were.
+func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (int, error) {
+	found := 0
+	err := s.eachOrder(ctx, sale, func(page []gate.Order) error {
+		pipe := s.client.Pipeline()
+		var added []*redis.IntCmd
+		for _, o := range page {
+			if (o.State == gate.OrderHeld || o.State == gate.OrderAsking) && o.Deadline.Before(before) {
+				added = append(added, pipe.ZAddNX(ctx, keysOf(sale).due, redis.Z{Score: 0, Member: orderMember + o.ID}))
+			}
+		}
+		if len(added) == 0 {
+			return nil
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return fmt.Errorf("have %d orders looked at: %w", len(added), err)
+		}
+		for _, a := range added {
+			found += int(a.Val())
+		}
+		return nil
+	})
+	if err != nil {
+		return found, fmt.Errorf("sweep sale %s: %w", sale, err)
+	}
+	return found, nil
+}
+
+// eachOrder reads all orders of a sale, page by page. One that changes meanwhile
+// may come twice.
+func (s *Store) eachOrder(ctx context.Context, sale string, do func(page []gate.Order) error) error {
+	for cursor := uint64(0); ; {
+		fields, next, err := s.client.HScan(ctx, keysOf(sale).orders, cursor, "", sweepPage).Result()
+		if err != nil {
+			return fmt.Errorf("read the orders of sale %s: %w", sale, err)
+		}
+		page := make([]gate.Order, 0, len(fields)/2)
+		for i := 0; i+1 < len(fields); i += 2 {
+			o, err := parseRecord(fields[i], fields[i+1])
+			if err != nil {
+				return err
+			}
+			page = append(page, o)
+		}
+		if err := do(page); err != nil {
+			return err
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+// RefundsDue returns the orders of a sale with an attempt that is to be
+// refunded, read from all orders.
+func (s *Store) RefundsDue(ctx context.Context, sale string) ([]gate.Order, error) {
+	var due []gate.Order
+	seen := map[string]bool{}
+	err := s.eachOrder(ctx, sale, func(page []gate.Order) error {
+		for _, o := range page {
+			if o.RefundDue() && !seen[o.ID] {
+				seen[o.ID] = true
+				due = append(due, o)
+			}
+		}
+		return nil
+	})
+	return due, err
+}
