@@ -1,7 +1,8 @@
 // Package portone knows all of PortOne's field names: it decodes the calls of
-// the confirm process and words the answers to them.
+// the confirm process and words the answers to them, decodes webhooks, and looks
+// payments up and cancels them through both of PortOne's REST APIs.
 //
-// Bodies are read by a scanner of its own, because what is bought hangs on
+// Bodies of calls that come in are read by a scanner of its own, because what is bought hangs on
 // them: it holds to RFC 8259 to the letter, sees members that are given twice,
 // never rounds a number, bounds nesting, and allocates nothing, also when it
 // refuses.
@@ -70,25 +71,33 @@ var shapes = [...]shape{
 func Decode(c *gate.Confirm, contentType, body []byte) (Version, gate.Verdict) {
 	c.Order, c.Attempt, c.Amount = c.Order[:0], c.Attempt[:0], gate.Amount{}
 	var m message
-	mediaType, _, _ := bytes.Cut(contentType, []byte(";"))
-	mediaType = bytes.TrimSpace(mediaType)
-	switch {
-	case bytes.EqualFold(mediaType, []byte("application/json")):
-		if want := m.readJSON(body); want != "" {
-			return 0, gate.Malformed("body", want)
-		}
-	case bytes.EqualFold(mediaType, []byte("application/x-www-form-urlencoded")):
-		m.readForm(body)
-	default:
-		return 0, gate.Malformed("Content-Type", contentTypeWant)
+	if v := m.read(contentType, body, inObject, inForm); v.Code != gate.Held {
+		return 0, v
 	}
 	return m.decode(c)
 }
 
-func (m *message) decode(c *gate.Confirm) (Version, gate.Verdict) {
-	if m.repeated != unknown {
-		return 0, gate.Malformed(m.repeated.String(), onceWant)
+// read takes a body apart by its content type.
+func (m *message) read(contentType, body []byte, object, form scope) gate.Verdict {
+	mediaType, _, _ := bytes.Cut(contentType, []byte(";"))
+	mediaType = bytes.TrimSpace(mediaType)
+	switch {
+	case bytes.EqualFold(mediaType, []byte("application/json")):
+		if want := m.readJSON(body, object); want != "" {
+			return gate.Malformed("body", want)
+		}
+	case bytes.EqualFold(mediaType, []byte("application/x-www-form-urlencoded")):
+		m.readForm(body, form)
+	default:
+		return gate.Malformed("Content-Type", contentTypeWant)
 	}
+	if m.repeated != unknown {
+		return gate.Malformed(m.repeated.String(), onceWant)
+	}
+	return gate.Verdict{}
+}
+
+func (m *message) decode(c *gate.Confirm) (Version, gate.Verdict) {
 	var found *shape
 	for i := range shapes {
 		if !m.touches(&shapes[i]) {

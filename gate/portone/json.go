@@ -13,14 +13,14 @@ type scanner struct {
 	want string // what is wrong with the document; empty while nothing is
 }
 
-// readJSON takes apart a body of application/json. It returns what the body
-// must be, or nothing where it is that.
-func (m *message) readJSON(body []byte) string {
+// readJSON takes apart a body of application/json whose outermost names are known
+// in the scope. It returns what the body must be, or nothing where it is that.
+func (m *message) readJSON(body []byte, in scope) string {
 	s := scanner{b: body}
 	if s.peek() != '{' {
 		return jsonWant
 	}
-	s.object(m, inObject, 1)
+	s.object(m, in, 1)
 	if s.peek(); s.at < len(s.b) {
 		s.fail(jsonWant)
 	}

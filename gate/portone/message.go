@@ -8,7 +8,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// field is a field of a confirm call that matters.
+// field is a field of a confirm call or a webhook that matters.
 type field uint8
 
 const (
@@ -25,6 +25,7 @@ const (
 	dataPaymentID
 	dataTransactionID
 	dataTotalAmount
+	status // of webhooks only
 	fields // how many there are
 )
 
@@ -33,6 +34,7 @@ var fieldNames = [fields]string{
 	paymentID: "payment_id", txID: "tx_id", totalAmount: "total_amount",
 	kind: "type", timestamp: "timestamp", data: "data",
 	dataPaymentID: "data.paymentId", dataTransactionID: "data.transactionId", dataTotalAmount: "data.totalAmount",
+	status: "status",
 }
 
 // String returns the field's name as PortOne spells it.
@@ -46,6 +48,8 @@ const (
 	inForm
 	inObject
 	inData
+	inWebhookForm
+	inWebhook
 )
 
 // find returns the field that has the given name in the scope.
@@ -84,7 +88,10 @@ func (s scope) find(name value) field {
 	case "total_amount":
 		return totalAmount
 	}
-	if s == inForm {
+	if s >= inWebhookForm && string(text) == "status" {
+		return status
+	}
+	if s == inForm || s == inWebhookForm {
 		return unknown
 	}
 	switch string(text) {
@@ -206,13 +213,14 @@ func unhex(c byte) (byte, bool) {
 	return 0, false
 }
 
-// readForm takes apart a body of application/x-www-form-urlencoded.
-func (m *message) readForm(body []byte) {
+// readForm takes apart a body of application/x-www-form-urlencoded whose names
+// are known in the scope.
+func (m *message) readForm(body []byte, in scope) {
 	for more := true; more; {
 		var pair []byte
 		pair, body, more = bytes.Cut(body, []byte("&"))
 		name, raw, _ := bytes.Cut(pair, []byte("="))
-		m.note(inForm.find(value{formText, name}), value{formText, raw})
+		m.note(in.find(value{formText, name}), value{formText, raw})
 	}
 }
 

@@ -1,0 +1,53 @@
+package gate
+
+import "time"
+
+// PaymentState says where one attempt to pay stands at the payment service. The
+// zero value is no state.
+type PaymentState uint8
+
+// The states of a payment.
+const (
+	PaymentReady         PaymentState = iota + 1 // begun, nothing has come of it yet
+	PaymentDeposit                               // a virtual account waits for its deposit
+	PaymentPending                               // the payment service itself waits for the outcome
+	PaymentPaid                                  // all of the amount was charged
+	PaymentPartCancelled                         // charged, and a part of it given back
+	PaymentCancelled                             // all of it given back, or never charged
+	PaymentFailed
+)
+
+// String returns the state's name in output, such as "part_cancelled".
+func (s PaymentState) String() string {
+	switch s {
+	case PaymentReady:
+		return "ready"
+	case PaymentDeposit:
+		return "deposit"
+	case PaymentPending:
+		return "pending"
+	case PaymentPaid:
+		return "paid"
+	case PaymentPartCancelled:
+		return "part_cancelled"
+	case PaymentCancelled:
+		return "cancelled"
+	case PaymentFailed:
+		return "failed"
+	}
+	return "unknown"
+}
+
+// Payment is one attempt to pay an order, as a look-up at the payment service
+// found it. Its order is the one that the service has for the attempt, which
+// need not be the one that was asked about.
+type Payment struct {
+	Order, Attempt string
+	Version        uint8 // 1 or 2: which of PortOne's APIs knows it
+	State          PaymentState
+	Amount         int64     // of the whole payment, in the currency's unit; charged only if it was paid
+	Balance        int64     // what of it is charged and not given back
+	Currency       string    // such as "KRW"
+	Live           bool      // it went through a channel that moves money; false where nothing says so
+	DepositBy      time.Time // until when a deposit may come; zero if unknown or none
+}

@@ -1,0 +1,232 @@
+package portone
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+const (
+	v1Bulk     = 100 // attempts that one call may name
+	v1Page     = 1000
+	v1MaxPages = 10
+	maxImpUID  = 32
+)
+
+// v1 makes the calls of PortOne's V1 API.
+type v1 struct {
+	*api
+	atOnce int
+	warn   func(msg string, args ...any)
+}
+
+func newV1(a *api, opt Options) *v1 {
+	a.signer = newTokens(a, opt.V1, opt.Now)
+	a.open = openV1
+	return &v1{api: a, atOnce: opt.Concurrency, warn: opt.Log.Warn}
+}
+
+// openV1 opens the envelope that every answer of V1 comes in.
+func openV1(status int, body []byte) (json.RawMessage, error) {
+	var envelope struct {
+		Code     *int64          `json:"code"`
+		Message  string          `json:"message"`
+		Response json.RawMessage `json:"response"`
+	}
+	if err := json.Unmarshal(body, &envelope); err != nil || envelope.Code == nil {
+		if status >= http.StatusMultipleChoices {
+			return nil, &Error{Status: status}
+		}
+		return nil, fmt.Errorf("PortOne answered %d with what is no answer of V1", status)
+	}
+	switch {
+	case status == http.StatusOK && *envelope.Code == 0:
+		return envelope.Response, nil
+	case status == http.StatusMultiStatus: // some of what was asked for is not known
+		return envelope.Response, nil
+	}
+	return nil, &Error{
+		Status:  status,
+		Code:    strconv.FormatInt(*envelope.Code, 10),
+		Message: envelope.Message,
+		absent:  status == http.StatusNotFound && *envelope.Code != 0,
+	}
+}
+
+// found is one payment of an answer, or why it cannot be read.
+type found struct {
+	payment gate.Payment
+	err     error
+}
+
+// payments returns those of the given attempts that PortOne knows, test payments
+// not for sure. There may be up to v1Bulk attempts, all plain.
+func (v *v1) payments(ctx context.Context, attempts []string) (map[string]found, error) {
+	query := url.Values{"imp_uid[]": attempts, "include_sandbox": {"true"}}
+	answer, err := v.read(ctx, call{name: "payments", method: http.MethodGet, path: "/payments?" + query.Encode()})
+	if notFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(answer, &items); err != nil {
+		return nil, fmt.Errorf("payments of PortOne v1: %w", err)
+	}
+	known := make(map[string]found, len(items))
+	for _, item := range items {
+		attempt, f := readV1(item)
+		known[attempt] = f
+	}
+	return known, nil
+}
+
+// payment returns the payment of an attempt, also one of a test channel.
+func (v *v1) payment(ctx context.Context, attempt string) (gate.Payment, error) {
+	id, err := segment(attempt)
+	if err != nil {
+		return gate.Payment{}, err
+	}
+	answer, err := v.read(ctx, call{name: "payment", method: http.MethodGet, path: "/payments/" + id + "?include_sandbox=true"})
+	if err != nil {
+		return gate.Payment{}, err
+	}
+	_, f := readV1(answer)
+	return f.payment, f.err
+}
+
+// order returns every payment of an order, test payments among them; none where
+// PortOne does not know it.
+func (v *v1) order(ctx context.Context, order string) ([]gate.Payment, error) {
+	id, err := segment(order)
+	if err != nil {
+		return nil, err
+	}
+	var payments []gate.Payment
+	seen := map[string]bool{}
+	for page := 1; page != 0; {
+		if page > v1MaxPages {
+			return nil, fmt.Errorf("the order has more than %d payments", v1MaxPages*v1Page)
+		}
+		answer, err := v.read(ctx, call{
+			name: "order", method: http.MethodGet,
+			path: fmt.Sprintf("/payments/findAll/%s/?page=%d&limit=%d&sorting=-started", id, page, v1Page),
+		})
+		if notFound(err) {
+			return payments, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var list struct {
+			Next *int              `json:"next"`
+			List []json.RawMessage `json:"list"`
+		}
+		if err := json.Unmarshal(answer, &list); err != nil {
+			return nil, fmt.Errorf("order of PortOne v1: %w", err)
+		}
+		if list.Next == nil || *list.Next != 0 && *list.Next <= page {
+			return nil, errors.New("order of PortOne v1: the answer does not say which page is next")
+		}
+		for _, item := range list.List {
+			attempt, f := readV1(item)
+			if f.err != nil {
+				return nil, f.err
+			}
+			if !seen[attempt] { // a new attempt moves the others on to the next page
+				seen[attempt] = true
+				payments = append(payments, f.payment)
+			}
+		}
+		page = *list.Next
+	}
+	return payments, nil
+}
+
+// plain reports whether an attempt may be one of V1's. Any other was invented,
+// and is not worth a call, nor a place in one that asks for others too.
+func plain(attempt string) bool {
+	return attempt != "" && len(attempt) <= maxImpUID && wordLike(attempt)
+}
+
+// v1Payment is what matters of a payment: nothing of it is about the buyer.
+type v1Payment struct {
+	ImpUID        string `json:"imp_uid"`
+	MerchantUID   string `json:"merchant_uid"`
+	Status        string `json:"status"`
+	Amount        *money `json:"amount"`
+	CancelAmount  *money `json:"cancel_amount"`
+	Currency      string `json:"currency"`
+	Sandbox       *bool  `json:"sandbox"`
+	VbankDate     int64  `json:"vbank_date"`      // unix seconds
+	VbankIssuedAt int64  `json:"vbank_issued_at"` // unix seconds
+}
+
+// readV1 reads one payment. The attempt is empty where not even that can be read.
+func readV1(item json.RawMessage) (attempt string, f found) {
+	var p v1Payment
+	err := json.Unmarshal(item, &p)
+	if err == nil {
+		f.payment, err = p.payment()
+	}
+	if err != nil {
+		f.err = fmt.Errorf("payment %.64q of PortOne v1 cannot be read: %w", p.ImpUID, err)
+	}
+	return p.ImpUID, f
+}
+
+func (p *v1Payment) payment() (gate.Payment, error) {
+	switch {
+	case !gate.ValidID(p.ImpUID) || !gate.ValidID(p.MerchantUID):
+		return gate.Payment{}, errors.New("imp_uid and merchant_uid " + gate.WantID)
+	case p.Amount == nil || p.CancelAmount == nil || p.Currency == "" || p.Sandbox == nil:
+		return gate.Payment{}, errors.New("amount, cancel_amount, currency and sandbox are needed")
+	}
+	result := gate.Payment{
+		Order: p.MerchantUID, Attempt: p.ImpUID, Version: uint8(V1),
+		Amount: int64(*p.Amount), Currency: p.Currency, Live: !*p.Sandbox,
+	}
+	cancelled := int64(*p.CancelAmount)
+	inPart := cancelled > 0 && cancelled < result.Amount
+	switch {
+	case p.Status == "ready" && (p.VbankDate > 0 || p.VbankIssuedAt > 0):
+		result.State = gate.PaymentDeposit
+		if p.VbankDate > 0 {
+			result.DepositBy = time.Unix(p.VbankDate, 0)
+		}
+	case p.Status == "ready":
+		result.State = gate.PaymentReady
+	case p.Status == "paid" && cancelled == 0:
+		result.State, result.Balance = gate.PaymentPaid, result.Amount
+	case (p.Status == "paid" || p.Status == "cancelled") && inPart:
+		result.State, result.Balance = gate.PaymentPartCancelled, result.Amount-cancelled
+	case p.Status == "cancelled" && cancelled <= result.Amount:
+		result.State = gate.PaymentCancelled
+	case p.Status == "failed":
+		result.State = gate.PaymentFailed
+	default:
+		return gate.Payment{}, fmt.Errorf("the status is %.32q, of %d are %d cancelled", p.Status, result.Amount, cancelled)
+	}
+	return result, nil
+}
+
+// money is a whole amount, read as a confirm call's is.
+type money int64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (m *money) UnmarshalJSON(number []byte) error {
+	n, ok := parseAmount(number)
+	if !ok {
+		return errors.New("an amount " + gate.WantAmount)
+	}
+	*m = money(n)
+	return nil
+}

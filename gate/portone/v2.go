@@ -1,0 +1,252 @@
+package portone
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+const (
+	v2Page   = 500    // payments in a page of the list
+	v2Listed = 60_000 // payments that one list can be paged through
+)
+
+// v2 makes the calls of PortOne's V2 API.
+type v2 struct {
+	*api
+	storeID string
+	atOnce  int
+	warn    func(msg string, args ...any)
+}
+
+func newV2(a *api, opt Options) *v2 {
+	a.signer = bearer(opt.V2.Secret)
+	a.open = openV2
+	return &v2{api: a, storeID: opt.V2.StoreID, atOnce: opt.Concurrency, warn: opt.Log.Warn}
+}
+
+// bearer is V2's secret, which signs each call.
+type bearer string
+
+func (b bearer) sign(context.Context) (string, error) { return "PortOne " + string(b), nil }
+func (b bearer) refused(string) bool                  { return false }
+func (b bearer) hide(text string) string              { return hideAll(text, string(b)) }
+
+// openV2 opens an answer of V2: the answer itself, or an error with its type.
+func openV2(status int, body []byte) (json.RawMessage, error) {
+	if status == http.StatusOK && json.Valid(body) {
+		return body, nil
+	}
+	if status < http.StatusMultipleChoices {
+		return nil, fmt.Errorf("PortOne answered %d with what is no answer of V2", status)
+	}
+	var no struct {
+		Type    string `json:"type"`
+		Message string `json:"message"`
+	}
+	if err := json.Unmarshal(body, &no); err != nil {
+		return nil, &Error{Status: status}
+	}
+	return nil, &Error{
+		Status: status, Code: tidy(no.Type), Message: no.Message,
+		absent: status == http.StatusNotFound && no.Type == "PAYMENT_NOT_FOUND",
+	}
+}
+
+// payment returns an order's newest payment, or the one that succeeded.
+func (v *v2) payment(ctx context.Context, order string) (gate.Payment, error) {
+	answer, err := v.get(ctx, "payment", order, "")
+	if err != nil {
+		return gate.Payment{}, err
+	}
+	id, f := readV2(answer)
+	if f.err == nil && id != order {
+		f.err = fmt.Errorf("payment of PortOne v2: the answer is about %.64q", id)
+	}
+	return f.payment, f.err
+}
+
+// transactions returns every attempt to pay an order.
+func (v *v2) transactions(ctx context.Context, order string) ([]gate.Payment, error) {
+	answer, err := v.get(ctx, "transactions", order, "/transactions")
+	if err != nil {
+		return nil, err
+	}
+	var list struct {
+		Items []json.RawMessage `json:"items"`
+	}
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return nil, fmt.Errorf("transactions of PortOne v2: %w", err)
+	}
+	if list.Items == nil {
+		return nil, errors.New("transactions of PortOne v2: the answer has no items")
+	}
+	payments := make([]gate.Payment, 0, len(list.Items))
+	for _, item := range list.Items {
+		id, f := readV2(item)
+		if f.err != nil {
+			return nil, f.err
+		}
+		if id != order {
+			return nil, fmt.Errorf("transactions of PortOne v2: one is about %.64q", id)
+		}
+		payments = append(payments, f.payment)
+	}
+	return payments, nil
+}
+
+func (v *v2) get(ctx context.Context, name, order, what string) (json.RawMessage, error) {
+	id, err := segment(order)
+	if err != nil {
+		return nil, err
+	}
+	path := "/payments/" + id + what
+	if v.storeID != "" {
+		path += "?storeId=" + url.QueryEscape(v.storeID)
+	}
+	return v.read(ctx, call{name: name, method: http.MethodGet, path: path})
+}
+
+// v2List asks for a page of the payments that were made from some time on.
+type v2List struct {
+	Page struct {
+		Number int `json:"number"`
+		Size   int `json:"size"`
+	} `json:"page"`
+	Filter struct {
+		StoreID       string    `json:"storeId,omitempty"`
+		Version       string    `json:"version"`
+		TimestampType string    `json:"timestampType"`
+		From          time.Time `json:"from"`
+		SortBy        string    `json:"sortBy"`
+		SortOrder     string    `json:"sortOrder"`
+	} `json:"filter"`
+}
+
+// list returns page number of the payments made from a time on, the oldest
+// first, so that payments made meanwhile move none. last is when the last of them
+// was made. A page that is empty is behind the last one.
+func (v *v2) list(ctx context.Context, from time.Time, number int) (page map[string]found, last time.Time, err error) {
+	var ask v2List
+	ask.Page.Number, ask.Page.Size = number, v2Page
+	ask.Filter.StoreID = v.storeID
+	ask.Filter.Version, ask.Filter.TimestampType, ask.Filter.From = "V2", "CREATED_AT", from.UTC()
+	ask.Filter.SortBy, ask.Filter.SortOrder = "REQUESTED_AT", "ASC"
+	text, err := json.Marshal(ask)
+	if err != nil {
+		return nil, last, err
+	}
+	answer, err := v.read(ctx, call{name: "payments", method: http.MethodGet, path: "/payments?requestBody=" + url.QueryEscape(string(text))})
+	if err != nil {
+		return nil, last, err
+	}
+	var list struct {
+		Items []json.RawMessage `json:"items"`
+	}
+	if err := json.Unmarshal(answer, &list); err != nil {
+		return nil, last, fmt.Errorf("payments of PortOne v2: %w", err)
+	}
+	page = make(map[string]found, len(list.Items))
+	for _, item := range list.Items {
+		order, f := readV2(item)
+		page[order] = f
+		var made struct {
+			RequestedAt time.Time `json:"requestedAt"`
+		}
+		if json.Unmarshal(item, &made) == nil && made.RequestedAt.After(last) {
+			last = made.RequestedAt
+		}
+	}
+	return page, last, nil
+}
+
+// v2Payment is what matters of a payment or of one of its transactions: nothing
+// of it is about the buyer.
+type v2Payment struct {
+	ID            string `json:"id"`            // of the payment, or of the transaction
+	PaymentID     string `json:"paymentId"`     // in a transaction
+	TransactionID string `json:"transactionId"` // in a payment
+	Status        string `json:"status"`
+	Channel       *struct {
+		Type string `json:"type"`
+	} `json:"channel"`
+	Amount struct {
+		Total     *money `json:"total"`
+		Cancelled *money `json:"cancelled"`
+	} `json:"amount"`
+	Currency string `json:"currency"`
+	Method   *struct {
+		ExpiredAt time.Time `json:"expiredAt"` // of a virtual account
+	} `json:"method"`
+}
+
+// readV2 reads a payment or a transaction. The order is empty where not even
+// that can be read.
+func readV2(item json.RawMessage) (order string, f found) {
+	var p v2Payment
+	err := json.Unmarshal(item, &p)
+	order, attempt := p.ID, p.TransactionID
+	if p.PaymentID != "" {
+		order, attempt = p.PaymentID, p.ID
+	}
+	if err == nil {
+		f.payment, err = p.payment(order, attempt)
+	}
+	if err != nil {
+		f.err = fmt.Errorf("payment %.64q of PortOne v2 cannot be read: %w", order, err)
+	}
+	return order, f
+}
+
+func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
+	switch {
+	case !gate.ValidID(order) || !gate.ValidID(attempt):
+		return gate.Payment{}, errors.New("the ids of payment and transaction " + gate.WantID)
+	case p.Amount.Total == nil || p.Currency == "":
+		return gate.Payment{}, errors.New("amount.total and currency are needed")
+	}
+	result := gate.Payment{
+		Order: order, Attempt: attempt, Version: uint8(V2),
+		Amount: int64(*p.Amount.Total), Currency: p.Currency,
+	}
+	cancelled := int64(0)
+	if p.Amount.Cancelled != nil {
+		cancelled = int64(*p.Amount.Cancelled)
+	}
+	inPart := cancelled > 0 && cancelled < result.Amount
+	switch {
+	case p.Status == "READY":
+		result.State = gate.PaymentReady
+	case p.Status == "PENDING" || p.Status == "PAY_PENDING":
+		result.State = gate.PaymentPending
+	case p.Status == "VIRTUAL_ACCOUNT_ISSUED":
+		result.State = gate.PaymentDeposit
+		if p.Method != nil {
+			result.DepositBy = p.Method.ExpiredAt
+		}
+	case p.Status == "PAID" && cancelled == 0:
+		result.State, result.Balance = gate.PaymentPaid, result.Amount
+	case p.Status == "PARTIAL_CANCELLED" && inPart:
+		result.State, result.Balance = gate.PaymentPartCancelled, result.Amount-cancelled
+	case p.Status == "CANCELLED" && cancelled <= result.Amount:
+		result.State = gate.PaymentCancelled
+	case p.Status == "FAILED":
+		result.State = gate.PaymentFailed
+	default:
+		return gate.Payment{}, fmt.Errorf("the status is %.32q, of %d are %d cancelled", p.Status, result.Amount, cancelled)
+	}
+	switch {
+	case p.Channel != nil && p.Channel.Type == "LIVE":
+		result.Live = true
+	case p.Channel != nil && p.Channel.Type == "TEST":
+	case p.Channel != nil || result.Balance > 0: // one that was never paid need not have a channel
+		return gate.Payment{}, errors.New("channel.type is neither LIVE nor TEST")
+	}
+	return result, nil
+}
