@@ -274,7 +274,7 @@ func (x *exercise) settle(t *rapid.T) {
 }
 
 func (x *exercise) move(t *rapid.T, move gate.Move, want gate.Moved) {
-	moved, err := x.store.Settle(x.ctx, saleName, "settle", []gate.Move{move}, nil)
+	moved, err := x.store.Settle(x.ctx, "test", "settle", saleName, []gate.Move{move}, nil)
 	if err != nil || len(moved) != 1 || moved[0] != want {
 		t.Fatalf("%+v: %q, %v, want %q", move, moved, err, want)
 	}

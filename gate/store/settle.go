@@ -113,12 +113,12 @@ func (s *Store) Orders(ctx context.Context, sale string, ids []string) ([]gate.O
 	return orders, nil
 }
 
-// Settle makes moves of orders, each of its own order, in one script call. Kind
-// goes into the ledger. The ledger entries in done need not be looked at again.
+// Settle makes moves of orders, each of its own order, in one script call. Who
+// and kind go into the ledger. The ledger entries in done need not be looked at again.
 // It returns gate.ErrNoSale where the sale is gone.
-func (s *Store) Settle(ctx context.Context, sale, kind string, moves []gate.Move, done []int64) ([]gate.Moved, error) {
+func (s *Store) Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, done []int64) ([]gate.Moved, error) {
 	args := make([]any, 0, 4+5*len(moves)+len(done))
-	args = append(args, s.now(), s.opt.Who, kind, len(moves))
+	args = append(args, s.now(), who, kind, len(moves))
 	for i := range moves {
 		m := &moves[i]
 		look := ""

@@ -1,0 +1,234 @@
+package settle
+
+import (
+	"slices"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+const (
+	// grace is how long after a hold's deadline its units stay taken: a payment
+	// that was begun within the hold may still be approved.
+	grace = time.Minute
+	// watch is how long a released order is watched for a late payment.
+	watch = 24 * time.Hour
+	// The time between two looks at an order is half of its age, within bounds.
+	minLook, maxLook = 10 * time.Second, time.Hour
+	// soon is when an order is looked at again whose payment was just cancelled.
+	soon = 2 * time.Second
+)
+
+// finding is what looking an order's payments up has brought.
+type finding struct {
+	payments []gate.Payment
+	unsure   bool // it could not be looked up, not all of it at least
+	asked    bool // it was looked up; false where payments cannot be
+}
+
+// policy is what a sale and its gate make of payments.
+type policy struct {
+	settings *gate.Settings
+	currency string // that payments must be in
+	test     bool   // whether payments of a test channel count
+}
+
+// judge tells what an order's payments mean for it: see the table in the
+// package documentation of gate. Now is the store's clock.
+func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
+	next := o
+	next.Attempts = slices.Clone(o.Attempts)
+	pending := f.unsure
+	for i := range next.Attempts {
+		a := &next.Attempts[i]
+		payment := paymentOf(f.payments, &o, a)
+		if payment == nil {
+			continue
+		}
+		p.see(&next, a, payment)
+		pending = pending || payment.State == gate.PaymentPending ||
+			payment.State == gate.PaymentDeposit && payment.DepositBy.IsZero() && !p.settings.RefuseDeposits
+	}
+	if o.State == gate.OrderRefunded || o.State == gate.OrderWithheld || o.State == gate.OrderRefundDue {
+		oneOf(next.Attempts, gate.AttemptPaid, -1)
+	} else if paid := kept(&o, next.Attempts); paid >= 0 {
+		oneOf(next.Attempts, gate.AttemptPaid, paid)
+	}
+	next.State = p.state(&next, f, pending, now)
+	return p.move(o, next, now)
+}
+
+// paymentOf returns what was found of an attempt. A payment of another order
+// says nothing about this one: somebody has told its id to the gate.
+func paymentOf(payments []gate.Payment, o *gate.Order, a *gate.Attempt) *gate.Payment {
+	for i := range payments {
+		if f := &payments[i]; f.Order == o.ID && f.Attempt == a.ID && f.Version == a.Version {
+			return f
+		}
+	}
+	return nil
+}
+
+// see moves an attempt on to what was found of it.
+func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
+	open := a.State == gate.AttemptOpen || a.State == gate.AttemptDeposit
+	ended := a.State == gate.AttemptFailed || a.State == gate.AttemptCancelled
+	switch f.State {
+	case gate.PaymentPaid, gate.PaymentPartCancelled:
+		if open || ended {
+			a.State = gate.AttemptRefundDue
+			if p.counts(o, f) {
+				a.State = gate.AttemptPaid
+			}
+		}
+		if a.State == gate.AttemptPaid {
+			o.Amount, o.Balance = gate.Amount{Value: f.Amount, Known: true}, gate.Amount{}
+			if f.State == gate.PaymentPartCancelled {
+				o.Balance = gate.Amount{Value: f.Balance, Known: true}
+			}
+		}
+	case gate.PaymentCancelled:
+		switch {
+		case a.State == gate.AttemptPaid || a.State == gate.AttemptRefundDue:
+			a.State = gate.AttemptRefunded
+		case open:
+			a.State = gate.AttemptCancelled
+		}
+	case gate.PaymentFailed:
+		if open {
+			a.State = gate.AttemptFailed
+		}
+	case gate.PaymentDeposit:
+		if open {
+			a.State = gate.AttemptDeposit
+			if !p.settings.RefuseDeposits && f.DepositBy.After(o.Deadline) {
+				o.Deadline = f.DepositBy
+			}
+		}
+	}
+}
+
+// counts reports whether a payment pays the order.
+func (p policy) counts(o *gate.Order, f *gate.Payment) bool {
+	return f.Currency == p.currency && (f.Live || p.test) && (!o.Amount.Known || f.Amount == o.Amount.Value)
+}
+
+// kept returns which paid attempt pays the order: the one that did already, or
+// the first; -1 where none is paid.
+func kept(was *gate.Order, attempts []gate.Attempt) int {
+	first := -1
+	for i, a := range attempts {
+		if a.State != gate.AttemptPaid {
+			continue
+		}
+		if was.Attempts[i].State == gate.AttemptPaid {
+			return i
+		}
+		if first < 0 {
+			first = i
+		}
+	}
+	return first
+}
+
+// oneOf leaves one attempt in a state, and makes the others refund due.
+func oneOf(attempts []gate.Attempt, state gate.AttemptState, kept int) {
+	for i := range attempts {
+		if attempts[i].State == state && i != kept {
+			attempts[i].State = gate.AttemptRefundDue
+		}
+	}
+}
+
+// state is where an order stands with its attempts.
+func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gate.OrderState {
+	has := func(states ...gate.AttemptState) bool {
+		return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return slices.Contains(states, a.State) })
+	}
+	switch o.State {
+	case gate.OrderHeld, gate.OrderAsking:
+		late := now.After(o.Deadline.Add(grace))
+		switch {
+		case has(gate.AttemptPaid):
+			return gate.OrderPaid
+		case pending:
+		case !f.asked && late && p.settings.ReleaseUnproven:
+			return gate.OrderReleased
+		case !f.asked:
+		case late, !has(gate.AttemptOpen, gate.AttemptRefundDue) && (p.settings.RefuseDeposits || !has(gate.AttemptDeposit)):
+			return gate.OrderReleased
+		}
+	case gate.OrderReleased:
+		if has(gate.AttemptPaid) {
+			return gate.OrderPaid
+		}
+	case gate.OrderPaid:
+		if !has(gate.AttemptPaid) && has(gate.AttemptRefunded) {
+			if p.settings.Withhold {
+				return gate.OrderWithheld
+			}
+			return gate.OrderRefunded
+		}
+	case gate.OrderRefundDue:
+		if !has(gate.AttemptRefundDue) {
+			return gate.OrderRefunded
+		}
+	}
+	return o.State
+}
+
+// move is the move from one order to the next, with the time of the next look.
+func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
+	m := gate.Move{Before: o, Look: look(&next, now)}
+	if same(&o, &next) {
+		return m
+	}
+	next.Revision++
+	m.After = &next
+	if o.State == gate.OrderReleased && next.State == gate.OrderPaid {
+		without := next // paid, but its units are gone
+		without.State, without.Attempts = gate.OrderRefundDue, slices.Clone(next.Attempts)
+		oneOf(without.Attempts, gate.AttemptPaid, -1)
+		m.Otherwise = &without
+		m.Look = minLook // whichever it becomes
+	}
+	return m
+}
+
+func same(a, b *gate.Order) bool {
+	return a.State == b.State && slices.Equal(a.Attempts, b.Attempts) && a.Amount == b.Amount && a.Balance == b.Balance &&
+		a.Deadline.Equal(b.Deadline)
+}
+
+// look is how long it is until an order must be looked at again; 0 is never.
+// Nobody tells when a payment of V1 fails, so open ones are asked about, the
+// older the seldomer; what is refund due is asked about until it is refunded.
+func look(o *gate.Order, now time.Time) time.Duration {
+	since := o.Taken
+	if !o.Settled.IsZero() {
+		since = o.Settled
+	}
+	wait := min(max(now.Sub(since)/2, minLook), maxLook)
+	switch {
+	case o.State == gate.OrderHeld || o.State == gate.OrderAsking:
+		if left := o.Deadline.Add(grace).Sub(now); left > 0 {
+			wait = min(wait, left+time.Second)
+		}
+		return wait
+	case o.RefundDue():
+		return wait
+	case o.State == gate.OrderReleased, o.State == gate.OrderPaid && open(o):
+		if !o.Settled.IsZero() && now.Sub(o.Settled) > watch {
+			return 0
+		}
+		return wait
+	}
+	return 0
+}
+
+// open reports whether an attempt of the order may still come to something.
+func open(o *gate.Order) bool {
+	return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool {
+		return a.State == gate.AttemptOpen || a.State == gate.AttemptDeposit
+	})
+}

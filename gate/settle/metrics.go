@@ -1,0 +1,39 @@
+package settle
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics are settling's own. Every sale in a label exists, or did.
+type Metrics struct {
+	settled *prometheus.CounterVec
+	late    *prometheus.CounterVec
+	failed  *prometheus.CounterVec
+	swept   *prometheus.CounterVec
+	unsure  *prometheus.CounterVec
+	refunds *prometheus.CounterVec
+}
+
+// NewMetrics registers settling's metrics.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		settled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_orders_settled_total", Help: "Orders that a look-up moved on, by what they became.",
+		}, []string{"sale", "state"}),
+		late: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_settle_overtaken_total", Help: "Orders that changed while they were looked up, and are looked up again.",
+		}, []string{"sale"}),
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_settle_errors_total", Help: "Rounds of settling that could not be ended.",
+		}, []string{"sale"}),
+		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_settle_swept_total", Help: "Held orders past their deadline that nobody would have looked at; more than none points at a fault.",
+		}, []string{"sale"}),
+		unsure: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_lookups_failed_total", Help: "Looks at an order that brought nothing, because PortOne did not tell.",
+		}, []string{"sale"}),
+		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_refunds_total", Help: "Cancellations of payments that were refund due, by whether PortOne took them.",
+		}, []string{"sale", "outcome"}),
+	}
+	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.unsure, m.refunds)
+	return m
+}

@@ -1,0 +1,328 @@
+// Package settle makes every unit that was held end as paid or on sale again: it
+// looks up how payments ended, and moves their orders on.
+package settle
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+const (
+	// tick is how often each sale is asked for what is due.
+	tick = 500 * time.Millisecond
+	// lease is how long what was claimed is left alone by other gates, and so the
+	// bound of one round.
+	lease = time.Minute
+	// most is how many members of due one round claims. Each may be the orders of a
+	// whole batch.
+	most = 500
+	// chunk is how many orders one script call settles.
+	chunk = 200
+	// troubled is how long a sale is left alone whose orders could not be settled.
+	troubled = 5 * time.Second
+)
+
+// Store is what settling needs of a store.
+type Store interface {
+	Claim(ctx context.Context, sale string, most int, lease time.Duration) (gate.Due, error)
+	Changed(ctx context.Context, sale string, entries []int64) ([]string, error)
+	Orders(ctx context.Context, sale string, ids []string) ([]gate.Order, error)
+	Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, done []int64) ([]gate.Moved, error)
+	Sweep(ctx context.Context, sale string, before time.Time) (int, error)
+}
+
+// Payments is what settling needs of PortOne.
+type Payments interface {
+	Lookup(ctx context.Context, queries []portone.Query) []portone.Finding
+	Cancel(ctx context.Context, r portone.CancelRequest) error
+}
+
+// Options of a Settler. Payments may be nil: then orders are held until the shop
+// reports what came of them. The rest is needed.
+type Options struct {
+	Who      string // this gate, for the ledger
+	Store    Store
+	Payments Payments
+	// Sales returns the sales that this gate knows, with their settings.
+	Sales    func() map[string]*gate.Settings
+	Currency string // that payments must be in, such as "KRW"
+	Test     bool   // payments of a test channel count too
+	Metrics  *Metrics
+	Log      *slog.Logger
+}
+
+// Settler settles the orders of all sales that its gate knows. Any number of
+// gates may do so at once: what is due is claimed by one of them.
+type Settler struct {
+	opt     Options
+	mu      sync.Mutex
+	busy    map[string]bool // sales that a round is under way for
+	running sync.WaitGroup
+}
+
+// New returns a settler that does nothing until Run.
+func New(opt Options) *Settler { return &Settler{opt: opt, busy: map[string]bool{}} }
+
+// Run settles until ctx is done, and returns when the rounds that were under way
+// have ended.
+func (s *Settler) Run(ctx context.Context) {
+	defer s.running.Wait()
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		for sale, settings := range s.opt.Sales() {
+			if s.begin(sale) {
+				s.running.Go(func() {
+					s.rounds(ctx, sale, settings)
+					s.end(sale)
+				})
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *Settler) begin(sale string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[sale] {
+		return false
+	}
+	s.busy[sale] = true
+	return true
+}
+
+func (s *Settler) end(sale string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.busy, sale)
+}
+
+// rounds settles what is due of a sale until nothing is, or something fails.
+func (s *Settler) rounds(ctx context.Context, sale string, settings *gate.Settings) {
+	for more := true; more && ctx.Err() == nil; {
+		var err error
+		round, cancel := context.WithTimeout(ctx, lease)
+		more, err = s.round(round, sale, settings)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			s.opt.Metrics.failed.WithLabelValues(sale).Inc()
+			s.opt.Log.Error("orders could not be settled: they stay held and are looked at again", "sale", sale, "error", err)
+			pause(ctx, troubled)
+			return
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// round settles what is due of a sale, and reports whether there may be more.
+func (s *Settler) round(ctx context.Context, sale string, settings *gate.Settings) (more bool, err error) {
+	due, err := s.opt.Store.Claim(ctx, sale, most, lease)
+	if err != nil {
+		return false, fmt.Errorf("claim what is due: %w", err)
+	}
+	if due.Sweep {
+		if err := s.sweep(ctx, sale, due.Now); err != nil {
+			return false, err
+		}
+	}
+	ids, err := s.opt.Store.Changed(ctx, sale, due.Entries)
+	if err != nil {
+		return false, err
+	}
+	orders, err := s.opt.Store.Orders(ctx, sale, merge(ids, due.Orders))
+	if err != nil {
+		return false, err
+	}
+	if err := s.settle(ctx, sale, settings, due, orders); err != nil {
+		return false, err
+	}
+	return len(due.Entries)+len(due.Orders) == most, nil
+}
+
+// sweep has orders looked at that are past their deadline and that nobody would
+// look at: there are none but after a fault.
+func (s *Settler) sweep(ctx context.Context, sale string, now time.Time) error {
+	found, err := s.opt.Store.Sweep(ctx, sale, now.Add(-2*grace))
+	if found > 0 {
+		s.opt.Metrics.swept.WithLabelValues(sale).Add(float64(found))
+		s.opt.Log.Warn("held orders past their deadline were due to be looked at by nobody", "sale", sale, "orders", found)
+	}
+	return err
+}
+
+func merge(ids, more []string) []string {
+	seen := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		seen[id] = true
+	}
+	for _, id := range more {
+		if !seen[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// settle looks orders up and moves them on. What was claimed is given up with
+// the last of them, so that a gate that dies in between leaves it to the others.
+func (s *Settler) settle(ctx context.Context, sale string, settings *gate.Settings, due gate.Due, orders []gate.Order) error {
+	findings := s.lookup(ctx, sale, orders)
+	p := policy{settings: settings, currency: s.opt.Currency, test: s.opt.Test}
+	moves := make([]gate.Move, len(orders))
+	for i, o := range orders {
+		moves[i] = p.judge(o, findings[i], due.Now)
+	}
+	if settings.AutoRefund && s.opt.Payments != nil {
+		s.refund(ctx, sale, moves, findings)
+	}
+	for {
+		n := min(len(moves), chunk)
+		var done []int64
+		if n == len(moves) {
+			done = due.Entries
+		}
+		if n == 0 && len(done) == 0 {
+			return nil
+		}
+		moved, err := s.opt.Store.Settle(ctx, s.opt.Who, "settle", sale, moves[:n], done)
+		if errors.Is(err, gate.ErrNoSale) {
+			return nil // deleted meanwhile
+		}
+		if err != nil {
+			return fmt.Errorf("settle %d orders: %w", n, err)
+		}
+		s.count(sale, moves[:n], moved)
+		if moves = moves[n:]; len(moves) == 0 {
+			return nil
+		}
+	}
+}
+
+// lookup looks up the payments of those orders that need it.
+func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) []finding {
+	findings := make([]finding, len(orders))
+	if s.opt.Payments == nil {
+		return findings
+	}
+	var queries []portone.Query
+	var of []int // which order each query is of
+	for i := range orders {
+		if orders[i].State == gate.OrderRefunded && !orders[i].RefundDue() {
+			continue
+		}
+		findings[i].asked = true
+		for _, q := range queriesOf(&orders[i]) {
+			queries, of = append(queries, q), append(of, i)
+		}
+	}
+	if len(queries) == 0 {
+		return findings
+	}
+	var problem error
+	unsure := 0
+	for k, found := range s.opt.Payments.Lookup(ctx, queries) {
+		f := &findings[of[k]]
+		f.payments = append(f.payments, found.Payments...)
+		if found.Err != nil {
+			f.unsure = true
+			problem, unsure = found.Err, unsure+1
+		}
+	}
+	if unsure > 0 {
+		s.opt.Metrics.unsure.WithLabelValues(sale).Add(float64(unsure))
+		s.opt.Log.Warn("payments could not be looked up: their orders stay as they are", "sale", sale, "orders", unsure, "error", problem)
+	}
+	return findings
+}
+
+// queriesOf returns a query for each version that an order has attempts of.
+func queriesOf(o *gate.Order) []portone.Query {
+	var queries []portone.Query
+	for _, version := range []uint8{1, 2} {
+		q := portone.Query{Order: o.ID, Version: version, Since: o.Taken}
+		for _, a := range o.Attempts {
+			if a.Version == version {
+				q.Attempts = append(q.Attempts, a.ID)
+			}
+		}
+		if len(q.Attempts) > 0 {
+			queries = append(queries, q)
+		}
+	}
+	return queries
+}
+
+// refund cancels payments that were refund due before this look, and were found
+// to be still charged. What came of it the next look tells.
+func (s *Settler) refund(ctx context.Context, sale string, moves []gate.Move, findings []finding) {
+	for i := range moves {
+		m := &moves[i]
+		for _, a := range m.Before.Attempts {
+			if a.State != gate.AttemptRefundDue {
+				continue
+			}
+			f := paymentOf(findings[i].payments, &m.Before, &a)
+			if f == nil || f.Balance <= 0 || f.State != gate.PaymentPaid && f.State != gate.PaymentPartCancelled {
+				continue
+			}
+			err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
+				Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance,
+				Reason: "no units were left for this payment", Key: refundKey(sale, m.Before.ID, a.ID, f.Balance),
+			})
+			m.Look = soon
+			if err != nil {
+				m.Look = minLook
+				s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
+				s.opt.Log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again",
+					"sale", sale, "order", m.Before.ID, "attempt", a.ID, "error", err)
+				continue
+			}
+			s.opt.Metrics.refunds.WithLabelValues(sale, "sent").Inc()
+			s.opt.Log.Info("a payment that was refund due was cancelled", "sale", sale, "order", m.Before.ID, "attempt", a.ID)
+		}
+	}
+}
+
+// refundKey is the same for the same cancellation, whichever gate sends it.
+func refundKey(sale, order, attempt string, balance int64) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%d", sale, order, attempt, balance))
+	return "flashgate-" + hex.EncodeToString(sum[:16])
+}
+
+func (s *Settler) count(sale string, moves []gate.Move, moved []gate.Moved) {
+	for i, outcome := range moved {
+		m := &moves[i]
+		switch to := m.After; outcome {
+		case gate.MovedOtherwise:
+			s.opt.Metrics.settled.WithLabelValues(sale, m.Otherwise.State.String()).Inc()
+		case gate.MovedOn:
+			if to.State != m.Before.State {
+				s.opt.Metrics.settled.WithLabelValues(sale, to.State.String()).Inc()
+			}
+		case gate.MovedLate:
+			s.opt.Metrics.late.WithLabelValues(sale).Inc()
+		}
+	}
+}
