@@ -92,6 +92,18 @@ func (g *Gate) Lane(sale []byte) (*Lane, bool) {
 	return l, ok
 }
 
+// Sales returns the settings of each sale that is known, by name. What they
+// point to must not be changed.
+func (g *Gate) Sales() map[string]*Settings {
+	sales := map[string]*Settings{}
+	if lanes := g.lanes.Load(); lanes != nil {
+		for name, lane := range *lanes {
+			sales[name] = lane.Settings()
+		}
+	}
+	return sales
+}
+
 // Ready reports whether the sales have been read. A store that fails later does
 // not change it: then the answer is a refusal, and taking every gate out of the
 // load balancer would not help.

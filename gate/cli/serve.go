@@ -15,6 +15,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/settle"
 	"github.com/flashgate/flashgate/gate/store"
 	"github.com/flashgate/flashgate/gate/web"
 )
@@ -26,6 +27,7 @@ type serveCommand struct {
 	Sales string `placeholder:"FILE" help:"YAML file of sales: those that are missing are created, those that exist are left as they are (see apply)."`
 	keysFlag
 	webhookFlag
+	portoneFlag
 	AllowUnsigned bool          `help:"Take confirm links that nobody signed, so that a buyer can change them. Needed with --redis where there is no signing key."`
 	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
 	Language      string        `enum:"ko,en" default:"ko" help:"Language of the sentences that buyers see: ko or en (${default})."`
@@ -79,6 +81,10 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
+	payments, err := c.client(registry, log)
+	if err != nil {
+		return errors.Join(err, closeLog())
+	}
 	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: keys, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Now: time.Now, Log: log})
 	public := web.NewPublic(g, answers, secrets, metrics, refusals, log)
 	admin := web.NewAdmin(web.AdminOptions{
@@ -101,7 +107,16 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	if demo {
 		fmt.Fprint(env.out, demoHint(publicListener.Addr(), keys))
 	}
-	w := &workers{gate: g, public: public, admin: admin, refusals: refusals, drainWait: c.DrainWait, log: log}
+	settling := settle.Options{
+		Who: c.Name, Store: s, Sales: g.Sales, Currency: c.Currency, Test: c.TestPayments,
+		Metrics: settle.NewMetrics(registry), Log: log,
+	}
+	if payments != nil {
+		settling.Payments = payments
+	} else {
+		log.Warn("without credentials of PortOne nobody looks up how payments end: units stay held until the shop reports each order")
+	}
+	w := &workers{gate: g, settler: settle.New(settling), public: public, admin: admin, refusals: refusals, drainWait: c.DrainWait, log: log}
 	return errors.Join(w.run(ctx, publicListener, adminListener), closeLog())
 }
 
@@ -237,6 +252,7 @@ func (c *serveCommand) openRefusalLog(env *environment, metrics *web.Metrics, lo
 // workers are the parts of serve that run at the same time.
 type workers struct {
 	gate      *gate.Gate
+	settler   *settle.Settler
 	public    *web.Public
 	admin     *web.Admin
 	refusals  *web.RefusalLog
@@ -256,6 +272,7 @@ func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
 	defer stopLog()
 
 	lanes.Go(func() { w.gate.Run(gateCtx) })
+	lanes.Go(func() { w.settler.Run(gateCtx) })
 	if w.refusals != nil {
 		logging.Go(func() { w.refusals.Run(logCtx) })
 	}

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+// portoneFlag is how serve reaches PortOne's REST APIs.
+type portoneFlag struct {
+	PortoneV1Key        string  `name:"portone-v1-key" placeholder:"KEY" help:"imp_key of PortOne V1's REST API, from its console. With credentials of V1, V2 or both, the gate looks up how payments ended."`
+	PortoneV1Secret     *string `name:"portone-v1-secret" placeholder:"SECRET" help:"imp_secret. Better in FLASHGATE_PORTONE_V1_SECRET or a file than here."`
+	PortoneV1SecretFile *string `name:"portone-v1-secret-file" placeholder:"FILE" help:"File with imp_secret."`
+	PortoneV1URL        string  `name:"portone-v1-url" placeholder:"URL" help:"Another address of V1's REST API, such as a simulator's."`
+	PortoneV2Secret     *string `name:"portone-v2-secret" placeholder:"SECRET" help:"API secret of PortOne V2. Better in FLASHGATE_PORTONE_V2_SECRET or a file than here."`
+	PortoneV2SecretFile *string `name:"portone-v2-secret-file" placeholder:"FILE" help:"File with the API secret."`
+	PortoneV2Store      string  `name:"portone-v2-store" placeholder:"ID" help:"Store id, where the secret is of several."`
+	PortoneV2URL        string  `name:"portone-v2-url" placeholder:"URL" help:"Another address of V2's REST API, such as a simulator's."`
+	PortoneRate         float64 `default:"50" placeholder:"N" help:"Calls a second to each of PortOne's REST APIs (${default})."`
+	Currency            string  `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count (${default})."`
+	TestPayments        bool    `help:"Let payments of a test channel count, for a rehearsal. They move no money."`
+}
+
+// client returns nil where there are no credentials.
+func (f *portoneFlag) client(registry *prometheus.Registry, log *slog.Logger) (*portone.Client, error) {
+	text := func(s string) (*string, error) { return new(strings.TrimSpace(s)), nil }
+	v1, err := secret("portone-v1-secret", f.PortoneV1Secret, f.PortoneV1SecretFile, text)
+	if err != nil {
+		return nil, err
+	}
+	v2, err := secret("portone-v2-secret", f.PortoneV2Secret, f.PortoneV2SecretFile, text)
+	if err != nil {
+		return nil, err
+	}
+	options := portone.Options{Rate: f.PortoneRate, Now: time.Now, Log: log}
+	switch {
+	case (v1 != nil) != (f.PortoneV1Key != ""):
+		return nil, errors.New("--portone-v1-key and --portone-v1-secret: give both")
+	case v1 == nil && v2 == nil:
+		return nil, nil
+	}
+	if v1 != nil {
+		options.V1 = portone.V1Options{BaseURL: f.PortoneV1URL, Key: f.PortoneV1Key, Secret: *v1}
+	}
+	if v2 != nil {
+		options.V2 = portone.V2Options{BaseURL: f.PortoneV2URL, Secret: *v2, StoreID: f.PortoneV2Store}
+	}
+	options.Metrics = portone.NewMetrics(registry)
+	client, err := portone.NewClient(options)
+	if err != nil {
+		return nil, fmt.Errorf("--portone-…: %w", err)
+	}
+	return client, nil
+}
