@@ -43,15 +43,19 @@ func startMiniredis(t *testing.T) *server {
 	return oneNode(connect(t, miniredis.RunT(t).Addr(), ""))
 }
 
-// startRedis runs a redis-server on which a script can use no key that it did
-// not declare: its user has no other.
+// startRedis runs a redis-server on which a script can use no command that a
+// gate may not use, and no key that it did not declare: its user has no other.
 func startRedis(t *testing.T) *server {
 	real := redistest.Start(t)
 	s := oneNode(connect(t, real.Addr(), ""))
 	s.scripts = connect(t, real.Addr(), "scripts")
 	s.confine = func(t *testing.T, keys []string) {
 		t.Helper()
-		user := []any{"ACL", "SETUSER", "scripts", "reset", "on", "nopass", "+@all"}
+		user := []any{"ACL", "SETUSER", "scripts", "reset"}
+		for _, right := range redistest.Rights(t) {
+			user = append(user, right)
+		}
+		user = append(user, "on", "nopass", "resetkeys")
 		for _, key := range keys {
 			user = append(user, "~"+key)
 		}

@@ -82,14 +82,19 @@ func Main(args []string, out, errOut io.Writer, version string) int {
 // redisFlag is how the commands other than serve find the sales.
 type redisFlag struct {
 	Redis string `required:"" placeholder:"URL" help:"Redis with the sales: ${addresses}."`
-	By    string `default:"${who}" placeholder:"WHO" help:"Who does it, for the ledger (${default})."`
+	redisTLS
+	By string `default:"${who}" placeholder:"WHO" help:"Who does it, for the ledger (${default})."`
 }
 
 // commandTimeout bounds one call of a command to Redis.
 const commandTimeout = 10 * time.Second
 
 func (f *redisFlag) open(env *environment) (*store.Store, error) {
-	s, err := store.Open(f.Redis, store.Options{Who: f.By, Timeout: commandTimeout, Log: newLog(env.err, "text", slog.LevelWarn)})
+	options := store.Options{Who: f.By, Timeout: commandTimeout, Log: newLog(env.err, "text", slog.LevelWarn)}
+	if err := f.redisTLS.set(&options); err != nil {
+		return nil, err
+	}
+	s, err := store.Open(f.Redis, options)
 	if err != nil {
 		return nil, fmt.Errorf("--redis: %w", err)
 	}

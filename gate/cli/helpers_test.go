@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/redistest"
 )
 
 // patience is how long something may take to come about. It is generous: a busy
@@ -84,6 +86,11 @@ func spawn(t testing.TB, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
+		for _, secret := range []string{redistest.Password, url.QueryEscape(redistest.Password)} {
+			if strings.Contains(p.stdout.String()+p.stderr.String(), secret) {
+				t.Errorf("the gate shows its password for Redis")
+			}
+		}
 		if t.Failed() {
 			t.Logf("the gate with %q said:\n%s", args, lastLines(p.stderr.String(), 40))
 		}

@@ -24,6 +24,7 @@ type serveCommand struct {
 	Listen string `default:":8080" placeholder:"ADDR" help:"Where PortOne's calls come in (${default})."`
 	adminFlag
 	Redis string `placeholder:"URL" help:"Redis with the sales: ${addresses}. Without it: an embedded store in memory."`
+	redisTLS
 	Sales string `placeholder:"FILE" help:"YAML file of sales: those that are missing are created, those that exist are left as they are (see apply)."`
 	keysFlag
 	webhookFlag
@@ -123,9 +124,9 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 // Validate checks the flags, together where they depend on each other.
 func (c *serveCommand) Validate() error {
 	switch {
-	case c.AllowUnsigned && c.given():
+	case c.AllowUnsigned && c.keysFlag.given():
 		return errors.New("--allow-unsigned with a signing key: with a key every link must be signed, so leave one of them out")
-	case c.Redis != "" && !c.AllowUnsigned && !c.given():
+	case c.Redis != "" && !c.AllowUnsigned && !c.keysFlag.given():
 		return errors.New("without a signing key a buyer can change what a confirm link buys: " +
 			"set FLASHGATE_SIGNING_KEY (ID:BASE64, from openssl rand -base64 32) or --signing-key-file, " +
 			"or say --allow-unsigned for a rehearsal")
@@ -133,6 +134,8 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--wait-replicas %d: must be 0 (do not wait) or more", c.WaitReplicas)
 	case c.WaitReplicas > 0 && c.Redis == "":
 		return errors.New("--wait-replicas: the embedded store has no replicas; give --redis")
+	case c.redisTLS.given() && c.Redis == "":
+		return errors.New("--redis-ca, --redis-cert and --redis-key: the embedded store has no TLS; give --redis")
 	case c.RedisTimeout < 10*time.Millisecond || c.WaitReplicas > 0 && c.WaitTimeout < 10*time.Millisecond:
 		return errors.New("--redis-timeout and --wait-timeout: must be at least 10ms")
 	case c.RedisTimeout+c.wait() > gate.MaxTry:
@@ -165,6 +168,13 @@ func (c *serveCommand) wait() time.Duration {
 // openStore opens the real store or the embedded one, and checks that it can be
 // trusted with sales.
 func (c *serveCommand) openStore(ctx context.Context, registry *prometheus.Registry, log *slog.Logger) (*store.Store, func(), error) {
+	options := store.Options{
+		Who: c.Name, Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(),
+		Metrics: store.NewMetrics(registry), Log: log,
+	}
+	if err := c.redisTLS.set(&options); err != nil {
+		return nil, nil, err
+	}
 	url, end := c.Redis, func() {}
 	if url == "" {
 		embedded, err := store.StartEmbedded()
@@ -175,10 +185,7 @@ func (c *serveCommand) openStore(ctx context.Context, registry *prometheus.Regis
 		log.Warn("the store is embedded, in memory: for a look and for tests, not for a sale. All of it is gone when this program ends",
 			"other commands reach it with", "--redis "+url)
 	}
-	s, err := store.Open(url, store.Options{
-		Who: c.Name, Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(),
-		Metrics: store.NewMetrics(registry), Log: log,
-	})
+	s, err := store.Open(url, options)
 	if err != nil {
 		end()
 		return nil, nil, fmt.Errorf("--redis: %w", err)

@@ -25,19 +25,33 @@ func (g group) Addrs() []string {
 // Cluster is a Redis Cluster of primaries that together serve every slot.
 type Cluster struct{ group }
 
-// URL returns the Cluster's address as redis+cluster://h1,h2,h3.
-func (c *Cluster) URL() string { return "redis+cluster://" + strings.Join(c.Addrs(), ",") }
+// URL returns the Cluster's address as redis+cluster://flashgate:password@h1,h2,h3,
+// or rediss+cluster for TLS.
+func (c *Cluster) URL() string {
+	return c.group[0].scheme() + "+cluster://" + userAt(strings.Join(c.Addrs(), ","))
+}
 
 // StartCluster runs a Cluster of n primaries, and waits until each of them
 // serves and knows all slots. The first node has the lowest slots. A node that
 // is silent for five seconds counts as down, and nothing takes its place.
 func StartCluster(t testing.TB, n int) *Cluster {
 	t.Helper()
+	return startCluster(t, nil, n)
+}
+
+// StartClusterTLS is StartCluster for nodes as of StartTLS.
+func StartClusterTLS(t testing.TB, authority *Authority, n int) *Cluster {
+	t.Helper()
+	return startCluster(t, authority, n)
+}
+
+func startCluster(t testing.TB, authority *Authority, n int) *Cluster {
+	t.Helper()
 	const slots = 16384
 	cluster := &Cluster{}
 	var firstBus int
 	for i := range n {
-		node, bus := startNode(t)
+		node, bus := startNode(t, authority)
 		cluster.group = append(cluster.group, node)
 		node.Do(t, "CLUSTER", "SET-CONFIG-EPOCH", i+1)
 		node.Do(t, "CLUSTER", "ADDSLOTSRANGE", i*slots/n, (i+1)*slots/n-1)
@@ -61,13 +75,13 @@ func StartCluster(t testing.TB, n int) *Cluster {
 }
 
 // startNode runs one node, and returns with it the port of its Cluster bus.
-func startNode(t testing.TB) (node *Server, bus int) {
+func startNode(t testing.TB, authority *Authority) (node *Server, bus int) {
 	t.Helper()
-	node = start(t, func(_ string, port int) (args []string, err error) {
+	node = start(t, authority, func(s *Server) (args []string, err error) {
 		if bus, err = freePort(); err != nil {
 			return nil, err
 		}
-		return append(serverArgs(port),
+		return append(s.baseArgs(),
 			"--cluster-enabled", "yes",
 			"--cluster-port", strconv.Itoa(bus),
 			"--cluster-announce-ip", "127.0.0.1",

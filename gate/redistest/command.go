@@ -3,6 +3,7 @@ package redistest
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -25,15 +26,37 @@ func (s *Server) Do(t testing.TB, args ...any) any {
 	return reply
 }
 
-// do speaks just enough RESP2 for Do: a client library would pool, retry and
-// log, all of which a test wants to see the server without.
 func (s *Server) do(args ...any) (any, error) {
-	conn, err := net.Dial("tcp", s.Addr())
+	c, err := s.connect()
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	defer c.Close()
+	return c.do(args...)
+}
+
+// connection speaks just enough RESP2 for Do: a client library would pool, retry
+// and log, all of which a test wants to see the server without.
+type connection struct {
+	net.Conn
+	replies *bufio.Reader
+}
+
+func (s *Server) connect() (*connection, error) {
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	dial := dialer.Dial
+	if s.authority != nil {
+		dial = (&tls.Dialer{NetDialer: dialer, Config: s.authority.client}).Dial
+	}
+	conn, err := dial("tcp", s.Addr())
+	if err != nil {
+		return nil, err
+	}
+	return &connection{conn, bufio.NewReader(conn)}, nil
+}
+
+func (c *connection) do(args ...any) (any, error) {
+	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return nil, err
 	}
 	var request bytes.Buffer
@@ -42,10 +65,10 @@ func (s *Server) do(args ...any) (any, error) {
 		text := fmt.Sprint(arg)
 		fmt.Fprintf(&request, "$%d\r\n%s\r\n", len(text), text)
 	}
-	if _, err := conn.Write(request.Bytes()); err != nil {
+	if _, err := c.Write(request.Bytes()); err != nil {
 		return nil, err
 	}
-	reply, err := readReply(bufio.NewReader(conn))
+	reply, err := readReply(c.replies)
 	if err != nil {
 		return nil, fmt.Errorf("reading the reply: %w", err)
 	}

@@ -104,10 +104,10 @@ func TestTakenPortIsTriedAgainOnAnother(t *testing.T) {
 	t.Parallel()
 	first := Start(t)
 	ports := []int{first.Port()}
-	second := &Server{t: t, program: first.program, dir: t.TempDir()}
+	second := &Server{t: t, program: first.program, dir: first.dir}
 	second.launch(func() (err error) {
 		second.port = ports[len(ports)-1]
-		second.args = serverArgs(second.port)
+		second.args = second.baseArgs()
 		next, err := freePort()
 		ports = append(ports, next)
 		return err
@@ -142,7 +142,7 @@ func TestReplicaFollowsUntilPromoted(t *testing.T) {
 func TestClusterServesEverySlotFromEveryNode(t *testing.T) {
 	t.Parallel()
 	cluster := StartCluster(t, 3)
-	if want := "redis+cluster://" + strings.Join(cluster.Addrs(), ","); cluster.URL() != want {
+	if want := "redis+cluster://flashgate:open%2Fsesame%407@" + strings.Join(cluster.Addrs(), ","); cluster.URL() != want {
 		t.Errorf("URL %s, want %s", cluster.URL(), want)
 	}
 	first, last := cluster.Nodes()[0], cluster.Nodes()[2]
@@ -163,7 +163,7 @@ func TestSentinelsPromoteTheReplica(t *testing.T) {
 	primary := Start(t)
 	replica := StartReplica(t, primary)
 	sentinels := StartSentinel(t, primary, 2, 3)
-	if want := "redis+sentinel://" + strings.Join(sentinels.Addrs(), ",") + "/mymaster"; sentinels.URL() != want {
+	if want := "redis+sentinel://flashgate:open%2Fsesame%407@" + strings.Join(sentinels.Addrs(), ",") + "/mymaster"; sentinels.URL() != want {
 		t.Errorf("URL %s, want %s", sentinels.URL(), want)
 	}
 

@@ -13,7 +13,9 @@ import (
 func StartReplica(t testing.TB, primary *Server, args ...string) *Server {
 	t.Helper()
 	replicaOf := []string{"--replicaof", "127.0.0.1", strconv.Itoa(primary.Port())}
-	replica := Start(t, append(replicaOf, args...)...)
+	replica := start(t, primary.authority, func(s *Server) ([]string, error) {
+		return append(append(s.baseArgs(), replicaOf...), args...), nil
+	})
 	await(t, "the replica to be in sync", func() error { return inSync(primary, replica) })
 	return replica
 }

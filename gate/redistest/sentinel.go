@@ -15,9 +15,11 @@ const masterName = "mymaster"
 // Sentinels are redis-sentinels that together watch one primary.
 type Sentinels struct{ group }
 
-// URL returns the Sentinels' address as redis+sentinel://h1,h2/mymaster.
+// URL returns the Sentinels' address as
+// redis+sentinel://flashgate:password@h1,h2/mymaster, or rediss+sentinel for TLS.
+// The user is the primary's: the Sentinels ask for none.
 func (s *Sentinels) URL() string {
-	return "redis+sentinel://" + strings.Join(s.Addrs(), ",") + "/" + masterName
+	return s.group[0].scheme() + "+sentinel://" + userAt(strings.Join(s.Addrs(), ",")) + "/" + masterName
 }
 
 // StartSentinel runs n Sentinels that watch the primary under the name
@@ -33,8 +35,8 @@ func StartSentinel(t testing.TB, primary *Server, quorum, n int) *Sentinels {
 	}
 	sentinels := &Sentinels{}
 	for range n {
-		sentinel := start(t, func(dir string, port int) ([]string, error) {
-			return sentinelArgs(dir, port, primary, quorum)
+		sentinel := start(t, primary.authority, func(s *Server) ([]string, error) {
+			return s.sentinelArgs(primary, quorum)
 		})
 		hasten(t, sentinel)
 		sentinels.group = append(sentinels.group, sentinel)
@@ -49,14 +51,16 @@ func StartSentinel(t testing.TB, primary *Server, quorum, n int) *Sentinels {
 
 // sentinelArgs writes the configuration file that a Sentinel insists on, and
 // keeps its state in.
-func sentinelArgs(dir string, port int, primary *Server, quorum int) ([]string, error) {
-	path := filepath.Join(dir, "sentinel.conf")
-	config := fmt.Sprintf(`port %[1]d
-bind 127.0.0.1
-sentinel monitor %[2]s 127.0.0.1 %[3]d %[4]d
-sentinel down-after-milliseconds %[2]s 500
-sentinel failover-timeout %[2]s 3000
-`, port, masterName, primary.Port(), quorum)
+func (s *Server) sentinelArgs(primary *Server, quorum int) ([]string, error) {
+	path := filepath.Join(s.dir, "sentinel.conf")
+	config := fmt.Sprintf(`bind 127.0.0.1
+sentinel monitor %[1]s 127.0.0.1 %[2]d %[3]d
+sentinel down-after-milliseconds %[1]s 500
+sentinel failover-timeout %[1]s 3000
+`, masterName, primary.Port(), quorum)
+	for _, option := range s.listening() {
+		config += option[0] + " " + option[1] + "\n"
+	}
 	return []string{path, "--sentinel"}, os.WriteFile(path, []byte(config), 0o600)
 }
 

@@ -21,40 +21,70 @@ type Server struct {
 	port    int
 	args    []string
 	process *process
+
+	authority *Authority // with which it speaks TLS alone, or nil
+	suspended bool
 }
 
 // Start runs a redis-server that keeps nothing on disk. The arguments are its
 // configuration as on its command line, such as "--appendonly", "yes". It is
-// killed when the test ends.
+// killed when the test ends, which fails if the user of its URL was refused
+// anything.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	return start(t, func(_ string, port int) ([]string, error) {
-		return append(serverArgs(port), args...), nil
-	})
+	return start(t, nil, func(s *Server) ([]string, error) { return append(s.baseArgs(), args...), nil })
 }
 
-func serverArgs(port int) []string {
-	return []string{
-		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "",
+// StartTLS is Start for a server that speaks TLS alone, and only with clients
+// that have a certificate of the authority. So do its replicas and Sentinels.
+func StartTLS(t testing.TB, authority *Authority, args ...string) *Server {
+	t.Helper()
+	return start(t, authority, func(s *Server) ([]string, error) { return append(s.baseArgs(), args...), nil })
+}
+
+func (s *Server) baseArgs() []string {
+	args := []string{
+		"--bind", "127.0.0.1", "--save", "", "--aclfile", aclFile,
 		"--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1",
 	}
+	for _, option := range s.listening() {
+		args = append(args, "--"+option[0], option[1])
+	}
+	return args
 }
 
-// start runs a server with the arguments that configure returns for its
-// directory and port. It is asked again when a port turns out to be taken.
-func start(t testing.TB, configure func(dir string, port int) ([]string, error)) *Server {
+// listening configures where a server listens, and how it calls others.
+func (s *Server) listening() [][2]string {
+	port := strconv.Itoa(s.port)
+	if s.authority == nil {
+		return [][2]string{{"port", port}}
+	}
+	return append([][2]string{{"port", "0"}, {"tls-port", port}}, s.authority.options()...)
+}
+
+// start runs a server with the arguments that configure returns for it, once
+// it has a directory and a port. It is asked again when a port turns out to be
+// taken.
+func start(t testing.TB, authority *Authority, configure func(*Server) ([]string, error)) *Server {
 	t.Helper()
-	s := &Server{t: t, program: Require(t, "redis-server"), dir: t.TempDir()}
+	s := &Server{t: t, program: Require(t, "redis-server"), dir: t.TempDir(), authority: authority}
+	if err := writeUsers(s.dir); err != nil {
+		t.Fatalf("writing the users of redis-server: %v", err)
+	}
 	t.Cleanup(func() {
-		if s.process != nil {
-			s.Kill()
+		if s.process == nil {
+			return
 		}
+		if !s.suspended {
+			s.checkRights()
+		}
+		s.Kill()
 	})
 	s.launch(func() (err error) {
 		if s.port, err = freePort(); err != nil {
 			return err
 		}
-		s.args, err = configure(s.dir, s.port)
+		s.args, err = configure(s)
 		return err
 	})
 	return s
@@ -123,8 +153,17 @@ func (s *Server) answers() error {
 // Addr returns the server's address, 127.0.0.1:port.
 func (s *Server) Addr() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
 
-// URL returns the server's address as redis://127.0.0.1:port.
-func (s *Server) URL() string { return "redis://" + s.Addr() }
+// URL returns the server's address as redis://flashgate:password@127.0.0.1:port,
+// or rediss for TLS. The user has the rights of deploy/redis/users.acl; Do is
+// for what else a test does.
+func (s *Server) URL() string { return s.scheme() + "://" + userAt(s.Addr()) }
+
+func (s *Server) scheme() string {
+	if s.authority == nil {
+		return "redis"
+	}
+	return "rediss"
+}
 
 // Port returns the server's port, which stays the same over a Restart.
 func (s *Server) Port() int { return s.port }
@@ -137,12 +176,14 @@ func (s *Server) Pid() int { return s.process.Pid }
 func (s *Server) Stop() {
 	s.t.Helper()
 	s.signal(syscall.SIGSTOP)
+	s.suspended = true
 }
 
 // Continue resumes a server that was suspended by Stop (SIGCONT).
 func (s *Server) Continue() {
 	s.t.Helper()
 	s.signal(syscall.SIGCONT)
+	s.suspended = false
 }
 
 func (s *Server) signal(signal syscall.Signal) {
@@ -159,6 +200,7 @@ func (s *Server) Kill() {
 	if err := s.process.kill(); err != nil {
 		s.t.Errorf("killing redis-server on port %d: %v", s.port, err)
 	}
+	s.suspended = false
 }
 
 // Restart kills the server if it still runs, and starts it again with the same

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -31,7 +30,7 @@ type address struct {
 	user     *url.Userinfo
 	master   string
 	db       int
-	tls      *tls.Config
+	secure   bool
 	query    url.Values
 }
 
@@ -43,7 +42,6 @@ func parseAddress(text string) (a address, err error) {
 	if !found {
 		return a, fmt.Errorf("the Redis address has no scheme: write %s", AddressForms)
 	}
-	secure := strings.HasPrefix(scheme, "rediss")
 	defaultPort := "6379"
 	switch scheme {
 	case "redis", "rediss":
@@ -85,12 +83,7 @@ func parseAddress(text string) (a address, err error) {
 	if a.topology == single && len(a.hosts) > 1 {
 		return a, fmt.Errorf("the Redis address names %d hosts: use redis+sentinel:// or redis+cluster:// for several", len(a.hosts))
 	}
-	if secure {
-		a.tls = &tls.Config{MinVersion: tls.VersionTLS12}
-		if a.topology == single {
-			a.tls.ServerName, _, _ = net.SplitHostPort(a.hosts[0])
-		}
-	}
+	a.secure = strings.HasPrefix(scheme, "rediss")
 	return a, a.parsePath(path)
 }
 
@@ -129,11 +122,22 @@ func withPort(host, port string) (string, bool) {
 	return net.JoinHostPort(name, port), true
 }
 
+// client returns a client of the address for everything but the lanes.
+func (a *address) client(o Options) redis.UniversalClient {
+	u := a.options(o)
+	if a.topology != cluster {
+		return redis.NewUniversalClient(u)
+	}
+	c := u.Cluster()
+	c.DisableRoutingPolicies = true // they ask for COMMAND first, for which our few commands have no use
+	return redis.NewClusterClient(c)
+}
+
 // options turns the address into the client's options. Nothing is retried
 // silently: what is sent once more is the callers' decision.
 func (a *address) options(o Options) *redis.UniversalOptions {
 	u := &redis.UniversalOptions{
-		Addrs: a.hosts, DB: a.db, MasterName: a.master, TLSConfig: a.tls, IsClusterMode: a.topology == cluster,
+		Addrs: a.hosts, DB: a.db, MasterName: a.master, IsClusterMode: a.topology == cluster,
 		SentinelUsername: a.query.Get("sentinel_username"), SentinelPassword: a.query.Get("sentinel_password"),
 		ClientName: "flashgate", Protocol: 2, DisableIdentity: true,
 		MaxRetries: -1, DialerRetries: 1,
@@ -143,6 +147,9 @@ func (a *address) options(o Options) *redis.UniversalOptions {
 	if a.user != nil {
 		u.Username = a.user.Username()
 		u.Password, _ = a.user.Password()
+	}
+	if a.secure {
+		u.Dialer = o.dialTLS
 	}
 	return u
 }

@@ -5,6 +5,9 @@ package store
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -26,6 +29,12 @@ type Options struct {
 	WaitReplicas int
 	WaitTimeout  time.Duration
 
+	// CA is who signed the certificates of Redis' servers; nil for the system's
+	// authorities. Certificate is what this client shows them; nil for none. Both
+	// need an address with TLS.
+	CA          *x509.CertPool
+	Certificate *tls.Certificate
+
 	// Now replaces Redis' clock in tests.
 	Now     func() time.Time
 	Metrics *Metrics
@@ -46,10 +55,13 @@ func Open(addr string, opt Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !a.secure && (opt.CA != nil || opt.Certificate != nil) {
+		return nil, errors.New("the Redis address is without TLS, where a CA and a client certificate are of no use: write rediss instead of redis")
+	}
 	if opt.Timeout == 0 {
 		opt.Timeout = 500 * time.Millisecond
 	}
-	s := &Store{address: a, opt: opt, client: redis.NewUniversalClient(a.options(opt))}
+	s := &Store{address: a, opt: opt, client: a.client(opt)}
 	opt.Metrics.watch(s.client)
 	return s, nil
 }

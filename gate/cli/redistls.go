@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/flashgate/flashgate/gate/store"
+)
+
+// redisTLS is how every command knows Redis, and Redis it, where the address is
+// one with TLS.
+type redisTLS struct {
+	RedisCA   string `name:"redis-ca" placeholder:"FILE" help:"Who signed the certificates of Redis, in PEM, for a rediss address (the system's authorities)."`
+	RedisCert string `placeholder:"FILE" help:"Client certificate for Redis, in PEM."`
+	RedisKey  string `placeholder:"FILE" help:"The client certificate's private key, in PEM."`
+}
+
+func (f *redisTLS) given() bool { return f.RedisCA != "" || f.RedisCert != "" || f.RedisKey != "" }
+
+// set reads the files into the options.
+func (f *redisTLS) set(o *store.Options) error {
+	if (f.RedisCert == "") != (f.RedisKey == "") {
+		return errors.New("--redis-cert and --redis-key: give both, a certificate is of no use without its key")
+	}
+	if f.RedisCA != "" {
+		text, err := readPEM("redis-ca", f.RedisCA)
+		if err != nil {
+			return err
+		}
+		o.CA = x509.NewCertPool()
+		if !o.CA.AppendCertsFromPEM(text) {
+			return fmt.Errorf("--redis-ca %s: there is no certificate in it", f.RedisCA)
+		}
+	}
+	if f.RedisCert == "" {
+		return nil
+	}
+	cert, err := readPEM("redis-cert", f.RedisCert)
+	if err != nil {
+		return err
+	}
+	key, err := readPEM("redis-key", f.RedisKey)
+	if err != nil {
+		return err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return fmt.Errorf("--redis-cert %s with --redis-key %s: %w", f.RedisCert, f.RedisKey, err)
+	}
+	o.Certificate = &pair
+	return nil
+}
+
+func readPEM(flag, path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	if block, _ := pem.Decode(text); block == nil {
+		return nil, fmt.Errorf("--%s %s: there is no PEM in it (-----BEGIN …)", flag, path)
+	}
+	return text, nil
+}

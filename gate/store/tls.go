@@ -1,0 +1,61 @@
+package store
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+)
+
+// dialTLS connects to a server of Redis. The name that is verified is that of
+// the host that is dialled, also where a Sentinel or a Cluster names it.
+func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	asked := false
+	dialer := tls.Dialer{Config: &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		RootCAs:    o.CA,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			asked = true
+			return cmp.Or(o.Certificate, &tls.Certificate{}), nil
+		},
+	}}
+	conn, err := dialer.DialContext(ctx, network, addr)
+	if err != nil || !asked {
+		return conn, err
+	}
+	if err := o.welcome(ctx, conn); err != nil {
+		_ = conn.Close() // it is of no use, whatever this says
+		return nil, err
+	}
+	return conn, nil
+}
+
+// welcome finds out whether the server takes this client's certificate. TLS 1.3
+// tells only after the handshake, and by then the connection may be gone without
+// a reason, so something is asked to which any reply will do.
+func (o *Options) welcome(ctx context.Context, conn net.Conn) error {
+	deadline, _ := ctx.Deadline()
+	err := conn.SetDeadline(deadline)
+	if err == nil {
+		_, err = conn.Write([]byte("PING\r\n"))
+	}
+	if err == nil {
+		_, err = bufio.NewReader(conn).ReadString('\n')
+	}
+	switch {
+	case err == nil:
+		return conn.SetDeadline(time.Time{})
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	case o.Certificate == nil:
+		return fmt.Errorf("the server takes only clients with a certificate, and this one has none: %w", err)
+	}
+	return fmt.Errorf("the server does not accept the client certificate: %w", err)
+}

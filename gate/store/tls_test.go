@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/redistest"
+)
+
+// trusting are the options of a gate that trusts the authority, and has a
+// certificate of it.
+func trusting(t *testing.T, a *redistest.Authority) Options {
+	t.Helper()
+	ca, err := os.ReadFile(a.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := tls.LoadX509KeyPair(a.Cert, a.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{CA: x509.NewCertPool(), Certificate: &own}
+	o.CA.AppendCertsFromPEM(ca)
+	return o
+}
+
+// A gate sells over TLS wherever Redis is, and trusts nobody whom it was not
+// told to, nor Redis it.
+func TestSellingOverTLS(t *testing.T) {
+	t.Parallel()
+	for topology, start := range map[string]func(*testing.T, *redistest.Authority) string{
+		"single": func(t *testing.T, a *redistest.Authority) string { return redistest.StartTLS(t, a).URL() },
+		"sentinel": func(t *testing.T, a *redistest.Authority) string {
+			primary := redistest.StartTLS(t, a)
+			redistest.StartReplica(t, primary)
+			return redistest.StartSentinel(t, primary, 2, 3).URL()
+		},
+		"cluster": func(t *testing.T, a *redistest.Authority) string { return redistest.StartClusterTLS(t, a, 3).URL() },
+	} {
+		t.Run(topology, func(t *testing.T) {
+			t.Parallel()
+			authority := redistest.NewAuthority(t)
+			trusted := trusting(t, authority)
+			url := start(t, authority)
+			l := openLane(t, url, trusted)
+			mustApply(t, l.store, marathon(1), gate.Created)
+			l.wants("held held", "a", "b")
+
+			f := func(url string, opt Options, why string) {
+				t.Helper()
+				other := openLane(t, url, opt)
+				other.fails(why, "c")
+				if err := other.store.Check(t.Context()); err == nil || !strings.Contains(err.Error(), why) {
+					t.Errorf("Check says %v, want %q", err, why)
+				}
+			}
+			stranger := trusting(t, redistest.NewAuthority(t))
+			f(url, Options{CA: trusted.CA}, "takes only clients with a certificate, and this one has none")
+			f(url, Options{CA: trusted.CA, Certificate: stranger.Certificate}, "does not accept the client certificate")
+			f(url, Options{CA: stranger.CA, Certificate: trusted.Certificate}, "unknown authority")
+			f(url, Options{Certificate: trusted.Certificate}, "unknown authority")
+			f(strings.ReplaceAll(url, "127.0.0.1", "localhost"), trusted, "localhost")
+			l.holds(2)
+		})
+	}
+}
+
+func TestAServerThatAsksForACertificateMayDoWithoutOne(t *testing.T) {
+	t.Parallel()
+	authority := redistest.NewAuthority(t)
+	server := redistest.StartTLS(t, authority, "--tls-auth-clients", "optional")
+	l := openLane(t, server.URL(), Options{CA: trusting(t, authority).CA})
+	mustApply(t, l.store, marathon(1), gate.Created)
+	l.wants("held", "a")
+}
+
+func TestACertificateNeedsAnAddressWithTLS(t *testing.T) {
+	t.Parallel()
+	for _, opt := range []Options{{CA: x509.NewCertPool()}, {Certificate: &tls.Certificate{}}} {
+		for _, address := range []string{"redis://h", "redis+sentinel://h/m", "redis+cluster://h"} {
+			if _, err := Open(address, opt); err == nil || !strings.Contains(err.Error(), "without TLS") {
+				t.Errorf("%s: %v", address, err)
+			}
+		}
+	}
+}
+
+// A server that takes a connection and says nothing keeps nobody longer than
+// the call's own time, whatever the bound of dialling.
+func TestASilentServerWithTLSIsWaitedForNoLongerThanTheCallsTime(t *testing.T) {
+	t.Parallel()
+	authority := redistest.NewAuthority(t)
+	server := redistest.StartTLS(t, authority)
+	opt := trusting(t, authority)
+	opt.Timeout, opt.Log = 20*time.Second, slog.New(slog.DiscardHandler)
+	s, err := Open(server.URL(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	server.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if _, err := s.Sales(ctx); err == nil {
+		t.Error("a silent server answered")
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
