@@ -83,15 +83,15 @@ func answer(w http.ResponseWriter, status int, body any) {
 // fakeV1 is PortOne's V1 as its documentation has it.
 type fakeV1 struct {
 	fake
-	payments []object
-	byID     map[string]object
-	token    int           // the newest one's number
-	ends     time.Time     // when it ends
-	skew     time.Duration // PortOne's clock minus ours
+	orders map[string][]object // the oldest payment first
+	byID   map[string]object
+	token  int           // the newest one's number
+	ends   time.Time     // when it ends
+	skew   time.Duration // PortOne's clock minus ours
 }
 
 func newFakeV1(payments ...object) *fakeV1 {
-	f := &fakeV1{byID: map[string]object{}}
+	f := &fakeV1{orders: map[string][]object{}, byID: map[string]object{}}
 	for _, p := range payments {
 		f.add(p)
 	}
@@ -101,7 +101,8 @@ func newFakeV1(payments ...object) *fakeV1 {
 func (f *fakeV1) add(p object) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.payments = append(f.payments, p)
+	order := p["merchant_uid"].(string)
+	f.orders[order] = append(f.orders[order], p)
 	f.byID[p["imp_uid"].(string)] = p
 }
 
@@ -198,12 +199,8 @@ func (f *fakeV1) bulk(attempts []string, good func(int, any), fail func(int, str
 }
 
 func (f *fakeV1) findAll(order string, query url.Values, good func(int, any), fail func(int, string)) {
-	var list []object
-	for _, p := range slices.Backward(f.payments) {
-		if p["merchant_uid"] == order {
-			list = append(list, p)
-		}
-	}
+	list := slices.Clone(f.orders[order])
+	slices.Reverse(list)
 	if len(list) == 0 {
 		fail(http.StatusNotFound, "존재하지 않는 결제정보입니다.")
 		return
@@ -254,12 +251,18 @@ func (f *fakeV1) cancel(r *http.Request, good func(int, any), fail func(int, str
 // fakeV2 is PortOne's V2 as its documentation has it.
 type fakeV2 struct {
 	fake
-	orders       []string
+	made         []made              // the oldest first, as they are added
 	payments     map[string]object   // by order: the newest or the one that succeeded
 	transactions map[string][]object // by order
 	keys         []string            // Idempotency-Key of each cancellation
 	bodies       []string            // of each cancellation
 	maxPage      int                 // payments that a page has at most, whatever is asked for; 0: no bound
+}
+
+// made is when an order's first payment was made.
+type made struct {
+	order, version string
+	at             time.Time
 }
 
 func newFakeV2(payments ...object) *fakeV2 {
@@ -275,7 +278,8 @@ func (f *fakeV2) add(p object) {
 	defer f.mu.Unlock()
 	order := p["id"].(string)
 	if f.payments[order] == nil {
-		f.orders = append(f.orders, order)
+		at, _ := time.Parse(time.RFC3339Nano, p["requestedAt"].(string))
+		f.made = append(f.made, made{order, p["version"].(string), at})
 	}
 	f.payments[order] = p
 	t := object{}
@@ -353,20 +357,21 @@ func (f *fakeV2) list(w http.ResponseWriter, text string, fail func(int, string)
 		fail(http.StatusBadRequest, "INVALID_REQUEST")
 		return
 	}
-	items := []object{}
-	for _, order := range f.orders { // they are added in the order in which they were made
-		p := f.payments[order]
-		made, _ := time.Parse(time.RFC3339Nano, p["requestedAt"].(string))
-		if !made.Before(ask.Filter.From) && p["version"] == ask.Filter.Version {
-			items = append(items, p)
+	var orders []string
+	for _, m := range f.made {
+		if !m.at.Before(ask.Filter.From) && m.version == ask.Filter.Version {
+			orders = append(orders, m.order)
 		}
 	}
 	size := ask.Page.Size
 	if f.maxPage > 0 {
 		size = min(size, f.maxPage)
 	}
-	from := min(ask.Page.Number*size, len(items))
-	page := items[from:min(from+size, len(items))]
+	from := min(ask.Page.Number*size, len(orders))
+	page := []object{}
+	for _, order := range orders[from:min(from+size, len(orders))] {
+		page = append(page, f.payments[order])
+	}
 	answer(w, http.StatusOK, object{"items": page, "page": object{"number": ask.Page.Number, "size": ask.Page.Size, "totalCount": len(page)}})
 }
 

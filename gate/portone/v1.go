@@ -40,16 +40,13 @@ func openV1(status int, body []byte) (json.RawMessage, error) {
 		Message  string          `json:"message"`
 		Response json.RawMessage `json:"response"`
 	}
-	if err := json.Unmarshal(body, &envelope); err != nil || envelope.Code == nil {
-		if status >= http.StatusMultipleChoices {
-			return nil, &Error{Status: status}
-		}
+	err := json.Unmarshal(body, &envelope)
+	switch good := status == http.StatusOK || status == http.StatusMultiStatus; {
+	case status < http.StatusMultipleChoices && (!good || err != nil || envelope.Code == nil):
 		return nil, fmt.Errorf("PortOne answered %d with what is no answer of V1", status)
-	}
-	switch {
-	case status == http.StatusOK && *envelope.Code == 0:
-		return envelope.Response, nil
-	case status == http.StatusMultiStatus: // some of what was asked for is not known
+	case err != nil || envelope.Code == nil:
+		return nil, &Error{Status: status}
+	case good && *envelope.Code == 0, status == http.StatusMultiStatus: // of some attempts it knows, of others not
 		return envelope.Response, nil
 	}
 	return nil, &Error{

@@ -1,0 +1,419 @@
+package portone_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+func TestAClientNeedsCredentialsThatCanBeSent(t *testing.T) {
+	t.Parallel()
+	f := func(change func(*portone.Options), want string) {
+		t.Helper()
+		opt := options()
+		change(&opt)
+		_, err := portone.NewClient(opt)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET")) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+	v1 := func(base, key, secret string) func(*portone.Options) {
+		return func(o *portone.Options) { o.V1 = portone.V1Options{BaseURL: base, Key: key, Secret: secret} }
+	}
+	v2 := func(base, secret string) func(*portone.Options) {
+		return func(o *portone.Options) { o.V2 = portone.V2Options{BaseURL: base, Secret: secret} }
+	}
+
+	f(v1("", fakeKey, fakeSecret), "")
+	f(v2("", fakeSecret), "")
+	f(v2("http://127.0.0.1:9000/portone/", fakeSecret), "")
+	f(func(*portone.Options) {}, "no credentials")
+	f(v1("", "", fakeSecret), "V1's key")
+	f(v1("", fakeKey, ""), "V1's secret")
+	f(v1("", fakeKey, "SECRET\n"), "V1's secret")
+	f(v2("", "SECRET key"), "V2's secret")
+	f(func(o *portone.Options) { o.V2.StoreID = "store" }, "V2's secret")
+	for _, base := range []string{"api.portone.io", "ftp://api.portone.io", "https://user:SECRET@api.portone.io", "https://api.portone.io?x", "https://", "http://[::1"} {
+		f(v1(base, fakeKey, fakeSecret), "address of PortOne V1")
+		f(v2(base, fakeSecret), "address of PortOne V2")
+	}
+	f(func(o *portone.Options) { v2("", fakeSecret)(o); o.Rate = -1 }, "above zero")
+}
+
+func TestATokenIsFetchedOnceAndRenewedInItsLastMinute(t *testing.T) {
+	t.Parallel()
+	for _, skew := range []time.Duration{0, 3 * time.Hour, -3 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+			fake.skew, fake.latency = skew, 100*time.Millisecond
+			c := atDirect(t, fake, nil)
+			look := func(tokens int) {
+				t.Helper()
+				if got := one(t, c, 1, "o", "imp_1"); got.Err != nil {
+					t.Errorf("skew %v: %v", skew, got.Err)
+				}
+				if got := fake.called("POST /users/getToken"); got != tokens {
+					t.Errorf("skew %v: the token was asked for %d times, want %d", skew, got, tokens)
+				}
+			}
+
+			var all sync.WaitGroup
+			for range 20 {
+				all.Go(func() { one(t, c, 1, "o", "imp_1") })
+			}
+			all.Wait()
+			look(1)
+			time.Sleep(29 * time.Minute)
+			look(1)
+			time.Sleep(40 * time.Second)
+			look(2) // extended by five minutes
+			time.Sleep(4*time.Minute + 30*time.Second)
+			look(2)
+			time.Sleep(time.Hour)
+			look(3) // a new one
+			if refused := fake.token; refused != 2 {
+				t.Errorf("skew %v: %d tokens, want 2", skew, refused)
+			}
+		})
+	}
+}
+
+func TestATokenThatIsRefusedIsFetchedAnewOnce(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+	c := serve(t, fake, nil)
+	one(t, c, 1, "o", "imp_1")
+	fake.mu.Lock()
+	fake.ends = time.Time{} // PortOne has forgotten the token
+	fake.mu.Unlock()
+	if got := one(t, c, 1, "o", "imp_1"); got.Err != nil {
+		t.Error(got.Err)
+	}
+	if tokens, calls := fake.called("POST /users/getToken"), fake.called("GET /payments/"); tokens != 2 || calls != 3 {
+		t.Errorf("%d tokens and %d calls, want 2 and 3", tokens, calls)
+	}
+
+	fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/users/getToken" {
+			return false
+		}
+		answer(w, http.StatusUnauthorized, object{"code": -1, "message": "no"})
+		return true
+	}
+	if got := one(t, c, 1, "o", "imp_1"); got.Err == nil || !strings.Contains(got.Err.Error(), "check the key") {
+		t.Errorf("got %+v, want an error that says what to check", got)
+	}
+	if calls := fake.called("GET /payments/"); calls != 5 {
+		t.Errorf("%d calls, want two more", calls-3)
+	}
+}
+
+func TestATokenThatCannotBeHadIsNotAskedForByEveryCall(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeV1()
+		c := atDirect(t, fake, nil, func(o *portone.Options) { o.V1.Secret = "WRONG" })
+		for _, got := range c.Lookup(t.Context(), many(1, 3000, time.Time{})) {
+			if got.Err == nil || strings.Contains(got.Err.Error(), "WRONG") {
+				t.Fatalf("got %+v, want an error without the secret", got)
+			}
+		}
+		if calls := fake.called(""); calls != 1 {
+			t.Errorf("%d calls, want 1", calls)
+		}
+	})
+}
+
+func TestAFailedRenewalIsBridgedByTheOldToken(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+		c := atDirect(t, fake, nil)
+		one(t, c, 1, "o", "imp_1")
+		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/users/getToken" {
+				http.Error(w, "down", http.StatusBadGateway)
+				return true
+			}
+			return false
+		}
+		time.Sleep(30*time.Minute - 20*time.Second)
+		if got := one(t, c, 1, "o", "imp_1"); got.Err != nil {
+			t.Errorf("the token is good for 20 s: %v", got.Err)
+		}
+		time.Sleep(20 * time.Second)
+		if got := one(t, c, 1, "o", "imp_1"); got.Err == nil {
+			t.Error("the token has ended, and yet there was an answer")
+		}
+		fake.fault = nil
+		time.Sleep(5 * time.Second)
+		if got := one(t, c, 1, "o", "imp_1"); got.Err != nil {
+			t.Errorf("PortOne is back: %v", got.Err)
+		}
+	})
+}
+
+func TestTokensThatMakeNoSenseAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, response := range []any{
+		nil,
+		object{},
+		object{"access_token": "a", "expired_at": 5},
+		object{"access_token": "a", "expired_at": 5, "now": 5},
+		object{"access_token": "", "expired_at": 9, "now": 5},
+		object{"access_token": "a\r\nb", "expired_at": 9, "now": 5},
+		object{"access_token": 1, "expired_at": 9, "now": 5},
+		"x",
+	} {
+		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+		fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+			answer(w, http.StatusOK, object{"code": 0, "response": response})
+			return true
+		}
+		if got := one(t, serve(t, fake, nil), 1, "o", "imp_1"); got.Err == nil || fake.called("GET") != 0 {
+			t.Errorf("%v: got %+v", response, got)
+		}
+	}
+}
+
+func TestReadsAreRepeatedOnlyWhereItMayHelp(t *testing.T) {
+	t.Parallel()
+	f := func(what string, tries int, succeeds bool, fault func(w http.ResponseWriter, n int) bool) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			fake := newFakeV2(v2Payment("o", "t", "PAID"))
+			fake.fault = func(w http.ResponseWriter, _ *http.Request) bool { return fault(w, len(fake.calls)) }
+			got := one(t, atDirect(t, nil, fake), 2, "o", "t")
+			if (got.Err == nil) != succeeds || len(fake.calls) != tries || len(got.Missing) > 0 {
+				t.Errorf("%s: got %+v after %d tries, want %d", what, got, len(fake.calls), tries)
+			}
+		})
+	}
+	status := func(status, times int) func(http.ResponseWriter, int) bool {
+		return func(w http.ResponseWriter, n int) bool {
+			if n <= times {
+				answer(w, status, object{"type": "X"})
+			}
+			return n <= times
+		}
+	}
+
+	for _, code := range []int{500, 502, 503, 504, 429} {
+		f(fmt.Sprint(code, " once"), 2, true, status(code, 1))
+		f(fmt.Sprint(code, " always"), 4, false, status(code, 9))
+	}
+	for _, code := range []int{400, 401, 403, 404, 409, 301} {
+		f(fmt.Sprint(code), 1, false, status(code, 9))
+	}
+	f("a body cut short", 2, true, func(w http.ResponseWriter, n int) bool {
+		if n == 1 {
+			_, _ = w.Write([]byte(`{"id":"o","transactionId":"t","sta`))
+		}
+		return n == 1
+	})
+	f("a body without end", 1, false, func(w http.ResponseWriter, _ int) bool {
+		_, _ = w.Write(bytes.Repeat([]byte(" "), 9<<20))
+		return true
+	})
+}
+
+func TestABrokenConnectionIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV2(v2Payment("o", "t", "PAID"))
+	var times atomic.Int64
+	fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+		if times.Add(1) > 1 {
+			return false
+		}
+		w.Header().Set("Content-Length", "1000")
+		_, _ = w.Write([]byte(`{"id":"o"`))
+		panic(http.ErrAbortHandler)
+	}
+	if got := one(t, serve(t, nil, fake), 2, "o", "t"); got.Err != nil || times.Load() != 2 {
+		t.Errorf("got %+v after %d tries", got, times.Load())
+	}
+}
+
+func TestASlowAnswerIsGivenUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeV2(v2Payment("o", "t", "PAID"))
+		fake.latency = 11 * time.Second
+		start := time.Now()
+		got := one(t, atDirect(t, nil, fake), 2, "o", "t")
+		if took := time.Since(start); got.Err == nil || took < 40*time.Second || took > 60*time.Second || len(fake.calls) != 4 {
+			t.Errorf("got %+v after %v and %d calls, want an error after four times 10 s", got, took, len(fake.calls))
+		}
+	})
+}
+
+func TestCallsKeepToRateAndConcurrency(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeV2()
+		fake.latency = 100 * time.Millisecond
+		c := atDirect(t, nil, fake, func(o *portone.Options) { o.Rate, o.Concurrency = 50, 3 })
+		c.Lookup(t.Context(), many(2, 20, time.Time{}))
+		if fake.top != 3 {
+			t.Errorf("%d calls at once, want 3", fake.top)
+		}
+
+		fake = newFakeV2()
+		c = atDirect(t, nil, fake, func(o *portone.Options) { o.Rate = 50 })
+		var all sync.WaitGroup
+		for range 200 {
+			all.Go(func() { one(t, c, 2, "o", "t") })
+		}
+		all.Wait()
+		for i := 50; i < len(fake.began); i++ {
+			if took := fake.began[i].Sub(fake.began[i-50]); took < 999*time.Millisecond {
+				t.Fatalf("51 calls within %v, want 50 a second at most", took)
+			}
+		}
+		if took := fake.began[199].Sub(fake.began[0]); took > 4*time.Second {
+			t.Errorf("200 calls took %v, want what the rate allows", took)
+		}
+	})
+}
+
+func TestAnAPIThatAsksToBeLeftAloneIs(t *testing.T) {
+	t.Parallel()
+	f := func(status int, header string, pause time.Duration, succeeds bool) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			fake := newFakeV2(v2Payment("o", "t", "PAID"))
+			fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+				if len(fake.calls) > 1 {
+					return false
+				}
+				if header == "date" {
+					header = time.Now().Add(pause).UTC().Format(http.TimeFormat)
+				}
+				w.Header().Set("Retry-After", header)
+				answer(w, status, object{"type": "TOO_MANY_REQUESTS"})
+				return true
+			}
+			c := atDirect(t, nil, fake)
+			if got := one(t, c, 2, "o", "t"); (got.Err == nil) != succeeds {
+				t.Errorf("%s: got %+v", header, got)
+			}
+			one(t, c, 2, "o", "t")
+			if waited := fake.began[1].Sub(fake.began[0]); waited < pause-time.Second || waited > pause+time.Second {
+				t.Errorf("%d with Retry-After %s: the next call came after %v, want %v", status, header, waited, pause)
+			}
+		})
+	}
+	f(http.StatusTooManyRequests, "7", 7*time.Second, true)
+	f(http.StatusServiceUnavailable, "7", 7*time.Second, true)
+	f(http.StatusTooManyRequests, "date", 9*time.Second, true)
+	f(http.StatusTooManyRequests, "3600", 30*time.Second, false)
+	f(http.StatusTooManyRequests, "soon", 0, true)
+	f(http.StatusTooManyRequests, "-5", 0, true)
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	var elsewhere atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
+	t.Cleanup(other.Close)
+	fake := newFakeV2(v2Payment("o", "t", "PAID"))
+	fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		return true
+	}
+	if got := one(t, serve(t, nil, fake), 2, "o", "t"); got.Err == nil || elsewhere.Load() != 0 {
+		t.Errorf("got %+v, and %d calls elsewhere", got, elsewhere.Load())
+	}
+}
+
+func TestNoErrorOrLogShowsACredentialOrABuyer(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	var texts []string
+	note := func(err error) { texts = append(texts, fmt.Sprintf("%v %+v", err, err)) }
+	keyed := "" // the server that knows the key
+	fake1 := newFakeV1(v1Payment("imp_1", "o", "strange"), v1Payment("imp_2", "o2", "paid"))
+	fake2 := newFakeV2(v2Payment("o", "t", "STRANGE"))
+	echo := func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/users/getToken" || r.URL.Path == "/payments/o" {
+			return false
+		}
+		text := "you sent " + r.Header.Get("Authorization") + " " + fakeSecret + "\n" + strings.Repeat("긴", 500)
+		if r.Host == keyed {
+			text = fakeKey + " " + text
+		}
+		answer(w, http.StatusBadRequest, object{"code": 1, "message": text, "type": "INVALID_REQUEST"})
+		return true
+	}
+	c := serve(t, fake1, fake2, func(o *portone.Options) {
+		o.Log = slog.New(slog.NewTextHandler(&log, nil))
+		keyed = strings.TrimPrefix(o.V1.BaseURL, "http://")
+	})
+	note(one(t, c, 1, "o", "imp_1").Err)
+	note(one(t, c, 2, "o", "t").Err)
+	note(one(t, c, 2, "unknown", "t").Err)
+	fake1.fault, fake2.fault = echo, echo
+	for _, got := range c.Lookup(t.Context(), append(many(1, 30, time.Time{}), many(2, 30, time.Now())...)) {
+		note(got.Err)
+	}
+	note(c.Cancel(t.Context(), refund(1)))
+	note(c.Cancel(t.Context(), refund(2)))
+	all := strings.Join(texts, "\n") + log.String()
+	for _, secret := range []string{fakeKey, fakeSecret, fakeToken, "김철수", "010-", strings.Repeat("긴", 200), "sent \n"} {
+		if strings.Contains(all, secret) {
+			t.Errorf("%q is seen in errors or logs", secret)
+		}
+	}
+	if !strings.Contains(all, "you sent") || !strings.Contains(log.String(), "one by one") {
+		t.Errorf("PortOne's words or the warning are missing: %.2000s", all)
+	}
+}
+
+func TestEachTryIsCounted(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV2(v2Payment("o", "t", "PAID"))
+	registry := prometheus.NewRegistry()
+	c := serve(t, newFakeV1(), fake, func(o *portone.Options) { o.Metrics = portone.NewMetrics(registry) })
+	fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+		if len(fake.calls) == 1 {
+			answer(w, http.StatusBadGateway, object{"type": "PG_PROVIDER"})
+			return true
+		}
+		return false
+	}
+	one(t, c, 2, "o", "t")
+	one(t, c, 2, "unknown", "t")
+	one(t, c, 1, "unknown")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c.Lookup(ctx, []portone.Query{{Order: "o", Version: 2}})
+	want := `
+# HELP flashgate_portone_calls_total Calls to PortOne's REST APIs, each try of one.
+# TYPE flashgate_portone_calls_total counter
+flashgate_portone_calls_total{api="v1",call="order",outcome="not_found"} 1
+flashgate_portone_calls_total{api="v1",call="token",outcome="ok"} 1
+flashgate_portone_calls_total{api="v2",call="payment",outcome="failed"} 1
+flashgate_portone_calls_total{api="v2",call="payment",outcome="not_found"} 1
+flashgate_portone_calls_total{api="v2",call="payment",outcome="ok"} 1
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_portone_calls_total"); err != nil {
+		t.Error(err)
+	}
+	if n, err := testutil.GatherAndCount(registry, "flashgate_portone_call_duration_seconds"); err != nil || n != 3 {
+		t.Errorf("%d durations %v, want 3", n, err)
+	}
+}
