@@ -20,6 +20,7 @@ run: ## serve a demo sale on :8080, without Redis
 
 deps: ## install what the tests need and is missing (Debian, Ubuntu)
 	@.ci/deps
+	@.ci/npm
 
 test: deps ## run every test, with the race detector
 	go test -race -timeout 15m ./...
