@@ -47,7 +47,7 @@ func bench(ctx context.Context, l load, subjects []subject, rounds int, progress
 	}
 	if slices.ContainsFunc(subjects, func(s subject) bool { return s.signed }) {
 		fmt.Fprintln(progress, "signing links")
-		if err := signLinks(w.signatures, l); err != nil {
+		if err := signLinks(w.signatures, l.Threads, l.orders()); err != nil {
 			return nil, fmt.Errorf("signing links: %w", err)
 		}
 	}

@@ -63,8 +63,11 @@ func (r *runner) run(ctx context.Context, targets []target, file string, out io.
 		p.total += len(mutants)
 		fmt.Fprintf(out, "%s: %d mutants; first its tests, with nothing taken out\n", t.pkg, len(mutants))
 		for _, s := range t.stages {
-			if got, err := workers[0].try(ctx, original, []stage{s}); err != nil || got != survived {
-				return errors.Join(fmt.Errorf("the tests %+v fail before anything is taken out", s), err)
+			switch got, err := workers[0].try(ctx, original, []stage{s}); {
+			case err != nil:
+				return err
+			case got != survived:
+				return fmt.Errorf("the tests of %s fail before anything is taken out:\n%s", s.pkg, workers[0].said)
 			}
 		}
 		if err := r.all(ctx, workers, mutants, t.stages, p); err != nil {

@@ -18,7 +18,7 @@ func targets() []target {
 	const (
 		web  = "gate/web"
 		cli  = "gate/cli"
-		ours = "Scripts|Hostile|Signed|Signs|EachConfirm|EveryAnswer|OnlyConfirm|ParseSales|Slow"
+		ours = "Scripts|HostileRequests|Signed|Signs|EachConfirm|EveryAnswer|OnlyConfirm|ParseSales"
 	)
 	return []target{
 		{

@@ -20,6 +20,7 @@ type worker struct {
 	dir      string
 	build    *build            // that the programs are of
 	programs map[string]string // tests that are built, by package
+	said     []byte            // by the tests that ran last
 }
 
 func newWorker(r *runner, dir string) (*worker, error) {
@@ -71,7 +72,7 @@ func (w *worker) compile(ctx context.Context, pkg string) (program string, err e
 	}
 	program = w.path(strings.ReplaceAll(pkg, "/", "+") + ".test")
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", w.path("overlay.json"), "-o", program,
-		"-ldflags", "-X "+path.Join(w.module, w.build.pkg)+".mutantFile="+w.path("mutant"), path.Join(w.module, pkg))
+		"-ldflags", "-s -w -X "+path.Join(w.module, w.build.pkg)+".mutantFile="+w.path("mutant"), path.Join(w.module, pkg))
 	cmd.Dir = w.root
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the tests of %s: %w\n%s", pkg, err, said)
@@ -87,7 +88,8 @@ func (w *worker) test(ctx context.Context, s stage) (verdict, error) {
 	cmd.Dir = filepath.Join(w.root, s.pkg)
 	cmd.Env = append(os.Environ(), "TMPDIR="+w.path("tmp"))
 	cmd.WaitDelay = 5 * time.Second // for what the tests have started
-	said, err := cmd.CombinedOutput()
+	var err error
+	w.said, err = cmd.CombinedOutput()
 	_, ended := errors.AsType[*exec.ExitError](err)
 	switch {
 	case err == nil:
@@ -97,7 +99,7 @@ func (w *worker) test(ctx context.Context, s stage) (verdict, error) {
 	case ctx.Err() != nil:
 		return survived, context.Cause(ctx)
 	case !ended:
-		return survived, fmt.Errorf("running the tests of %s: %w\n%s", s.pkg, err, said)
+		return survived, fmt.Errorf("running the tests of %s: %w\n%s", s.pkg, err, w.said)
 	}
 	return killed, nil
 }
