@@ -90,3 +90,22 @@ func TestASecretInPlaceOfAKeyIsNotShownAsItsID(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestTheReplacementCharacterIsACharacter(t *testing.T) {
+	t.Parallel()
+	if !ValidID("a\ufffd") || ValidID("a\xef\xbf") {
+		t.Error("U+FFFD is taken for what cannot be decoded, or the other way round")
+	}
+}
+
+func TestASKUOfAnotherNameIsAnother(t *testing.T) {
+	t.Parallel()
+	a, b := testSale().Settings, testSale().Settings
+	b.OpensAt, b.ClosesAt = a.OpensAt, a.ClosesAt
+	if !a.Equal(b) {
+		t.Fatal("the same sale is not equal")
+	}
+	if b.SKUs[0].Name = "fuller"; a.Equal(b) {
+		t.Error("a SKU's name does not count")
+	}
+}

@@ -32,8 +32,8 @@ type build struct {
 	pkg     string            // whose switch chooses one of many mutants; empty where the overlay is one
 }
 
-// original returns a mutant that has nothing taken out, and all those of the
-// target that are in the named file, or in any.
+// mutants returns one that has nothing taken out, and all of the target that are
+// in the named file, or in any.
 func (t *target) mutants(root, file string) (original *mutant, mutants []*mutant, err error) {
 	paths, err := filepath.Glob(filepath.Join(root, t.pkg, "*"))
 	if err != nil {
