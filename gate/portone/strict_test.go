@@ -35,6 +35,24 @@ func TestDecodeReadsFieldsToTheirEnd(t *testing.T) {
 	}
 }
 
+func TestDecodeReadsNamesToTheirEnd(t *testing.T) {
+	t.Parallel()
+	f := func(contentType, body, field string) {
+		t.Helper()
+		var c gate.Confirm
+		if _, v := portone.Decode(&c, []byte(contentType), []byte(body)); v.Field != field {
+			t.Errorf("%s: got %+v, want a bad request that names %q", body, v, field)
+		}
+	}
+	for _, more := range []string{`\n`, `\ud800`, `\u0000`, ` `} {
+		f(asJSON, `{"merchant_uid`+more+`":"o","imp_uid":"a"}`, "merchant_uid")
+		f(asJSON, `{"merchant_uid":"o","imp_uid":"a","merchant_uid`+more+`":"p"}`, "")
+	}
+	f(asForm, `merchant_uid%=o&imp_uid=a`, "merchant_uid")
+	f(asForm, `merchant_uid%zz=o&imp_uid=a`, "merchant_uid")
+	f(asJSON, `{"merchant_uid":"o","imp_uid":"a","status":"\x0041"}`, "body")
+}
+
 func TestOnlyABadRequestNamesAField(t *testing.T) {
 	t.Parallel()
 	a := answers(t, "en")
