@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run deps test lint fuzz bench ci clean
+.PHONY: help build run deps test lint fuzz mutate bench ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -20,6 +20,7 @@ run: ## serve a demo sale on :8080, without Redis
 
 deps: ## install what the tests need and is missing (Debian, Ubuntu)
 	@.ci/deps
+	@.ci/npm
 
 # One package at a time: each starts servers and loads the machine, and promises of seconds are held against it.
 test: deps ## run every test, with the race detector
@@ -34,6 +35,9 @@ lint: ## check format, vet, staticcheck and which package imports which
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
+
+mutate: deps ## take out each check that guards the gate, and see a test fail (half an hour)
+	go run ./loadtest/mutate
 
 bench: ## measure the gate beside a bare handler and the usual peer (needs wrk and redis-server)
 	go run ./loadtest/bench

@@ -37,7 +37,8 @@ func house() [][]room {
 			{"gate/portone", []string{"gate"}},
 			{"gate/shop", []string{"gate"}},
 			{"loadtest", []string{"gate"}},
-			{"loadtest/bench", nil},
+			{"loadtest/bench", []string{"gate"}},
+			{"loadtest/mutate", nil},
 		},
 		{
 			{"gate/settle", []string{"gate/portone", "gate/shop", "gate"}},

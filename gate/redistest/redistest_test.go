@@ -217,7 +217,7 @@ func TestServerDiesWithTheTestBinary(t *testing.T) {
 	})
 }
 
-func TestMissingProgramSkipsHereAndFailsInCI(t *testing.T) {
+func TestWhatIsMissingSkipsHereAndFailsInCI(t *testing.T) {
 	for _, env := range []struct {
 		ci, servers string
 		want        verdict
@@ -228,16 +228,20 @@ func TestMissingProgramSkipsHereAndFailsInCI(t *testing.T) {
 	} {
 		t.Setenv("CI", env.ci)
 		t.Setenv("FLASHGATE_REQUIRE_SERVERS", env.servers)
-		var got verdict
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			Require(verdictTB{t, &got}, "no-such-program")
-		}()
-		<-done
-		if got != env.want {
-			t.Errorf("CI=%q FLASHGATE_REQUIRE_SERVERS=%q: %+v, want %+v", env.ci, env.servers, got, env.want)
+		f := func(what string, require func(testing.TB)) {
+			var got verdict
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				require(verdictTB{t, &got})
+			}()
+			<-done
+			if got != env.want {
+				t.Errorf("%s, CI=%q FLASHGATE_REQUIRE_SERVERS=%q: %+v, want %+v", what, env.ci, env.servers, got, env.want)
+			}
 		}
+		f("program", func(tb testing.TB) { Require(tb, "no-such-program") })
+		f("npm packages", func(tb testing.TB) { RequireModules(tb, t.TempDir()) })
 	}
 }
 
@@ -249,8 +253,8 @@ type verdictTB struct {
 	*verdict
 }
 
-func (v verdictTB) Skipf(string, ...any)  { v.skipped = true; runtime.Goexit() }
-func (v verdictTB) Fatalf(string, ...any) { v.failed = true; runtime.Goexit() }
+func (v verdictTB) Skip(...any)  { v.skipped = true; runtime.Goexit() }
+func (v verdictTB) Fatal(...any) { v.failed = true; runtime.Goexit() }
 
 func wantReply(t *testing.T, server *Server, want any, command ...any) {
 	t.Helper()

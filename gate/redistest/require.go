@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -14,15 +15,29 @@ import (
 func Require(t testing.TB, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
-	if err == nil {
-		return path
+	if err != nil {
+		without(t, program+" is not installed: run `make deps`, or install it and put it on the PATH")
 	}
-	const advice = "%s is not installed: run `make deps`, or install it and put it on the PATH"
+	return path
+}
+
+// RequireModules demands that the npm packages of a folder are installed. Where
+// they are not, the test is skipped or fails as with Require.
+func RequireModules(t testing.TB, folder string) {
+	t.Helper()
+	// npm writes this file when all the others are there.
+	if _, err := os.Stat(filepath.Join(folder, "node_modules", ".package-lock.json")); err != nil {
+		without(t, "the npm packages of "+folder+" are not installed: run `make deps`, or `npm ci` there")
+	}
+}
+
+// without ends a test that something is missing for.
+func without(t testing.TB, advice string) {
+	t.Helper()
 	if cmp.Or(os.Getenv("CI"), os.Getenv("FLASHGATE_REQUIRE_SERVERS")) != "" {
-		t.Fatalf(advice, program)
+		t.Fatal(advice)
 	}
-	t.Skipf(advice, program)
-	return ""
+	t.Skip(advice)
 }
 
 // patience is how long a server may take to reach a state. It is generous: a

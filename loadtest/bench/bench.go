@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -17,10 +18,11 @@ const program = "github.com/flashgate/flashgate"
 
 // world is what the subjects of one run share.
 type world struct {
-	dir       string // temporary, for all that is written
-	script    string // the client's
-	flashgate string // the gate's program
-	redis     *store
+	dir        string // temporary, for all that is written
+	script     string // the client's
+	signatures string // the client's, by signLinks
+	flashgate  string // the gate's program
+	redis      *store
 }
 
 // bench measures the subjects in turns, so that what slows the machine for a
@@ -31,7 +33,10 @@ func bench(ctx context.Context, l load, subjects []subject, rounds int, progress
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	w := &world{dir: dir, script: filepath.Join(dir, "load.lua"), flashgate: filepath.Join(dir, "flashgate")}
+	w := &world{
+		dir: dir, script: filepath.Join(dir, "load.lua"), signatures: filepath.Join(dir, "signatures-"),
+		flashgate: filepath.Join(dir, "flashgate"),
+	}
 	if err := os.WriteFile(w.script, loadScript, 0o600); err != nil {
 		return nil, err
 	}
@@ -39,6 +44,12 @@ func bench(ctx context.Context, l load, subjects []subject, rounds int, progress
 	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", w.flashgate, program)
 	if said, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("building flashgate: %w\n%s", err, said)
+	}
+	if slices.ContainsFunc(subjects, func(s subject) bool { return s.signed }) {
+		fmt.Fprintln(progress, "signing links")
+		if err := signLinks(w.signatures, l.Threads, l.orders()); err != nil {
+			return nil, fmt.Errorf("signing links: %w", err)
+		}
 	}
 	if w.redis, err = startStore(ctx, dir); err != nil {
 		return nil, err
@@ -114,7 +125,11 @@ func (w *world) loaded(ctx context.Context, s subject, l load) (t trial, err err
 	if err != nil {
 		return t, err
 	}
-	if t.wrk, err = l.run(ctx, w.script, at.public, s.path()); err != nil {
+	signatures := ""
+	if s.signed {
+		signatures = w.signatures
+	}
+	if t.wrk, err = l.run(ctx, w.script, at.public, s.path(), signatures); err != nil {
 		return t, errors.Join(err, server.said())
 	}
 	// The client leaves while requests are under way: they are still decided.

@@ -62,7 +62,7 @@ func TestCommandLineIsChecked(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", args, err, want)
 		}
 	}
-	f("--only gatte", "only floor, peer, gate, no-buyer, sold-out")
+	f("--only gatte", "only floor, peer, gate, signed, no-buyer, sold-out")
 	f("--only floor,", "no such subject")
 	f("--rounds 0", "--rounds 0")
 	f("--duration 1500ms", "whole seconds")

@@ -41,11 +41,15 @@ type result struct {
 }
 
 // run sends requests to a port of this machine. A path that ends in a buyer gets
-// one of its own in each request.
-func (l load) run(ctx context.Context, script, addr, path string) (result, error) {
+// one of its own in each request. With the name of signLinks' files, each link is
+// signed by them.
+func (l load) run(ctx context.Context, script, addr, path, signatures string) (result, error) {
 	wrk := exec.CommandContext(ctx, "wrk", "--script", script, "--connections", strconv.Itoa(l.Connections),
 		"--threads", strconv.Itoa(l.Threads), "--duration", fmt.Sprintf("%.0fs", l.Duration.Seconds()), "--timeout", "10s",
 		"http://"+addr+path)
+	if signatures != "" {
+		wrk.Args = append(wrk.Args, "--", signatures)
+	}
 	said, err := wrk.CombinedOutput()
 	if err != nil {
 		return result{}, fmt.Errorf("wrk: %w\n%s", err, said)

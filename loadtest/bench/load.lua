@@ -1,5 +1,7 @@
 -- The client's script for wrk: every request buys one ticket for an order and an attempt of its own, with ids as
--- long as PortOne's, and for a buyer of its own where the path ends in one. The last line that it prints is the result, as JSON.
+-- long as PortOne's, and for a buyer of its own where the path ends in one. Where it is given a file's name, each
+-- thread signs its links by the file with its number behind that name: what comes after the buyer up to the signature
+-- in a line, then one signature after the other. The last line that it prints is the result, as JSON.
 
 local threads = 0
 
@@ -9,9 +11,16 @@ function setup(thread)
 end
 
 local count, buyers, request_head, request_tail = 0, false, nil, nil
+local SIGNATURE = 43 -- characters of one
+local claims, signatures = nil, nil
 local body_head, body_middle, body_tail = '{"imp_uid":"imp_44', '","merchant_uid":"ORD2026', '","amount":110000}'
 
-function init()
+function init(args)
+  if args[1] then
+    local file = assert(io.open(args[1] .. number))
+    claims, signatures = file:read('*l'), file:read('*a')
+    file:close()
+  end
   local length = #body_head + #body_middle + #body_tail + 10 + 10
   buyers = wrk.path:find('&buyer=', 1, true)
   request_head = 'POST ' .. wrk.path
@@ -22,7 +31,8 @@ end
 function request()
   count = count + 1
   local id = string.format('%02d%08d', number, count)
-  return request_head .. (buyers and id or '') .. request_tail .. id .. body_middle .. id .. body_tail
+  local signed = signatures and claims .. string.sub(signatures, (count - 1) * SIGNATURE + 1, count * SIGNATURE)
+  return request_head .. (buyers and id or '') .. (signed or '') .. request_tail .. id .. body_middle .. id .. body_tail
 end
 
 function done(summary, latency)

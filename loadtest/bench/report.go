@@ -66,6 +66,7 @@ type ratio struct {
 func ratios() []ratio {
 	rate := func(f figures) float64 { return f.Rate }
 	cpu := func(f figures) float64 { return f.CPU }
+	server := func(f figures) float64 { return f.ServerCPU }
 	script := func(f figures) float64 { return f.Script }
 	return []ratio{
 		{"throughput", "gate", "floor", rate},
@@ -75,6 +76,7 @@ func ratios() []ratio {
 		{"throughput", "sold-out", "peer", rate},
 		{"CPU per request", "gate", "peer", cpu},
 		{"CPU per request", "no-buyer", "peer", cpu},
+		{"CPU per request of the gate", "signed", "gate", server},
 		{"script time per decision", "gate", "peer", script},
 		{"script time per decision", "no-buyer", "peer", script},
 		{"script time per decision", "sold-out", "peer", script},

@@ -17,6 +17,7 @@ type subject struct {
 	name   string
 	sells  bool // every request is answered 200; otherwise none is
 	nobody bool // links name no buyer
+	signed bool // links are signed, for the order of each request
 
 	command func(*world, addresses) *exec.Cmd // the server, which answers 200 at /readyz when it is ready
 
@@ -34,9 +35,10 @@ func subjects() []subject {
 	return []subject{
 		{name: "floor", sells: true, command: itself(floorWord)},
 		{name: "peer", sells: true, command: itself(peerWord), prepare: stockPeer, orders: peerOrders},
-		{name: "gate", sells: true, command: gate, prepare: applySale(ample, 2), orders: gateOrders, count: gateCounters},
-		{name: "no-buyer", sells: true, nobody: true, command: gate, prepare: applySale(ample, 0), orders: gateOrders, count: gateCounters},
-		{name: "sold-out", sells: false, command: gate, prepare: applySale(0, 2), orders: gateOrders, count: gateCounters},
+		{name: "gate", sells: true, command: gateWith(unsigned), prepare: applySale(ample, 2), orders: gateOrders, count: gateCounters},
+		{name: "signed", sells: true, signed: true, command: gateWith(signed), prepare: applySale(ample, 2), orders: gateOrders, count: gateCounters},
+		{name: "no-buyer", sells: true, nobody: true, command: gateWith(unsigned), prepare: applySale(ample, 0), orders: gateOrders, count: gateCounters},
+		{name: "sold-out", sells: false, command: gateWith(unsigned), prepare: applySale(0, 2), orders: gateOrders, count: gateCounters},
 	}
 }
 
@@ -66,9 +68,20 @@ func peerOrders(ctx context.Context, w *world) (int, error) {
 	return int(keys) - 1, err
 }
 
-func gate(w *world, at addresses) *exec.Cmd {
-	return exec.Command(w.flashgate, "serve", "--allow-unsigned", "--redis", "redis://"+at.redis,
-		"--listen", at.public, "--admin-listen", at.admin, "--drain-wait", "0s", "--log-level", "warn")
+// What a gate is told of signatures.
+const (
+	unsigned = "FLASHGATE_ALLOW_UNSIGNED=true"
+	signed   = "FLASHGATE_SIGNING_KEY=" + signingKey
+)
+
+// gateWith returns the command of a gate that has one more variable set.
+func gateWith(variable string) func(*world, addresses) *exec.Cmd {
+	return func(w *world, at addresses) *exec.Cmd {
+		cmd := exec.Command(w.flashgate, "serve", "--redis", "redis://"+at.redis,
+			"--listen", at.public, "--admin-listen", at.admin, "--drain-wait", "0s", "--log-level", "warn")
+		cmd.Env = append(os.Environ(), variable)
+		return cmd
+	}
 }
 
 // applySale makes the sale. A limit per buyer is one that buyers who come once

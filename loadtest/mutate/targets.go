@@ -1,0 +1,35 @@
+package main
+
+// target is checks to be taken out, and the tests that must miss them.
+type target struct {
+	pkg    string   // path below the module
+	files  []string // none: all but tests
+	only   []string // names of functions or methods; none: all
+	stages []stage  // in turn, until one fails
+}
+
+// stage is tests of one package.
+type stage struct {
+	pkg string
+	run string // pattern of the tests' names; empty: all
+}
+
+func targets() []target {
+	const (
+		web  = "gate/web"
+		cli  = "gate/cli"
+		ours = "Scripts|HostileRequests|Signed|Signs|EachConfirm|EveryAnswer|OnlyConfirm|ParseSales"
+	)
+	return []target{
+		{
+			pkg:    "gate",
+			files:  []string{"catalogue.go", "confirm.go", "link.go", "order.go", "sale.go"},
+			stages: []stage{{pkg: "gate"}, {pkg: web}, {cli, ours}},
+		},
+		{pkg: "gate/portone", stages: []stage{{pkg: "gate/portone"}, {pkg: web}, {cli, ours}}},
+		{pkg: web, stages: []stage{{pkg: web}, {cli, ours}}},
+		{pkg: cli, files: []string{"secrets.go"}, stages: []stage{{cli, ours}}},
+		{pkg: cli, only: []string{"Validate"}, stages: []stage{{cli, ours}}},
+		{pkg: "luascripts", stages: []stage{{"luascripts", "Golden"}, {pkg: "luascripts"}, {pkg: "gate/store"}, {cli, ours}}},
+	}
+}
