@@ -26,6 +26,7 @@ type serveCommand struct {
 	Sales       string `placeholder:"FILE" help:"YAML file of sales: those that are missing are created, those that exist are left as they are (see apply)."`
 	keysFlag
 	webhookFlag
+	sourcesFlag
 	AllowUnsigned bool          `help:"Take confirm links that nobody signed, so that a buyer can change them. Needed with --redis where there is no signing key."`
 	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
 	Language      string        `enum:"ko,en" default:"ko" help:"Language of the sentences that buyers see: ko or en (${default})."`
@@ -47,6 +48,10 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	secrets, err := c.secrets()
+	if err != nil {
+		return err
+	}
+	sources, err := c.sources()
 	if err != nil {
 		return err
 	}
@@ -76,7 +81,9 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: keys, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Now: time.Now, Log: log})
-	public := web.NewPublic(g, answers, secrets, metrics, refusals, log)
+	public := web.NewPublic(g, answers, metrics, web.PublicOptions{
+		Secrets: secrets, Sources: sources, MostPerAddress: c.MaxConnectionsPerAddress, Refusals: refusals, Log: log,
+	})
 	admin := web.NewAdmin(registry, public.Ready)
 
 	publicListener, err := net.Listen("tcp", c.Listen)
@@ -117,6 +124,9 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--queue %d: must be between 1 and %d", c.Queue, 1<<20)
 	case c.DrainWait < 0:
 		return fmt.Errorf("--drain-wait %s: must not be negative", c.DrainWait)
+	}
+	if _, err := c.sources(); err != nil {
+		return err
 	}
 	if c.Name == "" {
 		c.Name, _ = os.Hostname()

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -24,19 +25,28 @@ const (
 	idleTimeout  = 75 * time.Second // of a kept connection; longer than load balancers keep theirs
 )
 
+// PublicOptions of a Public. Log is needed; the zero value of the rest verifies
+// nothing of V2, takes calls from everywhere and logs no refusals.
+type PublicOptions struct {
+	Secrets        *portone.Secrets // that V2 signs with
+	Sources        Sources
+	MostPerAddress int // connections that one address may have open, unless Sources knows it; 0: any number
+	Refusals       *RefusalLog
+	Log            *slog.Logger
+}
+
 // Public answers PortOne's confirm calls.
 type Public struct {
-	gate     *gate.Gate
-	answers  *portone.Answers
-	secrets  *portone.Secrets
-	metrics  *Metrics
-	refusals *RefusalLog
-	log      *slog.Logger
+	gate    *gate.Gate
+	answers *portone.Answers
+	metrics *Metrics
+	opt     PublicOptions
 
-	server   *fasthttp.Server
-	fronts   sync.Map // *gate.Lane → *front
-	unknown  *front   // of requests that name no known sale
-	draining atomic.Bool
+	server    *fasthttp.Server
+	fronts    sync.Map // *gate.Lane → *front
+	unknown   *front   // of requests that name no known sale
+	strangers strangers
+	draining  atomic.Bool
 }
 
 // front is what answering for one sale needs besides its lane.
@@ -46,11 +56,10 @@ type front struct {
 	metrics  *saleMetrics
 }
 
-// NewPublic returns the public listener's server. Without secrets nothing of V2
-// is verified; a nil refusal log logs none.
-func NewPublic(g *gate.Gate, answers *portone.Answers, secrets *portone.Secrets, metrics *Metrics, refusals *RefusalLog, log *slog.Logger) *Public {
+// NewPublic returns the public listener's server.
+func NewPublic(g *gate.Gate, answers *portone.Answers, metrics *Metrics, opt PublicOptions) *Public {
 	p := &Public{
-		gate: g, answers: answers, secrets: secrets, metrics: metrics, refusals: refusals, log: log,
+		gate: g, answers: answers, metrics: metrics, opt: opt,
 		unknown: &front{answers: answers, metrics: metrics.sale("")},
 	}
 	p.server = &fasthttp.Server{
@@ -77,7 +86,15 @@ type quiet struct{}
 func (quiet) Printf(string, ...any) {}
 
 // Serve answers what comes in at ln until Shutdown.
-func (p *Public) Serve(ln net.Listener) error { return p.server.Serve(timed{ln}) }
+func (p *Public) Serve(ln net.Listener) error {
+	if p.opt.MostPerAddress > 0 {
+		ln = &limited{
+			Listener: ln, most: p.opt.MostPerAddress, exempt: p.opt.Sources.known,
+			refused: p.metrics.crowded, open: map[netip.Prefix]int{},
+		}
+	}
+	return p.server.Serve(timed{ln})
+}
 
 // Drain makes the gate not ready, so that load balancers send no more. It goes
 // on answering.
@@ -146,7 +163,7 @@ func framedTwice(h *fasthttp.RequestHeader) bool {
 func (p *Public) survive(ctx *fasthttp.RequestCtx) {
 	if cause := recover(); cause != nil {
 		p.metrics.panics.Inc()
-		p.log.Error("a request made the gate panic", "panic", cause, "stack", string(debug.Stack()))
+		p.opt.Log.Error("a request made the gate panic", "panic", cause, "stack", string(debug.Stack()))
 		p.answer(ctx, p.unknown, gate.Refuse(gate.Unavailable))
 	}
 }
@@ -169,7 +186,7 @@ func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Ti
 	p.answer(ctx, f, v)
 	f.metrics.observe(v.Code, received)
 	if v.Code != gate.Held {
-		p.refusals.note(lane.Name(), &r.Confirm, v)
+		p.opt.Refusals.note(lane.Name(), &r.Confirm, v)
 	}
 	p.gate.Release(r)
 }
@@ -188,13 +205,16 @@ func (p *Public) decide(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Reque
 	switch {
 	case v.Code != gate.Held:
 		return v
-	case !p.secrets.Takes(version, lane.Settings().Accept):
+	case !p.opt.Secrets.Takes(version, lane.Settings().Accept):
 		return gate.Malformed("body", "must be of a version that this sale takes, which "+version.String()+" is not")
-	case version == portone.V2 && p.secrets != nil:
-		if p.secrets.Verify(body, string(header.Peek("Webhook-Id")), string(header.Peek("Webhook-Timestamp")),
+	case version == portone.V2 && p.opt.Secrets != nil:
+		if p.opt.Secrets.Verify(body, string(header.Peek("Webhook-Id")), string(header.Peek("Webhook-Timestamp")),
 			string(header.Peek("Webhook-Signature"))) != nil {
 			return gate.Refuse(gate.BadSignature)
 		}
+	}
+	if p.refusesConfirm(ctx, r.Received) { // after what tells PortOne's calls from the internet's noise
+		return gate.Refuse(gate.NotAllowed)
 	}
 	return lane.Confirm(r, &link)
 }
