@@ -13,9 +13,10 @@ import (
 // FLASHGATE_REQUIRE_SERVERS is set, so that nothing goes untested unseen.
 func Require(t testing.TB, program string) string {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err == nil {
-		return path
+	for _, name := range []string{program, "/usr/sbin/" + program} { // Debian has some servers there, off most users' PATH
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
 	}
 	const advice = "%s is not installed: run `make deps`, or install it and put it on the PATH"
 	if cmp.Or(os.Getenv("CI"), os.Getenv("FLASHGATE_REQUIRE_SERVERS")) != "" {
