@@ -50,10 +50,10 @@ func parseNetworks(words []string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
 	for _, word := range words {
 		network, err := netip.ParsePrefix(word)
-		if addr, notAddr := netip.ParseAddr(word); notAddr == nil {
+		if addr, notAddr := netip.ParseAddr(word); notAddr == nil && addr.Zone() == "" {
 			network, err = addr.Prefix(addr.BitLen())
 		}
-		if err != nil || network.Addr().Is4In6() || network.Addr().Zone() != "" {
+		if err != nil || network.Addr().Is4In6() {
 			return nil, fmt.Errorf("%q is no address and no network: write them as 192.0.2.1, 10.0.0.0/8 or fd00::/8", word)
 		}
 		networks = append(networks, network)
