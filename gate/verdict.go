@@ -21,6 +21,7 @@ const (
 	AmountMismatch
 	BadSignature
 	ExpiredLink
+	NotAllowed
 	ShopUnavailable
 	ShopRefused
 	UnknownSale
@@ -38,10 +39,10 @@ var codeNames = [codes]string{
 	Held: "held", SoldOut: "sold_out", NotOpen: "not_open", Closed: "closed", Paused: "paused",
 	BuyerLimit: "buyer_limit", OrderChanged: "order_changed", AlreadyPaid: "already_paid",
 	AttemptEnded: "attempt_ended", AttemptLimit: "attempt_limit", AmountMismatch: "amount_mismatch",
-	BadSignature: "bad_signature", ExpiredLink: "expired_link", ShopUnavailable: "shop_unavailable",
-	ShopRefused: "shop_refused", UnknownSale: "unknown_sale", UnknownSKU: "unknown_sku",
-	BadRequest: "bad_request", TooLarge: "too_large", Busy: "busy", Unavailable: "unavailable",
-	Recovering: "recovering", NotDurable: "not_durable",
+	BadSignature: "bad_signature", ExpiredLink: "expired_link", NotAllowed: "not_allowed",
+	ShopUnavailable: "shop_unavailable", ShopRefused: "shop_refused", UnknownSale: "unknown_sale",
+	UnknownSKU: "unknown_sku", BadRequest: "bad_request", TooLarge: "too_large", Busy: "busy",
+	Unavailable: "unavailable", Recovering: "recovering", NotDurable: "not_durable",
 }
 
 // String returns the code as it stands in answers, metrics and sale files.

@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/shop"
+	"github.com/flashgate/flashgate/gate/web"
 )
 
 // portoneFlag is how serve reaches PortOne's REST APIs.
@@ -24,7 +26,16 @@ type portoneFlag struct {
 	PortoneV2URL        string  `name:"portone-v2-url" placeholder:"URL" help:"Another address of V2's REST API, such as a simulator's."`
 	PortoneRate         float64 `default:"50" placeholder:"N" help:"Calls a second to each of PortOne's REST APIs (${default})."`
 	Currency            string  `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count (${default})."`
+	ForwardWebhooks     string  `placeholder:"URL" help:"Pass each webhook on to this URL of the shop, as it came: a notice_url in a payment takes the place of the one in PortOne's console."`
 	TestPayments        bool    `help:"Let payments of a test channel count, for a rehearsal. They move no money."`
+}
+
+// forwarder returns nil where webhooks are not passed on.
+func (f *portoneFlag) forwarder() web.Forwarder {
+	if f.ForwardWebhooks == "" {
+		return nil
+	}
+	return shop.NewForwarder(f.ForwardWebhooks)
 }
 
 // client returns nil where there are no credentials.

@@ -29,6 +29,7 @@ type serveCommand struct {
 	keysFlag
 	webhookFlag
 	portoneFlag
+	sourcesFlag
 	AllowUnsigned bool          `help:"Take confirm links that nobody signed, so that a buyer can change them. Needed with --redis where there is no signing key."`
 	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
 	Language      string        `enum:"ko,en" default:"ko" help:"Language of the sentences that buyers see: ko or en (${default})."`
@@ -50,6 +51,10 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	secrets, err := c.secrets()
+	if err != nil {
+		return err
+	}
+	sources, err := c.sources()
 	if err != nil {
 		return err
 	}
@@ -87,7 +92,10 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		return errors.Join(err, closeLog())
 	}
 	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: keys, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Now: time.Now, Log: log})
-	public := web.NewPublic(g, answers, secrets, metrics, refusals, log)
+	public := web.NewPublic(g, answers, metrics, web.PublicOptions{
+		Secrets: secrets, Sources: sources, MostPerAddress: c.MaxConnectionsPerAddress, Refusals: refusals, Orders: s,
+		Forward: c.forwarder(), Log: log,
+	})
 	admin := web.NewAdmin(web.AdminOptions{
 		Registry: registry, Public: public, Sales: s, ParseSale: parseSale, Tokens: tokens, Keys: keys, BaseURL: c.PublicURL,
 		Now: time.Now, Log: log,
@@ -147,6 +155,9 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--drain-wait %s: must not be negative", c.DrainWait)
 	}
 	if err := c.validate(); err != nil {
+		return err
+	}
+	if _, err := c.sources(); err != nil {
 		return err
 	}
 	if c.Name == "" {

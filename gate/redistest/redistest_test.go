@@ -3,6 +3,7 @@ package redistest
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -179,6 +180,31 @@ func TestSentinelsPromoteTheReplica(t *testing.T) {
 		})
 	}
 	replica.Do(t, "SET", "k", "v")
+}
+
+func TestHAProxyPassesOnUntilItsTestEnds(t *testing.T) {
+	t.Parallel()
+	server := Start(t)
+	var addr string
+	t.Run("its test", func(t *testing.T) {
+		addr = StartHAProxy(t, fmt.Sprintf("defaults\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n"+
+			"listen redis\n bind fd@3\n server redis %s\n", server.Addr()))
+		conn, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "PING\r\n")
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
+		reply := make([]byte, len("+PONG\r\n"))
+		if _, err := io.ReadFull(conn, reply); err != nil || string(reply) != "+PONG\r\n" {
+			t.Errorf("it passed on %q, %v", reply, err)
+		}
+	})
+	if conn, err := net.Dial("tcp", addr); err == nil {
+		conn.Close()
+		t.Error("it outlived its test")
+	}
 }
 
 // abandon names the file into which a test binary that is to be killed writes

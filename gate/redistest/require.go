@@ -14,11 +14,13 @@ import (
 // FLASHGATE_REQUIRE_SERVERS is set, so that nothing goes untested unseen.
 func Require(t testing.TB, program string) string {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		without(t, program+" is not installed: run `make deps`, or install it and put it on the PATH")
+	for _, name := range []string{program, "/usr/sbin/" + program} { // Debian has some servers there, off most users' PATH
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
 	}
-	return path
+	without(t, program+" is not installed: run `make deps`, or install it and put it on the PATH")
+	return ""
 }
 
 // RequireModules demands that the npm packages of a folder are installed. Where

@@ -68,7 +68,7 @@ func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
 	}
 	registry := prometheus.NewRegistry()
 	opt := AdminOptions{
-		Registry: registry, Public: NewPublic(g, answers, nil, NewMetrics(registry), nil, quiet), Sales: s, ParseSale: parseTestSale,
+		Registry: registry, Public: NewPublic(g, answers, NewMetrics(registry), PublicOptions{Orders: s, Log: quiet}), Sales: s, ParseSale: parseTestSale,
 		Tokens: tokens, Keys: keys, BaseURL: "https://gate.example.com", Now: time.Now, Log: quiet,
 	}
 	for _, c := range change {

@@ -11,10 +11,13 @@ import (
 // Metrics are the listeners' own. The label sale is empty for requests that
 // name no known sale.
 type Metrics struct {
-	confirms *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
-	panics   prometheus.Counter
-	dropped  prometheus.Counter
+	confirms  *prometheus.CounterVec
+	seconds   *prometheus.HistogramVec
+	elsewhere prometheus.Counter
+	crowded   prometheus.Counter
+	webhooks  *prometheus.CounterVec
+	panics    prometheus.Counter
+	dropped   prometheus.Counter
 }
 
 // saleMetrics are one sale's counters, looked up once.
@@ -35,6 +38,18 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help:    "Time from the first byte of a confirm call to its answer.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2, 3, 4},
 		}, []string{"sale"}),
+		elsewhere: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "flashgate_confirms_elsewhere_total",
+			Help: "Well-formed confirm calls from addresses that --allow-from does not name.",
+		}),
+		crowded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "flashgate_connections_refused_total",
+			Help: "Connections closed because their address had --max-connections-per-address open.",
+		}),
+		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_webhooks_total",
+			Help: "Webhooks by what became of them: known or unknown order, refused, busy, failed, not_forwarded.",
+		}, []string{"outcome"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flashgate_panics_total",
 			Help: "Requests that made the gate panic; each cost one request.",
@@ -44,7 +59,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Refusals that are missing in the refusal log, because writing was too slow or failed.",
 		}),
 	}
-	r.MustRegister(m.confirms, m.seconds, m.panics, m.dropped)
+	r.MustRegister(m.confirms, m.seconds, m.elsewhere, m.crowded, m.webhooks, m.panics, m.dropped)
 	return m
 }
 

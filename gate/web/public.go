@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"log/slog"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -24,19 +25,31 @@ const (
 	idleTimeout  = 75 * time.Second // of a kept connection; longer than load balancers keep theirs
 )
 
-// Public answers PortOne's confirm calls.
-type Public struct {
-	gate     *gate.Gate
-	answers  *portone.Answers
-	secrets  *portone.Secrets
-	metrics  *Metrics
-	refusals *RefusalLog
-	log      *slog.Logger
+// PublicOptions of a Public. Orders and Log are needed; the zero value of the rest verifies
+// nothing of V2, takes calls from everywhere and logs no refusals.
+type PublicOptions struct {
+	Secrets        *portone.Secrets // that V2 signs with
+	Sources        Sources
+	MostPerAddress int // connections that one address may have open, unless Sources knows it; 0: any number
+	Refusals       *RefusalLog
+	Orders         Orders    // that webhooks are about
+	Forward        Forwarder // of webhooks to the shop; nil passes none on
+	Log            *slog.Logger
+}
 
-	server   *fasthttp.Server
-	fronts   sync.Map // *gate.Lane → *front
-	unknown  *front   // of requests that name no known sale
-	draining atomic.Bool
+// Public answers PortOne's confirm calls and takes its webhooks.
+type Public struct {
+	gate    *gate.Gate
+	answers *portone.Answers
+	metrics *Metrics
+	opt     PublicOptions
+
+	server    *fasthttp.Server
+	fronts    sync.Map // *gate.Lane → *front
+	unknown   *front   // of requests that name no known sale
+	strangers strangers
+	hooks     chan struct{} // has room for the webhooks that are taken at once
+	draining  atomic.Bool
 }
 
 // front is what answering for one sale needs besides its lane.
@@ -46,12 +59,11 @@ type front struct {
 	metrics  *saleMetrics
 }
 
-// NewPublic returns the public listener's server. Without secrets nothing of V2
-// is verified; a nil refusal log logs none.
-func NewPublic(g *gate.Gate, answers *portone.Answers, secrets *portone.Secrets, metrics *Metrics, refusals *RefusalLog, log *slog.Logger) *Public {
+// NewPublic returns the public listener's server.
+func NewPublic(g *gate.Gate, answers *portone.Answers, metrics *Metrics, opt PublicOptions) *Public {
 	p := &Public{
-		gate: g, answers: answers, secrets: secrets, metrics: metrics, refusals: refusals, log: log,
-		unknown: &front{answers: answers, metrics: metrics.sale("")},
+		gate: g, answers: answers, metrics: metrics, opt: opt,
+		unknown: &front{answers: answers, metrics: metrics.sale("")}, hooks: make(chan struct{}, maxWebhooks),
 	}
 	p.server = &fasthttp.Server{
 		Handler:                      p.handle,
@@ -77,7 +89,15 @@ type quiet struct{}
 func (quiet) Printf(string, ...any) {}
 
 // Serve answers what comes in at ln until Shutdown.
-func (p *Public) Serve(ln net.Listener) error { return p.server.Serve(timed{ln}) }
+func (p *Public) Serve(ln net.Listener) error {
+	if p.opt.MostPerAddress > 0 {
+		ln = &limited{
+			Listener: ln, most: p.opt.MostPerAddress, exempt: p.opt.Sources.known,
+			refused: p.metrics.crowded, open: map[netip.Prefix]int{},
+		}
+	}
+	return p.server.Serve(timed{ln})
+}
 
 // Drain makes the gate not ready, so that load balancers send no more. It goes
 // on answering.
@@ -90,7 +110,7 @@ func (p *Public) Shutdown() error { return p.server.Shutdown() }
 // Ready reports whether a load balancer should send requests here.
 func (p *Public) Ready() bool { return p.gate.Ready() && !p.draining.Load() }
 
-var confirmPath = []byte("/confirm/")
+var confirmPath, webhookPath = []byte("/confirm/"), []byte("/webhook")
 
 func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	defer p.survive(ctx)
@@ -105,12 +125,15 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	}
 	path := ctx.URI().PathOriginal()
 	if sale, ok := bytes.CutPrefix(path, confirmPath); ok {
-		if !ctx.IsPost() {
-			ctx.Response.Header.Set("Allow", "POST")
-			p.fail(ctx, fasthttp.StatusMethodNotAllowed, gate.Malformed("method", "must be POST"))
-			return
+		if p.posted(ctx) {
+			p.confirm(ctx, sale, received)
 		}
-		p.confirm(ctx, sale, received)
+		return
+	}
+	if rest, ok := bytes.CutPrefix(path, webhookPath); ok && (len(rest) == 0 || rest[0] == '/') {
+		if p.posted(ctx) {
+			p.webhook(ctx, string(bytes.TrimPrefix(rest, []byte("/"))))
+		}
 		return
 	}
 	switch string(path) {
@@ -123,8 +146,19 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 			plain(ctx, fasthttp.StatusServiceUnavailable, "not ready\n")
 		}
 	default:
-		p.fail(ctx, fasthttp.StatusNotFound, gate.Malformed("path", "must be /confirm/SALE"))
+		p.fail(ctx, fasthttp.StatusNotFound, gate.Malformed("path", "must be /confirm/SALE or /webhook"))
 	}
+}
+
+// posted reports whether the method is the one that PortOne uses, and answers
+// where it is not.
+func (p *Public) posted(ctx *fasthttp.RequestCtx) bool {
+	if ctx.IsPost() {
+		return true
+	}
+	ctx.Response.Header.Set("Allow", "POST")
+	p.fail(ctx, fasthttp.StatusMethodNotAllowed, gate.Malformed("method", "must be POST"))
+	return false
 }
 
 // framedTwice reports whether a request says in two ways where its body ends.
@@ -146,7 +180,7 @@ func framedTwice(h *fasthttp.RequestHeader) bool {
 func (p *Public) survive(ctx *fasthttp.RequestCtx) {
 	if cause := recover(); cause != nil {
 		p.metrics.panics.Inc()
-		p.log.Error("a request made the gate panic", "panic", cause, "stack", string(debug.Stack()))
+		p.opt.Log.Error("a request made the gate panic", "panic", cause, "stack", string(debug.Stack()))
 		p.answer(ctx, p.unknown, gate.Refuse(gate.Unavailable))
 	}
 }
@@ -169,7 +203,7 @@ func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Ti
 	p.answer(ctx, f, v)
 	f.metrics.observe(v.Code, received)
 	if v.Code != gate.Held {
-		p.refusals.note(lane.Name(), &r.Confirm, v)
+		p.opt.Refusals.note(lane.Name(), &r.Confirm, v)
 	}
 	p.gate.Release(r)
 }
@@ -182,22 +216,33 @@ func (p *Public) decide(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Reque
 	}
 	header, body := &ctx.Request.Header, ctx.PostBody()
 	if len(header.Peek("Content-Encoding")) > 0 {
-		return gate.Malformed("Content-Encoding", "must not be given: bodies are not decompressed")
+		return compressed()
 	}
 	version, v := portone.Decode(&r.Confirm, header.ContentType(), body)
 	r.Confirm.Version = uint8(version)
 	switch {
 	case v.Code != gate.Held:
 		return v
-	case !p.secrets.Takes(version, lane.Settings().Accept):
+	case !p.opt.Secrets.Takes(version, lane.Settings().Accept):
 		return gate.Malformed("body", "must be of a version that this sale takes, which "+version.String()+" is not")
-	case version == portone.V2 && p.secrets != nil:
-		if p.secrets.Verify(body, string(header.Peek("Webhook-Id")), string(header.Peek("Webhook-Timestamp")),
-			string(header.Peek("Webhook-Signature"))) != nil {
-			return gate.Refuse(gate.BadSignature)
-		}
+	case version == portone.V2 && !p.signed(header, body):
+		return gate.Refuse(gate.BadSignature)
+	}
+	if p.refusesConfirm(ctx, r.Received) { // after what tells PortOne's calls from the internet's noise
+		return gate.Refuse(gate.NotAllowed)
 	}
 	return lane.Confirm(r, &link)
+}
+
+func compressed() gate.Verdict {
+	return gate.Malformed("Content-Encoding", "must not be given: bodies are not decompressed")
+}
+
+// signed reports whether V2 has signed the body, as far as there is a secret to
+// tell by.
+func (p *Public) signed(header *fasthttp.RequestHeader, body []byte) bool {
+	return p.opt.Secrets == nil || p.opt.Secrets.Verify(body, string(header.Peek("Webhook-Id")),
+		string(header.Peek("Webhook-Timestamp")), string(header.Peek("Webhook-Signature"))) == nil
 }
 
 // readLink reads the query of a confirm_url. Unknown parameters are ignored,

@@ -36,6 +36,13 @@ type store struct {
 	messages map[string]string
 	accept   []string
 	secrets  *portone.Secrets
+	sources  Sources
+	forward  Forwarder
+	hasten   func(sale, order string) (bool, error)
+}
+
+func (s *store) Hasten(_ context.Context, sale, order string) (bool, error) {
+	return s.hasten(sale, order)
 }
 
 func (s *store) Sales(context.Context) ([]string, error) { return []string{"race"}, nil }
@@ -84,7 +91,9 @@ func start(t *testing.T, s *store, log *RefusalLog, metrics *Metrics) *site {
 	for !g.Ready() {
 		time.Sleep(time.Millisecond)
 	}
-	public := NewPublic(g, answers, s.secrets, metrics, log, quiet)
+	public := NewPublic(g, answers, metrics, PublicOptions{
+		Secrets: s.secrets, Refusals: log, Orders: s, Forward: s.forward, Sources: s.sources, Log: quiet,
+	})
 	ln := fasthttputil.NewInmemoryListener()
 	running.Go(func() { _ = public.Serve(ln) })
 	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
@@ -122,7 +131,7 @@ func TestEveryCodeHasAStatusAndOnlyHeldIs200(t *testing.T) {
 	want := map[int]string{
 		200: "held",
 		400: "bad_request",
-		403: "not_open closed paused bad_signature expired_link",
+		403: "not_open closed paused bad_signature expired_link not_allowed",
 		404: "unknown_sale unknown_sku",
 		409: "sold_out buyer_limit order_changed already_paid attempt_ended attempt_limit amount_mismatch shop_refused",
 		413: "too_large",

@@ -15,7 +15,7 @@ func status(c gate.Code) int {
 	case gate.SoldOut, gate.BuyerLimit, gate.OrderChanged, gate.AlreadyPaid, gate.AttemptEnded, gate.AttemptLimit,
 		gate.AmountMismatch, gate.ShopRefused:
 		return http.StatusConflict
-	case gate.NotOpen, gate.Closed, gate.Paused, gate.BadSignature, gate.ExpiredLink:
+	case gate.NotOpen, gate.Closed, gate.Paused, gate.BadSignature, gate.ExpiredLink, gate.NotAllowed:
 		return http.StatusForbidden
 	case gate.UnknownSale, gate.UnknownSKU:
 		return http.StatusNotFound

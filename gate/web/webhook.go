@@ -1,0 +1,119 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+const (
+	webhookTimeout = 2 * time.Second // for having an order looked at
+	maxWebhooks    = 64              // at once; PortOne sends more again, or the order is looked at in its turn
+)
+
+// Orders is what webhooks need of a store.
+type Orders interface {
+	// Hasten has an order looked at now, and reports whether the sale has it.
+	Hasten(ctx context.Context, sale, order string) (bool, error)
+}
+
+// Forwarder passes webhooks on to the shop's own server.
+type Forwarder interface {
+	// Forward sends a body and its headers on. It returns nil where the shop has
+	// taken it.
+	Forward(ctx context.Context, headers map[string]string, body []byte) error
+}
+
+// webhook answers PortOne's word that something has happened to a payment. It
+// believes nothing of it: an order that is known is looked up now, one that is
+// not costs no look-up. The path may name the sale.
+func (p *Public) webhook(ctx *fasthttp.RequestCtx, sale string) {
+	outcome, v := p.takeWebhook(ctx, sale)
+	p.metrics.webhooks.WithLabelValues(outcome).Inc()
+	if v.Code != gate.Held {
+		p.answer(ctx, p.unknown, v)
+		return
+	}
+	respond(ctx, fasthttp.StatusOK, []byte(`{"code":"ok"}`))
+}
+
+func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome string, v gate.Verdict) {
+	select {
+	case p.hooks <- struct{}{}:
+		defer func() { <-p.hooks }()
+	default:
+		return "busy", gate.Refuse(gate.Busy)
+	}
+	if p.refusesWebhook(ctx) {
+		return "refused", gate.Refuse(gate.NotAllowed)
+	}
+	hook, v := p.readWebhook(ctx)
+	if v.Code != gate.Held {
+		return "refused", v
+	}
+	sales := p.gate.Sales()
+	if _, known := sales[sale]; sale != "" && !known {
+		return "refused", gate.Refuse(gate.UnknownSale)
+	} else if sale != "" {
+		sales = map[string]*gate.Settings{sale: sales[sale]}
+	}
+	known, err := p.hasten(sales, hook.Order)
+	if err != nil {
+		p.opt.Log.Warn("a webhook's order could not be had looked at: it is looked at in its turn", "order", hook.Order, "error", err)
+		return "failed", gate.Refuse(gate.Unavailable)
+	}
+	if p.opt.Forward != nil {
+		if err := p.opt.Forward.Forward(context.Background(), forwarded(ctx), ctx.PostBody()); err != nil {
+			p.opt.Log.Warn("a webhook could not be passed on to the shop", "order", hook.Order, "error", err)
+			return "not_forwarded", gate.Refuse(gate.ShopUnavailable)
+		}
+	}
+	if !known {
+		return "unknown", v
+	}
+	return "known", v
+}
+
+// readWebhook decodes a webhook and checks what V2 signs.
+func (p *Public) readWebhook(ctx *fasthttp.RequestCtx) (portone.Webhook, gate.Verdict) {
+	header, body := &ctx.Request.Header, ctx.PostBody()
+	if len(header.Peek("Content-Encoding")) > 0 {
+		return portone.Webhook{}, compressed()
+	}
+	hook, v := portone.DecodeWebhook(header.ContentType(), body)
+	if v.Code == gate.Held && hook.Version == portone.V2 && !p.signed(header, body) {
+		v = gate.Refuse(gate.BadSignature)
+	}
+	return hook, v
+}
+
+// hasten has the order looked at in each of the sales that has it.
+func (p *Public) hasten(sales map[string]*gate.Settings, order string) (known bool, err error) {
+	if order == "" {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), webhookTimeout)
+	defer cancel()
+	for sale := range sales {
+		has, problem := p.opt.Orders.Hasten(ctx, sale, order)
+		known, err = known || has, errors.Join(err, problem)
+	}
+	return known, err
+}
+
+// forwarded are the headers that a webhook is passed on with: what says how to
+// read it, and V2's signature.
+func forwarded(ctx *fasthttp.RequestCtx) map[string]string {
+	headers := map[string]string{}
+	for _, name := range []string{"Content-Type", "Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"} {
+		if value := ctx.Request.Header.Peek(name); len(value) > 0 {
+			headers[name] = string(value)
+		}
+	}
+	return headers
+}
