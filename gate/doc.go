@@ -113,6 +113,9 @@
 // fails half-way; the first writes are those that a full Redis, or a ledger that
 // is ahead of seq, refuses.
 //
+// deploy/redis/users.acl is the least that a gate's user must be allowed. Tests
+// run as that user, and fail where it was refused anything.
+//
 // # Time to answer
 //
 // Every answer comes within AnswerBudget (4 s) of the request's first byte,
@@ -132,6 +135,11 @@
 // Whenever it connects it reads the server's run and replication id, and logs
 // and counts a change; it refuses a server that is a replica, or that would
 // evict sales.
+//
+// Over TLS the host that is dialled is the name that is verified, also where a
+// Sentinel or a Cluster names it. Where a server asks for a client certificate, a
+// PING follows the handshake: TLS 1.3 refuses only after it, and often without a
+// reason that can be read.
 //
 // # Waiting for replicas
 //

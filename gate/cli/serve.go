@@ -97,7 +97,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		Forward: c.forwarder(), Log: log,
 	})
 	admin := web.NewAdmin(web.AdminOptions{
-		Registry: registry, Public: public, Sales: s, ParseSale: parseSale, Tokens: tokens, Keys: keys, BaseURL: c.PublicURL,
+		Registry: registry, Public: public, Sales: s, Settling: s, ParseSale: parseSale, Tokens: tokens, Keys: keys, BaseURL: c.PublicURL,
 		Now: time.Now, Log: log,
 	})
 
