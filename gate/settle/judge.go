@@ -211,7 +211,7 @@ func look(o *gate.Order, now time.Time) time.Duration {
 	wait := min(max(now.Sub(since)/2, minLook), maxLook)
 	switch {
 	case o.State == gate.OrderHeld || o.State == gate.OrderAsking:
-		if left := o.Deadline.Add(grace).Sub(now); left > 0 {
+		if left := o.Deadline.Add(grace).Sub(now); left >= 0 {
 			wait = min(wait, left+time.Second)
 		}
 		return wait
