@@ -207,7 +207,7 @@ func TestAnOrderIsLookedAtForAsLongAsItMayChange(t *testing.T) {
 	f("held", held, 5*time.Second, minLook)
 	f("held", held, time.Minute, 30*time.Second)
 	f("held", held, 5*time.Minute+30*time.Second, 31*time.Second) // not before the grace has passed
-	f("held", held, 6*time.Minute, time.Second) // the grace ends now, and the next look is after it
+	f("held", held, 6*time.Minute, time.Second)                   // the grace ends now, and the next look is after it
 	f("held", held, 10*time.Minute, 5*time.Minute)
 	f("held for long", held, 10*time.Hour, maxLook)
 	f("released", orderOf(gate.OrderReleased, "F a1"), time.Minute, 30*time.Second)
