@@ -150,6 +150,11 @@ func TestAnInventedAttemptIsFoundUnderItsOwnOrder(t *testing.T) {
 		if got[2].Err != nil || !slices.Equal(got[2].Missing, []string{attempt}) || len(got[2].Payments) != 1 || len(got[31].Payments) != 1 {
 			t.Errorf("%q: got %+v and %+v", attempt, got[2], got[31])
 		}
+		for _, call := range fake.calls {
+			if strings.Contains(call, "imp_uid[]="+attempt+"&") {
+				t.Errorf("%q was asked for together with others", attempt)
+			}
+		}
 	}
 	// Per look-up: findAll for the odd order, and findAll and payment for the test payment's.
 	if calls := fake.called("GET /payments/") - before; calls != 6*3 {
