@@ -117,6 +117,20 @@
 // to an hour: nothing needs to be remembered for it. A sweep each minute, itself
 // a member of due, puts held orders past their deadline back that are missing.
 //
+// PortOne is asked by portone.Client. Up to twenty orders are asked for one by one;
+// more share calls: a hundred attempts in one of V1's, V2's from a list of the
+// payments made since the first of them was confirmed. What that leaves open is
+// asked for alone. Unknown means that PortOne itself said so, test payments
+// included; any other answer, a status that nobody knows and an amount that is
+// not whole are errors, and of an error nothing follows. Until PortOne has known
+// at least one payment, unknown is an error too: the credentials may be another
+// shop's.
+//
+// Calls that read are repeated with back-off; Retry-After holds all of an API's
+// calls back. A cancellation is sent once: where its answer is lost the error is
+// ErrUnknownOutcome, and a look-up comes before anything else. V1's carries the
+// balance as checksum, V2's an idempotency key as well.
+//
 // A webhook is believed nothing: it makes a known order due now.
 //
 // # State in Redis
@@ -196,7 +210,8 @@
 //
 // go-redis, fasthttp, client_golang and miniredis are the mission's. gobreaker
 // is the breaker, kong the flags, goccy/go-yaml the sale file's syntax with the
-// line of every value, standard-webhooks V2's signatures. rapid, testscript and goleak test.
+// line of every value, standard-webhooks V2's signatures,
+// backoff repeats calls to PortOne, x/time/rate paces them, x/sync bounds how many run at once. rapid, testscript and goleak test.
 //
 // PortOne's bodies are read by a scanner of our own (portone/json.go). The
 // standard decoder allocates for each field and lets repeated members pass;

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -67,7 +68,13 @@ type Settler struct {
 	mu      sync.Mutex
 	busy    map[string]bool // sales that a round is under way for
 	running sync.WaitGroup
+	known   [3]atomic.Bool // by PortOne's version: it has told of a payment at least once
 }
+
+// errStrangers says that PortOne knows none of the payments that were looked up,
+// ever. It does so too when it is asked with another shop's credentials, and then
+// nothing may be released for it.
+var errStrangers = errors.New("PortOne has known none of the payments so far: are the credentials those of this shop?")
 
 // New returns a settler that does nothing until Run.
 func New(opt Options) *Settler { return &Settler{opt: opt, busy: map[string]bool{}} }
@@ -242,12 +249,22 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 	}
 	var problem error
 	unsure := 0
-	for k, found := range s.opt.Payments.Lookup(ctx, queries) {
+	found := s.opt.Payments.Lookup(ctx, queries)
+	for k := range found {
+		if len(found[k].Payments) > 0 {
+			s.known[queries[k].Version].Store(true)
+		}
+	}
+	for k := range found {
 		f := &findings[of[k]]
-		f.payments = append(f.payments, found.Payments...)
-		if found.Err != nil {
+		f.payments = append(f.payments, found[k].Payments...)
+		err := found[k].Err
+		if err == nil && len(found[k].Missing) > 0 && !s.known[queries[k].Version].Load() {
+			err = errStrangers
+		}
+		if err != nil {
 			f.unsure = true
-			problem, unsure = found.Err, unsure+1
+			problem, unsure = err, unsure+1
 		}
 	}
 	if unsure > 0 {

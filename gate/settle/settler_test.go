@@ -64,6 +64,8 @@ func (b *bank) Lookup(_ context.Context, queries []portone.Query) []portone.Find
 		for _, a := range q.Attempts {
 			if p, known := b.payments[a]; known {
 				findings[i].Payments = append(findings[i].Payments, p)
+			} else {
+				findings[i].Missing = append(findings[i].Missing, a)
 			}
 		}
 	}
@@ -302,6 +304,24 @@ func TestRefundsAreLeftToTheShopUnlessItSaysOtherwise(t *testing.T) {
 		sc.after(time.Minute)
 	}
 	sc.want(map[string]string{"o1": "paid P a1, X a2"}, 9, 0, 1, 0)
+}
+
+// With another shop's credentials PortOne knows no payment at all: that proves
+// nothing. Once it has known one, an attempt that it does not know is none.
+func TestWhatPortOneDoesNotKnowIsReleasedOnlyOnceItHasKnownSomething(t *testing.T) {
+	t.Parallel()
+	sc := openScene(t)
+	sc.confirm("o1", "invented")
+	for range 20 {
+		sc.after(time.Minute)
+	}
+	sc.want(map[string]string{"o1": "held O invented"}, 9, 1, 0, 0)
+	sc.confirm("o2", "a2")
+	sc.bank.set("o2", "a2", gate.PaymentPaid)
+	for range 20 {
+		sc.after(time.Minute)
+	}
+	sc.want(map[string]string{"o1": "released O invented", "o2": "paid P a2"}, 9, 0, 1, 0)
 }
 
 // A webhook has an order looked at at once, in whatever state it is.
