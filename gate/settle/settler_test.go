@@ -115,7 +115,7 @@ func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	}
 	sc.store, sc.metrics, sc.decider = s, NewMetrics(prometheus.NewRegistry()), s.Decider("race")
 	sc.settler = New(Options{
-		Who: "gate-1", Store: s, Payments: sc.bank, Currency: "KRW", Metrics: sc.metrics, Log: quiet,
+		Who: "gate-1", Store: s, Payments: sc.bank, Currency: "KRW", Grace: grace, MinLook: minLook, Metrics: sc.metrics, Log: quiet,
 		Sales: func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": &settings} },
 	})
 	t.Cleanup(func() {
