@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -72,6 +71,7 @@ func (c *portoneSimCommand) Run(ctx context.Context, env *environment) error {
 		return fmt.Errorf("--listen: %w", err)
 	}
 	sim := portonesim.New(options)
+	defer sim.Close()
 	paying, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 	server := &http.Server{
@@ -88,17 +88,15 @@ func (c *portoneSimCommand) Run(ctx context.Context, env *environment) error {
 	go func() { failed <- server.Serve(ln) }()
 	select {
 	case err = <-failed:
-		return errors.Join(fmt.Errorf("the listener failed: %w", err), closeSim(sim))
+		return fmt.Errorf("the listener failed: %w", err)
 	case <-ctx.Done():
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err = server.Shutdown(stop)
 	<-failed
-	return errors.Join(err, closeSim(sim))
+	return err
 }
-
-func closeSim(sim *portonesim.Sim) error { sim.Close(); return nil }
 
 // hint says what to set in the gate, and how to make a payment.
 func (c *portoneSimCommand) hint(addr net.Addr) string {
