@@ -17,14 +17,14 @@ import (
 
 // portoneFlag is how serve reaches PortOne's REST APIs.
 type portoneFlag struct {
-	PortoneV1Key        string        `name:"portone-v1-key" placeholder:"KEY" help:"imp_key of PortOne V1's REST API, from its console. With credentials of V1, V2 or both, the gate looks up how payments ended."`
-	PortoneV1Secret     *string       `name:"portone-v1-secret" placeholder:"SECRET" help:"imp_secret. Better in FLASHGATE_PORTONE_V1_SECRET or a file than here."`
-	PortoneV1SecretFile *string       `name:"portone-v1-secret-file" placeholder:"FILE" help:"File with imp_secret."`
-	PortoneV1URL        string        `name:"portone-v1-url" placeholder:"URL" help:"Another address of V1's REST API, such as a simulator's."`
-	PortoneV2Secret     *string       `name:"portone-v2-secret" placeholder:"SECRET" help:"API secret of PortOne V2. Better in FLASHGATE_PORTONE_V2_SECRET or a file than here."`
-	PortoneV2SecretFile *string       `name:"portone-v2-secret-file" placeholder:"FILE" help:"File with the API secret."`
-	PortoneV2Store      string        `name:"portone-v2-store" placeholder:"ID" help:"Store id, where the secret is of several."`
-	PortoneV2URL        string        `name:"portone-v2-url" placeholder:"URL" help:"Another address of V2's REST API, such as a simulator's."`
+	PortoneV1Key        string        `name:"portone-v1-key" env:"FLASHGATE_PORTONE_V1_KEY" placeholder:"KEY" help:"imp_key of PortOne V1's REST API, from its console. With credentials of V1, V2 or both, the gate looks up how payments ended."`
+	PortoneV1Secret     *string       `name:"portone-v1-secret" env:"FLASHGATE_PORTONE_V1_SECRET" placeholder:"SECRET" help:"imp_secret. Better in FLASHGATE_PORTONE_V1_SECRET or a file than here."`
+	PortoneV1SecretFile *string       `name:"portone-v1-secret-file" env:"FLASHGATE_PORTONE_V1_SECRET_FILE" placeholder:"FILE" help:"File with imp_secret."`
+	PortoneV1URL        string        `name:"portone-v1-url" env:"FLASHGATE_PORTONE_V1_URL" placeholder:"URL" help:"Another address of V1's REST API, such as a simulator's."`
+	PortoneV2Secret     *string       `name:"portone-v2-secret" env:"FLASHGATE_PORTONE_V2_SECRET" placeholder:"SECRET" help:"API secret of PortOne V2. Better in FLASHGATE_PORTONE_V2_SECRET or a file than here."`
+	PortoneV2SecretFile *string       `name:"portone-v2-secret-file" env:"FLASHGATE_PORTONE_V2_SECRET_FILE" placeholder:"FILE" help:"File with the API secret."`
+	PortoneV2Store      string        `name:"portone-v2-store" env:"FLASHGATE_PORTONE_V2_STORE" placeholder:"ID" help:"Store id, where the secret is of several."`
+	PortoneV2URL        string        `name:"portone-v2-url" env:"FLASHGATE_PORTONE_V2_URL" placeholder:"URL" help:"Another address of V2's REST API, such as a simulator's."`
 	PortoneRate         float64       `default:"50" placeholder:"N" help:"Calls a second to each of PortOne's REST APIs (${default})."`
 	Currency            string        `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count (${default})."`
 	ForwardWebhooks     string        `placeholder:"URL" help:"Pass each webhook on to this URL of the shop, as it came: a notice_url in a payment takes the place of the one in PortOne's console."`
