@@ -18,7 +18,7 @@ type portoneSimCommand struct {
 	V1Key          string        `name:"v1-key" default:"sim-key" env:"FLASHGATE_SIM_V1_KEY" placeholder:"KEY" help:"imp_key that V1's REST API takes (${default})."`
 	V1Secret       string        `name:"v1-secret" default:"sim-secret-for-tests-only" env:"FLASHGATE_SIM_V1_SECRET" placeholder:"SECRET" help:"imp_secret that V1's REST API takes (${default})."`
 	V2Secret       string        `name:"v2-secret" default:"sim-v2-secret-for-tests-only" env:"FLASHGATE_SIM_V2_SECRET" placeholder:"SECRET" help:"API secret that V2's REST API takes (${default})."`
-	WebhookSecret  string        `default:"whsec_Zm9yIHRlc3RzIG9ubHksIG5vIHNlY3JldCBhdCBhbGw=" env:"FLASHGATE_SIM_WEBHOOK_SECRET" placeholder:"whsec_…" help:"Signs V2's confirm calls and webhooks (${default}); empty: they are not signed."`
+	WebhookSecret  string        `name:"v2-webhook-secret" default:"whsec_Zm9yIHRlc3RzIG9ubHksIG5vIHNlY3JldCBhdCBhbGw=" env:"FLASHGATE_SIM_V2_WEBHOOK_SECRET" placeholder:"whsec_…" help:"Signs V2's confirm calls and webhooks (${default}); empty: they are not signed."`
 	Seed           uint64        `default:"1" placeholder:"N" help:"What goes wrong is drawn from this number and the order's id (${default})."`
 	ConfirmTimeout time.Duration `default:"10s" help:"How long a confirm call may take (${default})."`
 
