@@ -17,7 +17,7 @@ func (s *Sim) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /sim/pay", func(w http.ResponseWriter, r *http.Request) {
 		var o Order
-		if !s.told(w, r, &o) {
+		if !told(w, r, &o) {
 			return
 		}
 		if err := o.complete(); err != nil {
@@ -31,19 +31,19 @@ func (s *Sim) control() http.Handler {
 			Order, Attempt string
 			Amount         int64
 		}
-		if s.told(w, r, &ask) {
+		if told(w, r, &ask) {
 			done(w, s.Cancel(ask.Order, ask.Attempt, ask.Amount))
 		}
 	})
 	mux.HandleFunc("POST /sim/deposit", func(w http.ResponseWriter, r *http.Request) {
 		var ask struct{ Order string }
-		if s.told(w, r, &ask) {
+		if told(w, r, &ask) {
 			done(w, s.Deposit(ask.Order))
 		}
 	})
 	mux.HandleFunc("POST /sim/down", func(w http.ResponseWriter, r *http.Request) {
 		var ask struct{ Down bool }
-		if s.told(w, r, &ask) {
+		if told(w, r, &ask) {
 			s.SetDown(ask.Down)
 			done(w, nil)
 		}
@@ -55,7 +55,7 @@ func (s *Sim) control() http.Handler {
 }
 
 // told reads a call's body, and answers where it cannot.
-func (s *Sim) told(w http.ResponseWriter, r *http.Request, ask any) bool {
+func told(w http.ResponseWriter, r *http.Request, ask any) bool {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(ask); err != nil {

@@ -69,7 +69,12 @@ func TestOnlyA200LetsAPaymentGoAhead(t *testing.T) {
 	f("v2-2024-04-25", say(409, `{"reason":"x","errorMessage":"매진"}`), 409, "매진")
 	f("v1", say(500, `no JSON`), 500, "500")
 	f("v1", say(201, ``), 201, "201")
-	f("v1", say(302, ``), 302, "302")
+	f("v1", func(w http.ResponseWriter, m message) {
+		if m.kind == "confirm" {
+			w.Header().Set("Location", "/elsewhere") // which would answer 200
+			w.WriteHeader(302)
+		}
+	}, 302, "302")
 	f("v1", func(http.ResponseWriter, message) { panic(http.ErrAbortHandler) }, 0, "confirm")
 	f("v2-2024-01-01", func(http.ResponseWriter, message) { time.Sleep(time.Second) }, 0, "confirm")
 }
@@ -121,6 +126,23 @@ func TestWebhooksTellWhatHasHappened(t *testing.T) {
 	f("v2-2024-04-25", portonesim.Plan{Pending: 1}, pay, "Transaction.Ready", "Transaction.PayPending", "Transaction.Paid")
 	f("v2-2024-04-25", portonesim.Plan{DroppedHooks: 1}, pay)
 	f("v1", portonesim.Plan{DuplicateHooks: 1}, pay, "paid", "paid")
+	f("v1", portonesim.Plan{}, func(w *world, o portonesim.Order) {
+		w.Close()
+		pay(w, o)
+	})
+
+	byAPI := func(authorization, path, ask string) func(*world, portonesim.Order) {
+		return func(w *world, o portonesim.Order) {
+			pay(w, o)
+			if status, a := w.call(authorization, "POST", path, ask); status != 200 || a["code"] == 1.0 {
+				t.Errorf("%s: %d %v", path, status, a)
+			}
+		}
+	}
+	f("v1", portonesim.Plan{}, byAPI("v1", "/payments/cancel", `merchant_uid=order-1`), "paid")
+	f("v1", portonesim.Plan{}, byAPI("v1", "/payments/cancel", `{"merchant_uid":"order-1","enable_webhook":true}`), "paid", "cancelled")
+	f("v2-2024-01-01", portonesim.Plan{}, byAPI("v2", "/payments/order-1/cancel", `{"reason":"r"}`), "Ready", "Paid", "Cancelled")
+	f("v2-2024-01-01", portonesim.Plan{}, byAPI("v2", "/payments/order-1/cancel", `{"reason":"r","skipWebhook":true}`), "Ready", "Paid")
 }
 
 // news is what a webhook says has happened.

@@ -63,6 +63,14 @@ func TestV2ShowsPayments(t *testing.T) {
 	minute := w.clock.now().Add(-time.Minute).Format(time.RFC3339)
 	list(`{"filter":{"timestampType":"CREATED_AT","from":"`+minute+`"}}`, "order-3", "order-2")
 	list(`{"filter":{"timestampType":"CREATED_AT","until":"`+minute+`"}}`, "order-2", "order-1")
+	w.clock.move(time.Minute)
+	if err := w.Cancel("order-1", "", 0); err != nil {
+		t.Error(err)
+	}
+	minute = w.clock.now().Format(time.RFC3339)
+	list(`{"filter":{"timestampType":"CREATED_AT","from":"` + minute + `"}}`)
+	list(`{"filter":{"from":"`+minute+`"}}`, "order-1")
+	list(`{"filter":{"sortBy":"STATUS_CHANGED_AT"}}`, "order-1", "order-3", "order-2")
 	f("/payments?"+query(`{"page":{"size":1001}}`), 400, "type", "INVALID_REQUEST")
 	f("/payments?"+query(`{"filter":{"sortBy":"NAME"}}`), 400, "type", "INVALID_REQUEST")
 	f("/payments?"+query(`no JSON`), 400, "type", "INVALID_REQUEST")
@@ -117,6 +125,9 @@ func TestTwoWindowsPayAnOrderOfV2OnceAndOneOfV1Twice(t *testing.T) {
 		}
 	}
 	f("order-1", "v2-2024-04-25", 1)
+	if _, a := w.call("v2", "GET", "/payments/order-1", ""); a["status"] != "PAID" {
+		t.Errorf("the payment is %v, want the one that succeeded", a)
+	}
 	f("order-2", "v1", 2)
 }
 
