@@ -24,6 +24,9 @@ type Sales interface {
 	Sales(ctx context.Context) ([]string, error)
 	// Order reads an order. It returns gate.ErrNoOrder where there is none.
 	Order(ctx context.Context, sale, id string) (gate.Order, error)
+	// Delivery reads how far the shop was told of a sale's changes. It returns
+	// gate.ErrNoSale where there is none.
+	Delivery(ctx context.Context, sale string) (gate.Delivery, error)
 }
 
 // AdminOptions of an Admin. All but Tokens, Keys and BaseURL are needed.
@@ -73,6 +76,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("POST /v1/sales/{sale}/pause", operator, a.pause)
 	handle("POST /v1/sales/{sale}/resume", operator, a.resume)
 	handle("GET /v1/sales/{sale}/orders/{order}", reader, a.order)
+	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)
 	handle("POST /v1/sales/{sale}/confirm-url", operator, a.confirmURL)
 	handle("/", reader, func(w http.ResponseWriter, r *http.Request, _ string) {
 		problem(w, http.StatusNotFound, errors.New("there is nothing here: see the README's admin API"))

@@ -192,6 +192,18 @@ func (a *Admin) order(w http.ResponseWriter, r *http.Request, _ string) {
 	reply(w, http.StatusOK, o.Report())
 }
 
+// undelivered shows what the shop has not taken of a sale's changes.
+func (a *Admin) undelivered(w http.ResponseWriter, r *http.Request, _ string) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	d, err := a.opt.Sales.Delivery(ctx, r.PathValue("sale"))
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	reply(w, http.StatusOK, d.Report(r.PathValue("sale")))
+}
+
 // linkCall is the body that asks for a confirm_url.
 type linkCall struct {
 	BaseURL   string `json:"base_url"`
