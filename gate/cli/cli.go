@@ -26,16 +26,17 @@ Every flag has an environment variable: --wait-replicas is FLASHGATE_WAIT_REPLIC
 Redis address, belong there and not on the command line.`
 
 type commands struct {
-	Serve      serveCommand      `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
-	Apply      applyCommand      `cmd:"" help:"Create or change the sales of a file. Safe in the middle of a sale; twice is once."`
-	Sign       signCommand       `cmd:"" help:"Print a signed confirm link."`
-	Status     statusCommand     `cmd:"" help:"Show a sale's units and orders."`
-	Order      orderCommand      `cmd:"" help:"Tell one order's story."`
-	Pause      pauseCommand      `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`
-	Resume     resumeCommand     `cmd:"" help:"Let a paused sale go on."`
-	Delete     deleteCommand     `cmd:"" help:"Delete a sale and all its orders."`
-	PortoneSim portoneSimCommand `cmd:"" help:"Simulate PortOne, to try a shop and a gate without an account."`
-	Version    versionCommand    `cmd:"" help:"Print the version."`
+	Serve       serveCommand       `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
+	Apply       applyCommand       `cmd:"" help:"Create or change the sales of a file. Safe in the middle of a sale; twice is once."`
+	Sign        signCommand        `cmd:"" help:"Print a signed confirm link."`
+	Status      statusCommand      `cmd:"" help:"Show a sale's units and orders."`
+	Order       orderCommand       `cmd:"" help:"Tell one order's story."`
+	Undelivered undeliveredCommand `cmd:"" help:"List what the shop has not taken of a sale's changes."`
+	Pause       pauseCommand       `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`
+	Resume      resumeCommand      `cmd:"" help:"Let a paused sale go on."`
+	Delete      deleteCommand      `cmd:"" help:"Delete a sale and all its orders."`
+	PortoneSim  portoneSimCommand  `cmd:"" help:"Simulate PortOne, to try a shop and a gate without an account."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 // environment is what commands use of the world.

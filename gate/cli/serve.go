@@ -16,6 +16,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/settle"
+	"github.com/flashgate/flashgate/gate/shop"
 	"github.com/flashgate/flashgate/gate/store"
 	"github.com/flashgate/flashgate/gate/web"
 )
@@ -29,6 +30,7 @@ type serveCommand struct {
 	keysFlag
 	webhookFlag
 	portoneFlag
+	notifyFlag
 	sourcesFlag
 	AllowUnsigned bool          `help:"Take confirm links that nobody signed, so that a buyer can change them. Needed with --redis where there is no signing key."`
 	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
@@ -51,6 +53,10 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	secrets, err := c.secrets()
+	if err != nil {
+		return err
+	}
+	notifySecrets, err := c.notifySecrets()
 	if err != nil {
 		return err
 	}
@@ -125,7 +131,13 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	} else {
 		log.Warn("without credentials of PortOne nobody looks up how payments end: units stay held until the shop reports each order")
 	}
-	w := &workers{gate: g, settler: settle.New(settling), public: public, admin: admin, refusals: refusals, drainWait: c.DrainWait, log: log}
+	notifier := shop.NewNotifier(shop.NotifierOptions{
+		Store: s, Sales: g.Sales, Secrets: notifySecrets, Metrics: shop.NewMetrics(registry), Now: time.Now, Log: log,
+	})
+	w := &workers{
+		gate: g, settler: settle.New(settling), notifier: notifier, public: public, admin: admin, refusals: refusals,
+		drainWait: c.DrainWait, log: log,
+	}
 	return errors.Join(w.run(ctx, publicListener, adminListener), closeLog())
 }
 
@@ -271,6 +283,7 @@ func (c *serveCommand) openRefusalLog(env *environment, metrics *web.Metrics, lo
 type workers struct {
 	gate      *gate.Gate
 	settler   *settle.Settler
+	notifier  *shop.Notifier
 	public    *web.Public
 	admin     *web.Admin
 	refusals  *web.RefusalLog
@@ -291,6 +304,7 @@ func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
 
 	lanes.Go(func() { w.gate.Run(gateCtx) })
 	lanes.Go(func() { w.settler.Run(gateCtx) })
+	lanes.Go(func() { w.notifier.Run(gateCtx) })
 	if w.refusals != nil {
 		logging.Go(func() { w.refusals.Run(logCtx) })
 	}

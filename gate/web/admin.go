@@ -27,6 +27,9 @@ type Sales interface {
 	Order(ctx context.Context, sale, id string) (gate.Order, error)
 	// RefundsDue returns the orders with an attempt that is to be refunded.
 	RefundsDue(ctx context.Context, sale string) ([]gate.Order, error)
+	// Delivery reads how far the shop was told of a sale's changes. It returns
+	// gate.ErrNoSale where there is none.
+	Delivery(ctx context.Context, sale string) (gate.Delivery, error)
 }
 
 // AdminOptions of an Admin. All but Tokens, Keys and BaseURL are needed.
@@ -79,6 +82,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("GET /v1/sales/{sale}/orders/{order}", reader, a.order)
 	handle("POST /v1/sales/{sale}/orders/{order}/report", operator, a.report)
 	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
+	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)
 	handle("POST /v1/sales/{sale}/confirm-url", operator, a.confirmURL)
 	handle("/", reader, func(w http.ResponseWriter, r *http.Request, _ string) {
 		problem(w, http.StatusNotFound, errors.New("there is nothing here: see the README's admin API"))

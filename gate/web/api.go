@@ -233,6 +233,18 @@ func (a *Admin) refunds(w http.ResponseWriter, r *http.Request, _ string) {
 	reply(w, http.StatusOK, reports)
 }
 
+// undelivered shows what the shop has not taken of a sale's changes.
+func (a *Admin) undelivered(w http.ResponseWriter, r *http.Request, _ string) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	d, err := a.opt.Sales.Delivery(ctx, r.PathValue("sale"))
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	reply(w, http.StatusOK, d.Report(r.PathValue("sale")))
+}
+
 // decode reads a body of JSON, and answers where it is none.
 func decode(w http.ResponseWriter, r *http.Request, v any) bool {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
