@@ -34,6 +34,23 @@ type Query struct {
 	Since    time.Time // when it was confirmed first; zero if unknown
 }
 
+// QueriesOf returns a query for each version that an order has attempts of.
+func QueriesOf(o *gate.Order) []Query {
+	var queries []Query
+	for _, version := range []uint8{1, 2} {
+		q := Query{Order: o.ID, Version: version, Since: o.Taken}
+		for _, a := range o.Attempts {
+			if a.Version == version {
+				q.Attempts = append(q.Attempts, a.ID)
+			}
+		}
+		if len(q.Attempts) > 0 {
+			queries = append(queries, q)
+		}
+	}
+	return queries
+}
+
 // Finding is what was found for a query.
 type Finding struct {
 	Order string

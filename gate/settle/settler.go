@@ -247,7 +247,7 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 			continue
 		}
 		findings[i].asked = true
-		for _, q := range queriesOf(&orders[i]) {
+		for _, q := range portone.QueriesOf(&orders[i]) {
 			queries, of = append(queries, q), append(of, i)
 		}
 	}
@@ -279,23 +279,6 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 		s.opt.Log.Warn("payments could not be looked up: their orders stay as they are", "sale", sale, "orders", unsure, "error", problem)
 	}
 	return findings
-}
-
-// queriesOf returns a query for each version that an order has attempts of.
-func queriesOf(o *gate.Order) []portone.Query {
-	var queries []portone.Query
-	for _, version := range []uint8{1, 2} {
-		q := portone.Query{Order: o.ID, Version: version, Since: o.Taken}
-		for _, a := range o.Attempts {
-			if a.Version == version {
-				q.Attempts = append(q.Attempts, a.ID)
-			}
-		}
-		if len(q.Attempts) > 0 {
-			queries = append(queries, q)
-		}
-	}
-	return queries
 }
 
 // refund cancels payments that were refund due before this look, and were found

@@ -90,20 +90,29 @@ func (s *Store) Sales(ctx context.Context) ([]string, error) {
 
 // Sale implements gate.Store.
 func (s *Store) Sale(ctx context.Context, name string) (gate.State, error) {
-	reply, err := s.run(ctx, luascripts.Sale, []string{keysOf(name).sale}, s.now())
+	now, hash, err := s.hash(ctx, name)
 	if err != nil {
 		return gate.State{}, err
 	}
-	now, _ := reply[0].(int64)
+	return parseState(name, now, hash)
+}
+
+// hash reads a sale's hash and the clock, in milliseconds, at one instant.
+func (s *Store) hash(ctx context.Context, sale string) (now int64, hash map[string]string, err error) {
+	reply, err := s.run(ctx, luascripts.Sale, []string{keysOf(sale).sale}, s.now())
+	if err != nil {
+		return 0, nil, err
+	}
+	now, _ = reply[0].(int64)
 	fields, _ := reply[1].([]any)
 	if len(fields) == 0 {
-		return gate.State{}, gate.ErrNoSale
+		return 0, nil, gate.ErrNoSale
 	}
-	hash := make(map[string]string, len(fields)/2)
+	hash = make(map[string]string, len(fields)/2)
 	for i := 0; i+1 < len(fields); i += 2 {
 		hash[fmt.Sprint(fields[i])] = fmt.Sprint(fields[i+1])
 	}
-	return parseState(name, now, hash)
+	return now, hash, nil
 }
 
 // run calls a script and returns its reply.
