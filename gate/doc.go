@@ -20,12 +20,15 @@
 //	gate/            the domain
 //	gate/store/      all Redis: keys, records, script calls; the embedded store
 //	gate/portone/    all PortOne: confirm bodies and answers, webhooks, signatures, the REST client
-//	gate/shop/       the shop's own server: webhooks passed on to it
+//	gate/shop/       the shop's own server: webhooks passed on to it, changes that it is told of
+//	gate/audit/      recounts a sale against itself and against PortOne
 //	gate/settle/     what happens after a 200: looking payments up, releasing, refunding
 //	gate/web/        the listeners: public (confirm, webhook, health), admin (API, metrics, health)
 //	gate/cli/        one file for each command; flags, wiring, the metrics registry
 //	gate/redistest/  starts real servers for tests; imports nothing of ours
 //	luascripts/      one .lua file for each transition, embedded
+//	loadtest/portonesim/  a PortOne to try things with; imports nothing of ours
+//	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer
 //
 // Imports point one way: cli → all; web → settle, portone, gate; settle →
