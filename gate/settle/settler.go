@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,11 +70,8 @@ type Options struct {
 // Settler settles the orders of all sales that its gate knows. Any number of
 // gates may do so at once: what is due is claimed by one of them.
 type Settler struct {
-	opt     Options
-	mu      sync.Mutex
-	busy    map[string]bool // sales that a round is under way for
-	running sync.WaitGroup
-	known   [3]atomic.Bool // by PortOne's version: it has told of a payment at least once
+	opt   Options
+	known [3]atomic.Bool // by PortOne's version: it has told of a payment at least once
 }
 
 // errStrangers says that PortOne knows none of the payments that were looked up,
@@ -84,45 +80,12 @@ type Settler struct {
 var errStrangers = errors.New("PortOne has known none of the payments so far: are the credentials those of this shop?")
 
 // New returns a settler that does nothing until Run.
-func New(opt Options) *Settler { return &Settler{opt: opt, busy: map[string]bool{}} }
+func New(opt Options) *Settler { return &Settler{opt: opt} }
 
 // Run settles until ctx is done, and returns when the rounds that were under way
 // have ended.
 func (s *Settler) Run(ctx context.Context) {
-	defer s.running.Wait()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		for sale, settings := range s.opt.Sales() {
-			if s.begin(sale) {
-				s.running.Go(func() {
-					s.rounds(ctx, sale, settings)
-					s.end(sale)
-				})
-			}
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (s *Settler) begin(sale string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy[sale] {
-		return false
-	}
-	s.busy[sale] = true
-	return true
-}
-
-func (s *Settler) end(sale string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.busy, sale)
+	gate.PerSale(ctx, tick, s.opt.Sales, func(sale string, settings *gate.Settings) { s.rounds(ctx, sale, settings) })
 }
 
 // rounds settles what is due of a sale until nothing is, or something fails.
@@ -135,18 +98,9 @@ func (s *Settler) rounds(ctx context.Context, sale string, settings *gate.Settin
 		if err != nil && ctx.Err() == nil {
 			s.opt.Metrics.failed.WithLabelValues(sale).Inc()
 			s.opt.Log.Error("orders could not be settled: they stay held and are looked at again", "sale", sale, "error", err)
-			pause(ctx, troubled)
+			gate.Pause(ctx, troubled)
 			return
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"sync"
+	"maps"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -45,16 +45,13 @@ type NotifierOptions struct {
 type Notifier struct {
 	opt     NotifierOptions
 	poster  *poster
-	mu      sync.Mutex
-	busy    map[string]bool // sales that this gate tells of, or tries to claim
 	refused map[string]bool // sales that are not told of for lack of a secret; used by Run alone
-	running sync.WaitGroup
 }
 
 // NewNotifier returns a notifier that does nothing until Run.
 func NewNotifier(opt NotifierOptions) *Notifier {
 	return &Notifier{
-		opt: opt, poster: newPoster(opt.Secrets, parallel, opt.Now), busy: map[string]bool{}, refused: map[string]bool{},
+		opt: opt, poster: newPoster(opt.Secrets, parallel, opt.Now), refused: map[string]bool{},
 	}
 }
 
@@ -62,26 +59,19 @@ func NewNotifier(opt NotifierOptions) *Notifier {
 // that another gate goes on, and returns.
 func (n *Notifier) Run(ctx context.Context) {
 	defer n.poster.close()
-	defer n.running.Wait()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		sales := n.opt.Sales()
-		n.refuse(sales)
-		for sale, settings := range sales {
-			if settings.Notify != "" && n.opt.Secrets != nil && n.begin(sale) {
-				n.running.Go(func() {
-					n.tell(ctx, sale)
-					n.end(sale)
-				})
-			}
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return
-		}
+	gate.PerSale(ctx, tick, n.told, func(sale string, _ *gate.Settings) { n.tell(ctx, sale) })
+}
+
+// told returns the sales that the shop is told of.
+func (n *Notifier) told() map[string]*gate.Settings {
+	sales := n.opt.Sales()
+	n.refuse(sales)
+	if n.opt.Secrets == nil {
+		return nil
 	}
+	told := maps.Clone(sales)
+	maps.DeleteFunc(told, func(_ string, s *gate.Settings) bool { return s.Notify == "" })
+	return told
 }
 
 // refuse says of which sales the shop is not told because nothing could sign it.
@@ -105,22 +95,6 @@ func (n *Notifier) refuse(sales map[string]*gate.Settings) {
 	}
 }
 
-func (n *Notifier) begin(sale string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.busy[sale] {
-		return false
-	}
-	n.busy[sale] = true
-	return true
-}
-
-func (n *Notifier) end(sale string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.busy, sale)
-}
-
 // url is where the shop is told of a sale; empty where it is not, or no longer.
 func (n *Notifier) url(sale string) string {
 	if settings := n.opt.Sales()[sale]; settings != nil {
@@ -139,15 +113,6 @@ func (n *Notifier) tell(ctx context.Context, sale string) {
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, gate.ErrClaimed) && !errors.Is(err, gate.ErrNoSale) {
 		n.opt.Log.Error("the shop cannot be told of a sale's changes: what is untold is told later", "sale", sale, "error", err)
-		pause(ctx, troubled)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+		gate.Pause(ctx, troubled)
 	}
 }

@@ -1,0 +1,58 @@
+package gate
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// PerSale does work for each of the sales, as often as the given time passes,
+// until ctx is done. For one sale it is done once at a time, for several at the
+// same time. PerSale returns when all that was begun has ended.
+func PerSale(ctx context.Context, every time.Duration, sales func() map[string]*Settings, work func(sale string, settings *Settings)) {
+	var (
+		mu      sync.Mutex
+		busy    = map[string]bool{}
+		running sync.WaitGroup
+	)
+	defer running.Wait()
+	begin := func(sale string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		was := busy[sale]
+		busy[sale] = true
+		return !was
+	}
+	end := func(sale string) {
+		mu.Lock()
+		defer mu.Unlock()
+		delete(busy, sale)
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		for sale, settings := range sales() {
+			if begin(sale) {
+				running.Go(func() {
+					work(sale, settings)
+					end(sale)
+				})
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Pause waits for some time, but not after ctx is done.
+func Pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
