@@ -6,11 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -54,9 +51,6 @@ func eventID(sale string, run int64, e *gate.Entry, o *gate.Order) string {
 	return "evt_" + hex.EncodeToString(sum[:16])
 }
 
-// postTimeout bounds one message to the shop.
-const postTimeout = 10 * time.Second
-
 // poster sends events to shops.
 type poster struct {
 	client  *http.Client
@@ -66,12 +60,7 @@ type poster struct {
 
 // newPoster returns a poster that keeps as many connections to a shop open.
 func newPoster(secrets *Secrets, connections int, now func() time.Time) *poster {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = connections
-	return &poster{&http.Client{
-		Transport: transport, Timeout: postTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}, secrets, now}
+	return &poster{newClient(connections), secrets, now}
 }
 
 // close closes the connections that nothing is sent on.
@@ -93,23 +82,11 @@ func (p *poster) post(ctx context.Context, to string, e *Event) error {
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "flashgate")
-	answer, err := p.client.Do(request)
-	if err != nil {
-		return fmt.Errorf("tell the shop: %w", withoutURL(err))
-	}
-	defer answer.Body.Close()
-	_, _ = io.CopyN(io.Discard, answer.Body, 64<<10) // so that the connection can be kept
-	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		return fmt.Errorf("the shop answered %d", answer.StatusCode)
+	switch status, err := send(p.client, request); {
+	case err != nil:
+		return fmt.Errorf("tell the shop: %w", err)
+	case !taken(status):
+		return fmt.Errorf("the shop answered %d", status)
 	}
 	return nil
-}
-
-// withoutURL is an error of the client without the shop's URL, which may have a
-// secret in it.
-func withoutURL(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
-	}
-	return err
 }

@@ -44,4 +44,8 @@ func TestAWebhookIsPassedOnAsItCame(t *testing.T) {
 	}
 	server.Close()
 	forward("pass a webhook on to the shop")
+	err := f.Forward(t.Context(), nil, nil)
+	if err == nil || strings.Contains(err.Error(), server.URL) {
+		t.Errorf("the error shows the shop's URL, which may have a secret in it: %v", err)
+	}
 }
