@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -77,24 +78,18 @@ func (s *Store) Changed(ctx context.Context, sale string, entries []int64) ([]st
 
 // Orders reads orders. Those that the sale does not have are left out.
 func (s *Store) Orders(ctx context.Context, sale string, ids []string) ([]gate.Order, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	records, err := s.client.HMGet(ctx, keysOf(sale).orders, ids...).Result()
-	if err != nil {
-		return nil, fmt.Errorf("read %d orders of sale %s: %w", len(ids), sale, err)
-	}
 	orders := make([]gate.Order, 0, len(ids))
-	for i, record := range records {
-		text, ok := record.(string)
-		if !ok {
-			continue
+	var faults []error
+	err := s.Records(ctx, sale, ids, func(_ string, o *gate.Order, fault error) {
+		switch {
+		case fault != nil:
+			faults = append(faults, fault)
+		case o != nil:
+			orders = append(orders, *o)
 		}
-		o, err := parseRecord(ids[i], text)
-		if err != nil {
-			return nil, err
-		}
-		orders = append(orders, o)
+	})
+	if err = errors.Join(append(faults, err)...); err != nil {
+		return nil, err
 	}
 	return orders, nil
 }
@@ -159,56 +154,38 @@ func (s *Store) Hasten(ctx context.Context, sale, id string) (bool, error) {
 
 // Sweep has every held order looked at whose deadline is before the given time
 // and that nobody would look at, and returns how many those were.
-func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (int, error) {
-	found := 0
-	err := s.eachOrder(ctx, sale, func(page []gate.Order) error {
-		pipe := s.client.Pipeline()
-		var added []*redis.IntCmd
-		for _, o := range page {
-			if (o.State == gate.OrderHeld || o.State == gate.OrderAsking) && o.Deadline.Before(before) {
-				added = append(added, pipe.ZAddNX(ctx, keysOf(sale).due, redis.Z{Score: 0, Member: orderMember + o.ID}))
-			}
-		}
-		if len(added) == 0 {
+func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (found int, err error) {
+	var overdue []redis.Z
+	have := func() error { // them looked at
+		if len(overdue) == 0 {
 			return nil
 		}
-		if _, err := pipe.Exec(ctx); err != nil {
-			return fmt.Errorf("have %d orders looked at: %w", len(added), err)
+		added, err := s.client.ZAddNX(ctx, keysOf(sale).due, overdue...).Result()
+		if err != nil {
+			return fmt.Errorf("have %d orders looked at: %w", len(overdue), err)
 		}
-		for _, a := range added {
-			found += int(a.Val())
-		}
+		found, overdue = found+int(added), overdue[:0]
 		return nil
+	}
+	err = s.EachOrder(ctx, sale, func(id string, o gate.Order, fault error) error {
+		switch {
+		case fault != nil:
+			return fault
+		case o.State != gate.OrderHeld && o.State != gate.OrderAsking, !o.Deadline.Before(before):
+			return nil
+		}
+		if overdue = append(overdue, redis.Z{Member: orderMember + id}); len(overdue) < sweepPage {
+			return nil
+		}
+		return have()
 	})
+	if err == nil {
+		err = have()
+	}
 	if err != nil {
 		return found, fmt.Errorf("sweep sale %s: %w", sale, err)
 	}
 	return found, nil
-}
-
-// eachOrder reads all orders of a sale, page by page. One that changes meanwhile
-// may come twice.
-func (s *Store) eachOrder(ctx context.Context, sale string, do func(page []gate.Order) error) error {
-	for cursor := uint64(0); ; {
-		fields, next, err := s.client.HScan(ctx, keysOf(sale).orders, cursor, "", sweepPage).Result()
-		if err != nil {
-			return fmt.Errorf("read the orders of sale %s: %w", sale, err)
-		}
-		page := make([]gate.Order, 0, len(fields)/2)
-		for i := 0; i+1 < len(fields); i += 2 {
-			o, err := parseRecord(fields[i], fields[i+1])
-			if err != nil {
-				return err
-			}
-			page = append(page, o)
-		}
-		if err := do(page); err != nil {
-			return err
-		}
-		if cursor = next; cursor == 0 {
-			return nil
-		}
-	}
 }
 
 // RefundsDue returns the orders of a sale with an attempt that is to be
@@ -216,14 +193,12 @@ func (s *Store) eachOrder(ctx context.Context, sale string, do func(page []gate.
 func (s *Store) RefundsDue(ctx context.Context, sale string) ([]gate.Order, error) {
 	var due []gate.Order
 	seen := map[string]bool{}
-	err := s.eachOrder(ctx, sale, func(page []gate.Order) error {
-		for _, o := range page {
-			if o.RefundDue() && !seen[o.ID] {
-				seen[o.ID] = true
-				due = append(due, o)
-			}
+	err := s.EachOrder(ctx, sale, func(id string, o gate.Order, fault error) error {
+		if fault == nil && o.RefundDue() && !seen[id] {
+			seen[id] = true
+			due = append(due, o)
 		}
-		return nil
+		return fault
 	})
 	return due, err
 }
