@@ -49,9 +49,9 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 			payment.State == gate.PaymentDeposit && payment.DepositBy.IsZero() && !p.settings.RefuseDeposits
 	}
 	if o.State == gate.OrderRefunded || o.State == gate.OrderWithheld || o.State == gate.OrderRefundDue {
-		oneOf(next.Attempts, gate.AttemptPaid, -1)
+		refundOthers(next.Attempts, -1)
 	} else if paid := kept(&o, next.Attempts); paid >= 0 {
-		oneOf(next.Attempts, gate.AttemptPaid, paid)
+		refundOthers(next.Attempts, paid)
 	}
 	next.State = p.state(&next, f, pending, now)
 	return p.move(o, next, now)
@@ -130,10 +130,10 @@ func kept(was *gate.Order, attempts []gate.Attempt) int {
 	return first
 }
 
-// oneOf leaves one attempt in a state, and makes the others refund due.
-func oneOf(attempts []gate.Attempt, state gate.AttemptState, kept int) {
+// refundOthers makes paid attempts refund due, but for the one that is kept.
+func refundOthers(attempts []gate.Attempt, kept int) {
 	for i := range attempts {
-		if attempts[i].State == state && i != kept {
+		if attempts[i].State == gate.AttemptPaid && i != kept {
 			attempts[i].State = gate.AttemptRefundDue
 		}
 	}
@@ -187,7 +187,7 @@ func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
 	if o.State == gate.OrderReleased && next.State == gate.OrderPaid {
 		without := next // paid, but its units are gone
 		without.State, without.Attempts = gate.OrderRefundDue, slices.Clone(next.Attempts)
-		oneOf(without.Attempts, gate.AttemptPaid, -1)
+		refundOthers(without.Attempts, -1)
 		m.Otherwise = &without
 		m.Look = p.minLook // whichever it becomes
 	}
