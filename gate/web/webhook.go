@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -56,11 +58,11 @@ func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome str
 	if v.Code != gate.Held {
 		return "refused", v
 	}
-	sales := p.gate.Sales()
-	if _, known := sales[sale]; sale != "" && !known {
+	sales := []string{sale}
+	if sale == "" {
+		sales = slices.Collect(maps.Keys(p.gate.Sales()))
+	} else if _, known := p.gate.Lane([]byte(sale)); !known {
 		return "refused", gate.Refuse(gate.UnknownSale)
-	} else if sale != "" {
-		sales = map[string]*gate.Settings{sale: sales[sale]}
 	}
 	known, err := p.hasten(sales, hook.Order)
 	if err != nil {
@@ -93,13 +95,13 @@ func (p *Public) readWebhook(ctx *fasthttp.RequestCtx) (portone.Webhook, gate.Ve
 }
 
 // hasten has the order looked at in each of the sales that has it.
-func (p *Public) hasten(sales map[string]*gate.Settings, order string) (known bool, err error) {
+func (p *Public) hasten(sales []string, order string) (known bool, err error) {
 	if order == "" {
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), webhookTimeout)
 	defer cancel()
-	for sale := range sales {
+	for _, sale := range sales {
 		has, problem := p.opt.Orders.Hasten(ctx, sale, order)
 		known, err = known || has, errors.Join(err, problem)
 	}
