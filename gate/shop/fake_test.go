@@ -271,7 +271,7 @@ func gateOf(t *testing.T, l *ledger, secrets string) (registry *prometheus.Regis
 
 func await(t *testing.T, what string, check func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		err := check()
 		if err == nil {
 			return
