@@ -154,7 +154,7 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 		case !f.asked && late && p.settings.ReleaseUnproven:
 			return gate.OrderReleased
 		case !f.asked:
-		case late, !has(gate.AttemptOpen, gate.AttemptRefundDue) && (p.settings.RefuseDeposits || !has(gate.AttemptDeposit)):
+		case late, p.ended(o):
 			return gate.OrderReleased
 		}
 	case gate.OrderReleased:
@@ -176,13 +176,25 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 	return o.State
 }
 
+// ended reports whether a held order has no attempt left to wait for.
+func (p policy) ended(o *gate.Order) bool {
+	return !slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool {
+		return a.State == gate.AttemptOpen || a.State == gate.AttemptRefundDue || a.State == gate.AttemptDeposit && !p.settings.RefuseDeposits
+	})
+}
+
 // move is the move from one order to the next, with the time of the next look.
+// Only a release by time and a deposit's due date rest on the deadline.
 func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
 	m := gate.Move{Before: o, Look: p.look(&next, now)}
 	if same(&o, &next) {
 		return m
 	}
 	next.Revision++
+	byTime := o.State.HasUnits() && next.State == gate.OrderReleased && !p.ended(&next)
+	if next.Deadline.Equal(o.Deadline) && !byTime {
+		next.Deadline = time.Time{}
+	}
 	m.After = &next
 	if o.State == gate.OrderReleased && next.State == gate.OrderPaid {
 		without := next // paid, but its units are gone
