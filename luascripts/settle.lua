@@ -99,11 +99,10 @@ end
 -- Whether what was found of an order still holds: since it was read only its deadline has moved, and what is to
 -- be written does not rest on that.
 local function holds(record, old, new)
-  local state, _, rest, deadline, settled = string.match(record, PARTS)
-  local old_state, _, old_rest, old_deadline, old_settled = string.match(old, PARTS)
+  local state, _, rest, deadline = string.match(record, PARTS)
+  local old_state, _, old_rest, old_deadline = string.match(old, PARTS)
   local _, _, _, own = string.match(new, PARTS)
-  return state == old_state and rest == old_rest and settled == old_settled
-    and (deadline == old_deadline or (own or '') == '')
+  return state == old_state and rest == old_rest and (deadline == old_deadline or (own or '') == '')
 end
 
 -- The record to write with what the order's own adds to it.
