@@ -51,6 +51,13 @@ func (d *doom) arm(at step, done bool) (victim chan<- *process, struck <-chan st
 	return d.victim, d.struck
 }
 
+// waitsFor reports whether a gate is to die at a call that has not come yet.
+func (d *doom) waitsFor(call string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.struck != nil && d.step.call == call
+}
+
 var errKilled = errors.New("the gate was killed")
 
 // pass has a call done, unless the gate dies of it. A call that came to nothing is
