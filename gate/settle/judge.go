@@ -30,6 +30,7 @@ type policy struct {
 	test     bool          // whether payments of a test channel count
 	grace    time.Duration // how long after a hold's deadline its units stay taken
 	minLook  time.Duration // the shortest time between two looks at an order
+	put      time.Time     // when the store's clock was last put ahead; zero for never
 }
 
 // judge tells what an order's payments mean for it: see the table in the
@@ -146,7 +147,7 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 	}
 	switch o.State {
 	case gate.OrderHeld, gate.OrderAsking:
-		late := now.After(o.Deadline.Add(p.grace))
+		late := now.After(p.end(o))
 		switch {
 		case has(gate.AttemptPaid):
 			return gate.OrderPaid
@@ -174,6 +175,16 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 		}
 	}
 	return o.State
+}
+
+// end is when an order's hold ends by time. A clock that is put ahead ends none:
+// each lasts as long again from then on.
+func (p policy) end(o *gate.Order) time.Time {
+	deadline := o.Deadline
+	if anew := p.put.Add(p.settings.Hold); anew.After(deadline) {
+		deadline = anew
+	}
+	return deadline.Add(p.grace)
 }
 
 // ended reports whether a held order has no attempt left to wait for.
@@ -219,10 +230,13 @@ func (p policy) look(o *gate.Order, now time.Time) time.Duration {
 	if !o.Settled.IsZero() {
 		since = o.Settled
 	}
+	if p.put.After(since) { // what was before is no age
+		since = p.put
+	}
 	wait := min(max(now.Sub(since)/2, p.minLook), maxLook)
 	switch {
 	case o.State == gate.OrderHeld || o.State == gate.OrderAsking:
-		if left := o.Deadline.Add(p.grace).Sub(now); left >= 0 {
+		if left := p.end(o).Sub(now); left >= 0 {
 			wait = min(wait, left+time.Second)
 		}
 		return wait
