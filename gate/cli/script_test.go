@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,6 +23,8 @@ import (
 //	gate [FLAG…]                       serve on free ports with these flags, until ready
 //	confirm SALE?QUERY ORDER [ATTEMPT] post a confirm call: prints the status and the code
 //	eventually ANSWER SALE?QUERY ORDER post it until that is the answer
+//	undelivered SALE ORDER             wait until the order is listed as undelivered
+//	says TEXT                          wait until the gate's log has the text
 //	end                                end the gate by SIGTERM, and write gate.log and gate.out
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -38,10 +41,12 @@ func TestScripts(t *testing.T) {
 			"redis": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Setenv("FLASHGATE_REDIS", redistest.Start(sceneOf(ts).t).URL())
 			},
-			"gate":       startInScript,
-			"confirm":    confirmInScript,
-			"eventually": eventuallyInScript,
-			"end":        endInScript,
+			"gate":        startInScript,
+			"confirm":     confirmInScript,
+			"eventually":  eventuallyInScript,
+			"undelivered": undeliveredInScript,
+			"says":        saysInScript,
+			"end":         endInScript,
 		},
 	})
 }
@@ -70,7 +75,7 @@ func startInScript(ts *testscript.TestScript, _ bool, args []string) {
 		args = append(args, "--redis", redis, "--allow-unsigned")
 	}
 	for i, arg := range args {
-		if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".jsonl" {
+		if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".jsonl" || ext == ".txt" {
 			args[i] = ts.MkAbs(arg)
 		}
 	}
@@ -110,6 +115,32 @@ func eventuallyInScript(ts *testscript.TestScript, _ bool, args []string) {
 		a := newCaller(s.t).post(s.gate.listen, "/confirm/"+args[1], "application/json", v1(args[2], "imp_"+args[2]))
 		if got := fmt.Sprint(a.status, " ", a.code); got != args[0] {
 			return fmt.Errorf("the answer is %q", got)
+		}
+		return nil
+	})
+}
+
+func undeliveredInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: undelivered SALE ORDER")
+	}
+	redis := ts.Getenv("FLASHGATE_REDIS")
+	await(sceneOf(ts).t, args[1], func() error {
+		if said := command(sceneOf(ts).t, "undelivered", "--redis", redis, args[0]); !strings.Contains(said, "\n"+args[1]+" ") {
+			return errors.New(said)
+		}
+		return nil
+	})
+}
+
+func saysInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: says TEXT")
+	}
+	s := sceneOf(ts)
+	await(s.t, "the gate's log", func() error {
+		if log := s.gate.stderr.String(); !strings.Contains(log, args[0]) {
+			return errors.New(log)
 		}
 		return nil
 	})
