@@ -32,3 +32,12 @@ type Due struct {
 	Orders  []string  // orders that are due by themselves
 	Sweep   bool      // held orders that nobody looks at are to be searched for
 }
+
+// Look is one reason to look at orders of a sale, and when. It names an order, a
+// ledger entry whose orders are meant, or what is neither.
+type Look struct {
+	Order string
+	Entry int64
+	Other string
+	At    time.Time
+}

@@ -35,6 +35,7 @@ type commands struct {
 	Pause       pauseCommand       `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`
 	Resume      resumeCommand      `cmd:"" help:"Let a paused sale go on."`
 	Delete      deleteCommand      `cmd:"" help:"Delete a sale and all its orders."`
+	PortoneSim  portoneSimCommand  `cmd:"" help:"Simulate PortOne, to try a shop and a gate without an account."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
@@ -50,12 +51,7 @@ func Main(args []string, out, errOut io.Writer, version string) int {
 	env := &environment{out: out, err: errOut, version: version}
 	var c commands
 	exited := -1
-	parser, err := kong.New(&c,
-		kong.Name("flashgate"), kong.Description(description), kong.DefaultEnvars("FLASHGATE"),
-		kong.Writers(out, errOut), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(func(status int) { exited = status }),
-		kong.Bind(env), kong.Vars{"addresses": store.AddressForms, "who": who()},
-	)
+	parser, err := newParser(&c, env, func(status int) { exited = status })
 	if err != nil {
 		fmt.Fprintln(errOut, "flashgate:", err)
 		return 2
@@ -78,6 +74,14 @@ func Main(args []string, out, errOut io.Writer, version string) int {
 		return 1
 	}
 	return 0
+}
+
+func newParser(c *commands, env *environment, exit func(status int)) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("flashgate"), kong.Description(description), kong.DefaultEnvars("FLASHGATE"),
+		kong.Writers(env.out, env.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(exit), kong.Bind(env), kong.Vars{"addresses": store.AddressForms, "who": who()},
+	)
 }
 
 // redisFlag is how the commands other than serve find the sales.

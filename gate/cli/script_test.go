@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +14,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
 // TestScripts runs the command lines of testdata/script. Besides testscript's
@@ -26,6 +30,10 @@ import (
 //	undelivered SALE ORDER             wait until the order is listed as undelivered
 //	says TEXT                          wait until the gate's log has the text
 //	end                                end the gate by SIGTERM, and write gate.log and gate.out
+//	portone-sim [FLAG…]                simulate PortOne on a free port, $SIM, and print what it says at start
+//	pay BODY ORDER SALE?QUERY          pay there: prints the status, the confirm call's status and why it failed
+//	paid SALE N                        wait until the gate knows that N orders are paid
+//	portone-ends                       end the simulator by SIGTERM
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -41,20 +49,26 @@ func TestScripts(t *testing.T) {
 			"redis": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Setenv("FLASHGATE_REDIS", redistest.Start(sceneOf(ts).t).URL())
 			},
-			"gate":        startInScript,
-			"confirm":     confirmInScript,
-			"eventually":  eventuallyInScript,
+			"gate":       startInScript,
+			"confirm":    confirmInScript,
+			"eventually": eventuallyInScript,
+			"end":        endInScript,
+
 			"undelivered": undeliveredInScript,
 			"says":        saysInScript,
-			"end":         endInScript,
+
+			"portone-sim":  simulateInScript,
+			"pay":          payInScript,
+			"paid":         paidInScript,
+			"portone-ends": func(ts *testscript.TestScript, _ bool, _ []string) { sceneOf(ts).portone.stop(sceneOf(ts).t) },
 		},
 	})
 }
 
 // scene is what one script has started.
 type scene struct {
-	t    testing.TB
-	gate *process
+	t             testing.TB
+	gate, portone *process
 }
 
 func sceneOf(ts *testscript.TestScript) *scene { return ts.Value("scene").(*scene) }
@@ -141,6 +155,49 @@ func saysInScript(ts *testscript.TestScript, _ bool, args []string) {
 	await(s.t, "the gate's log", func() error {
 		if log := s.gate.stderr.String(); !strings.Contains(log, args[0]) {
 			return errors.New(log)
+		}
+		return nil
+	})
+}
+
+func simulateInScript(ts *testscript.TestScript, _ bool, args []string) {
+	s := sceneOf(ts)
+	var url string
+	s.portone, url = startPortone(s.t, args...)
+	ts.Setenv("SIM", url)
+	fmt.Fprint(ts.Stdout(), s.portone.stdout.String())
+}
+
+func payInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: pay BODY ORDER SALE?QUERY")
+	}
+	address := "http://" + sceneOf(ts).gate.listen
+	body, err := json.Marshal(portonesim.Order{
+		Body: args[0], ID: args[1], Amount: 1000, ConfirmURL: address + "/confirm/" + args[2], NoticeURL: address + "/webhook",
+	})
+	ts.Check(err)
+	answer, err := newCaller(sceneOf(ts).t).Post(ts.Getenv("SIM")+"/sim/pay", "application/json", bytes.NewReader(body))
+	ts.Check(err)
+	defer answer.Body.Close()
+	var result portonesim.Result
+	ts.Check(json.NewDecoder(answer.Body).Decode(&result))
+	fmt.Fprintln(ts.Stdout(), result.Status, result.ConfirmStatus, result.FailReason)
+}
+
+func paidInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: paid SALE N")
+	}
+	s := sceneOf(ts)
+	await(s.t, args[1]+" paid orders", func() error {
+		_, body := s.gate.get(s.gate.admin, "/v1/sales/"+args[0])
+		var report gate.Report
+		if err := json.Unmarshal([]byte(body), &report); err != nil {
+			return fmt.Errorf("the report %q: %w", body, err)
+		}
+		if strconv.FormatInt(report.Orders.Paid, 10) != args[1] {
+			return fmt.Errorf("%d orders are paid", report.Orders.Paid)
 		}
 		return nil
 	})

@@ -103,7 +103,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		Forward: c.forwarder(), Log: log,
 	})
 	admin := web.NewAdmin(web.AdminOptions{
-		Registry: registry, Public: public, Sales: s, ParseSale: parseSale, Tokens: tokens, Keys: keys, BaseURL: c.PublicURL,
+		Registry: registry, Public: public, Sales: s, Settling: s, ParseSale: parseSale, Tokens: tokens, Keys: keys, BaseURL: c.PublicURL,
 		Now: time.Now, Log: log,
 	})
 
@@ -123,7 +123,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		fmt.Fprint(env.out, demoHint(publicListener.Addr(), keys))
 	}
 	settling := settle.Options{
-		Who: c.Name, Store: s, Sales: g.Sales, Currency: c.Currency, Test: c.TestPayments,
+		Who: c.Name, Store: s, Sales: g.Sales, Currency: c.Currency, Test: c.TestPayments, Grace: c.Grace, MinLook: c.FirstLook / 2,
 		Metrics: settle.NewMetrics(registry), Log: log,
 	}
 	if payments != nil {
@@ -166,7 +166,7 @@ func (c *serveCommand) Validate() error {
 	case c.DrainWait < 0:
 		return fmt.Errorf("--drain-wait %s: must not be negative", c.DrainWait)
 	}
-	if err := c.validate(); err != nil {
+	if err := errors.Join(c.validate(), c.check()); err != nil {
 		return err
 	}
 	if _, err := c.sources(); err != nil {
@@ -192,7 +192,7 @@ func (c *serveCommand) wait() time.Duration {
 // trusted with sales.
 func (c *serveCommand) openStore(ctx context.Context, registry *prometheus.Registry, log *slog.Logger) (*store.Store, func(), error) {
 	options := store.Options{
-		Who: c.Name, Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(),
+		Who: c.Name, Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(), FirstLook: c.FirstLook,
 		Metrics: store.NewMetrics(registry), Log: log,
 	}
 	if err := c.redisTLS.set(&options); err != nil {

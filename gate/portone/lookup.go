@@ -34,6 +34,23 @@ type Query struct {
 	Since    time.Time // when it was confirmed first; zero if unknown
 }
 
+// QueriesOf returns a query for each version that an order has attempts of.
+func QueriesOf(o *gate.Order) []Query {
+	var queries []Query
+	for _, version := range []uint8{1, 2} {
+		q := Query{Order: o.ID, Version: version, Since: o.Taken}
+		for _, a := range o.Attempts {
+			if a.Version == version {
+				q.Attempts = append(q.Attempts, a.ID)
+			}
+		}
+		if len(q.Attempts) > 0 {
+			queries = append(queries, q)
+		}
+	}
+	return queries
+}
+
 // Finding is what was found for a query.
 type Finding struct {
 	Order string
@@ -126,19 +143,20 @@ func (v *v1) bulk(ctx context.Context, asks []ask) map[string]found {
 			}
 		}
 	}
-	var mu sync.Mutex
+	var mu sync.Mutex // over known and refused
+	var refused error
 	known := make(map[string]found, len(attempts))
 	var group errgroup.Group
 	group.SetLimit(v.atOnce)
 	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(attempts)), v1Bulk) {
 		group.Go(func() error {
 			payments, err := v.payments(ctx, chunk)
-			if refusedList(err) {
-				v.warn("PortOne refused to look payments up together: looking them up one by one", "error", err)
-				return nil
-			}
 			mu.Lock()
 			defer mu.Unlock()
+			if refusedList(err) {
+				refused = err
+				return nil
+			}
 			for _, attempt := range chunk {
 				if f, ok := payments[attempt]; ok {
 					known[attempt] = f
@@ -150,6 +168,9 @@ func (v *v1) bulk(ctx context.Context, asks []ask) map[string]found {
 		})
 	}
 	_ = group.Wait() // none returns an error
+	if refused != nil {
+		v.warn("PortOne refused to look payments up together: looking them up one by one", "error", refused)
+	}
 	return known
 }
 

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -94,20 +95,35 @@ func parsePage(answer *redis.Cmd) ([]*gate.Entry, error) {
 	}
 	page := make([]*gate.Entry, 0, len(reply))
 	for _, item := range reply {
-		pair, _ := item.([]any)
-		if len(pair) != 2 {
-			return nil, fmt.Errorf("%w: %v", errEntry, item)
+		id, _, fields, err := parseItem(item)
+		if err != nil {
+			return nil, err
 		}
-		values, _ := pair[1].([]any)
-		fields := make([]string, len(values))
-		for i, v := range values {
-			fields[i], _ = v.(string)
-		}
-		e, err := parseEntry(fmt.Sprint(pair[0]), fields)
+		e, err := parseEntry(id, fields)
 		if err != nil {
 			return nil, err
 		}
 		page = append(page, e)
 	}
 	return page, nil
+}
+
+// parseItem reads one item of a stream: its id "SEQ-0", the number in it, and its
+// flat list of fields.
+func parseItem(item any) (id string, seq int64, fields []string, err error) {
+	pair, _ := item.([]any)
+	if len(pair) != 2 {
+		return "", 0, nil, fmt.Errorf("%w: %v", errEntry, item)
+	}
+	id = fmt.Sprint(pair[0])
+	number, _, _ := strings.Cut(id, "-")
+	if seq, err = strconv.ParseInt(number, 10, 64); err != nil {
+		return "", 0, nil, fmt.Errorf("ledger entry %s: %w", id, err)
+	}
+	values, _ := pair[1].([]any)
+	fields = make([]string, len(values))
+	for i, v := range values {
+		fields[i], _ = v.(string)
+	}
+	return id, seq, fields, nil
 }

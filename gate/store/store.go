@@ -19,6 +19,10 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
+// DefaultFirstLook is how long after a hold its order is looked at, usually: most
+// buyers have paid by then, or failed to.
+const DefaultFirstLook = 20 * time.Second
+
 // Options of a Store. Log is needed; the zero value of the others is usable.
 type Options struct {
 	Who     string        // what the ledger names as the author of each change
@@ -34,6 +38,9 @@ type Options struct {
 	// need an address with TLS.
 	CA          *x509.CertPool
 	Certificate *tls.Certificate
+
+	// FirstLook is how long after a hold its order is to be looked at; default 20 s.
+	FirstLook time.Duration
 
 	// Now replaces Redis' clock in tests.
 	Now     func() time.Time
@@ -61,6 +68,9 @@ func Open(addr string, opt Options) (*Store, error) {
 	if opt.Timeout == 0 {
 		opt.Timeout = 500 * time.Millisecond
 	}
+	if opt.FirstLook == 0 {
+		opt.FirstLook = DefaultFirstLook
+	}
 	s := &Store{address: a, opt: opt, client: a.client(opt)}
 	opt.Metrics.watch(s.client)
 	return s, nil
@@ -80,20 +90,29 @@ func (s *Store) Sales(ctx context.Context) ([]string, error) {
 
 // Sale implements gate.Store.
 func (s *Store) Sale(ctx context.Context, name string) (gate.State, error) {
-	reply, err := s.run(ctx, luascripts.Sale, []string{keysOf(name).sale}, s.now())
+	now, hash, err := s.hash(ctx, name)
 	if err != nil {
 		return gate.State{}, err
 	}
-	now, _ := reply[0].(int64)
+	return parseState(name, now, hash)
+}
+
+// hash reads a sale's hash and the clock, in milliseconds, at one instant.
+func (s *Store) hash(ctx context.Context, sale string) (now int64, hash map[string]string, err error) {
+	reply, err := s.run(ctx, luascripts.Sale, []string{keysOf(sale).sale}, s.now())
+	if err != nil {
+		return 0, nil, err
+	}
+	now, _ = reply[0].(int64)
 	fields, _ := reply[1].([]any)
 	if len(fields) == 0 {
-		return gate.State{}, gate.ErrNoSale
+		return 0, nil, gate.ErrNoSale
 	}
-	hash := make(map[string]string, len(fields)/2)
+	hash = make(map[string]string, len(fields)/2)
 	for i := 0; i+1 < len(fields); i += 2 {
 		hash[fmt.Sprint(fields[i])] = fmt.Sprint(fields[i+1])
 	}
-	return parseState(name, now, hash)
+	return now, hash, nil
 }
 
 // run calls a script and returns its reply.

@@ -69,16 +69,54 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 	d.want("DELETE", "/v1/sales/swim", "", 404, "no such sale")
 
 	lane, _ := d.public.gate.Lane([]byte("race"))
-	r := d.public.gate.Request(time.Now())
-	r.Confirm.Order, r.Confirm.Attempt = []byte("주문/1"), []byte("imp_1")
-	r.Confirm.Amount = gate.Amount{Value: 80000, Known: true}
-	if v := lane.Confirm(r, &gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
+	if v := lane.Confirm(confirmOf(d, "주문/1"), &gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
 		t.Fatal(v)
 	}
 	d.want("GET", "/v1/sales/race/orders/"+url.PathEscape("주문/1"), "", 200, `"buyer": "ann"`)
 	d.want("DELETE", "/v1/sales/race", "", 409, "--drop-held")
+	report := "/v1/sales/race/orders/" + url.PathEscape("주문/1") + "/report"
+	d.want("POST", report, `{"state":"lost"}`, 400, "must be paid or released")
+	d.want("POST", report, `{"state":"paid","attempt":"imp_9"}`, 409, "0 of its open attempts fit")
+	d.want("POST", report, `{"state":"paid"}`, 200, `"state": "paid"`)
+	d.want("POST", report, `{"state":"paid"}`, 200, `"state": "paid"`) // again
+	d.want("POST", report, `{"state":"released"}`, 409, "it is paid")
+	d.want("POST", "/v1/sales/race/orders/o9/report", `{"state":"paid"}`, 404, "no such order")
+	d.want("GET", "/v1/sales/race/refunds", "", 200, "[]")
+	lane.Confirm(confirmOf(d, "second"), &gate.Link{Items: []byte("full"), Buyer: []byte("ann")})
 	d.want("DELETE", "/v1/sales/race?drop_held=true", "", 204, "")
 	d.want("GET", "/v1/sales/race", "", 200, `"state": "deleted"`)
+}
+
+func TestWhatTheShopHasNotTakenIsShownByTheAPI(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	const path = "/v1/sales/race/undelivered"
+	d.want("GET", path, "", 200, `"orders": []`)
+	if _, err := d.store.ClaimDelivery(t.Context(), "race", "A", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	listed := gate.Undelivered{Order: "o1", Entries: []int64{2, 5}, Tries: 3, Error: "the shop answered 500"}
+	p := gate.Progress{Position: 7, Trouble: "the shop answered 503", Listed: map[string]*gate.Undelivered{"o1": &listed}}
+	if _, err := d.store.KeepDelivery(t.Context(), "race", "A", time.Minute, p); err != nil {
+		t.Fatal(err)
+	}
+	var said gate.DeliveryReport
+	if err := json.Unmarshal([]byte(d.want("GET", path, "", 200, `"give_up"`)), &said); err != nil {
+		t.Fatal(err)
+	}
+	if said.Sale != "race" || said.Run != 1 || said.Position != 7 || said.Trouble != p.Trouble || len(said.Orders) != 1 ||
+		said.Orders[0].Order != "o1" || said.Orders[0].Tries != 3 || said.Orders[0].Error != listed.Error || len(said.Orders[0].Entries) != 2 {
+		t.Errorf("%+v", said)
+	}
+	d.want("GET", "/v1/sales/swim/undelivered", "", 404, "no such sale")
+}
+
+// confirmOf is a confirm call's request for one unit of "full".
+func confirmOf(d *desk, order string) *gate.Request {
+	r := d.public.gate.Request(time.Now())
+	r.Confirm.Order, r.Confirm.Attempt = []byte(order), []byte("imp_1")
+	r.Confirm.Amount = gate.Amount{Value: 80000, Known: true}
+	return r
 }
 
 // A link is signed only if a gate would take it.

@@ -1,0 +1,267 @@
+// Package audit recounts a sale: its orders, counters, buyers, due and ledger
+// against each other, and its orders against PortOne. It changes nothing, and
+// what moves while it reads is no damage to it.
+//
+// The ledger is what everything is compared with. An entry that was written
+// stays, so the audit may follow it to the entry at which a sale's counters were
+// read, and compare both at the same instant. An order is compared with what the
+// ledger told of it last: where they differ, the order is read again between two
+// readings of the sale's seq, and counts only if the ledger does not tell of a
+// change between them.
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+// Store is what an audit needs of a store.
+type Store interface {
+	Inspect(ctx context.Context, sale string) (state gate.State, obeyed gate.Settings, err error)
+	EachOrder(ctx context.Context, sale string, do func(id string, o gate.Order, fault error) error) error
+	Records(ctx context.Context, sale string, ids []string, do func(id string, o *gate.Order, fault error)) error
+	EachBuyer(ctx context.Context, sale string, do func(buyer string, units int64) error) error
+	Bought(ctx context.Context, sale string, buyers []string) ([]int64, error)
+	EachLook(ctx context.Context, sale string, do func(gate.Look) error) error
+	LookTimes(ctx context.Context, sale string, ids []string) ([]time.Time, error)
+	NewestEntry(ctx context.Context, sale string) (int64, error)
+	EachEntry(ctx context.Context, sale string, from, upto int64, do func(seq int64, e *gate.Entry, fault error) error) error
+}
+
+// Payments is what an audit needs of PortOne.
+type Payments interface {
+	Lookup(ctx context.Context, queries []portone.Query) []portone.Finding
+}
+
+// Progress is told how far an audit has come: what it reads, and how many of
+// them it has read.
+type Progress func(what string, read int64)
+
+const (
+	rounds = 10  // how often what moves is compared again
+	chunk  = 500 // orders or buyers that one call reads
+)
+
+// ErrRestarted says that the sale was deleted or started afresh while it was audited.
+var ErrRestarted = errors.New("the sale was deleted or started afresh while it was audited: audit it again")
+
+// auditor is one audit under way.
+type auditor struct {
+	store    Store
+	sale     string
+	progress Progress
+	report   Report
+
+	accounts *accounts
+	looks    map[int64]time.Time // when the orders of a ledger entry are looked at
+	begun    int64               // seq before anything was read
+
+	// What the ledger has told so far.
+	seq      int64 // its newest entry that was read; 0 before the first
+	register *gate.SettingsEntry
+	units    map[string]gate.Units
+	counts   gate.OrderCounts
+}
+
+// Run audits a sale. Payments may be nil: then PortOne is not asked. It returns
+// gate.ErrNoSale where there is no sale, and ErrRestarted.
+func Run(ctx context.Context, store Store, payments Payments, sale string, progress Progress) (Report, error) {
+	a := &auditor{
+		store: store, sale: sale, progress: progress, accounts: newAccounts(), looks: map[int64]time.Time{},
+		units: map[string]gate.Units{}, report: Report{Sale: sale, Findings: []Finding{}},
+	}
+	steps := []func(context.Context) error{a.read, a.follow, a.compareOrders, a.compareBuyers, a.compareLooks, a.compareCounters}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return Report{}, fmt.Errorf("audit sale %s: %w", sale, err)
+		}
+	}
+	if payments != nil {
+		if err := a.comparePayments(ctx, payments); err != nil {
+			return Report{}, fmt.Errorf("audit sale %s: %w", sale, err)
+		}
+	}
+	a.report.sort()
+	return a.report, nil
+}
+
+// read reads what is looked at, in an order in which nothing that is as it
+// should be is missed: a held order is always in due.
+func (a *auditor) read(ctx context.Context) error {
+	state, _, err := a.store.Inspect(ctx, a.sale)
+	if err != nil {
+		return err
+	}
+	if !state.Deleted.IsZero() {
+		return gate.ErrNoSale
+	}
+	a.report.Run = state.Run
+	if a.begun, err = a.position(ctx); err != nil {
+		return err
+	}
+	err = a.store.EachLook(ctx, a.sale, func(l gate.Look) error {
+		a.report.Looks++
+		a.progress("looks that are due", a.report.Looks)
+		switch {
+		case l.Order != "":
+			a.accounts.order(l.Order).watched = true
+		case l.Entry != 0:
+			a.looks[l.Entry] = l.At
+		default:
+			a.report.add(Finding{Kind: LookUnknown, Text: fmt.Sprintf("due has the member %q, which names neither an order nor a ledger entry", l.Other)})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	err = a.store.EachOrder(ctx, a.sale, func(id string, o gate.Order, fault error) error {
+		acc := a.accounts.order(id)
+		if acc.stored == 0 {
+			a.report.Orders++
+		}
+		_ = a.keep(acc, &o, fault) // compareOrders comes back to it
+		a.progress("orders", a.report.Orders)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.store.EachBuyer(ctx, a.sale, func(buyer string, units int64) error {
+		a.report.Buyers++
+		a.accounts.has[a.accounts.buyer(buyer)].stored = units
+		a.progress("buyers", a.report.Buyers)
+		return nil
+	})
+}
+
+// keep notes what is stored of an order, and returns what is wrong with it.
+func (a *auditor) keep(acc *account, o *gate.Order, fault error) error {
+	acc.faulty, acc.stored = fault != nil, 0
+	if o == nil {
+		return nil
+	}
+	if fault == nil {
+		fault = sound(o)
+	}
+	acc.faulty, acc.stored = fault != nil, a.accounts.digest(o)
+	return fault
+}
+
+// sound says what is wrong with an order that could be read all the same.
+func sound(o *gate.Order) error {
+	if o.Revision < 1 {
+		return fmt.Errorf("its revision is %d", o.Revision)
+	}
+	if o.State.String() == "unknown" {
+		return fmt.Errorf("its state is %q", byte(o.State))
+	}
+	for _, l := range o.Lines {
+		if l.Quantity < 1 || l.Quantity > gate.MaxUnits {
+			return fmt.Errorf("it has %d units of %s", l.Quantity, l.SKU)
+		}
+	}
+	for _, attempt := range o.Attempts {
+		if attempt.State.String() == "unknown" {
+			return fmt.Errorf("its attempt %s is in the state %q", attempt.ID, byte(attempt.State))
+		}
+	}
+	return nil
+}
+
+// position returns the number of the newest ledger entry. A sale's seq and its
+// newest entry are written together, so the seq that is read after the entry is
+// never behind it unless it is wrong: then the entry counts.
+func (a *auditor) position(ctx context.Context) (int64, error) {
+	newest, err := a.store.NewestEntry(ctx, a.sale)
+	if err != nil {
+		return 0, err
+	}
+	state, _, err := a.store.Inspect(ctx, a.sale)
+	if err != nil {
+		return 0, err
+	}
+	if state.Run != a.report.Run || !state.Deleted.IsZero() {
+		return 0, ErrRestarted
+	}
+	return max(newest, state.Seq), nil
+}
+
+// follow reads on in the ledger, to the newest entry that there is.
+func (a *auditor) follow(ctx context.Context) error {
+	position, err := a.position(ctx)
+	if err != nil {
+		return err
+	}
+	return a.followTo(ctx, position)
+}
+
+// followTo reads on in the ledger to a certain entry.
+func (a *auditor) followTo(ctx context.Context, upto int64) error {
+	return a.store.EachEntry(ctx, a.sale, a.seq+1, upto, func(seq int64, e *gate.Entry, fault error) error {
+		a.report.Entries++
+		a.progress("ledger entries", a.report.Entries)
+		begins := e != nil && e.Kind == "create"
+		switch {
+		case begins && a.seq != 0:
+			return ErrRestarted
+		case a.seq == 0 && !begins && fault == nil:
+			a.report.add(Finding{Kind: LedgerGap, Entry: seq, Text: fmt.Sprintf("the ledger begins with entry %d, which creates no sale", seq)})
+		case seq == a.seq:
+			fault = errors.New("its number is taken")
+		case a.seq != 0 && seq > a.seq+1:
+			a.report.add(Finding{Kind: LedgerGap, Entry: seq, Text: fmt.Sprintf("the ledger entries %d to %d are missing", a.seq+1, seq-1)})
+		}
+		a.seq = seq
+		if fault != nil {
+			a.report.add(Finding{Kind: LedgerFault, Entry: seq, Text: fmt.Sprintf("ledger entry %d cannot be read: %v", seq, fault)})
+			return nil
+		}
+		a.tell(e)
+		return nil
+	})
+}
+
+// tell notes what a ledger entry tells.
+func (a *auditor) tell(e *gate.Entry) {
+	a.counts = e.Counts
+	for sku, u := range e.Counters {
+		a.units[sku] = u
+	}
+	if e.Settings != nil {
+		a.register = e.Settings
+		listed := map[string]bool{}
+		for _, k := range e.Settings.Settings.SKUs {
+			listed[k.Name] = true
+		}
+		for sku := range a.units {
+			if !listed[sku] {
+				delete(a.units, sku)
+			}
+		}
+	}
+	_, due := a.looks[e.Seq]
+	for i := range e.Orders {
+		o := &e.Orders[i]
+		acc := a.accounts.order(o.ID)
+		a.touch(acc, e.Seq)
+		a.accounts.replace(acc, o)
+		a.touch(acc, e.Seq)
+		acc.told, acc.changed, acc.changedAt = a.accounts.digest(o), e.Seq, e.Time.UnixMilli()
+		if due {
+			acc.due = e.Seq
+		}
+	}
+}
+
+// touch notes that an entry changed what a buyer has.
+func (a *auditor) touch(acc *account, seq int64) {
+	if acc.buyer >= 0 {
+		a.accounts.has[acc.buyer].changed = seq
+	}
+}
