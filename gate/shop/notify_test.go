@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -125,9 +126,9 @@ func TestAnOrderThatTheShopRefusesHoldsBackNoOther(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
 	l := &ledger{notify: s.url}
-	bad := true
+	good := int64(0) // the revision up to which it takes the order
 	s.refuses = func(e shop.Event) int {
-		if bad && e.Order.Order == "o3" {
+		if e.Order.Revision > good && e.Order.Order == "o3" {
 			return http.StatusUnprocessableEntity
 		}
 		return 0
@@ -144,7 +145,7 @@ func TestAnOrderThatTheShopRefusesHoldsBackNoOther(t *testing.T) {
 	if u := d.Listed[0]; u.Next.Sub(u.Tried) < minBackoff/2 || u.GiveUp.Sub(u.Tried) < 71*time.Hour || !u.Since.Equal(l.entries[3].Time) {
 		t.Errorf("listed %+v", u)
 	}
-	l.add("o3 Paid 2", "o4 Paid 2")
+	l.add("o3 Paid 2", "o4 Paid 2", "o3 Paid 3")
 	awaitPosition(t, l, 11)
 	if d := l.told(); !slices.Equal(d.Listed[0].Entries, []int64{4, 11}) || len(s.has("o3")) > 0 || len(s.has("o4")) != 2 {
 		t.Errorf("listed %+v, and the shop has %v of o3, %v of o4", d.Listed, s.has("o3"), s.has("o4"))
@@ -155,7 +156,24 @@ func TestAnOrderThatTheShopRefusesHoldsBackNoOther(t *testing.T) {
 		return testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notify_stuck_orders")
 	})
 
-	s.set(func() { bad = false })
+	await(t, "the list to be written no more", func() error {
+		l.lock.Lock()
+		defer l.lock.Unlock()
+		if l.wrote > 0 {
+			return fmt.Errorf("%d of it were written again", l.wrote)
+		}
+		return nil
+	})
+
+	s.set(func() { good = 1 })
+	l.put(10 * time.Minute)
+	await(t, "a part of the order", func() error {
+		if u := l.told().Listed[0]; !slices.Equal(u.Entries, []int64{11}) || !u.Since.Equal(l.entries[10].Time) {
+			return fmt.Errorf("listed %+v", u)
+		}
+		return nil
+	})
+	s.set(func() { good = 3 })
 	l.put(10 * time.Minute)
 	await(t, "the order", func() error {
 		if d := l.told(); len(d.Listed) > 0 {
@@ -163,7 +181,7 @@ func TestAnOrderThatTheShopRefusesHoldsBackNoOther(t *testing.T) {
 		}
 		return nil
 	})
-	if got := s.has("o3"); !slices.Equal(got, []int64{1, 2}) {
+	if got := s.has("o3"); !slices.Equal(got, []int64{1, 2, 3}) {
 		t.Errorf("the shop has %v of o3", got)
 	}
 }
@@ -227,14 +245,15 @@ func TestAShopThatIsDownIsLeftAloneAndListsNearlyNothing(t *testing.T) {
 		t.Errorf("%d calls before it was left alone", calls)
 	}
 	// A gate that takes over begins where this one ends, and knows of the trouble.
-	before := len(l.told().Listed)
 	stop()
+	before := len(l.told().Listed)
+	calls, _ := s.got()
 	l.change(func() { l.until = time.Time{} })
 	gateOf(t, l, secretA)
 	await(t, "another try", func() error {
 		l.put(time.Second)
-		if calls, _ := s.got(); calls < 30 {
-			return fmt.Errorf("%d calls", calls)
+		if now, _ := s.got(); now < calls+30 {
+			return fmt.Errorf("%d calls, and %d before", now, calls)
 		}
 		return nil
 	})
@@ -302,6 +321,52 @@ func TestAnOrderIsGivenUpAfterThreeDays(t *testing.T) {
 	})
 	if got := s.has("o1"); !slices.Equal(got, []int64{1, 2}) {
 		t.Errorf("the shop has %v", got)
+	}
+}
+
+// An order that is tried again is not tried once more meanwhile; and what a gate
+// has under way when it ends is not held against the order.
+func TestAnOrderIsTriedOnceAtATime(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	hang := make(chan struct{})
+	var once sync.Once
+	release := func() { once.Do(func() { close(hang) }) }
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.ServeHTTP(w, r)
+		if calls, _ := s.got(); calls > 1 {
+			<-hang
+		}
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(release)
+	s.refuses = func(shop.Event) int { return http.StatusTeapot }
+	l := &ledger{notify: server.URL}
+	l.add("o1 Held 1")
+	registry, stop := gateOf(t, l, secretA)
+	awaitPosition(t, l, 1)
+	s.set(func() { s.refuses = func(shop.Event) int { return 0 } })
+	l.put(time.Minute)
+	await(t, "the second try", func() error {
+		if calls, _ := s.got(); calls < 2 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	l.put(time.Minute)
+	l.add("o2 Held 1") // waits for nobody, and hangs too
+	awaitAsked(t, l, 3)
+	if calls, _ := s.got(); calls != 3 {
+		t.Errorf("%d calls, want 3", calls)
+	}
+	stop()
+	if d := l.told(); len(d.Listed) != 1 || d.Listed[0].Order != "o1" || d.Listed[0].Tries != 1 || d.Position != 1 {
+		t.Errorf("%+v", d)
+	}
+	want := "# HELP flashgate_notified_total Messages to the shop, by whether it took them.\n# TYPE flashgate_notified_total counter\n" +
+		"flashgate_notified_total{outcome=\"failed\",sale=\"race\"} 1\n"
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notified_total"); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -380,6 +445,49 @@ func TestAStoreMayBeAwayForAWhile(t *testing.T) {
 			t.Errorf("claimed %d times", l.claims)
 		}
 	})
+}
+
+// A gate that cannot keep its lease sends nothing that might still be under way
+// when another gate has the sale.
+func TestNothingIsSentWhileTheLeaseMayRunOut(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	l := &ledger{notify: s.url}
+	const orders = 40
+	for i := range orders {
+		l.add(fmt.Sprintf("o%d Held 1", i))
+	}
+	arrived, release := make(chan struct{}, orders), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	l.notify = server.URL
+	gateOf(t, l, secretA)
+	<-arrived
+	l.change(func() { l.away = errors.New("it is away") })
+	l.put(15 * time.Second)
+	for range 11 {
+		<-arrived
+	}
+	close(release)
+	await(t, "what was under way", func() error {
+		if calls, _ := s.got(); calls < 12 {
+			return fmt.Errorf("%d calls", calls)
+		}
+		return nil
+	})
+	awaitAsked(t, l, 2)
+	if calls, _ := s.got(); calls != 12 {
+		t.Errorf("%d calls, want only those that were under way", calls)
+	}
+	l.change(func() { l.away = nil })
+	awaitPosition(t, l, orders)
+	if calls, _ := s.got(); calls != orders {
+		t.Errorf("%d calls, want %d", calls, orders)
+	}
 }
 
 func TestNothingIsToldWithoutASecretOrAnAddress(t *testing.T) {
