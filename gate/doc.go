@@ -136,6 +136,17 @@
 //
 // A webhook is believed nothing: it makes a known order due now.
 //
+// # Telling the shop
+//
+// The ledger is the only source. One gate at a time tells the shop of a sale: it
+// claims fg:{S}:notify with a token and a lease, and every later write of it needs
+// that token. The position moves only over entries whose every change was taken,
+// or is listed as undelivered; later changes of a listed order wait behind it.
+// After eight orders refused in a row the shop counts as down: then one order at a
+// time is tried, nothing more is listed, and the position waits. A breaker that
+// counts calls would not do: it would try one order that is refused for ever, and
+// never see that the others pass.
+//
 // # State in Redis
 //
 // Every key of a sale carries the hash tag {sale}, so that it lives in one slot
@@ -148,6 +159,8 @@
 //	fg:{S}:ledger  stream   one entry for each script call that changed anything, id SEQ-0
 //	fg:{S}:due     zset     when to look at what: seq:N for each batch that took holds or added attempts,
 //	                        o:ORDER for each order that needs another look, and sweep
+//	fg:{S}:notify  hash     how far the shop was told, by which gate, until when, and its trouble;
+//	                        o:ORDER → what of the order the shop has not taken
 //	fg:{S}:gates   zset     gate → last heartbeat
 //	fg:sales       set      names of the sales; gates read them twice a second
 //

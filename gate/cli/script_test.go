@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -26,6 +27,8 @@ import (
 //	gate [FLAG…]                       serve on free ports with these flags, until ready
 //	confirm SALE?QUERY ORDER [ATTEMPT] post a confirm call: prints the status and the code
 //	eventually ANSWER SALE?QUERY ORDER post it until that is the answer
+//	undelivered SALE ORDER             wait until the order is listed as undelivered
+//	says TEXT                          wait until the gate's log has the text
 //	end                                end the gate by SIGTERM, and write gate.log and gate.out
 //	portone-sim [FLAG…]                simulate PortOne on a free port, $SIM, and print what it says at start
 //	pay BODY ORDER SALE?QUERY          pay there: prints the status, the confirm call's status and why it failed
@@ -50,6 +53,9 @@ func TestScripts(t *testing.T) {
 			"confirm":    confirmInScript,
 			"eventually": eventuallyInScript,
 			"end":        endInScript,
+
+			"undelivered": undeliveredInScript,
+			"says":        saysInScript,
 
 			"portone-sim":  simulateInScript,
 			"pay":          payInScript,
@@ -83,7 +89,7 @@ func startInScript(ts *testscript.TestScript, _ bool, args []string) {
 		args = append(args, "--redis", redis, "--allow-unsigned")
 	}
 	for i, arg := range args {
-		if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".jsonl" {
+		if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".jsonl" || ext == ".txt" {
 			args[i] = ts.MkAbs(arg)
 		}
 	}
@@ -123,6 +129,32 @@ func eventuallyInScript(ts *testscript.TestScript, _ bool, args []string) {
 		a := newCaller(s.t).post(s.gate.listen, "/confirm/"+args[1], "application/json", v1(args[2], "imp_"+args[2]))
 		if got := fmt.Sprint(a.status, " ", a.code); got != args[0] {
 			return fmt.Errorf("the answer is %q", got)
+		}
+		return nil
+	})
+}
+
+func undeliveredInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: undelivered SALE ORDER")
+	}
+	redis := ts.Getenv("FLASHGATE_REDIS")
+	await(sceneOf(ts).t, args[1], func() error {
+		if said := command(sceneOf(ts).t, "undelivered", "--redis", redis, args[0]); !strings.Contains(said, "\n"+args[1]+" ") {
+			return errors.New(said)
+		}
+		return nil
+	})
+}
+
+func saysInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: says TEXT")
+	}
+	s := sceneOf(ts)
+	await(s.t, "the gate's log", func() error {
+		if log := s.gate.stderr.String(); !strings.Contains(log, args[0]) {
+			return errors.New(log)
 		}
 		return nil
 	})

@@ -179,6 +179,7 @@ func TestEachRoleMayDoWhatItMayDo(t *testing.T) {
 	f("GET", "/v1/sales/race", "", 200, 200)
 	f("GET", "/v1/sales/swim", "", 404, 404)
 	f("GET", "/v1/sales/race/orders/o1", "", 404, 404)
+	f("GET", "/v1/sales/race/undelivered", "", 200, 200)
 	f("GET", "/nothing", "", 404, 404)
 	f("GET", "/v1/sales/race/refunds", "", 200, 200)
 	f("POST", "/v1/sales/race/orders/o1/report", `{"state":"paid"}`, 403, 404)
