@@ -31,6 +31,8 @@ type commands struct {
 	Sign    signCommand    `cmd:"" help:"Print a signed confirm link."`
 	Status  statusCommand  `cmd:"" help:"Show a sale's units and orders."`
 	Order   orderCommand   `cmd:"" help:"Tell one order's story."`
+	Ledger  ledgerCommand  `cmd:"" help:"Print a sale's ledger as JSON lines."`
+	Audit   auditCommand   `cmd:"" help:"Recount a sale against itself and against PortOne."`
 	Pause   pauseCommand   `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`
 	Resume  resumeCommand  `cmd:"" help:"Let a paused sale go on."`
 	Delete  deleteCommand  `cmd:"" help:"Delete a sale and all its orders."`

@@ -19,6 +19,7 @@ import (
 //
 //	fails STATUS COMMAND…              run a command that ends with this exit status
 //	redis                              start a redis-server for every command
+//	damage COMMAND…                    do that in Redis
 //	gate [FLAG…]                       serve on free ports with these flags, until ready
 //	confirm SALE?QUERY ORDER [ATTEMPT] post a confirm call: prints the status and the code
 //	eventually ANSWER SALE?QUERY ORDER post it until that is the answer
@@ -36,7 +37,17 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fails": fails,
 			"redis": func(ts *testscript.TestScript, _ bool, _ []string) {
-				ts.Setenv("FLASHGATE_REDIS", redistest.Start(sceneOf(ts).t).URL())
+				s := sceneOf(ts)
+				s.redis = redistest.Start(s.t)
+				ts.Setenv("FLASHGATE_REDIS", s.redis.URL())
+			},
+			"damage": func(ts *testscript.TestScript, _ bool, args []string) {
+				command := make([]any, len(args))
+				for i, arg := range args {
+					command[i] = arg
+				}
+				s := sceneOf(ts)
+				s.redis.Do(s.t, command...)
 			},
 			"gate":       startInScript,
 			"confirm":    confirmInScript,
@@ -48,8 +59,9 @@ func TestScripts(t *testing.T) {
 
 // scene is what one script has started.
 type scene struct {
-	t    testing.TB
-	gate *process
+	t     testing.TB
+	redis *redistest.Server
+	gate  *process
 }
 
 func sceneOf(ts *testscript.TestScript) *scene { return ts.Value("scene").(*scene) }
