@@ -39,6 +39,7 @@ func house() [][]room {
 			{"loadtest", []string{"gate"}},
 			{"loadtest/bench", []string{"gate"}},
 			{"loadtest/mutate", nil},
+			{"loadtest/portonesim", nil},
 		},
 		{
 			{"gate/settle", []string{"gate/portone", "gate/shop", "gate"}},
@@ -50,7 +51,7 @@ func house() [][]room {
 		{
 			{"gate/cli", []string{
 				"gate/web", "gate/settle", "gate/audit", "gate/store", "gate/portone",
-				"gate/shop", "loadtest", "gate", "luascripts",
+				"gate/shop", "loadtest", "loadtest/portonesim", "gate", "luascripts",
 			}},
 		},
 		{

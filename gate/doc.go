@@ -19,15 +19,20 @@
 //	main.go          starts the command line, nothing else
 //	gate/            the domain
 //	gate/store/      all Redis: keys, records, script calls; the embedded store
-//	gate/portone/    all PortOne: confirm bodies and the words of the answers
-//	gate/web/        the listeners: public (confirm, health), admin (API, metrics, health)
+//	gate/portone/    all PortOne: confirm bodies and answers, webhooks, signatures, the REST client
+//	gate/shop/       the shop's own server: webhooks passed on to it, changes that it is told of
+//	gate/audit/      recounts a sale against itself and against PortOne
+//	gate/settle/     what happens after a 200: looking payments up, releasing, refunding
+//	gate/web/        the listeners: public (confirm, webhook, health), admin (API, metrics, health)
 //	gate/cli/        one file for each command; flags, wiring, the metrics registry
 //	gate/redistest/  starts real servers for tests; imports nothing of ours
 //	luascripts/      one .lua file for each transition, embedded
+//	loadtest/portonesim/  a PortOne to try things with; imports nothing of ours
+//	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer
 //
-// Imports point one way: cli → all; web → portone, gate; store → luascripts,
-// gate; portone → gate; gate → nothing of ours. A test over go list holds that.
+// Imports point one way: cli → all; web → settle, portone, gate; settle →
+// portone, gate; store → luascripts, gate; portone → gate; gate → nothing of ours. A test over go list holds that.
 //
 // A line should know its room. One that changes stock is Lua. One that spells a
 // key is in store/keys.go, one that lays out a record in store/record.go. A
@@ -81,6 +86,56 @@
 // attempt_limit is there because a record keeps at most eight attempts:
 // forgetting one would let an ended attempt pass as new.
 //
+// What a look-up at PortOne does (gate/settle/judge.go decides, luascripts/settle.lua moves the units):
+//
+//	held      an attempt is paid as ordered           paid
+//	held      every attempt failed or was cancelled   released, units back once
+//	held      deadline and grace (1 min) have passed, all was looked up, nothing is paid or pending: released
+//	held      an error, or PortOne waits itself       held, looked at again
+//	held      a virtual account waits                 held until its due date, or released by the sale's setting
+//	released  an attempt is paid after all            paid, or refund due where there is no stock
+//	paid      another attempt is paid too             that attempt is refund due
+//	paid      cancelled in part                       paid, with its balance
+//	paid      cancelled in full                       refunded, units to left or withheld
+//	any       paid otherwise than ordered             that attempt is refund due
+//	refund due, cancelled                             refunded
+//
+// Paid counts only in the order's amount, the gate's currency, on a live channel.
+// A payment that PortOne has under another order is as if it were not there: a
+// confirm of V1 is not signed, so its sender may have named anybody's payment,
+// and making it refund due would let him have it refunded.
+//
+// # Settling
+//
+// fg:{S}:due tells when to look at what. A batch that took holds puts itself
+// there (seq:N), due about 20 s later; whatever needs another look after that is
+// there by itself (o:ORDER). Any number of gates take what is due, each by moving
+// its score a minute ahead, which is the lease: a gate that dies leaves it to the
+// others. There is no leader and no other lock.
+//
+// A move carries the whole record that was read before the look-up, and changes
+// nothing if that is no longer the order's record; the order is then due at once.
+// So each move may be sent twice, and a new attempt that comes during a look-up
+// is never lost. The time between two looks is half of the order's age, from 10 s
+// to an hour: nothing needs to be remembered for it. A sweep each minute, itself
+// a member of due, puts held orders past their deadline back that are missing.
+//
+// PortOne is asked by portone.Client. Up to twenty orders are asked for one by one;
+// more share calls: a hundred attempts in one of V1's, V2's from a list of the
+// payments made since the first of them was confirmed. What that leaves open is
+// asked for alone. Unknown means that PortOne itself said so, test payments
+// included; any other answer, a status that nobody knows and an amount that is
+// not whole are errors, and of an error nothing follows. Until PortOne has known
+// at least one payment, unknown is an error too: the credentials may be another
+// shop's.
+//
+// Calls that read are repeated with back-off; Retry-After holds all of an API's
+// calls back. A cancellation is sent once: where its answer is lost the error is
+// ErrUnknownOutcome, and a look-up comes before anything else. V1's carries the
+// balance as checksum, V2's an idempotency key as well.
+//
+// A webhook is believed nothing: it makes a known order due now.
+//
 // # State in Redis
 //
 // Every key of a sale carries the hash tag {sale}, so that it lives in one slot
@@ -91,7 +146,8 @@
 //	fg:{S}:orders  hash     order → record
 //	fg:{S}:buyers  hash     buyer → units held or paid
 //	fg:{S}:ledger  stream   one entry for each script call that changed anything, id SEQ-0
-//	fg:{S}:due     zset     when to look at what: seq:N for each batch that changed orders
+//	fg:{S}:due     zset     when to look at what: seq:N for each batch that took holds or added attempts,
+//	                        o:ORDER for each order that needs another look, and sweep
 //	fg:{S}:gates   zset     gate → last heartbeat
 //	fg:sales       set      names of the sales; gates read them twice a second
 //
@@ -113,6 +169,9 @@
 // fails half-way; the first writes are those that a full Redis, or a ledger that
 // is ahead of seq, refuses.
 //
+// deploy/redis/users.acl is the least that a gate's user must be allowed. Tests
+// run as that user, and fail where it was refused anything.
+//
 // # Time to answer
 //
 // Every answer comes within AnswerBudget (4 s) of the request's first byte,
@@ -133,6 +192,11 @@
 // and counts a change; it refuses a server that is a replica, or that would
 // evict sales.
 //
+// Over TLS the host that is dialled is the name that is verified, also where a
+// Sentinel or a Cluster names it. Where a server asks for a client certificate, a
+// PING follows the handshake: TLS 1.3 refuses only after it, and often without a
+// reason that can be read.
+//
 // # Waiting for replicas
 //
 // With --wait-replicas N, a 200 goes out only when N replicas have its hold, on
@@ -149,7 +213,8 @@
 //
 // go-redis, fasthttp, client_golang and miniredis are the mission's. gobreaker
 // is the breaker, kong the flags, goccy/go-yaml the sale file's syntax with the
-// line of every value, standard-webhooks V2's signatures. rapid, testscript and goleak test.
+// line of every value, standard-webhooks V2's signatures,
+// backoff repeats calls to PortOne, x/time/rate paces them, x/sync bounds how many run at once. rapid, testscript and goleak test.
 //
 // PortOne's bodies are read by a scanner of our own (portone/json.go). The
 // standard decoder allocates for each field and lets repeated members pass;

@@ -80,7 +80,7 @@ func (m *Metrics) forget(sale string) {
 // stock collects units, orders and queue depths straight from the newest state
 // of each sale, so that a SKU that is gone is gone from the metrics too.
 type stock struct {
-	units, orders, queue *prometheus.Desc
+	units, orders, refunds, queue *prometheus.Desc
 
 	mu    sync.Mutex
 	sales map[string]stocked
@@ -95,7 +95,8 @@ func newStock() *stock {
 	return &stock{
 		units: prometheus.NewDesc("flashgate_units", "Units of a SKU by state; total is the sum of the others.",
 			[]string{"sale", "sku", "state"}, nil),
-		orders: prometheus.NewDesc("flashgate_orders", "Orders by state.", []string{"sale", "state"}, nil),
+		orders:  prometheus.NewDesc("flashgate_orders", "Orders by state.", []string{"sale", "state"}, nil),
+		refunds: prometheus.NewDesc("flashgate_refunds_due", "Payments that are to be refunded.", []string{"sale"}, nil),
 		queue: prometheus.NewDesc("flashgate_queue_depth", "Confirms that wait for a script call.",
 			[]string{"sale"}, nil),
 		sales: make(map[string]stocked),
@@ -118,6 +119,7 @@ func (s *stock) forget(sale string) {
 func (s *stock) Describe(ch chan<- *prometheus.Desc) {
 	ch <- s.units
 	ch <- s.orders
+	ch <- s.refunds
 	ch <- s.queue
 }
 
@@ -146,5 +148,6 @@ func (s *stock) Collect(ch chan<- prometheus.Metric) {
 		gauge(s.orders, o.Released, name, "released")
 		gauge(s.orders, o.RefundDue, name, "refund_due")
 		gauge(s.orders, o.Refunded, name, "refunded")
+		gauge(s.refunds, o.Refunds, name)
 	}
 }

@@ -110,11 +110,11 @@ func ValidMessage(text string) bool {
 	return len(text) > 0 && len(text) <= MaxMessage && printable(text)
 }
 
-// CheckNotify says what is wrong with the URL of a shop that is told of changes.
-func CheckNotify(text string) error {
+// CheckURL says what is wrong with a URL of the shop's own server.
+func CheckURL(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(text) > MaxMessage || !printable(text) {
-		return fmt.Errorf("notify must be an http or https URL without a password, of at most %d bytes", MaxMessage)
+		return fmt.Errorf("must be an http or https URL without a password, of at most %d bytes", MaxMessage)
 	}
 	return nil
 }
@@ -172,8 +172,8 @@ func (s *Sale) Validate() error {
 		return fmt.Errorf("hold %s: must be between %s and %s", s.Hold, MinHold, MaxHold)
 	case s.PerBuyer < 0 || s.PerBuyer > MaxUnits:
 		return fmt.Errorf("per_buyer %d: must be between 0 (no limit) and %d", s.PerBuyer, MaxUnits)
-	case s.Notify != "" && CheckNotify(s.Notify) != nil:
-		return CheckNotify(s.Notify)
+	case s.Notify != "" && CheckURL(s.Notify) != nil:
+		return fmt.Errorf("notify: %w", CheckURL(s.Notify))
 	case len(s.SKUs) == 0 || len(s.SKUs) > MaxSKUs:
 		return fmt.Errorf("%d SKUs: a sale has 1 to %d", len(s.SKUs), MaxSKUs)
 	}

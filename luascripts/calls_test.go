@@ -37,6 +37,7 @@ func scripts() map[string]parameters {
 		"touch":     of(luascripts.Touch, all[:1], "now"),
 		"claim":     of(luascripts.Claim, []string{"sale", "due"}, "now", "lease", "most", "sweep"),
 		"settle":    of(luascripts.Settle, all[:5], "now", "who", "kind"),
+		"notify":    of(luascripts.Notify, []string{"sale", "notify"}, "now", "what", "token", "lease"),
 	}
 }
 
@@ -44,7 +45,7 @@ func defaults() map[string]string {
 	return map[string]string{
 		"who": "kim", "first_look": "20", "run": "1", "drop": "", "kind": "apply", "opens": "1000", "closes": "9000",
 		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
-		"lease": "30", "most": "10", "sweep": "60",
+		"lease": "30", "what": "claim", "token": "A", "most": "10", "sweep": "60",
 	}
 }
 
@@ -82,6 +83,8 @@ func parseCall(line string, confirms []string) (call, error) {
 		batch, err = parseBatch(confirms)
 	case "settle":
 		batch, err = parseMoves(confirms)
+	case "notify":
+		batch = parseFields(confirms)
 	}
 	c.args = append(c.args, batch...)
 	return c, err
@@ -137,6 +140,16 @@ func parseMoves(lines []string) ([]any, error) {
 		moves[0] = len(moves) / 5
 	}
 	return append(moves, done...), nil
+}
+
+// parseFields reads a hash's fields, each "FIELD VALUE" with "-" for an empty value.
+func parseFields(lines []string) (fields []any) {
+	for _, text := range lines {
+		for _, word := range strings.Fields(text) {
+			fields = append(fields, strings.TrimPrefix(word, "-"))
+		}
+	}
+	return fields
 }
 
 // traits are the letters that tell the script what a batch has.

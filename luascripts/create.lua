@@ -1,6 +1,6 @@
 -- create: makes a sale, or starts an existing one afresh in a higher run.
 --
--- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates
+-- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify
 -- ARGV  1 now_ms, empty in production   2 who   3 run   4 "1" to drop what is held, else empty
 --       5 opens_ms  6 closes_ms  7 hold_ms  8 per_buyer  9 paused ("1" or "0")  10 settings (JSON)
 --       then SKU, stock, SKU, stock, …
@@ -33,6 +33,6 @@ end
 append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, settings_entry(ARGV[3], version, ARGV[10], old.settings), {})
 redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
 redis.call('DEL', KEYS[1])
-redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6])
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6], KEYS[7])
 redis.call('HSET', KEYS[1], unpack(new))
 return {'created', seq}

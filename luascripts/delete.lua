@@ -1,6 +1,6 @@
 -- delete: removes a sale and leaves a tombstone, so that gates that knew it do not bring it back.
 --
--- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates
+-- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify
 -- ARGV  1 now_ms, empty in production   2 who   3 "1" to drop what is held, else empty
 -- reply {"deleted", seq}
 --       {"-"}            no such sale, or only its tombstone
@@ -17,7 +17,7 @@ local now, seq = clock(ARGV[1], old.time), old.seq + 1
 append(KEYS[4], seq, old.term, now, 'delete', ARGV[2], {}, '0,0,0,0,0,0,0', settings_entry(old.run, old.version, '', old.settings), {})
 redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
 redis.call('DEL', KEYS[1])
-redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6])
+redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6], KEYS[7])
 redis.call('HSET', KEYS[1], 'deleted', now, 'run', old.run, 'seq', seq, 'term', old.term, 'time', now,
   'version', old.version)
 return {'deleted', seq}

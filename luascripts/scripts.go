@@ -28,6 +28,7 @@ var (
 	Touch     = load("touch")
 	Claim     = load("claim")
 	Settle    = load("settle")
+	Notify    = load("notify")
 )
 
 func load(name string) Script {

@@ -26,17 +26,19 @@ Every flag has an environment variable: --wait-replicas is FLASHGATE_WAIT_REPLIC
 Redis address, belong there and not on the command line.`
 
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
-	Apply   applyCommand   `cmd:"" help:"Create or change the sales of a file. Safe in the middle of a sale; twice is once."`
-	Sign    signCommand    `cmd:"" help:"Print a signed confirm link."`
-	Status  statusCommand  `cmd:"" help:"Show a sale's units and orders."`
-	Order   orderCommand   `cmd:"" help:"Tell one order's story."`
-	Ledger  ledgerCommand  `cmd:"" help:"Print a sale's ledger as JSON lines."`
-	Audit   auditCommand   `cmd:"" help:"Recount a sale against itself and against PortOne."`
-	Pause   pauseCommand   `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`
-	Resume  resumeCommand  `cmd:"" help:"Let a paused sale go on."`
-	Delete  deleteCommand  `cmd:"" help:"Delete a sale and all its orders."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve       serveCommand       `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
+	Apply       applyCommand       `cmd:"" help:"Create or change the sales of a file. Safe in the middle of a sale; twice is once."`
+	Sign        signCommand        `cmd:"" help:"Print a signed confirm link."`
+	Status      statusCommand      `cmd:"" help:"Show a sale's units and orders."`
+	Order       orderCommand       `cmd:"" help:"Tell one order's story."`
+	Undelivered undeliveredCommand `cmd:"" help:"List what the shop has not taken of a sale's changes."`
+	Ledger      ledgerCommand      `cmd:"" help:"Print a sale's ledger as JSON lines."`
+	Audit       auditCommand       `cmd:"" help:"Recount a sale against itself and against PortOne."`
+	Pause       pauseCommand       `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`
+	Resume      resumeCommand      `cmd:"" help:"Let a paused sale go on."`
+	Delete      deleteCommand      `cmd:"" help:"Delete a sale and all its orders."`
+	PortoneSim  portoneSimCommand  `cmd:"" help:"Simulate PortOne, to try a shop and a gate without an account."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
 // environment is what commands use of the world.
@@ -51,12 +53,7 @@ func Main(args []string, out, errOut io.Writer, version string) int {
 	env := &environment{out: out, err: errOut, version: version}
 	var c commands
 	exited := -1
-	parser, err := kong.New(&c,
-		kong.Name("flashgate"), kong.Description(description), kong.DefaultEnvars("FLASHGATE"),
-		kong.Writers(out, errOut), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(func(status int) { exited = status }),
-		kong.Bind(env), kong.Vars{"addresses": store.AddressForms, "who": who()},
-	)
+	parser, err := newParser(&c, env, func(status int) { exited = status })
 	if err != nil {
 		fmt.Fprintln(errOut, "flashgate:", err)
 		return 2
@@ -79,6 +76,14 @@ func Main(args []string, out, errOut io.Writer, version string) int {
 		return 1
 	}
 	return 0
+}
+
+func newParser(c *commands, env *environment, exit func(status int)) (*kong.Kong, error) {
+	return kong.New(c,
+		kong.Name("flashgate"), kong.Description(description), kong.DefaultEnvars("FLASHGATE"),
+		kong.Writers(env.out, env.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Exit(exit), kong.Bind(env), kong.Vars{"addresses": store.AddressForms, "who": who()},
+	)
 }
 
 // redisFlag is how the commands other than serve find the sales.

@@ -19,11 +19,7 @@ func demoSale(now time.Time) gate.Sale {
 // demoHint is a command line that buys a ticket of the demo sale. With keys its
 // link is signed.
 func demoHint(addr net.Addr, keys *gate.Keys) string {
-	at := addr.(*net.TCPAddr)
-	host := addr.String()
-	if at.IP.IsUnspecified() {
-		host = fmt.Sprintf("localhost:%d", at.Port)
-	}
+	host := reachable(addr)
 	link := "http://" + host + "/confirm/demo?items=ticket&buyer=alice"
 	again := "Again with another merchant_uid takes another one; with the same, none."
 	if keys != nil {
@@ -40,4 +36,12 @@ The sale "demo" has 100 units of "ticket". PortOne's confirm call for one of the
 %s
 
 `, link, again)
+}
+
+// reachable is how this machine reaches a listener.
+func reachable(addr net.Addr) string {
+	if at := addr.(*net.TCPAddr); at.IP.IsUnspecified() {
+		return fmt.Sprintf("localhost:%d", at.Port)
+	}
+	return addr.String()
 }

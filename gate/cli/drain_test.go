@@ -202,7 +202,7 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 		var log journal
 		c := serveCommand{
 			Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Redis: address, AllowUnsigned: true, Name: "gate",
-			Sales: saleFile(t, openSale("race", 10)), Language: "ko", RedisTimeout: 500 * time.Millisecond, Queue: 10,
+			Sales: saleFile(t, openSale("race", 10)), portoneFlag: portoneFlag{FirstLook: time.Second}, Language: "ko", RedisTimeout: 500 * time.Millisecond, Queue: 10,
 			RefusalLog: "-", LogFormat: "json", LogLevel: slog.LevelInfo,
 		}
 		var refusals bytes.Buffer

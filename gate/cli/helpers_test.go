@@ -67,14 +67,19 @@ type process struct {
 }
 
 // spawn starts `flashgate serve` on free ports and without a wait before it
-// ends; args come after that. The process is killed when the test ends, and its
-// log is shown if the test failed.
+// ends; args come after that.
 func spawn(t testing.TB, args ...string) *process {
 	t.Helper()
-	p := &process{exited: make(chan struct{})}
-	args = append([]string{
+	return launch(t, append([]string{
 		"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--drain-wait", "0s", "--log-format", "json",
-	}, args...)
+	}, args...)...)
+}
+
+// launch starts a command as a process. It is killed when the test ends, and its
+// log is shown if the test failed.
+func launch(t testing.TB, args ...string) *process {
+	t.Helper()
+	p := &process{exited: make(chan struct{})}
 	p.cmd = exec.Command("flashgate", args...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	if err := p.cmd.Start(); err != nil {
@@ -92,7 +97,7 @@ func spawn(t testing.TB, args ...string) *process {
 			}
 		}
 		if t.Failed() {
-			t.Logf("the gate with %q said:\n%s", args, lastLines(p.stderr.String(), 40))
+			t.Logf("flashgate %q said:\n%s", args, lastLines(p.stderr.String(), 40))
 		}
 	})
 	return p

@@ -25,6 +25,7 @@ func TestSecretsAreMovedOutOfTheCommandLine(t *testing.T) {
 	f("flashgate serve --queue 5", "flashgate serve --queue 5", "")
 	f("flashgate serve --signing-key k1:abc --queue 5", "flashgate serve --queue 5", "FLASHGATE_SIGNING_KEY=k1:abc")
 	f("flashgate serve --webhook-secret=whsec_a --admin-token=kim:t=", "flashgate serve", "FLASHGATE_WEBHOOK_SECRET=whsec_a FLASHGATE_ADMIN_TOKEN=kim:t=")
+	f("flashgate serve --notify-secret whsec_a,whsec_b", "flashgate serve", "FLASHGATE_NOTIFY_SECRET=whsec_a,whsec_b")
 	f("flashgate status --redis redis://u:p@h race", "flashgate status race", "FLASHGATE_REDIS=redis://u:p@h")
 	f("flashgate status --redis redis://h race", "flashgate status --redis=redis://h race", "")
 	f("flashgate serve --signing-key-file f", "flashgate serve --signing-key-file f", "")

@@ -34,7 +34,7 @@ func withVariables(environ, variables []string) []string {
 // moveSecrets splits a command line into what may be seen and secrets, in the
 // form of environment variables.
 func moveSecrets(args []string) (rest, moved []string) {
-	secret := []string{"signing-key", "webhook-secret", "admin-token", "admin-read-token", "portone-v1-secret", "portone-v2-secret", "redis"}
+	secret := []string{"signing-key", "webhook-secret", "notify-secret", "admin-token", "admin-read-token", "portone-v1-secret", "portone-v2-secret", "redis"}
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--" {
 			return append(rest, args[i:]...), moved

@@ -191,7 +191,7 @@ func (r *reader) choice(v value, usual, other string) string {
 func (r *reader) url(v value) string {
 	text, ok := r.text(v, "a URL in quotes")
 	if ok {
-		if err := gate.CheckNotify(text); err != nil {
+		if err := gate.CheckURL(text); err != nil {
 			r.fault(v, "%v", err)
 		}
 	}

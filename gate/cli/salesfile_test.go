@@ -176,7 +176,7 @@ func TestParseSalesRefuses(t *testing.T) {
 		{"run 0", good + "    run: 0\n" + goodSKUs, []string{"5: sales[0].run: must be between 1 and 1000000000, not 0"}},
 		{"a restock that is none", good + "    restock: never\n" + goodSKUs, []string{`5: sales[0].restock: must be return or withhold, not "never"`}},
 		{"an answer to virtual accounts that is none", good + "    virtual_accounts: 5\n" + goodSKUs, []string{`5: sales[0].virtual_accounts: must be hold or refuse, not "5"`}},
-		{"a URL that is none", good + "    notify: shop.example.com\n" + goodSKUs, []string{"5: sales[0].notify: notify must be an http or https URL without a password, of at most 500 bytes"}},
+		{"a URL that is none", good + "    notify: shop.example.com\n" + goodSKUs, []string{"5: sales[0].notify: must be an http or https URL without a password, of at most 500 bytes"}},
 		{"a boolean that is none", good + "    amount_optional: yes\n" + goodSKUs, []string{`5: sales[0].amount_optional: must be true or false, not "yes"`}},
 		{"a version that is none", good + "    accept: [v1, v3]\n" + goodSKUs, []string{`5: sales[0].accept[1]: must be v1 or v2, not "v3"`}},
 		{"a version twice", good + "    accept: [v2, v2]\n" + goodSKUs, []string{"5: sales[0].accept[1]: v2 is listed already"}},

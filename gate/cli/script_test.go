@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +13,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
 // TestScripts runs the command lines of testdata/script. Besides testscript's
@@ -24,6 +28,10 @@ import (
 //	confirm SALE?QUERY ORDER [ATTEMPT] post a confirm call: prints the status and the code
 //	eventually ANSWER SALE?QUERY ORDER post it until that is the answer
 //	end                                end the gate by SIGTERM, and write gate.log and gate.out
+//	portone-sim [FLAG…]                simulate PortOne on a free port, $SIM, and print what it says at start
+//	pay BODY ORDER SALE?QUERY          pay there: prints the status, the confirm call's status and why it failed
+//	paid SALE N                        wait until the gate knows that N orders are paid
+//	portone-ends                       end the simulator by SIGTERM
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -53,15 +61,20 @@ func TestScripts(t *testing.T) {
 			"confirm":    confirmInScript,
 			"eventually": eventuallyInScript,
 			"end":        endInScript,
+
+			"portone-sim":  simulateInScript,
+			"pay":          payInScript,
+			"paid":         paidInScript,
+			"portone-ends": func(ts *testscript.TestScript, _ bool, _ []string) { sceneOf(ts).portone.stop(sceneOf(ts).t) },
 		},
 	})
 }
 
 // scene is what one script has started.
 type scene struct {
-	t     testing.TB
-	redis *redistest.Server
-	gate  *process
+	t             testing.TB
+	redis         *redistest.Server
+	gate, portone *process
 }
 
 func sceneOf(ts *testscript.TestScript) *scene { return ts.Value("scene").(*scene) }
@@ -122,6 +135,49 @@ func eventuallyInScript(ts *testscript.TestScript, _ bool, args []string) {
 		a := newCaller(s.t).post(s.gate.listen, "/confirm/"+args[1], "application/json", v1(args[2], "imp_"+args[2]))
 		if got := fmt.Sprint(a.status, " ", a.code); got != args[0] {
 			return fmt.Errorf("the answer is %q", got)
+		}
+		return nil
+	})
+}
+
+func simulateInScript(ts *testscript.TestScript, _ bool, args []string) {
+	s := sceneOf(ts)
+	var url string
+	s.portone, url = startPortone(s.t, args...)
+	ts.Setenv("SIM", url)
+	fmt.Fprint(ts.Stdout(), s.portone.stdout.String())
+}
+
+func payInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: pay BODY ORDER SALE?QUERY")
+	}
+	address := "http://" + sceneOf(ts).gate.listen
+	body, err := json.Marshal(portonesim.Order{
+		Body: args[0], ID: args[1], Amount: 1000, ConfirmURL: address + "/confirm/" + args[2], NoticeURL: address + "/webhook",
+	})
+	ts.Check(err)
+	answer, err := newCaller(sceneOf(ts).t).Post(ts.Getenv("SIM")+"/sim/pay", "application/json", bytes.NewReader(body))
+	ts.Check(err)
+	defer answer.Body.Close()
+	var result portonesim.Result
+	ts.Check(json.NewDecoder(answer.Body).Decode(&result))
+	fmt.Fprintln(ts.Stdout(), result.Status, result.ConfirmStatus, result.FailReason)
+}
+
+func paidInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: paid SALE N")
+	}
+	s := sceneOf(ts)
+	await(s.t, args[1]+" paid orders", func() error {
+		_, body := s.gate.get(s.gate.admin, "/v1/sales/"+args[0])
+		var report gate.Report
+		if err := json.Unmarshal([]byte(body), &report); err != nil {
+			return fmt.Errorf("the report %q: %w", body, err)
+		}
+		if strconv.FormatInt(report.Orders.Paid, 10) != args[1] {
+			return fmt.Errorf("%d orders are paid", report.Orders.Paid)
 		}
 		return nil
 	})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/shop"
 )
 
 // keysFlag is how commands get the keys that links are signed with.
@@ -30,6 +31,17 @@ type webhookFlag struct {
 // secrets returns nil where none are given.
 func (f *webhookFlag) secrets() (*portone.Secrets, error) {
 	return secret("webhook-secret", f.WebhookSecret, f.WebhookSecretFile, portone.ParseSecrets)
+}
+
+// notifyFlag is how serve gets the secrets that it signs with what it tells shops.
+type notifyFlag struct {
+	NotifySecret     *string `placeholder:"whsec_…" help:"Secrets that sign what the shop is told of a sale with notify, by Standard Webhooks: whsec_ and base64; two with a comma between while one is replaced. Better in FLASHGATE_NOTIFY_SECRET or a file than here."`
+	NotifySecretFile *string `placeholder:"FILE" help:"File with the secrets."`
+}
+
+// notifySecrets returns nil where none are given.
+func (f *notifyFlag) notifySecrets() (*shop.Secrets, error) {
+	return secret("notify-secret", f.NotifySecret, f.NotifySecretFile, shop.ParseSecrets)
 }
 
 // secret reads what is given as a flag or in a file, but not in both. It returns

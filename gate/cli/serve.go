@@ -16,6 +16,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/settle"
+	"github.com/flashgate/flashgate/gate/shop"
 	"github.com/flashgate/flashgate/gate/store"
 	"github.com/flashgate/flashgate/gate/web"
 )
@@ -29,6 +30,7 @@ type serveCommand struct {
 	keysFlag
 	webhookFlag
 	portoneFlag
+	notifyFlag
 	sourcesFlag
 	AllowUnsigned bool          `help:"Take confirm links that nobody signed, so that a buyer can change them. Needed with --redis where there is no signing key."`
 	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
@@ -51,6 +53,10 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	secrets, err := c.secrets()
+	if err != nil {
+		return err
+	}
+	notifySecrets, err := c.notifySecrets()
 	if err != nil {
 		return err
 	}
@@ -97,7 +103,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		Forward: c.forwarder(), Log: log,
 	})
 	admin := web.NewAdmin(web.AdminOptions{
-		Registry: registry, Public: public, Sales: s, ParseSale: parseSale,
+		Registry: registry, Public: public, Sales: s, Settling: s, ParseSale: parseSale,
 		Audit: func(ctx context.Context, sale string) (any, error) {
 			return runAudit(ctx, s, payments, sale, func(string, int64) {})
 		},
@@ -121,7 +127,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		fmt.Fprint(env.out, demoHint(publicListener.Addr(), keys))
 	}
 	settling := settle.Options{
-		Who: c.Name, Store: s, Sales: g.Sales, Currency: c.Currency, Test: c.TestPayments,
+		Who: c.Name, Store: s, Sales: g.Sales, Currency: c.Currency, Test: c.TestPayments, Grace: c.Grace, MinLook: c.FirstLook / 2,
 		Metrics: settle.NewMetrics(registry), Log: log,
 	}
 	if payments != nil {
@@ -129,7 +135,13 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	} else {
 		log.Warn("without credentials of PortOne nobody looks up how payments end: units stay held until the shop reports each order")
 	}
-	w := &workers{gate: g, settler: settle.New(settling), public: public, admin: admin, refusals: refusals, drainWait: c.DrainWait, log: log}
+	notifier := shop.NewNotifier(shop.NotifierOptions{
+		Store: s, Sales: g.Sales, Secrets: notifySecrets, Metrics: shop.NewMetrics(registry), Now: time.Now, Log: log,
+	})
+	w := &workers{
+		gate: g, settler: settle.New(settling), notifier: notifier, public: public, admin: admin, refusals: refusals,
+		drainWait: c.DrainWait, log: log,
+	}
 	return errors.Join(w.run(ctx, publicListener, adminListener), closeLog())
 }
 
@@ -158,7 +170,7 @@ func (c *serveCommand) Validate() error {
 	case c.DrainWait < 0:
 		return fmt.Errorf("--drain-wait %s: must not be negative", c.DrainWait)
 	}
-	if err := c.validate(); err != nil {
+	if err := errors.Join(c.validate(), c.check()); err != nil {
 		return err
 	}
 	if _, err := c.sources(); err != nil {
@@ -184,7 +196,7 @@ func (c *serveCommand) wait() time.Duration {
 // trusted with sales.
 func (c *serveCommand) openStore(ctx context.Context, registry *prometheus.Registry, log *slog.Logger) (*store.Store, func(), error) {
 	options := store.Options{
-		Who: c.Name, Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(),
+		Who: c.Name, Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(), FirstLook: c.FirstLook,
 		Metrics: store.NewMetrics(registry), Log: log,
 	}
 	if err := c.redisTLS.set(&options); err != nil {
@@ -275,6 +287,7 @@ func (c *serveCommand) openRefusalLog(env *environment, metrics *web.Metrics, lo
 type workers struct {
 	gate      *gate.Gate
 	settler   *settle.Settler
+	notifier  *shop.Notifier
 	public    *web.Public
 	admin     *web.Admin
 	refusals  *web.RefusalLog
@@ -295,6 +308,7 @@ func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
 
 	lanes.Go(func() { w.gate.Run(gateCtx) })
 	lanes.Go(func() { w.settler.Run(gateCtx) })
+	lanes.Go(func() { w.notifier.Run(gateCtx) })
 	if w.refusals != nil {
 		logging.Go(func() { w.refusals.Run(logCtx) })
 	}

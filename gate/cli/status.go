@@ -15,8 +15,9 @@ import (
 
 type statusCommand struct {
 	redisFlag
-	Sale string `arg:"" optional:"" help:"The sale's name; without it, a line for each sale."`
-	JSON bool   `help:"Print JSON."`
+	Sale    string `arg:"" optional:"" help:"The sale's name; without it, a line for each sale."`
+	JSON    bool   `help:"Print JSON."`
+	Refunds bool   `help:"List the orders of the sale with a payment that is to be refunded."`
 }
 
 // Run shows the sale.
@@ -24,6 +25,9 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
 		if c.Sale == "" {
 			return c.list(ctx, env, s)
+		}
+		if c.Refunds {
+			return c.refunds(ctx, env, s)
 		}
 		state, err := s.Sale(ctx, c.Sale)
 		if err != nil {
@@ -70,6 +74,31 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 	return w.Flush()
 }
 
+// refunds lists the orders that a refund is due of.
+func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.Store) error {
+	due, err := s.RefundsDue(ctx, c.Sale)
+	if err != nil {
+		return err
+	}
+	reports := []gate.OrderReport{}
+	for i := range due {
+		reports = append(reports, due[i].Report())
+	}
+	if c.JSON {
+		return printJSON(env, reports)
+	}
+	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "order\tattempt\tstate\tsettled")
+	for _, r := range reports {
+		for _, a := range r.Attempts {
+			if a.State == gate.AttemptRefundDue.String() {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Order, a.Attempt, r.State, r.Settled.Format(time.RFC3339))
+			}
+		}
+	}
+	return w.Flush()
+}
+
 func printJSON(env *environment, v any) error {
 	encoder := json.NewEncoder(env.out)
 	encoder.SetIndent("", "  ")
@@ -87,9 +116,12 @@ func printReport(env *environment, r *gate.Report, state *gate.State) error {
 		return err
 	}
 	o := r.Orders
-	_, err := fmt.Fprintf(env.out, "\norders: %d held, %d paid, %d released, %d refund due, %d refunded, %d asking\n",
+	fmt.Fprintf(env.out, "\norders: %d held, %d paid, %d released, %d refund due, %d refunded, %d asking\n",
 		o.Held, o.Paid, o.Released, o.RefundDue, o.Refunded, o.Asking)
-	return err
+	if o.Refunds > 0 {
+		fmt.Fprintf(env.out, "refunds due: %d payments; flashgate status %s --refunds lists them\n", o.Refunds, r.Sale)
+	}
+	return nil
 }
 
 // window says when the sale opens or closes next.

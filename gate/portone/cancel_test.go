@@ -190,8 +190,10 @@ func TestACancellationThatWasNeverSentIsNotUnknown(t *testing.T) {
 	fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := serve(t, fake, nil).Cancel(ctx, refund(1)); err == nil || errors.Is(err, portone.ErrUnknownOutcome) {
-		t.Errorf("got %v", err)
+	for version := uint8(1); version <= 2; version++ {
+		if err := serve(t, fake, newFakeV2()).Cancel(ctx, refund(version)); err == nil || errors.Is(err, portone.ErrUnknownOutcome) {
+			t.Errorf("V%d: got %v", version, err)
+		}
 	}
 	c := serve(t, fake, nil, func(o *portone.Options) { o.V1.Secret = "WRONG" })
 	if err := c.Cancel(t.Context(), refund(1)); err == nil || errors.Is(err, portone.ErrUnknownOutcome) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -54,142 +55,6 @@ func TestAClientNeedsCredentialsThatCanBeSent(t *testing.T) {
 	f(func(o *portone.Options) { v2("", fakeSecret)(o); o.Rate = -1 }, "above zero")
 }
 
-func TestATokenIsFetchedOnceAndRenewedInItsLastMinute(t *testing.T) {
-	t.Parallel()
-	for _, skew := range []time.Duration{0, 3 * time.Hour, -3 * time.Hour} {
-		synctest.Test(t, func(t *testing.T) {
-			fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
-			fake.skew, fake.latency = skew, 100*time.Millisecond
-			c := atDirect(t, fake, nil)
-			look := func(tokens int) {
-				t.Helper()
-				if got := one(t, c, 1, "o", "imp_1"); got.Err != nil {
-					t.Errorf("skew %v: %v", skew, got.Err)
-				}
-				if got := fake.called("POST /users/getToken"); got != tokens {
-					t.Errorf("skew %v: the token was asked for %d times, want %d", skew, got, tokens)
-				}
-			}
-
-			var all sync.WaitGroup
-			for range 20 {
-				all.Go(func() { one(t, c, 1, "o", "imp_1") })
-			}
-			all.Wait()
-			look(1)
-			time.Sleep(29 * time.Minute)
-			look(1)
-			time.Sleep(40 * time.Second)
-			look(2) // extended by five minutes
-			time.Sleep(4*time.Minute + 30*time.Second)
-			look(2)
-			time.Sleep(time.Hour)
-			look(3) // a new one
-			if refused := fake.token; refused != 2 {
-				t.Errorf("skew %v: %d tokens, want 2", skew, refused)
-			}
-		})
-	}
-}
-
-func TestATokenThatIsRefusedIsFetchedAnewOnce(t *testing.T) {
-	t.Parallel()
-	fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
-	c := serve(t, fake, nil)
-	one(t, c, 1, "o", "imp_1")
-	fake.mu.Lock()
-	fake.ends = time.Time{} // PortOne has forgotten the token
-	fake.mu.Unlock()
-	if got := one(t, c, 1, "o", "imp_1"); got.Err != nil {
-		t.Error(got.Err)
-	}
-	if tokens, calls := fake.called("POST /users/getToken"), fake.called("GET /payments/"); tokens != 2 || calls != 3 {
-		t.Errorf("%d tokens and %d calls, want 2 and 3", tokens, calls)
-	}
-
-	fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path == "/users/getToken" {
-			return false
-		}
-		answer(w, http.StatusUnauthorized, object{"code": -1, "message": "no"})
-		return true
-	}
-	if got := one(t, c, 1, "o", "imp_1"); got.Err == nil || !strings.Contains(got.Err.Error(), "check the key") {
-		t.Errorf("got %+v, want an error that says what to check", got)
-	}
-	if calls := fake.called("GET /payments/"); calls != 5 {
-		t.Errorf("%d calls, want two more", calls-3)
-	}
-}
-
-func TestATokenThatCannotBeHadIsNotAskedForByEveryCall(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		fake := newFakeV1()
-		c := atDirect(t, fake, nil, func(o *portone.Options) { o.V1.Secret = "WRONG" })
-		for _, got := range c.Lookup(t.Context(), many(1, 3000, time.Time{})) {
-			if got.Err == nil || strings.Contains(got.Err.Error(), "WRONG") {
-				t.Fatalf("got %+v, want an error without the secret", got)
-			}
-		}
-		if calls := fake.called(""); calls != 1 {
-			t.Errorf("%d calls, want 1", calls)
-		}
-	})
-}
-
-func TestAFailedRenewalIsBridgedByTheOldToken(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
-		c := atDirect(t, fake, nil)
-		one(t, c, 1, "o", "imp_1")
-		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path == "/users/getToken" {
-				http.Error(w, "down", http.StatusBadGateway)
-				return true
-			}
-			return false
-		}
-		time.Sleep(30*time.Minute - 20*time.Second)
-		if got := one(t, c, 1, "o", "imp_1"); got.Err != nil {
-			t.Errorf("the token is good for 20 s: %v", got.Err)
-		}
-		time.Sleep(20 * time.Second)
-		if got := one(t, c, 1, "o", "imp_1"); got.Err == nil {
-			t.Error("the token has ended, and yet there was an answer")
-		}
-		fake.fault = nil
-		time.Sleep(5 * time.Second)
-		if got := one(t, c, 1, "o", "imp_1"); got.Err != nil {
-			t.Errorf("PortOne is back: %v", got.Err)
-		}
-	})
-}
-
-func TestTokensThatMakeNoSenseAreRefused(t *testing.T) {
-	t.Parallel()
-	for _, response := range []any{
-		nil,
-		object{},
-		object{"access_token": "a", "expired_at": 5},
-		object{"access_token": "a", "expired_at": 5, "now": 5},
-		object{"access_token": "", "expired_at": 9, "now": 5},
-		object{"access_token": "a\r\nb", "expired_at": 9, "now": 5},
-		object{"access_token": 1, "expired_at": 9, "now": 5},
-		"x",
-	} {
-		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
-		fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
-			answer(w, http.StatusOK, object{"code": 0, "response": response})
-			return true
-		}
-		if got := one(t, serve(t, fake, nil), 1, "o", "imp_1"); got.Err == nil || fake.called("GET") != 0 {
-			t.Errorf("%v: got %+v", response, got)
-		}
-	}
-}
-
 func TestReadsAreRepeatedOnlyWhereItMayHelp(t *testing.T) {
 	t.Parallel()
 	f := func(what string, tries int, succeeds bool, fault func(w http.ResponseWriter, n int) bool) {
@@ -225,10 +90,33 @@ func TestReadsAreRepeatedOnlyWhereItMayHelp(t *testing.T) {
 		}
 		return n == 1
 	})
-	f("a body without end", 1, false, func(w http.ResponseWriter, _ int) bool {
+	f("a body that is too large", 1, false, func(w http.ResponseWriter, _ int) bool {
 		_, _ = w.Write(bytes.Repeat([]byte(" "), 9<<20))
 		return true
 	})
+}
+
+// endless is a transport whose answers never end.
+type endless struct{ read atomic.Int64 }
+
+func (e *endless) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(e)}, nil
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	if e.read.Add(int64(len(b))) > 64<<20 {
+		return 0, io.EOF
+	}
+	return len(b), nil
+}
+
+func TestAnAnswerWithoutEndIsNotReadToIt(t *testing.T) {
+	t.Parallel()
+	transport := &endless{}
+	c := serve(t, nil, newFakeV2(), func(o *portone.Options) { o.Transport = transport })
+	if got := one(t, c, 2, "o", "t"); got.Err == nil || transport.read.Load() > 32<<20 {
+		t.Errorf("got %+v after %d bytes", got, transport.read.Load())
+	}
 }
 
 func TestABrokenConnectionIsTriedAgain(t *testing.T) {
@@ -264,21 +152,22 @@ func TestASlowAnswerIsGivenUp(t *testing.T) {
 func TestCallsKeepToRateAndConcurrency(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
+		crowd := func(c *portone.Client) {
+			var all sync.WaitGroup
+			for range 200 {
+				all.Go(func() { one(t, c, 2, "o", "t") })
+			}
+			all.Wait()
+		}
 		fake := newFakeV2()
 		fake.latency = 100 * time.Millisecond
-		c := atDirect(t, nil, fake, func(o *portone.Options) { o.Rate, o.Concurrency = 50, 3 })
-		c.Lookup(t.Context(), many(2, 20, time.Time{}))
+		crowd(atDirect(t, nil, fake, func(o *portone.Options) { o.Concurrency = 3 }))
 		if fake.top != 3 {
 			t.Errorf("%d calls at once, want 3", fake.top)
 		}
 
 		fake = newFakeV2()
-		c = atDirect(t, nil, fake, func(o *portone.Options) { o.Rate = 50 })
-		var all sync.WaitGroup
-		for range 200 {
-			all.Go(func() { one(t, c, 2, "o", "t") })
-		}
-		all.Wait()
+		crowd(atDirect(t, nil, fake, func(o *portone.Options) { o.Rate = 50 }))
 		for i := 50; i < len(fake.began); i++ {
 			if took := fake.began[i].Sub(fake.began[i-50]); took < 999*time.Millisecond {
 				t.Fatalf("51 calls within %v, want 50 a second at most", took)

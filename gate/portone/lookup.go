@@ -143,19 +143,20 @@ func (v *v1) bulk(ctx context.Context, asks []ask) map[string]found {
 			}
 		}
 	}
-	var mu sync.Mutex
+	var mu sync.Mutex // over known and refused
+	var refused error
 	known := make(map[string]found, len(attempts))
 	var group errgroup.Group
 	group.SetLimit(v.atOnce)
 	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(attempts)), v1Bulk) {
 		group.Go(func() error {
 			payments, err := v.payments(ctx, chunk)
-			if refusedList(err) {
-				v.warn("PortOne refused to look payments up together: looking them up one by one", "error", err)
-				return nil
-			}
 			mu.Lock()
 			defer mu.Unlock()
+			if refusedList(err) {
+				refused = err
+				return nil
+			}
 			for _, attempt := range chunk {
 				if f, ok := payments[attempt]; ok {
 					known[attempt] = f
@@ -167,6 +168,9 @@ func (v *v1) bulk(ctx context.Context, asks []ask) map[string]found {
 		})
 	}
 	_ = group.Wait() // none returns an error
+	if refused != nil {
+		v.warn("PortOne refused to look payments up together: looking them up one by one", "error", refused)
+	}
 	return known
 }
 

@@ -156,12 +156,12 @@ func (v *v2) list(ctx context.Context, from time.Time, number int) (page map[str
 	for _, item := range list.Items {
 		order, f := readV2(item)
 		page[order] = f
-		var made struct {
-			RequestedAt time.Time `json:"requestedAt"`
-		}
-		if json.Unmarshal(item, &made) == nil && made.RequestedAt.After(last) {
-			last = made.RequestedAt
-		}
+	}
+	var made struct {
+		RequestedAt time.Time `json:"requestedAt"`
+	}
+	if n := len(list.Items); n > 0 && json.Unmarshal(list.Items[n-1], &made) == nil {
+		last = made.RequestedAt
 	}
 	return page, last, nil
 }

@@ -8,13 +8,10 @@ import (
 )
 
 const (
-	// grace is how long after a hold's deadline its units stay taken: a payment
-	// that was begun within the hold may still be approved.
-	grace = time.Minute
 	// watch is how long a released order is watched for a late payment.
 	watch = 24 * time.Hour
-	// The time between two looks at an order is half of its age, within bounds.
-	minLook, maxLook = 10 * time.Second, time.Hour
+	// maxLook bounds the time between two looks at an order.
+	maxLook = time.Hour
 	// soon is when an order is looked at again whose payment was just cancelled.
 	soon = 2 * time.Second
 )
@@ -29,8 +26,10 @@ type finding struct {
 // policy is what a sale and its gate make of payments.
 type policy struct {
 	settings *gate.Settings
-	currency string // that payments must be in
-	test     bool   // whether payments of a test channel count
+	currency string        // that payments must be in
+	test     bool          // whether payments of a test channel count
+	grace    time.Duration // how long after a hold's deadline its units stay taken
+	minLook  time.Duration // the shortest time between two looks at an order
 }
 
 // judge tells what an order's payments mean for it: see the table in the
@@ -147,7 +146,7 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 	}
 	switch o.State {
 	case gate.OrderHeld, gate.OrderAsking:
-		late := now.After(o.Deadline.Add(grace))
+		late := now.After(o.Deadline.Add(p.grace))
 		switch {
 		case has(gate.AttemptPaid):
 			return gate.OrderPaid
@@ -179,7 +178,7 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 
 // move is the move from one order to the next, with the time of the next look.
 func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
-	m := gate.Move{Before: o, Look: look(&next, now)}
+	m := gate.Move{Before: o, Look: p.look(&next, now)}
 	if same(&o, &next) {
 		return m
 	}
@@ -190,7 +189,7 @@ func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
 		without.State, without.Attempts = gate.OrderRefundDue, slices.Clone(next.Attempts)
 		oneOf(without.Attempts, gate.AttemptPaid, -1)
 		m.Otherwise = &without
-		m.Look = minLook // whichever it becomes
+		m.Look = p.minLook // whichever it becomes
 	}
 	return m
 }
@@ -203,15 +202,15 @@ func same(a, b *gate.Order) bool {
 // look is how long it is until an order must be looked at again; 0 is never.
 // Nobody tells when a payment of V1 fails, so open ones are asked about, the
 // older the seldomer; what is refund due is asked about until it is refunded.
-func look(o *gate.Order, now time.Time) time.Duration {
+func (p policy) look(o *gate.Order, now time.Time) time.Duration {
 	since := o.Taken
 	if !o.Settled.IsZero() {
 		since = o.Settled
 	}
-	wait := min(max(now.Sub(since)/2, minLook), maxLook)
+	wait := min(max(now.Sub(since)/2, p.minLook), maxLook)
 	switch {
 	case o.State == gate.OrderHeld || o.State == gate.OrderAsking:
-		if left := o.Deadline.Add(grace).Sub(now); left > 0 {
+		if left := o.Deadline.Add(p.grace).Sub(now); left >= 0 {
 			wait = min(wait, left+time.Second)
 		}
 		return wait

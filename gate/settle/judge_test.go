@@ -83,10 +83,13 @@ func won(change ...func(*gate.Settings)) policy {
 	for _, c := range change {
 		c(s)
 	}
-	return policy{settings: s, currency: "KRW"}
+	return policy{settings: s, currency: "KRW", grace: grace, minLook: minLook}
 }
 
 const (
+	grace   = time.Minute
+	minLook = 10 * time.Second
+
 	early = time.Minute
 	late  = 5*time.Minute + grace + time.Second
 )
@@ -199,7 +202,7 @@ func TestAnOrderIsLookedAtForAsLongAsItMayChange(t *testing.T) {
 	t.Parallel()
 	f := func(what string, o gate.Order, after, want time.Duration) {
 		t.Helper()
-		if got := look(&o, at.Add(after)); got != want {
+		if got := won().look(&o, at.Add(after)); got != want {
 			t.Errorf("%s after %v: got %v, want %v", what, after, got, want)
 		}
 	}
@@ -207,6 +210,7 @@ func TestAnOrderIsLookedAtForAsLongAsItMayChange(t *testing.T) {
 	f("held", held, 5*time.Second, minLook)
 	f("held", held, time.Minute, 30*time.Second)
 	f("held", held, 5*time.Minute+30*time.Second, 31*time.Second) // not before the grace has passed
+	f("held", held, 6*time.Minute, time.Second)                   // the grace ends now, and the next look is after it
 	f("held", held, 10*time.Minute, 5*time.Minute)
 	f("held for long", held, 10*time.Hour, maxLook)
 	f("released", orderOf(gate.OrderReleased, "F a1"), time.Minute, 30*time.Second)
@@ -230,7 +234,7 @@ func TestWhateverALookUpBrings(t *testing.T) {
 		p := policy{settings: &gate.Settings{
 			Withhold: rapid.Bool().Draw(t, "withhold"), RefuseDeposits: rapid.Bool().Draw(t, "refuse"),
 			ReleaseUnproven: rapid.Bool().Draw(t, "unproven"),
-		}, currency: "KRW"}
+		}, currency: "KRW", grace: grace, minLook: minLook}
 		o := orderOf(gate.OrderHeld, "O a1", "O a2", "O a3")
 		now := at
 		for range rapid.IntRange(1, 12).Draw(t, "looks") {
@@ -298,7 +302,7 @@ func checkStep(t *rapid.T, p policy, o, next *gate.Order, f finding, now time.Ti
 	if o.State == gate.OrderHeld && next.State == gate.OrderReleased && !f.asked && !p.settings.ReleaseUnproven {
 		t.Fatal("released although nothing was looked up")
 	}
-	if next.RefundDue() && look(next, now) == 0 {
+	if next.RefundDue() && p.look(next, now) == 0 {
 		t.Fatalf("nobody looks whether %s was refunded", attempts(next))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/flashgate/flashgate/gate"
 )
@@ -16,6 +17,10 @@ type Report struct {
 	Attempt string // that was paid; needed only where the order has several that are open
 	Paid    bool   // else no payment of it was approved, and none will be
 }
+
+// reportLook is when an order is looked at that the shop has reported: PortOne
+// may know more of it.
+const reportLook = time.Minute
 
 // ErrReport says that a report does not fit its order.
 var ErrReport = errors.New("the report does not fit the order")
@@ -36,7 +41,7 @@ func Tell(ctx context.Context, store Store, who, sale string, r Report) (gate.Or
 		return next, err
 	}
 	next.Revision++
-	moved, err := store.Settle(ctx, who, "report", sale, []gate.Move{{Before: orders[0], After: &next, Look: minLook}}, nil)
+	moved, err := store.Settle(ctx, who, "report", sale, []gate.Move{{Before: orders[0], After: &next, Look: reportLook}}, nil)
 	if err != nil {
 		return gate.Order{}, fmt.Errorf("report order %q: %w", r.Order, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -56,8 +57,15 @@ type Options struct {
 	Sales    func() map[string]*gate.Settings
 	Currency string // that payments must be in, such as "KRW"
 	Test     bool   // payments of a test channel count too
-	Metrics  *Metrics
-	Log      *slog.Logger
+
+	// Grace is how long after a hold's deadline its units stay taken: a payment that
+	// was begun within the hold may still be approved.
+	Grace time.Duration
+	// MinLook is the shortest time between two looks at an order. The older an order
+	// is, the longer it is.
+	MinLook time.Duration
+	Metrics *Metrics
+	Log     *slog.Logger
 }
 
 // Settler settles the orders of all sales that its gate knows. Any number of
@@ -67,7 +75,13 @@ type Settler struct {
 	mu      sync.Mutex
 	busy    map[string]bool // sales that a round is under way for
 	running sync.WaitGroup
+	known   [3]atomic.Bool // by PortOne's version: it has told of a payment at least once
 }
+
+// errStrangers says that PortOne knows none of the payments that were looked up,
+// ever. It does so too when it is asked with another shop's credentials, and then
+// nothing may be released for it.
+var errStrangers = errors.New("PortOne has known none of the payments so far: are the credentials those of this shop?")
 
 // New returns a settler that does nothing until Run.
 func New(opt Options) *Settler { return &Settler{opt: opt, busy: map[string]bool{}} }
@@ -164,7 +178,7 @@ func (s *Settler) round(ctx context.Context, sale string, settings *gate.Setting
 // sweep has orders looked at that are past their deadline and that nobody would
 // look at: there are none but after a fault.
 func (s *Settler) sweep(ctx context.Context, sale string, now time.Time) error {
-	found, err := s.opt.Store.Sweep(ctx, sale, now.Add(-2*grace))
+	found, err := s.opt.Store.Sweep(ctx, sale, now.Add(-2*s.opt.Grace))
 	if found > 0 {
 		s.opt.Metrics.swept.WithLabelValues(sale).Add(float64(found))
 		s.opt.Log.Warn("held orders past their deadline were due to be looked at by nobody", "sale", sale, "orders", found)
@@ -189,7 +203,7 @@ func merge(ids, more []string) []string {
 // the last of them, so that a gate that dies in between leaves it to the others.
 func (s *Settler) settle(ctx context.Context, sale string, settings *gate.Settings, due gate.Due, orders []gate.Order) error {
 	findings := s.lookup(ctx, sale, orders)
-	p := policy{settings: settings, currency: s.opt.Currency, test: s.opt.Test}
+	p := policy{settings: settings, currency: s.opt.Currency, test: s.opt.Test, grace: s.opt.Grace, minLook: s.opt.MinLook}
 	moves := make([]gate.Move, len(orders))
 	for i, o := range orders {
 		moves[i] = p.judge(o, findings[i], due.Now)
@@ -242,12 +256,22 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 	}
 	var problem error
 	unsure := 0
-	for k, found := range s.opt.Payments.Lookup(ctx, queries) {
+	found := s.opt.Payments.Lookup(ctx, queries)
+	for k := range found {
+		if len(found[k].Payments) > 0 {
+			s.known[queries[k].Version].Store(true)
+		}
+	}
+	for k := range found {
 		f := &findings[of[k]]
-		f.payments = append(f.payments, found.Payments...)
-		if found.Err != nil {
+		f.payments = append(f.payments, found[k].Payments...)
+		err := found[k].Err
+		if err == nil && len(found[k].Missing) > 0 && !s.known[queries[k].Version].Load() {
+			err = errStrangers
+		}
+		if err != nil {
 			f.unsure = true
-			problem, unsure = found.Err, unsure+1
+			problem, unsure = err, unsure+1
 		}
 	}
 	if unsure > 0 {
@@ -276,7 +300,7 @@ func (s *Settler) refund(ctx context.Context, sale string, moves []gate.Move, fi
 			})
 			m.Look = soon
 			if err != nil {
-				m.Look = minLook
+				m.Look = s.opt.MinLook
 				s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
 				s.opt.Log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again",
 					"sale", sale, "order", m.Before.ID, "attempt", a.ID, "error", err)

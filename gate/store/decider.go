@@ -13,10 +13,6 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// firstLook is how long after a batch its orders are looked up at PortOne, in
-// milliseconds.
-const firstLook = "20000"
-
 // decider sends the batches of one sale to the primary that has it, on a
 // connection of its own: WAIT counts only for its own connection, and a change
 // of server must be seen before anything is decided there.
@@ -119,7 +115,7 @@ func (d *decider) write(batch []*gate.Request) {
 	for _, k := range d.keys {
 		d.args = append(d.args, k)
 	}
-	d.args = append(d.args, d.store.now(), d.store.opt.Who, firstLook, len(batch), d.traits(len(batch)))
+	d.args = append(d.args, d.store.now(), d.store.opt.Who, d.store.opt.FirstLook.Milliseconds(), len(batch), d.traits(len(batch)))
 	for i := range d.runs {
 		d.args = append(d.args, &d.runs[i])
 	}

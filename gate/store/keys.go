@@ -7,16 +7,20 @@ const salesKey = "fg:sales"
 // keys are the keys of one sale. The hash tag {sale} keeps them in one slot of
 // a Cluster, so that a script may use them together.
 type keys struct {
-	sale, orders, buyers, ledger, due, gates string
+	sale, orders, buyers, ledger, due, gates, notify string
 }
 
 func keysOf(sale string) keys {
 	k := "fg:{" + sale + "}"
-	return keys{sale: k, orders: k + ":orders", buyers: k + ":buyers", ledger: k + ":ledger", due: k + ":due", gates: k + ":gates"}
+	return keys{
+		sale: k, orders: k + ":orders", buyers: k + ":buyers", ledger: k + ":ledger", due: k + ":due", gates: k + ":gates",
+		notify: k + ":notify",
+	}
 }
 
+// all are the keys of the scripts that make and delete a sale, in their order.
 func (k keys) all() []string {
-	return []string{k.sale, k.orders, k.buyers, k.ledger, k.due, k.gates}
+	return []string{k.sale, k.orders, k.buyers, k.ledger, k.due, k.gates, k.notify}
 }
 
 // deciding are the keys of the confirm script, in its order.

@@ -58,31 +58,17 @@ func (s *Store) Claim(ctx context.Context, sale string, most int, lease time.Dur
 // Changed returns the ids of the orders that ledger entries changed, each once.
 // An entry that is gone, with a run that is over, has none.
 func (s *Store) Changed(ctx context.Context, sale string, entries []int64) ([]string, error) {
-	if len(entries) == 0 {
-		return nil, nil
-	}
-	pipe := s.client.Pipeline()
-	replies := make([]*redis.Cmd, len(entries))
-	for i, seq := range entries {
-		id := fmt.Sprintf("%d-0", seq)
-		replies[i] = pipe.Do(ctx, "XRANGE", keysOf(sale).ledger, id, id)
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fmt.Errorf("read %d ledger entries of sale %s: %w", len(entries), sale, err)
+	read, err := s.EntriesAt(ctx, sale, entries)
+	if err != nil {
+		return nil, err
 	}
 	var ids []string
 	seen := map[string]bool{}
-	for _, reply := range replies {
-		page, err := parsePage(reply)
-		if err != nil {
-			return nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err)
-		}
-		for _, e := range page {
-			for _, o := range e.Orders {
-				if !seen[o.ID] {
-					seen[o.ID] = true
-					ids = append(ids, o.ID)
-				}
+	for _, e := range read {
+		for _, o := range e.Orders {
+			if !seen[o.ID] {
+				seen[o.ID] = true
+				ids = append(ids, o.ID)
 			}
 		}
 	}

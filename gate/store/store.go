@@ -19,6 +19,10 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
+// DefaultFirstLook is how long after a hold its order is looked at, usually: most
+// buyers have paid by then, or failed to.
+const DefaultFirstLook = 20 * time.Second
+
 // Options of a Store. Log is needed; the zero value of the others is usable.
 type Options struct {
 	Who     string        // what the ledger names as the author of each change
@@ -34,6 +38,9 @@ type Options struct {
 	// need an address with TLS.
 	CA          *x509.CertPool
 	Certificate *tls.Certificate
+
+	// FirstLook is how long after a hold its order is to be looked at; default 20 s.
+	FirstLook time.Duration
 
 	// Now replaces Redis' clock in tests.
 	Now     func() time.Time
@@ -60,6 +67,9 @@ func Open(addr string, opt Options) (*Store, error) {
 	}
 	if opt.Timeout == 0 {
 		opt.Timeout = 500 * time.Millisecond
+	}
+	if opt.FirstLook == 0 {
+		opt.FirstLook = DefaultFirstLook
 	}
 	s := &Store{address: a, opt: opt, client: a.client(opt)}
 	opt.Metrics.watch(s.client)

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/settle"
 )
 
 // Sales is what the admin API needs of a store.
@@ -25,6 +26,11 @@ type Sales interface {
 	Sales(ctx context.Context) ([]string, error)
 	// Order reads an order. It returns gate.ErrNoOrder where there is none.
 	Order(ctx context.Context, sale, id string) (gate.Order, error)
+	// RefundsDue returns the orders with an attempt that is to be refunded.
+	RefundsDue(ctx context.Context, sale string) ([]gate.Order, error)
+	// Delivery reads how far the shop was told of a sale's changes. It returns
+	// gate.ErrNoSale where there is none.
+	Delivery(ctx context.Context, sale string) (gate.Delivery, error)
 }
 
 // AdminOptions of an Admin. All but Tokens, Keys and BaseURL are needed.
@@ -32,6 +38,7 @@ type AdminOptions struct {
 	Registry  *prometheus.Registry
 	Public    *Public
 	Sales     Sales
+	Settling  settle.Store                         // for what the shop reports
 	ParseSale func(text []byte) (gate.Sale, error) // of one sale in the form of a sale file
 	// Audit returns a report on a sale that can be written as JSON. Its errors are
 	// those of a store.
@@ -79,6 +86,9 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("POST /v1/sales/{sale}/resume", operator, a.resume)
 	handle("GET /v1/sales/{sale}/orders/{order}", reader, a.order)
 	handle("GET /v1/sales/{sale}/audit", reader, a.audit)
+	handle("POST /v1/sales/{sale}/orders/{order}/report", operator, a.report)
+	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
+	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)
 	handle("POST /v1/sales/{sale}/confirm-url", operator, a.confirmURL)
 	handle("/", reader, func(w http.ResponseWriter, r *http.Request, _ string) {
 		problem(w, http.StatusNotFound, errors.New("there is nothing here: see the README's admin API"))

@@ -68,7 +68,7 @@ func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
 	}
 	registry := prometheus.NewRegistry()
 	opt := AdminOptions{
-		Registry: registry, Public: NewPublic(g, answers, NewMetrics(registry), PublicOptions{Orders: s, Log: quiet}), Sales: s, ParseSale: parseTestSale,
+		Registry: registry, Public: NewPublic(g, answers, NewMetrics(registry), PublicOptions{Orders: s, Log: quiet}), Sales: s, Settling: s, ParseSale: parseTestSale,
 		Audit: auditTestSale, Tokens: tokens, Keys: keys, BaseURL: "https://gate.example.com", Now: time.Now, Log: quiet,
 	}
 	for _, c := range change {
@@ -190,6 +190,8 @@ func TestEachRoleMayDoWhatItMayDo(t *testing.T) {
 	f("GET", "/v1/sales/race/audit", "", 200, 200)
 	f("GET", "/v1/sales/swim/audit", "", 404, 404)
 	f("GET", "/nothing", "", 404, 404)
+	f("GET", "/v1/sales/race/refunds", "", 200, 200)
+	f("POST", "/v1/sales/race/orders/o1/report", `{"state":"paid"}`, 403, 404)
 	f("GET", "/debug/pprof/", "", 403, 200)
 	f("GET", "/debug/pprof/goroutine?debug=1", "", 403, 200)
 	f("GET", "/debug/pprof/cmdline", "", 403, 404)

@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/settle"
 )
 
 const (
 	callTimeout    = 10 * time.Second // of one call of the API
+	listTimeout    = time.Minute      // of one that reads all orders of a sale
 	maxCall        = 4 << 20          // bytes of its body
 	defaultExpires = 30 * time.Minute // of a link
 )
@@ -158,6 +160,72 @@ func (a *Admin) order(w http.ResponseWriter, r *http.Request, _ string) {
 	reply(w, http.StatusOK, o.Report())
 }
 
+// report takes the shop's word for how an order ended.
+func (a *Admin) report(w http.ResponseWriter, r *http.Request, who string) {
+	var said struct {
+		State   string `json:"state"`   // "paid" or "released"
+		Attempt string `json:"attempt"` // that was paid, where several are open
+	}
+	if !decode(w, r, &said) {
+		return
+	}
+	if said.State != "paid" && said.State != "released" {
+		problem(w, http.StatusBadRequest, fmt.Errorf("state %.20q: must be paid or released", said.State))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	report := settle.Report{Order: r.PathValue("order"), Attempt: said.Attempt, Paid: said.State == "paid"}
+	o, err := settle.Tell(ctx, a.opt.Settling, who, r.PathValue("sale"), report)
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	reply(w, http.StatusOK, o.Report())
+}
+
+func (a *Admin) refunds(w http.ResponseWriter, r *http.Request, _ string) {
+	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
+	defer cancel()
+	due, err := a.opt.Sales.RefundsDue(ctx, r.PathValue("sale"))
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	reports := []gate.OrderReport{}
+	for i := range due {
+		reports = append(reports, due[i].Report())
+	}
+	reply(w, http.StatusOK, reports)
+}
+
+// undelivered shows what the shop has not taken of a sale's changes.
+func (a *Admin) undelivered(w http.ResponseWriter, r *http.Request, _ string) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	d, err := a.opt.Sales.Delivery(ctx, r.PathValue("sale"))
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	reply(w, http.StatusOK, d.Report(r.PathValue("sale")))
+}
+
+// decode reads a body of JSON, and answers where it is none.
+func decode(w http.ResponseWriter, r *http.Request, v any) bool {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		problem(w, http.StatusUnsupportedMediaType, errors.New("Content-Type must be application/json"))
+		return false
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		problem(w, http.StatusBadRequest, fmt.Errorf("the body is not what this call takes: %w", err))
+		return false
+	}
+	return true
+}
+
 // linkCall is the body that asks for a confirm_url.
 type linkCall struct {
 	BaseURL   string `json:"base_url"`
@@ -174,15 +242,8 @@ func (a *Admin) confirmURL(w http.ResponseWriter, r *http.Request, _ string) {
 		problem(w, http.StatusConflict, errors.New("this gate has no key to sign with: set FLASHGATE_SIGNING_KEY"))
 		return
 	}
-	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-		problem(w, http.StatusUnsupportedMediaType, errors.New("Content-Type must be application/json"))
-		return
-	}
 	call := linkCall{BaseURL: a.opt.BaseURL, ExpiresIn: defaultExpires.String()}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&call); err != nil {
-		problem(w, http.StatusBadRequest, fmt.Errorf("the body is not what this call takes: %w", err))
+	if !decode(w, r, &call) {
 		return
 	}
 	expires, err := time.ParseDuration(call.ExpiresIn)
@@ -239,7 +300,7 @@ func fault(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, gate.ErrNoSale), errors.Is(err, gate.ErrNoOrder):
 		status = http.StatusNotFound
-	case isHeld, isStock, isRun, errors.Is(err, gate.ErrChanged), errors.Is(err, gate.ErrExists):
+	case isHeld, isStock, isRun, errors.Is(err, gate.ErrChanged), errors.Is(err, gate.ErrExists), errors.Is(err, settle.ErrReport):
 		status = http.StatusConflict
 	case isLarge:
 		status = http.StatusRequestEntityTooLarge

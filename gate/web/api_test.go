@@ -69,16 +69,30 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 	d.want("DELETE", "/v1/sales/swim", "", 404, "no such sale")
 
 	lane, _ := d.public.gate.Lane([]byte("race"))
-	r := d.public.gate.Request(time.Now())
-	r.Confirm.Order, r.Confirm.Attempt = []byte("주문/1"), []byte("imp_1")
-	r.Confirm.Amount = gate.Amount{Value: 80000, Known: true}
-	if v := lane.Confirm(r, &gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
+	if v := lane.Confirm(confirmOf(d, "주문/1"), &gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
 		t.Fatal(v)
 	}
 	d.want("GET", "/v1/sales/race/orders/"+url.PathEscape("주문/1"), "", 200, `"buyer": "ann"`)
 	d.want("DELETE", "/v1/sales/race", "", 409, "--drop-held")
+	report := "/v1/sales/race/orders/" + url.PathEscape("주문/1") + "/report"
+	d.want("POST", report, `{"state":"lost"}`, 400, "must be paid or released")
+	d.want("POST", report, `{"state":"paid","attempt":"imp_9"}`, 409, "0 of its open attempts fit")
+	d.want("POST", report, `{"state":"paid"}`, 200, `"state": "paid"`)
+	d.want("POST", report, `{"state":"paid"}`, 200, `"state": "paid"`) // again
+	d.want("POST", report, `{"state":"released"}`, 409, "it is paid")
+	d.want("POST", "/v1/sales/race/orders/o9/report", `{"state":"paid"}`, 404, "no such order")
+	d.want("GET", "/v1/sales/race/refunds", "", 200, "[]")
+	lane.Confirm(confirmOf(d, "second"), &gate.Link{Items: []byte("full"), Buyer: []byte("ann")})
 	d.want("DELETE", "/v1/sales/race?drop_held=true", "", 204, "")
 	d.want("GET", "/v1/sales/race", "", 200, `"state": "deleted"`)
+}
+
+// confirmOf is a confirm call's request for one unit of "full".
+func confirmOf(d *desk, order string) *gate.Request {
+	r := d.public.gate.Request(time.Now())
+	r.Confirm.Order, r.Confirm.Attempt = []byte(order), []byte("imp_1")
+	r.Confirm.Amount = gate.Amount{Value: 80000, Known: true}
+	return r
 }
 
 // A link is signed only if a gate would take it.

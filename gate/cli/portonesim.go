@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/flashgate/flashgate/loadtest/portonesim"
+)
+
+// portoneSimCommand has environment variables of its own where serve has flags
+// of the same name: a rehearsal must not take up what is meant for production.
+type portoneSimCommand struct {
+	Listen         string        `default:"127.0.0.1:8081" env:"FLASHGATE_SIM_LISTEN" placeholder:"ADDR" help:"Where the REST APIs and /sim/ are (${default})."`
+	V1Key          string        `name:"v1-key" default:"sim-key" env:"FLASHGATE_SIM_V1_KEY" placeholder:"KEY" help:"imp_key that V1's REST API takes (${default})."`
+	V1Secret       string        `name:"v1-secret" default:"sim-secret-for-tests-only" env:"FLASHGATE_SIM_V1_SECRET" placeholder:"SECRET" help:"imp_secret that V1's REST API takes (${default})."`
+	V2Secret       string        `name:"v2-secret" default:"sim-v2-secret-for-tests-only" env:"FLASHGATE_SIM_V2_SECRET" placeholder:"SECRET" help:"API secret that V2's REST API takes (${default})."`
+	WebhookSecret  string        `name:"v2-webhook-secret" default:"whsec_Zm9yIHRlc3RzIG9ubHksIG5vIHNlY3JldCBhdCBhbGw=" env:"FLASHGATE_SIM_V2_WEBHOOK_SECRET" placeholder:"whsec_…" help:"Signs V2's confirm calls and webhooks (${default}); empty: they are not signed."`
+	Seed           uint64        `default:"1" placeholder:"N" help:"What goes wrong is drawn from this number and the order's id (${default})."`
+	ConfirmTimeout time.Duration `default:"10s" help:"How long a confirm call may take (${default})."`
+
+	Declines       float64       `placeholder:"SHARE" help:"Payments that are declined after the confirm call's 200; like each share below from 0 to 1, and 0 where it is not given."`
+	SlowApprovals  float64       `placeholder:"SHARE" help:"Payments, and cancellations, that take as long as --slow-by."`
+	Lost           float64       `placeholder:"SHARE" help:"Confirm calls whose answer is lost, so that the payment fails."`
+	Never          float64       `placeholder:"SHARE" help:"Payments that stay READY for ever."`
+	Pending        float64       `placeholder:"SHARE" help:"Payments that are PENDING for --slow-by (V2)."`
+	Invented       float64       `placeholder:"SHARE" help:"Confirm calls by a forger, about attempts that do not exist."`
+	DuplicateHooks float64       `placeholder:"SHARE" help:"Webhooks that come twice."`
+	LateHooks      float64       `placeholder:"SHARE" help:"Webhooks that come after --late-by."`
+	DroppedHooks   float64       `placeholder:"SHARE" help:"Webhooks that never come."`
+	RESTErrors     float64       `name:"rest-errors" placeholder:"SHARE" help:"REST calls that answer 502, half of them after having done what was asked."`
+	PartCancels    float64       `placeholder:"SHARE" help:"Payments of which half is given back at once."`
+	TestChannel    float64       `placeholder:"SHARE" help:"Payments through a test channel."`
+	WrongAmount    float64       `placeholder:"SHARE" help:"Payments of half the amount, changed in the browser."`
+	Twice          float64       `placeholder:"SHARE" help:"Orders that are paid in two windows at the same time."`
+	SlowBy         time.Duration `default:"5s" help:"How long what is slow takes (${default})."`
+	LateBy         time.Duration `default:"5s" help:"How late webhooks are that are late (${default})."`
+	LogLevel       slog.Level    `default:"info" env:"FLASHGATE_SIM_LOG_LEVEL" help:"debug, info, warn or error (${default})."`
+}
+
+func (c *portoneSimCommand) options() portonesim.Options {
+	return portonesim.Options{
+		V1Key: c.V1Key, V1Secret: c.V1Secret, V2Secret: c.V2Secret, WebhookSecret: c.WebhookSecret,
+		Seed: c.Seed, ConfirmTimeout: c.ConfirmTimeout,
+		Plan: portonesim.Plan{
+			Declines: c.Declines, SlowApprovals: c.SlowApprovals, Lost: c.Lost, Never: c.Never, Pending: c.Pending, Invented: c.Invented,
+			DuplicateHooks: c.DuplicateHooks, LateHooks: c.LateHooks, DroppedHooks: c.DroppedHooks, RESTErrors: c.RESTErrors,
+			PartCancels: c.PartCancels, TestChannel: c.TestChannel, WrongAmount: c.WrongAmount, Twice: c.Twice,
+			SlowBy: c.SlowBy, LateBy: c.LateBy,
+		},
+	}
+}
+
+// Validate checks the flags together.
+func (c *portoneSimCommand) Validate() error {
+	if c.ConfirmTimeout <= 0 {
+		return fmt.Errorf("--confirm-timeout %s: must be more than 0", c.ConfirmTimeout)
+	}
+	return c.options().Check()
+}
+
+// Run simulates PortOne until ctx is done, then sends the webhooks that are left.
+func (c *portoneSimCommand) Run(ctx context.Context, env *environment) error {
+	options := c.options()
+	options.Log = newLog(env.err, "text", c.LogLevel)
+	ln, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	sim := portonesim.New(options)
+	defer sim.Close()
+	paying, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	server := &http.Server{
+		Handler: sim.Handler(), ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return paying },
+	}
+	context.AfterFunc(ctx, leave) // whoever is paying leaves
+	if !loopback(c.Listen) {
+		options.Log.Warn("whoever reaches this address can make it call any URL", "listen", c.Listen)
+	}
+	fmt.Fprint(env.out, c.hint(ln.Addr()))
+
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(ln) }()
+	select {
+	case err = <-failed:
+		return fmt.Errorf("the listener failed: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err = server.Shutdown(stop)
+	<-failed
+	return err
+}
+
+// hint says what to set in the gate, and how to make a payment.
+func (c *portoneSimCommand) hint(addr net.Addr) string {
+	base := "http://" + reachable(addr)
+	secret := ""
+	if c.WebhookSecret != "" {
+		secret = fmt.Sprintf("\n  export FLASHGATE_WEBHOOK_SECRET=%s   # for V2; with it V1 is taken only where a sale names v1", c.WebhookSecret)
+	}
+	return fmt.Sprintf(`PortOne is simulated at %[1]s. For the gate:
+
+  export FLASHGATE_PORTONE_V1_URL=%[1]s FLASHGATE_PORTONE_V1_KEY=%[2]s FLASHGATE_PORTONE_V1_SECRET=%[3]s
+  export FLASHGATE_PORTONE_V2_URL=%[1]s FLASHGATE_PORTONE_V2_SECRET=%[4]s%[5]s
+
+A payment, which asks a gate on :8080 with its demo sale:
+
+  curl -s %[1]s/sim/pay -d '{"id":"order_1","amount":1000,"confirmUrl":"http://127.0.0.1:8080/confirm/demo?items=ticket&buyer=alice","noticeUrl":"http://127.0.0.1:8080/webhook"}'
+
+What has happened: curl -s %[1]s/sim/payments
+
+`, base, c.V1Key, c.V1Secret, c.V2Secret, secret)
+}

@@ -1,0 +1,213 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/loadtest/portonesim"
+)
+
+const hookSecret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+// simulator is a PortOne on a port of its own.
+type simulator struct {
+	*portonesim.Sim
+	url string
+}
+
+func startSimulator(t *testing.T, plan portonesim.Plan) *simulator {
+	t.Helper()
+	sim := portonesim.New(portonesim.Options{
+		V1Key: "key", V1Secret: "secret", V2Secret: "secret-2", WebhookSecret: hookSecret, Seed: 1, Plan: plan,
+		Backoff: []time.Duration{100 * time.Millisecond, 200 * time.Millisecond},
+	})
+	server := httptest.NewServer(sim.Handler())
+	t.Cleanup(func() { server.Close(); sim.Close() })
+	return &simulator{sim, server.URL}
+}
+
+// settling are the flags of a gate that looks payments up at the simulator, soon.
+func (s *simulator) settling() []string {
+	return []string{
+		"--portone-v1-url", s.url, "--portone-v1-key", "key", "--portone-v1-secret", "secret",
+		"--portone-v2-url", s.url, "--portone-v2-secret", "secret-2", "--webhook-secret", hookSecret,
+		"--portone-rate", "500", "--first-look", "500ms", "--grace", "2s",
+	}
+}
+
+// pricedSale is a sale of one SKU, "unit" for 1000, with more settings.
+func pricedSale(stock int, more string) string {
+	return fmt.Sprintf("sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, accept: [v1, v2], "+
+		"%s, skus: [{name: unit, stock: %d, price: 1000}]}]", more, stock)
+}
+
+// Three in ten cards are declined, and V1 tells nobody. All units end as paid
+// all the same: what is declined is on sale again.
+func TestDeclinedUnitsAreSoldToOthers(t *testing.T) {
+	t.Parallel()
+	const stock, buyers = 200, 20
+	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.3}), redistest.Start(t)
+	applySale(t, redis.URL(), pricedSale(stock, "hold: 10m"))
+	flags := append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.settling()...)
+	gates := []*process{startGate(t, flags...), startGate(t, flags...)}
+
+	var paid, tries atomic.Int64
+	var shopping sync.WaitGroup
+	ctx, stop := context.WithTimeout(t.Context(), 2*patience)
+	defer stop()
+	for buyer := range buyers {
+		shopping.Go(func() {
+			for i := 0; paid.Load() < stock && ctx.Err() == nil; i++ {
+				tries.Add(1)
+				r := sim.Pay(ctx, portonesim.Order{
+					Version: 1, ID: fmt.Sprintf("ORD%dx%d", buyer, i), Amount: 1000,
+					ConfirmURL: "http://" + gates[i%2].listen + "/confirm/race?items=unit",
+				})
+				switch {
+				case r.Status == "paid":
+					paid.Add(1)
+				case r.ConfirmStatus != 200:
+					time.Sleep(50 * time.Millisecond) // a buyer who looks again whether something is left
+				}
+			}
+		})
+	}
+	shopping.Wait()
+	await(t, "every order to be settled", func() error {
+		r := readStatus(t, redis.URL(), "race")
+		if r.Orders.Held > 0 || r.SKUs[0].Paid != stock || r.SKUs[0].Left != 0 {
+			return fmt.Errorf("%+v", r)
+		}
+		return nil
+	})
+	declined := 0
+	for _, p := range sim.Payments() {
+		if p.ConfirmStatus == 200 && !p.Paid {
+			declined++
+		}
+	}
+	if paid.Load() != stock || declined == 0 {
+		t.Errorf("%d were paid, %d were declined", paid.Load(), declined)
+	}
+	t.Logf("%d tries, %d of them declined after a 200", tries.Load(), declined)
+}
+
+// Everything goes wrong at once, in a fifth of all orders: the card is declined
+// or slow, answers and webhooks are lost, come twice or late, buyers pay twice or
+// never, amounts are changed, attempts are invented, PortOne is away, and gates
+// are killed. In the end no unit is lost or oversold, and each refund is made once.
+func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
+	t.Parallel()
+	const stock, demand = 1000, 2000
+	sim := startSimulator(t, portonesim.Plan{
+		Declines: 0.05, SlowApprovals: 0.03, Lost: 0.04, Never: 0.03, Pending: 0.03, Invented: 0.02,
+		DuplicateHooks: 0.2, LateHooks: 0.2, DroppedHooks: 0.2, RESTErrors: 0.05, PartCancels: 0.03, TestChannel: 0.03,
+		WrongAmount: 0.03, Twice: 0.05, SlowBy: 300 * time.Millisecond, LateBy: 500 * time.Millisecond,
+	})
+	redis := redistest.Start(t)
+	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true"))
+	flags := append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.settling()...)
+	steady, mortal := startGate(t, flags...), startGate(t, flags...)
+
+	var mu sync.Mutex // over mortal
+	listen := func(i int) string {
+		mu.Lock()
+		defer mu.Unlock()
+		return []*process{steady, mortal}[i%2].listen
+	}
+	var shopping sync.WaitGroup
+	for buyer := range 12 {
+		shopping.Go(func() {
+			for i := buyer; i < demand; i += 12 {
+				addr := listen(i)
+				sim.Pay(t.Context(), portonesim.Order{
+					Body: []string{"v1", "v1-form", "v2-2024-01-01", "v2-2024-04-25"}[i%4], ID: fmt.Sprintf("ORD%06d", i), Amount: 1000,
+					ConfirmURL: "http://" + addr + "/confirm/race?items=unit", NoticeURL: "http://" + addr + "/webhook/race",
+				})
+			}
+		})
+	}
+	for range 5 {
+		time.Sleep(300 * time.Millisecond) // somewhere in the middle of something
+		sim.SetDown(true)
+		mortal.kill()
+		next := startGate(t, flags...)
+		mu.Lock()
+		mortal = next
+		mu.Unlock()
+		sim.SetDown(false)
+	}
+	shopping.Wait()
+	await(t, "every order to be settled", func() error {
+		if r := readStatus(t, redis.URL(), "race"); r.Orders.Held > 0 || r.Orders.Refunds > 0 {
+			return fmt.Errorf("%+v", r)
+		}
+		return checkMoney(t, sim, redis)
+	})
+	refunded := 0
+	for _, p := range sim.Payments() {
+		if p.Paid && p.Cancelled == p.Amount {
+			refunded++
+		}
+	}
+	if refunded == 0 {
+		t.Error("no payment was refunded")
+	}
+	t.Logf("%d payments were refunded: %+v", refunded, readStatus(t, redis.URL(), "race"))
+}
+
+// checkMoney holds what PortOne was paid against what the gate has: every order
+// with money kept is paid here, and paid once.
+func checkMoney(t *testing.T, sim *simulator, redis *redistest.Server) error {
+	t.Helper()
+	kept, cancellations := map[string]int64{}, map[string]int{}
+	for _, p := range sim.Payments() {
+		if p.Paid && !p.Test {
+			kept[p.Order] += p.Amount - p.Cancelled
+		}
+		cancellations[p.Attempt] += p.Cancellations
+		if p.Cancellations > 2 { // one in part by the shop's staff, and the rest of it by the gate
+			return fmt.Errorf("attempt %s was cancelled %d times", p.Attempt, p.Cancellations)
+		}
+	}
+	paid := int64(0)
+	for id := range orders(t, redis, "race") {
+		o := readOrder(t, redis, id)
+		isPaid := o == gate.OrderPaid.String()
+		if isPaid {
+			paid++
+		}
+		if isPaid != (kept[id] > 0) || kept[id] > 1000 {
+			return fmt.Errorf("order %s is %s, and %d of it was kept", id, o, kept[id])
+		}
+		delete(kept, id)
+	}
+	for id, sum := range kept {
+		if sum > 0 {
+			return fmt.Errorf("order %s was never held, and %d of it was kept", id, sum)
+		}
+	}
+	r := readStatus(t, redis.URL(), "race")
+	if u := r.SKUs[0]; u.Sum() != u.Total || u.Left < 0 || u.Paid != paid || u.Held != 0 {
+		return fmt.Errorf("%d orders are paid, and the units are %+v", paid, u)
+	}
+	return nil
+}
+
+// readOrder returns an order's state, by its record in Redis.
+func readOrder(t *testing.T, redis *redistest.Server, id string) string {
+	t.Helper()
+	record := fmt.Sprint(redis.Do(t, "HGET", "fg:{race}:orders", id))
+	if len(record) < 2 {
+		t.Fatal(errors.New("order " + id + " has no record"))
+	}
+	return gate.OrderState(record[1]).String()
+}

@@ -1,0 +1,67 @@
+package gate
+
+import (
+	"errors"
+	"time"
+)
+
+// ErrClaimed says that another gate tells the shop of a sale's changes.
+var ErrClaimed = errors.New("another gate has it")
+
+// Delivery is how far the shop has been told of a sale's changes.
+type Delivery struct {
+	Now      time.Time // the store's clock
+	Run, Seq int64     // of the sale; Seq is the newest ledger entry
+	Notify   string    // the shop's URL; told only to operators
+	Position int64     // the newest entry up to which every change was delivered, or is listed
+	Retry    time.Time // when an operator last had all that is listed tried
+	Trouble  string    // why nothing gets through to the shop; empty while something does
+	Listed   []Undelivered
+}
+
+// Undelivered is an order with changes that the shop did not take. Later changes
+// of the order wait behind them.
+type Undelivered struct {
+	Order   string    `json:"order"`
+	Entries []int64   `json:"entries"` // ledger entries with the changes, oldest first
+	Since   time.Time `json:"since"`   // when the oldest change was made
+	Tries   int       `json:"tries"`
+	Tried   time.Time `json:"tried"` // last
+	Next    time.Time `json:"next"`
+	GiveUp  time.Time `json:"give_up"` // from when on it is tried only when an operator says so
+	Error   string    `json:"error"`
+}
+
+// Due reports whether it is to be tried at the given time.
+func (u *Undelivered) Due(now, retry time.Time) bool {
+	return retry.After(u.Tried) || now.Before(u.GiveUp) && !now.Before(u.Next)
+}
+
+// Progress is what a gate has done for a Delivery.
+type Progress struct {
+	Position int64
+	Trouble  string
+	Listed   map[string]*Undelivered // orders whose place in the list has changed; nil takes one off it
+}
+
+// DeliveryReport is a Delivery as operators are shown it.
+type DeliveryReport struct {
+	Sale     string        `json:"sale"`
+	Run      int64         `json:"run"`
+	Notify   string        `json:"notify"` // the shop's URL; empty where it is told nothing
+	Seq      int64         `json:"seq"`
+	Position int64         `json:"position"` // of the newest ledger entry that is done with
+	Trouble  string        `json:"trouble,omitempty"`
+	Orders   []Undelivered `json:"orders"`
+}
+
+// Report tells about the delivery of a sale's changes.
+func (d *Delivery) Report(sale string) DeliveryReport {
+	r := DeliveryReport{
+		Sale: sale, Run: d.Run, Notify: d.Notify, Seq: d.Seq, Position: d.Position, Trouble: d.Trouble, Orders: d.Listed,
+	}
+	if r.Orders == nil {
+		r.Orders = []Undelivered{}
+	}
+	return r
+}

@@ -1,0 +1,247 @@
+package portone_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+// many asks for n orders, o0 to o(n-1), with an attempt each: imp_0, t0 and so on.
+func many(version uint8, n int, since time.Time) []portone.Query {
+	prefix := "imp_"
+	if version == 2 {
+		prefix = "t"
+	}
+	queries := make([]portone.Query, n)
+	for i := range queries {
+		queries[i] = portone.Query{
+			Order: fmt.Sprint("o", i), Version: version, Attempts: []string{fmt.Sprint(prefix, i)}, Since: since,
+		}
+	}
+	return queries
+}
+
+func TestManyV1OrdersShareCalls(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV1()
+	for i := range 250 {
+		switch i {
+		case 7: // unknown
+		case 8:
+			fake.add(v1Payment("imp_8", "o8", "paid", object{"sandbox": true}))
+		case 9:
+			fake.add(v1Payment("imp_9", "o9", "something new"))
+		default:
+			fake.add(v1Payment(fmt.Sprint("imp_", i), fmt.Sprint("o", i), "paid"))
+		}
+	}
+	c := serve(t, fake, nil)
+	queries := many(1, 250, time.Time{})
+	queries[5].Attempts = nil
+	for i, got := range c.Lookup(t.Context(), queries) {
+		switch i {
+		case 7:
+			if got.Err != nil || !slices.Equal(got.Missing, []string{"imp_7"}) {
+				t.Errorf("unknown: got %+v", got)
+			}
+		case 9:
+			if got.Err == nil {
+				t.Errorf("unreadable: got %+v", got)
+			}
+		default:
+			if got.Err != nil || got.Order != fmt.Sprint("o", i) || len(got.Payments) != 1 || got.Payments[0].Order != got.Order || got.Payments[0].Live == (i == 8) {
+				t.Errorf("order %d: got %+v", i, got)
+			}
+		}
+	}
+	// Unexplained were the unknown one, the test payment, and the order without attempts.
+	if bulk, all, single := fake.called("GET /payments?"), fake.called("GET /payments/findAll/"), fake.called("GET /payments/imp_"); bulk != 3 || all != 3 || single != 1 {
+		t.Errorf("%d calls for a hundred, %d for an order, %d for an attempt; want 3, 3, 1", bulk, all, single)
+	}
+}
+
+func TestManyV2OrdersAreListed(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC)
+	fill := func(f *fakeV2) *fakeV2 {
+		f.add(v2Payment("old", "told", "PAID", object{"requestedAt": start.Add(-time.Hour).Format(time.RFC3339Nano)}))
+		for i := range 1200 {
+			if i == 7 {
+				continue // unknown
+			}
+			p := v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": start.Add(time.Duration(i) * time.Millisecond).Format(time.RFC3339Nano)})
+			if i == 8 {
+				p["version"] = "V1" // not listed
+			}
+			if i == 9 {
+				p["status"] = "SOMETHING_NEW"
+			}
+			f.add(p)
+		}
+		f.add(v2Payment("o10", "second", "PAID", object{"requestedAt": start.Format(time.RFC3339Nano)}))
+		return f
+	}
+	check := func(f *fakeV2, lists int) {
+		t.Helper()
+		c := serve(t, nil, f)
+		queries := many(2, 1200, start.Add(time.Second))
+		queries[11].Since = time.Time{}
+		for i, got := range c.Lookup(t.Context(), queries) {
+			switch i {
+			case 7:
+				if got.Err != nil || !slices.Equal(got.Missing, []string{"t7"}) {
+					t.Errorf("unknown: got %+v", got)
+				}
+			case 9:
+				if got.Err == nil {
+					t.Errorf("unreadable: got %+v", got)
+				}
+			case 10:
+				if got.Err != nil || len(got.Payments) != 2 {
+					t.Errorf("two attempts: got %+v", got)
+				}
+			default:
+				if got.Err != nil || len(got.Payments) != 1 || got.Payments[0].Order != fmt.Sprint("o", i) {
+					t.Errorf("order %d: got %+v", i, got)
+				}
+			}
+		}
+		if list, single := f.called("GET /payments?"), f.called("GET /payments/"); list != lists || single != 4 {
+			t.Errorf("%d lists and %d single calls, want %d and 4", list, single, lists)
+		}
+	}
+	check(fill(newFakeV2()), 4) // 3 pages, and an empty one
+	small := fill(newFakeV2())
+	small.maxPage = 100
+	check(small, 13)
+}
+
+func TestAListThatIsNotWorthItIsLeft(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC)
+	fake := newFakeV2()
+	for i := range 5000 {
+		fake.add(v2Payment(fmt.Sprint("x", i), "t", "PAID", object{"requestedAt": start.Format(time.RFC3339)}))
+	}
+	for i := range 30 {
+		fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": start.Format(time.RFC3339)}))
+	}
+	c := serve(t, nil, fake)
+	for _, got := range c.Lookup(t.Context(), many(2, 30, start)) {
+		if got.Err != nil || len(got.Payments) != 1 {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if list, single := fake.called("GET /payments?"), fake.called("GET /payments/"); list != 4 || single != 30 {
+		t.Errorf("%d lists and %d single calls, want 4 and 30", list, single)
+	}
+}
+
+func TestARefusedListMeansSingleCalls(t *testing.T) {
+	t.Parallel()
+	fake1, fake2 := newFakeV1(), newFakeV2()
+	var queries []portone.Query
+	for i := range 30 {
+		fake1.add(v1Payment(fmt.Sprint("imp_", i), fmt.Sprint("o", i), "paid"))
+		fake2.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID"))
+	}
+	refuse := func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/payments" {
+			answer(w, http.StatusBadRequest, object{"code": -1, "type": "INVALID_REQUEST"})
+			return true
+		}
+		return false
+	}
+	fake1.fault, fake2.fault = refuse, refuse
+	c := serve(t, fake1, fake2)
+	queries = append(many(1, 30, time.Time{}), many(2, 30, time.Now())...)
+	for i, got := range c.Lookup(t.Context(), queries) {
+		if got.Err != nil || len(got.Payments) != 1 || got.Payments[0].Version != queries[i].Version || got.Payments[0].Order != queries[i].Order {
+			t.Errorf("got %+v", got)
+		}
+	}
+}
+
+func TestFailedCallsFailTheirOrdersAlone(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV1()
+	for i := range 300 {
+		fake.add(v1Payment(fmt.Sprint("imp_", i), fmt.Sprint("o", i), "paid"))
+	}
+	fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if slices.Contains(r.URL.Query()["imp_uid[]"], "imp_0") {
+			http.Error(w, "down", http.StatusForbidden)
+			return true
+		}
+		return false
+	}
+	c := serve(t, fake, nil)
+	queries := many(1, 300, time.Time{})
+	queries = append(queries, portone.Query{Order: "v2", Version: 2}, portone.Query{Order: "v0"})
+	failed := 0
+	findings := c.Lookup(t.Context(), queries)
+	for i, got := range findings[:300] {
+		if got.Err != nil {
+			failed++
+		} else if len(got.Payments) != 1 || got.Payments[0].Order != fmt.Sprint("o", i) {
+			t.Errorf("order %d: got %+v", i, got)
+		}
+	}
+	if failed != 100 || fake.called("GET /payments/") != 0 {
+		t.Errorf("%d orders failed, want 100, and no call for one alone", failed)
+	}
+	if findings[300].Err == nil || findings[301].Err == nil {
+		t.Errorf("without credentials: got %+v", findings[300:])
+	}
+}
+
+func TestALaunchIsLookedAtWithinTwoMinutes(t *testing.T) {
+	t.Parallel()
+	const orders = 25_000
+	for version := uint8(1); version <= 2; version++ {
+		t.Run(fmt.Sprint("V", version), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				one, two := newFakeV1(), newFakeV2()
+				open := time.Now()
+				queries := many(version, orders, open)
+				for i, q := range queries {
+					made := object{"requestedAt": open.Add(time.Duration(i) * 2 * time.Millisecond).Format(time.RFC3339Nano)}
+					switch {
+					case i%100 == 0: // unknown
+					case version == 1:
+						one.add(v1Payment(q.Attempts[0], q.Order, "paid"))
+					default:
+						if i%20 == 1 { // a second attempt
+							two.add(v2Payment(q.Order, "first", "FAILED", made))
+							queries[i].Attempts = append(queries[i].Attempts, "first")
+						}
+						two.add(v2Payment(q.Order, q.Attempts[0], "PAID", made))
+						for _, other := range []string{"a-", "b-"} { // twice as many were refused
+							two.add(v2Payment(other+q.Order, "t", "READY", made))
+						}
+					}
+				}
+				one.latency, two.latency = 150*time.Millisecond, 150*time.Millisecond
+				time.Sleep(80 * time.Second)
+				c := atDirect(t, one, two, func(o *portone.Options) { o.Rate = 50 })
+				start := time.Now()
+				for i, got := range c.Lookup(t.Context(), queries) {
+					if got.Err != nil || (len(got.Payments) == 0) != (i%100 == 0) || (len(got.Missing) == 1) != (i%100 == 0) {
+						t.Fatalf("order %d: got %+v", i, got)
+					}
+				}
+				took, calls := time.Since(start), len(one.calls)+len(two.calls)
+				t.Logf("%d calls in %v", calls, took)
+				if took > 2*time.Minute || calls > 6_000 {
+					t.Errorf("%d calls in %v, want 6000 in 2m at most", calls, took)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,245 @@
+package shop
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// The time between two tries of a listed order doubles within bounds.
+	minBackoff, maxBackoff = time.Second, 5 * time.Minute
+	// maxProbe bounds the time between two tries of a shop that takes nothing.
+	maxProbe = 30 * time.Second
+	// giveUpAfter is how long an order is tried after its newest change.
+	giveUpAfter = 72 * time.Hour
+	// manyRefused is how many orders a shop refuses one after the other, without
+	// taking anything in between, until it counts as down.
+	manyRefused = 8
+	// maxProblem bounds what is kept of an error, in bytes.
+	maxProblem = 200
+)
+
+// health is whether anything gets through to the shop. While nothing does, one
+// order is tried at a time, each another one, and none is listed: the shop is in
+// trouble, and not they. A breaker that counts calls alone would not do: it would
+// try the one dead order over and over, and keep all others waiting behind it.
+type health struct {
+	refused int       // fresh orders in a row
+	probes  int       // since it is down
+	probe   time.Time // when it is tried next, by the store's clock
+	trouble string    // empty while it is up
+}
+
+func (h *health) down() bool { return h.trouble != "" }
+
+// result is what came of telling the shop of an order.
+type result struct {
+	q       *queue
+	retry   bool      // the order was listed when it was tried
+	through int64     // the ledger entry up to which the shop has taken all; 0 for none
+	since   time.Time // when the oldest change was made that it has not taken
+	err     error     // why it did not take it; nil also where there was no time for it
+	unread  error     // why the changes of a listed order could not be read
+}
+
+// start sends as many messages as may be under way. It sends none that might
+// still be under way when another gate has the sale.
+func (s *session) start(ctx context.Context) {
+	if s.n.opt.Now().Add(2 * postTimeout).After(s.leased) {
+		return
+	}
+	for len(s.due) > 0 && s.again < retries {
+		q := s.due[0]
+		s.due = s.due[1:]
+		s.again++
+		to, run, seqs := s.to, s.d.Run, slices.Clone(q.listed.Entries)
+		s.send(q, true, func() result { return s.tellAgain(ctx, to, run, q.order, seqs) })
+	}
+	if s.health.down() {
+		if q := s.leastTried(); q != nil && s.fresher == 0 && !s.now().Before(s.health.probe) {
+			s.sendFresh(ctx, q)
+		}
+		return
+	}
+	for _, q := range s.fresh {
+		if s.fresher+retries >= parallel {
+			return
+		}
+		if !q.busy {
+			s.sendFresh(ctx, q)
+		}
+	}
+}
+
+func (s *session) sendFresh(ctx context.Context, q *queue) {
+	s.fresher++
+	to, events := s.to, q.events
+	s.send(q, false, func() result { return s.tell(ctx, to, events) })
+}
+
+func (s *session) send(q *queue, retry bool, do func() result) {
+	q.busy = true
+	s.running.Go(func() {
+		r := do()
+		r.q, r.retry = q, retry
+		s.results <- r
+	})
+}
+
+func (s *session) leastTried() *queue {
+	if len(s.fresh) == 0 {
+		return nil
+	}
+	return slices.MinFunc(s.fresh, func(a, b *queue) int { return a.tries - b.tries })
+}
+
+// tell tells the shop of an order's changes in their order, until it refuses one.
+// What there is no time for is left for another message.
+func (s *session) tell(ctx context.Context, to string, events []Event) (r result) {
+	began := s.n.opt.Now()
+	for i := range events {
+		e := &events[i]
+		late := s.n.opt.Now().Sub(began) > postTimeout
+		if !late {
+			r.err = s.n.poster.post(ctx, to, e)
+			s.count(ctx, r.err)
+		}
+		if late || r.err != nil {
+			r.through = min(r.through, e.Seq-1) // a change of the same entry may have come before it
+			r.since = e.Timestamp
+			return r
+		}
+		r.through = e.Seq
+	}
+	return r
+}
+
+func (s *session) count(ctx context.Context, err error) {
+	outcome := "delivered"
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return // the gate gave it up, and not the shop
+	case err != nil:
+		outcome = "failed"
+	}
+	s.n.opt.Metrics.notified.WithLabelValues(s.sale, outcome).Inc()
+}
+
+// tellAgain tells the shop of the changes of a listed order, which are in these
+// ledger entries.
+func (s *session) tellAgain(ctx context.Context, to string, run int64, order string, seqs []int64) result {
+	entries, err := s.n.opt.Store.EntriesAt(ctx, s.sale, seqs)
+	if err != nil {
+		return result{unread: err}
+	}
+	var events []Event
+	for _, e := range entries {
+		events = append(events, eventsOf(s.sale, run, e, order)...)
+	}
+	if len(events) == 0 {
+		return result{through: seqs[len(seqs)-1]}
+	}
+	return s.tell(ctx, to, events)
+}
+
+// account notes what came of a message.
+func (s *session) account(ctx context.Context, r result) {
+	q := r.q
+	q.busy = false
+	if r.retry {
+		s.again--
+	} else {
+		s.fresher--
+	}
+	if r.through > 0 {
+		s.health = health{}
+	}
+	if r.retry {
+		s.accountListed(ctx, r)
+		return
+	}
+	told := 0
+	for told < len(q.events) && q.events[told].Seq <= r.through {
+		told++
+	}
+	q.events, s.waiting = q.events[told:], s.waiting-told
+	if r.err != nil && ctx.Err() == nil {
+		s.refused(q, r.err)
+	}
+	if len(q.events) == 0 {
+		s.fresh = slices.DeleteFunc(s.fresh, func(other *queue) bool { return other == q })
+		if q.listed == nil {
+			delete(s.queues, q.order)
+		}
+	}
+}
+
+// refused notes that the shop did not take a fresh order's oldest change.
+func (s *session) refused(q *queue, err error) {
+	h := &s.health
+	if h.refused++; h.refused > manyRefused {
+		if !h.down() {
+			s.n.opt.Log.Error("the shop takes nothing: what it is to be told waits", "sale", s.sale, "error", err)
+		}
+		q.tries++
+		h.probes++
+		h.probe, h.trouble = s.now().Add(backoff(h.probes, maxProbe)), problem(err)
+		return
+	}
+	s.list(q, q.events)
+	s.failed(q, err)
+	s.n.opt.Log.Warn("the shop did not take a change of an order: it is tried again", "sale", s.sale, "order", q.order, "error", err)
+	s.waiting -= len(q.events)
+	q.events = nil
+}
+
+// accountListed takes from the list what the shop has taken.
+func (s *session) accountListed(ctx context.Context, r result) {
+	q := r.q
+	u := *q.listed
+	u.Entries = slices.DeleteFunc(slices.Clone(u.Entries), func(seq int64) bool { return seq <= r.through })
+	switch {
+	case len(u.Entries) == 0:
+		s.put(q, nil)
+		s.n.opt.Log.Info("the shop has taken all changes of an order that was listed as undelivered", "sale", s.sale, "order", q.order)
+		return
+	case r.through > 0:
+		u.Tries = 0
+		if u.Since = r.since; u.Since.IsZero() { // a change that came meanwhile
+			u.Since = s.now()
+		}
+		s.put(q, &u)
+	}
+	if err := errors.Join(r.err, r.unread); err != nil && ctx.Err() == nil {
+		s.failed(q, err)
+	}
+}
+
+// failed notes another try of a listed order that came to nothing.
+func (s *session) failed(q *queue, err error) {
+	u := *q.listed
+	u.Tries++
+	u.Tried, u.Error = s.now(), problem(err)
+	u.Next = u.Tried.Add(backoff(u.Tries, maxBackoff))
+	s.put(q, &u)
+}
+
+// backoff is how long to wait after so many tries: a second and then twice as
+// long each time, up to most, more or less by half, so that many do not come at once.
+func backoff(tries int, most time.Duration) time.Duration {
+	d := min(minBackoff<<min(tries-1, 16), most)
+	return d/2 + rand.N(d)
+}
+
+// problem is an error as it is kept: short.
+func problem(err error) string {
+	text := err.Error()
+	if len(text) > maxProblem {
+		text = strings.ToValidUTF8(text[:maxProblem], "") + "…"
+	}
+	return text
+}

@@ -1,0 +1,115 @@
+package shop
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// Event is one change of an order, as the shop is told of it. Its JSON is part of
+// what is promised to shops.
+type Event struct {
+	ID        string           `json:"id"`        // the same whenever the same change is told again
+	Type      string           `json:"type"`      // "order." and the state that the order is in since then
+	Timestamp time.Time        `json:"timestamp"` // of the change
+	Sale      string           `json:"sale"`
+	Run       int64            `json:"run"`
+	Seq       int64            `json:"seq"` // of the ledger entry with the change
+	Order     gate.OrderReport `json:"order"`
+}
+
+// eventsOf returns the changes of orders that a ledger entry has, of one order
+// alone if it is named, in their order.
+func eventsOf(sale string, run int64, e *gate.Entry, order string) []Event {
+	var events []Event
+	for i := range e.Orders {
+		o := e.Orders[i]
+		if order != "" && o.ID != order {
+			continue
+		}
+		o.Taken, o.Deadline, o.Settled = o.Taken.UTC(), o.Deadline.UTC(), o.Settled.UTC()
+		events = append(events, Event{
+			ID: eventID(sale, run, e, &o), Type: "order." + o.State.String(), Timestamp: e.Time.UTC(),
+			Sale: sale, Run: run, Seq: e.Seq, Order: o.Report(),
+		})
+	}
+	return events
+}
+
+// eventID is the same for the same change, whichever gate tells of it and how
+// often. It has the time in it, because a number that a failover has lost is
+// given to another change.
+func eventID(sale string, run int64, e *gate.Entry, o *gate.Order) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%d\n%d\n%s\n%d", sale, run, e.Seq, e.Time.UnixMilli(), o.ID, o.Revision))
+	return "evt_" + hex.EncodeToString(sum[:16])
+}
+
+// postTimeout bounds one message to the shop.
+const postTimeout = 10 * time.Second
+
+// poster sends events to shops.
+type poster struct {
+	client  *http.Client
+	secrets *Secrets
+	now     func() time.Time
+}
+
+// newPoster returns a poster that keeps as many connections to a shop open.
+func newPoster(secrets *Secrets, connections int, now func() time.Time) *poster {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = connections
+	return &poster{&http.Client{
+		Transport: transport, Timeout: postTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, secrets, now}
+}
+
+// close closes the connections that nothing is sent on.
+func (p *poster) close() { p.client.CloseIdleConnections() }
+
+// post tells the shop of an event. It returns an error where the shop does not
+// answer with a 2xx: then it is to be told again.
+func (p *poster) post(ctx context.Context, to string, e *Event) error {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("write an event down: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("tell the shop: %w", withoutURL(err))
+	}
+	if err := p.secrets.sign(request.Header, e.ID, p.now(), body); err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", "flashgate")
+	answer, err := p.client.Do(request)
+	if err != nil {
+		return fmt.Errorf("tell the shop: %w", withoutURL(err))
+	}
+	defer answer.Body.Close()
+	_, _ = io.CopyN(io.Discard, answer.Body, 64<<10) // so that the connection can be kept
+	if answer.StatusCode < 200 || answer.StatusCode > 299 {
+		return fmt.Errorf("the shop answered %d", answer.StatusCode)
+	}
+	return nil
+}
+
+// withoutURL is an error of the client without the shop's URL, which may have a
+// secret in it.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}

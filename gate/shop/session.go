@@ -1,0 +1,252 @@
+package shop
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+const (
+	// parallel bounds the messages to one shop at a time, and retries those of
+	// them that are of listed orders, so that these do not keep the others waiting.
+	parallel, retries = 16, 4
+	// More of the ledger is read, a page at a time, while fewer changes than window
+	// wait. An entry may have the changes of a whole batch.
+	window, page = 512, 32
+)
+
+// session tells the shop of one sale's changes for as long as this gate has it.
+// What it has is used by its run alone; the messages go out beside it.
+type session struct {
+	n       *Notifier
+	sale    string
+	token   string
+	to      string        // the shop's URL
+	leased  time.Time     // until when this gate has the sale, by its own clock
+	d       gate.Delivery // as the store last told
+	at      time.Time     // when it told that, by this gate's clock
+	read    int64         // the newest ledger entry that was read
+	more    bool          // there are entries after it
+	fresh   []*queue      // orders with changes that were not listed, in the order of the ledger
+	waiting int           // changes in fresh
+	queues  map[string]*queue
+	due     []*queue                     // listed orders that are to be tried
+	changed map[string]*gate.Undelivered // what of the list the store does not know yet
+	health  health
+	running sync.WaitGroup
+	results chan result
+	fresher int // messages under way of fresh orders
+	again   int // and of listed ones
+	warned  bool
+}
+
+// queue is what the shop has not taken of one order.
+type queue struct {
+	order  string
+	events []Event           // oldest first; of a listed order none: they are read again when it is tried
+	listed *gate.Undelivered // nil where it is not listed
+	tries  int               // while nothing gets through
+	busy   bool              // a message is under way
+}
+
+func newSession(n *Notifier, sale, token string, leased time.Time, d gate.Delivery) *session {
+	s := &session{
+		n: n, sale: sale, token: token, leased: leased, d: d, at: n.opt.Now(), read: d.Position,
+		queues: map[string]*queue{}, changed: map[string]*gate.Undelivered{}, results: make(chan result, parallel),
+	}
+	if d.Trouble != "" {
+		s.health = health{refused: manyRefused, probes: 1, trouble: d.Trouble}
+	}
+	for i := range d.Listed {
+		u := &d.Listed[i]
+		s.queues[u.Order] = &queue{order: u.Order, listed: u}
+	}
+	return s
+}
+
+// run tells the shop until ctx is done, the sale has no URL any more, or another
+// gate has it, and gives the sale up.
+func (s *session) run(ctx context.Context) error {
+	work, cancel := context.WithCancel(ctx)
+	err := s.loop(work)
+	cancel()
+	s.running.Wait()
+	close(s.results)
+	for r := range s.results {
+		s.account(work, r)
+	}
+	if err != nil {
+		return err
+	}
+	last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancelLast()
+	_, err = s.n.opt.Store.KeepDelivery(last, s.sale, s.token, 0, s.progress())
+	return err
+}
+
+// loop returns nil when the sale may be given up.
+func (s *session) loop(ctx context.Context) error {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		if err := s.sync(ctx); err != nil || s.to == "" {
+			return err
+		}
+		for ticked := false; !ticked; {
+			s.start(ctx)
+			select {
+			case r := <-s.results:
+				s.account(ctx, r)
+				ticked = s.more && s.waiting == 0
+			case <-ticker.C:
+				ticked = true
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// progress is what has been done since the store was last told.
+func (s *session) progress() gate.Progress {
+	position := s.read
+	for _, q := range s.fresh {
+		position = min(position, q.events[0].Seq-1)
+	}
+	return gate.Progress{Position: position, Trouble: s.health.trouble, Listed: s.changed}
+}
+
+// sync writes down what was done, and reads what is new. Redis may be away for as
+// long as the lease lasts.
+func (s *session) sync(ctx context.Context) error {
+	asked, p := s.n.opt.Now(), s.progress()
+	d, err := s.n.opt.Store.KeepDelivery(ctx, s.sale, s.token, lease, p)
+	if err == nil {
+		clear(s.changed)
+		s.leased, s.at = asked.Add(lease), s.n.opt.Now()
+		d.Position = p.Position
+		s.d, s.to = d, s.n.url(s.sale)
+		s.findDue()
+		s.measure()
+		err = s.fill(ctx)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err == nil:
+		s.warned = false
+		return nil
+	case errors.Is(err, gate.ErrClaimed) || errors.Is(err, gate.ErrNoSale) || s.n.opt.Now().After(s.leased):
+		return err
+	case !s.warned:
+		s.warned = true
+		s.n.opt.Log.Warn("what the shop was told could not be written down: it may be told again", "sale", s.sale, "error", err)
+	}
+	return nil
+}
+
+// fill reads more of the ledger if there is room for it. Changes of a listed
+// order go behind those that it waits for.
+func (s *session) fill(ctx context.Context) error {
+	if s.more = s.d.Seq > s.read; !s.more || s.waiting >= window {
+		return nil
+	}
+	entries, err := s.n.opt.Store.Entries(ctx, s.sale, s.read, page)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		for _, event := range eventsOf(s.sale, s.d.Run, e, "") {
+			s.add(event)
+		}
+		s.read = e.Seq
+	}
+	s.more = len(entries) > 0 && s.d.Seq > s.read
+	return nil
+}
+
+func (s *session) add(e Event) {
+	q := s.queues[e.Order.Order]
+	if q == nil {
+		q = &queue{order: e.Order.Order}
+		s.queues[q.order] = q
+	}
+	if q.listed != nil {
+		s.list(q, []Event{e})
+		return
+	}
+	if len(q.events) == 0 {
+		s.fresh = append(s.fresh, q)
+	}
+	q.events = append(q.events, e)
+	s.waiting++
+}
+
+// list puts changes of an order on the list, behind those that are on it.
+func (s *session) list(q *queue, events []Event) {
+	u := gate.Undelivered{Order: q.order, Since: events[0].Timestamp}
+	if q.listed != nil {
+		u = *q.listed
+	}
+	u.Entries = slices.Clone(u.Entries)
+	for _, e := range events {
+		if !slices.Contains(u.Entries, e.Seq) {
+			u.Entries = append(u.Entries, e.Seq)
+		}
+	}
+	u.GiveUp = s.now().Add(giveUpAfter)
+	s.put(q, &u)
+}
+
+// put gives an order another place in the list, or none.
+func (s *session) put(q *queue, u *gate.Undelivered) {
+	q.listed = u
+	s.changed[q.order] = u
+	if u == nil {
+		delete(s.queues, q.order)
+	}
+}
+
+// findDue collects the listed orders that are to be tried.
+func (s *session) findDue() {
+	s.due = s.due[:0]
+	for _, q := range s.queues {
+		if q.listed != nil && !q.busy && q.listed.Due(s.d.Now, s.d.Retry) {
+			s.due = append(s.due, q)
+		}
+	}
+	slices.SortFunc(s.due, func(a, b *queue) int { return a.listed.Next.Compare(b.listed.Next) })
+}
+
+// now is the store's clock.
+func (s *session) now() time.Time { return s.d.Now.Add(s.n.opt.Now().Sub(s.at)) }
+
+// measure sets the gauges.
+func (s *session) measure() {
+	var oldest time.Time
+	stuck := 0
+	for _, q := range s.queues {
+		since := time.Time{}
+		if q.listed != nil {
+			since = q.listed.Since
+			stuck++
+		} else if len(q.events) > 0 {
+			since = q.events[0].Timestamp
+		}
+		if !since.IsZero() && (oldest.IsZero() || since.Before(oldest)) {
+			oldest = since
+		}
+	}
+	age := 0.0
+	if !oldest.IsZero() {
+		age = max(0, s.d.Now.Sub(oldest).Seconds())
+	}
+	m := s.n.opt.Metrics
+	m.lag.WithLabelValues(s.sale).Set(float64(s.d.Seq - s.d.Position))
+	m.oldest.WithLabelValues(s.sale).Set(age)
+	m.stuck.WithLabelValues(s.sale).Set(float64(stuck))
+}

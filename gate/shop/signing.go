@@ -1,0 +1,48 @@
+package shop
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+// minSecret is how long a secret must be, in bytes.
+const minSecret = 16
+
+// Secrets sign what the shop is told, by Standard Webhooks.
+type Secrets struct{ hooks []*standardwebhooks.Webhook }
+
+// ParseSecrets reads secrets, each "whsec_BASE64", with commas between: while one
+// is being replaced every message is signed with both. Its errors never show a secret.
+func ParseSecrets(text string) (*Secrets, error) {
+	s := &Secrets{}
+	for i, secret := range strings.Split(strings.TrimSpace(text), ",") {
+		encoded, found := strings.CutPrefix(strings.TrimSpace(secret), "whsec_")
+		hook, err := standardwebhooks.NewWebhook(encoded)
+		if !found || err != nil || len(encoded) < minSecret*4/3 {
+			return nil, fmt.Errorf("notify secret %d is not whsec_ and base64 of at least %d bytes: make one with (printf whsec_; openssl rand -base64 32)", i+1, minSecret)
+		}
+		s.hooks = append(s.hooks, hook)
+	}
+	return s, nil
+}
+
+// sign sets the headers by which the shop knows a message to be the gate's.
+func (s *Secrets) sign(h http.Header, id string, at time.Time, body []byte) error {
+	var signatures []string
+	for _, hook := range s.hooks {
+		signature, err := hook.Sign(id, at, body)
+		if err != nil {
+			return fmt.Errorf("sign a message to the shop: %w", err)
+		}
+		signatures = append(signatures, signature)
+	}
+	h.Set(standardwebhooks.HeaderWebhookID, id)
+	h.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
+	h.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	return nil
+}

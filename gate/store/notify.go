@@ -1,0 +1,193 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/luascripts"
+)
+
+// Fields of a sale's notify, beside those that the script itself writes: token,
+// until and retry.
+const (
+	positionField = "position"
+	troubleField  = "trouble"
+	listedField   = "o:" // and the order
+)
+
+// keepMost bounds how many orders one script call lists.
+const keepMost = 500
+
+// listedJSON is the stored form of an order in the list. Times are milliseconds.
+type listedJSON struct {
+	Entries []int64 `json:"entries"`
+	Since   int64   `json:"since"`
+	Tries   int     `json:"tries"`
+	Tried   int64   `json:"tried"`
+	Next    int64   `json:"next"`
+	GiveUp  int64   `json:"give_up"`
+	Error   string  `json:"error"`
+}
+
+// ClaimDelivery makes the holder of the token the one that tells the shop of a
+// sale's changes, for as long as the lease lasts. It returns gate.ErrClaimed while
+// somebody else does, and gate.ErrNoSale.
+func (s *Store) ClaimDelivery(ctx context.Context, sale, token string, lease time.Duration) (gate.Delivery, error) {
+	return s.notify(ctx, sale, "claim", token, lease)
+}
+
+// KeepDelivery writes what the holder of the token has done, and renews its
+// lease; a lease of 0 gives it up. It returns gate.ErrClaimed, and writes nothing,
+// where somebody else has claimed it meanwhile or the run is over. Of the
+// delivery only Now, Run, Seq and Retry are filled in.
+func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time.Duration, p gate.Progress) (gate.Delivery, error) {
+	var fields []any
+	for order, listed := range p.Listed {
+		text := ""
+		if listed != nil {
+			b, err := json.Marshal(listedJSON{
+				Entries: listed.Entries, Since: listed.Since.UnixMilli(), Tries: listed.Tries, Tried: listed.Tried.UnixMilli(),
+				Next: listed.Next.UnixMilli(), GiveUp: listed.GiveUp.UnixMilli(), Error: listed.Error,
+			})
+			if err != nil {
+				return gate.Delivery{}, fmt.Errorf("write down what order %q waits for: %w", order, err)
+			}
+			text = string(b)
+		}
+		fields = append(fields, listedField+order, text)
+		if len(fields) == 2*keepMost { // the position follows when all of the list is written
+			if _, err := s.notify(ctx, sale, "keep", token, lease, fields...); err != nil {
+				return gate.Delivery{}, err
+			}
+			fields = fields[:0]
+		}
+	}
+	return s.notify(ctx, sale, "keep", token, lease, append(fields, positionField, p.Position, troubleField, p.Trouble)...)
+}
+
+// RetryDelivery has everything tried now that is listed, also what was given up.
+func (s *Store) RetryDelivery(ctx context.Context, sale string) error {
+	_, err := s.notify(ctx, sale, "retry", "", 0)
+	return err
+}
+
+func (s *Store) notify(ctx context.Context, sale, what, token string, lease time.Duration, fields ...any) (gate.Delivery, error) {
+	k := keysOf(sale)
+	args := append([]any{s.now(), what, token, lease.Milliseconds()}, fields...)
+	reply, err := s.run(ctx, luascripts.Notify, []string{k.sale, k.notify}, args...)
+	if err != nil {
+		return gate.Delivery{}, err
+	}
+	switch word(reply) {
+	case "held":
+		hash := map[string]string{}
+		flat, _ := reply[5].([]any)
+		for i := 0; i+1 < len(flat); i += 2 {
+			hash[fmt.Sprint(flat[i])] = fmt.Sprint(flat[i+1])
+		}
+		d, err := parseDelivery(sale, hash)
+		d.Now, d.Run, d.Seq = time.UnixMilli(number(reply, 1)), number(reply, 2), number(reply, 3)
+		d.Retry = time.UnixMilli(number(reply, 4))
+		return d, err
+	case "other":
+		return gate.Delivery{}, gate.ErrClaimed
+	case "-":
+		return gate.Delivery{}, gate.ErrNoSale
+	}
+	return gate.Delivery{}, unknownReply(luascripts.Notify, reply)
+}
+
+// Delivery reads how far the shop has been told of a sale's changes. It returns
+// gate.ErrNoSale where the sale is gone.
+func (s *Store) Delivery(ctx context.Context, sale string) (gate.Delivery, error) {
+	state, err := s.Sale(ctx, sale)
+	if err == nil && !state.Deleted.IsZero() {
+		err = gate.ErrNoSale
+	}
+	if err != nil {
+		return gate.Delivery{}, err
+	}
+	hash, err := s.client.HGetAll(ctx, keysOf(sale).notify).Result()
+	if err != nil {
+		return gate.Delivery{}, fmt.Errorf("read what the shop was told of sale %s: %w", sale, err)
+	}
+	d, err := parseDelivery(sale, hash)
+	d.Now, d.Run, d.Seq, d.Notify = state.Now, state.Run, state.Seq, state.Notify
+	return d, err
+}
+
+// parseDelivery reads a sale's notify. The list is in the order of the changes.
+func parseDelivery(sale string, hash map[string]string) (gate.Delivery, error) {
+	var p parser
+	d := gate.Delivery{Trouble: hash[troubleField]}
+	if text := hash[positionField]; text != "" {
+		d.Position = p.int(text)
+	}
+	for field, text := range hash {
+		order, listed := strings.CutPrefix(field, listedField)
+		if !listed {
+			continue
+		}
+		var l listedJSON
+		if err := json.Unmarshal([]byte(text), &l); err != nil || len(l.Entries) == 0 {
+			p.fail("order %q is listed as %q", order, text)
+			continue
+		}
+		d.Listed = append(d.Listed, gate.Undelivered{
+			Order: order, Entries: l.Entries, Since: time.UnixMilli(l.Since), Tries: l.Tries, Tried: time.UnixMilli(l.Tried),
+			Next: time.UnixMilli(l.Next), GiveUp: time.UnixMilli(l.GiveUp), Error: l.Error,
+		})
+	}
+	if p.err != nil {
+		return d, fmt.Errorf("read what the shop was told of sale %s: %w", sale, p.err)
+	}
+	slices.SortFunc(d.Listed, func(a, b gate.Undelivered) int {
+		return cmp.Or(cmp.Compare(a.Entries[0], b.Entries[0]), cmp.Compare(a.Order, b.Order))
+	})
+	return d, nil
+}
+
+// Entries reads ledger entries after the one with the given number, oldest
+// first, at most so many.
+func (s *Store) Entries(ctx context.Context, sale string, after int64, most int) ([]*gate.Entry, error) {
+	page, err := parsePage(s.client.Do(ctx, "XRANGE", keysOf(sale).ledger, strconv.FormatInt(after+1, 10), "+", "COUNT", most))
+	if err != nil {
+		return nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err)
+	}
+	return page, nil
+}
+
+// EntriesAt reads the ledger entries with the given numbers. One that is gone,
+// with a run that is over, is left out.
+func (s *Store) EntriesAt(ctx context.Context, sale string, seqs []int64) ([]*gate.Entry, error) {
+	if len(seqs) == 0 {
+		return nil, nil
+	}
+	pipe := s.client.Pipeline()
+	replies := make([]*redis.Cmd, len(seqs))
+	for i, seq := range seqs {
+		id := fmt.Sprintf("%d-0", seq)
+		replies[i] = pipe.Do(ctx, "XRANGE", keysOf(sale).ledger, id, id)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("read %d ledger entries of sale %s: %w", len(seqs), sale, err)
+	}
+	var entries []*gate.Entry
+	for _, reply := range replies {
+		page, err := parsePage(reply)
+		if err != nil {
+			return nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err)
+		}
+		entries = append(entries, page...)
+	}
+	return entries, nil
+}

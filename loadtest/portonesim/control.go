@@ -1,0 +1,78 @@
+package portonesim
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// control is what makes payments, below /sim/:
+//
+//	POST /sim/pay      an Order                    → its Result, when the attempt has ended
+//	POST /sim/cancel   {"order","attempt","amount"}  gives money back from the console
+//	POST /sim/deposit  {"order"}                     pays into a virtual account
+//	POST /sim/down     {"down": true}                lets the REST APIs answer 503
+//	GET  /sim/payments                             → every Payment
+func (s *Sim) control() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /sim/pay", func(w http.ResponseWriter, r *http.Request) {
+		var o Order
+		if !told(w, r, &o) {
+			return
+		}
+		if err := o.complete(); err != nil {
+			complain(w, http.StatusBadRequest, err)
+			return
+		}
+		answer(w, http.StatusOK, s.Pay(r.Context(), o))
+	})
+	mux.HandleFunc("POST /sim/cancel", func(w http.ResponseWriter, r *http.Request) {
+		var ask struct {
+			Order, Attempt string
+			Amount         int64
+		}
+		if told(w, r, &ask) {
+			done(w, s.Cancel(ask.Order, ask.Attempt, ask.Amount))
+		}
+	})
+	mux.HandleFunc("POST /sim/deposit", func(w http.ResponseWriter, r *http.Request) {
+		var ask struct{ Order string }
+		if told(w, r, &ask) {
+			done(w, s.Deposit(ask.Order))
+		}
+	})
+	mux.HandleFunc("POST /sim/down", func(w http.ResponseWriter, r *http.Request) {
+		var ask struct{ Down bool }
+		if told(w, r, &ask) {
+			s.SetDown(ask.Down)
+			done(w, nil)
+		}
+	})
+	mux.HandleFunc("GET /sim/payments", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, s.Payments())
+	})
+	return mux
+}
+
+// told reads a call's body, and answers where it cannot.
+func told(w http.ResponseWriter, r *http.Request, ask any) bool {
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(ask); err != nil {
+		complain(w, http.StatusBadRequest, fmt.Errorf("the body cannot be read: %w", err))
+		return false
+	}
+	return true
+}
+
+func done(w http.ResponseWriter, err error) {
+	if err != nil {
+		complain(w, http.StatusConflict, err)
+		return
+	}
+	answer(w, http.StatusOK, object{})
+}
+
+func complain(w http.ResponseWriter, status int, err error) {
+	answer(w, status, object{"error": err.Error()})
+}

@@ -1,0 +1,53 @@
+package portonesim_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/flashgate/flashgate/loadtest/portonesim"
+)
+
+func TestPaymentsAreMadeOverHTTP(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := newShop(t, nil)
+	f := func(path, body string, status int) map[string]any {
+		t.Helper()
+		got, a := w.call("", "POST", path, body)
+		if got != status {
+			t.Errorf("%s %s: %d %v, want %d", path, body, got, a, status)
+		}
+		return a
+	}
+	if a := f("/sim/pay", `{"id":"order-1","amount":1000,"confirmUrl":"`+s.URL+`/confirm"}`, 200); a["status"] != "paid" || a["confirmStatus"] != 200.0 {
+		t.Errorf("the payment is %v", a)
+	}
+	f("/sim/pay", `{"id":"order-2","amount":1000,"version":2,"virtualAccount":true}`, 200)
+	f("/sim/pay", `{"id":"order-3"}`, 400)
+	f("/sim/pay", `{"amount":1000}`, 400)
+	f("/sim/pay", `{"id":"order-3","amount":1000,"body":"v3"}`, 400)
+	f("/sim/pay", `{"id":"order-3","amount":1000,"version":2,"body":"v1"}`, 400)
+	f("/sim/pay", `{"id":"order-3","amount":1000,"confirm_url":"x"}`, 400)
+	f("/sim/deposit", `{"order":"order-2"}`, 200)
+	f("/sim/deposit", `{"order":"order-2"}`, 409)
+	f("/sim/cancel", `{"order":"order-1","amount":300}`, 200)
+	f("/sim/cancel", `{"order":"order-1","amount":1000}`, 409)
+	f("/sim/down", `{"down":true}`, 200)
+	if status, _ := w.call("v2", "GET", "/payments/order-2", ""); status != 503 {
+		t.Errorf("down: %d, want 503", status)
+	}
+
+	response, err := http.Get(w.url + "/sim/payments")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var all []portonesim.Payment
+	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 2 || all[0].Cancelled != 300 || !all[1].Paid {
+		t.Errorf("the payments are %+v", all)
+	}
+}

@@ -1,0 +1,102 @@
+package portonesim
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Plan is what goes wrong: shares from 0 to 1. The first six exclude each other,
+// so that together they are at most 1: what is left of the attempts is approved.
+type Plan struct {
+	Declines      float64 // the card company says no after the confirm call's 200
+	SlowApprovals float64 // it says yes only after SlowBy; cancellations may take as long too
+	Lost          float64 // the confirm call's answer never arrives, which stops the payment
+	Never         float64 // the buyer leaves: ready for ever
+	Pending       float64 // pending for SlowBy, then approved; V1 has no such status and says ready
+	Invented      float64 // the confirm call is a forger's: unsigned, and about an attempt that does not exist
+
+	DuplicateHooks float64 // webhooks that come twice
+	LateHooks      float64 // webhooks that come after LateBy, so that later ones overtake them
+	DroppedHooks   float64 // webhooks that never come
+	RESTErrors     float64 // REST calls that answer 502, half of them after having done what was asked
+	PartCancels    float64 // payments of which the shop's staff gives half back at once
+	TestChannel    float64 // payments through a test channel, which move no money
+	WrongAmount    float64 // the buyer has halved the amount in the browser
+	Twice          float64 // the buyer pays in two windows at the same time
+
+	SlowBy, LateBy time.Duration
+}
+
+func (p Plan) check() error {
+	for _, share := range []float64{
+		p.Declines, p.SlowApprovals, p.Lost, p.Never, p.Pending, p.Invented,
+		p.DuplicateHooks, p.LateHooks, p.DroppedHooks, p.RESTErrors, p.PartCancels, p.TestChannel, p.WrongAmount, p.Twice,
+	} {
+		if !(share >= 0 && share <= 1) {
+			return fmt.Errorf("a share of %v: must be from 0 to 1", share)
+		}
+	}
+	if sum := p.Declines + p.SlowApprovals + p.Lost + p.Never + p.Pending + p.Invented; sum > 1+1e-9 {
+		return fmt.Errorf("declines, slow approvals, lost, never, pending and invented are %v together: must be at most 1", sum)
+	}
+	if p.SlowBy < 0 || p.LateBy < 0 {
+		return fmt.Errorf("slow by %v, late by %v: must not be negative", p.SlowBy, p.LateBy)
+	}
+	return nil
+}
+
+// fate is what becomes of an attempt.
+type fate int
+
+const (
+	approved fate = iota
+	declined
+	slow
+	lost
+	never
+	pending
+	invented
+)
+
+// fate divides the numbers from 0 to 1 by the plan's shares.
+func (p Plan) fate(draw float64) fate {
+	for f, share := range []float64{
+		declined: p.Declines, slow: p.SlowApprovals, lost: p.Lost, never: p.Never, pending: p.Pending, invented: p.Invented,
+	} {
+		if draw < share {
+			return fate(f)
+		}
+		draw -= share
+	}
+	return approved
+}
+
+// hash is what everything is drawn from: the same for the same seed and words.
+func (s *Sim) hash(words ...string) [sha256.Size]byte {
+	text := strconv.FormatUint(s.opt.Seed, 10)
+	for _, word := range words {
+		text += "\x00" + word
+	}
+	return sha256.Sum256([]byte(text))
+}
+
+// draw returns a number from 0 to below 1.
+func (s *Sim) draw(words ...string) float64 {
+	sum := s.hash(words...)
+	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
+}
+
+// attemptID returns the id of an order's nth attempt, in its version's form.
+func (s *Sim) attemptID(o Order, n int) string {
+	sum := s.hash("attempt", o.key(), strconv.Itoa(n))
+	if o.Version == 1 {
+		return fmt.Sprintf("imp_%012d", binary.BigEndian.Uint64(sum[:])%1e12)
+	}
+	sum[6], sum[8] = sum[6]&0x0f|0x70, sum[8]&0x3f|0x80
+	id := hex.EncodeToString(sum[:16])
+	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
+}

@@ -1,0 +1,163 @@
+// Package portonesim is a PortOne to try things with, without an account: it
+// makes payments, asks confirm URLs, sends webhooks and answers the REST APIs of
+// V1 and V2. It knows only what PortOne documents, and shares no code with the
+// gate, so that neither can hide the other's mistakes.
+//
+// What goes wrong is drawn from a seed and the order's id, and so is the same in
+// every run, however its payments are interleaved.
+package portonesim
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// StoreID is the store that V2's payments belong to.
+const StoreID = "store-00000000-0000-4000-8000-000000000000"
+
+// Options say who may call the REST APIs and what goes wrong.
+type Options struct {
+	V1Key, V1Secret, V2Secret string // credentials that the REST APIs demand
+	WebhookSecret             string // whsec_…, signs V2's confirm calls and webhooks; empty: they are not signed
+	Seed                      uint64
+	Plan                      Plan
+	ConfirmTimeout            time.Duration   // how long a confirm call may take; 10 s if zero
+	Backoff                   []time.Duration // waits before V2 sends a webhook again that was not taken; 1, 4 and 16 s if nil
+	Now                       func() time.Time
+	Log                       *slog.Logger
+}
+
+// Check says what is wrong with the options.
+func (o Options) Check() error {
+	if _, err := decodeSecret(o.WebhookSecret); err != nil {
+		return err
+	}
+	return o.Plan.check()
+}
+
+// decodeSecret returns the bytes of a webhook secret, nil for none.
+func decodeSecret(secret string) ([]byte, error) {
+	if secret == "" {
+		return nil, nil
+	}
+	text, ok := strings.CutPrefix(secret, "whsec_")
+	key, err := base64.StdEncoding.DecodeString(text)
+	switch {
+	case !ok || err != nil:
+		return nil, errors.New("the webhook secret must be whsec_ and base64")
+	case len(key) == 0:
+		return nil, errors.New("the webhook secret is empty")
+	}
+	return key, nil
+}
+
+// Sim is a simulated PortOne. Close it when its payments are made.
+type Sim struct {
+	opt    Options
+	secret []byte
+	client *http.Client
+
+	closing chan struct{} // closed by Close: nobody waits for a delay any more
+	hooks   sync.WaitGroup
+
+	mu    sync.Mutex // over what follows
+	down  bool
+	book  book
+	token token
+	keys  map[string]*reply // V2's answers by idempotency key
+	calls map[string]int    // REST calls, by what was asked
+}
+
+// New returns a simulator that has seen no payments. It panics where Check has
+// something to say about the options.
+func New(opt Options) *Sim {
+	if err := opt.Check(); err != nil {
+		panic(fmt.Errorf("portonesim: %w", err))
+	}
+	if opt.ConfirmTimeout == 0 {
+		opt.ConfirmTimeout = 10 * time.Second
+	}
+	if opt.Backoff == nil {
+		opt.Backoff = []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	secret, _ := decodeSecret(opt.WebhookSecret) // checked above
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 256
+	return &Sim{
+		opt: opt, secret: secret,
+		client: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		closing: make(chan struct{}),
+		book:    newBook(), keys: map[string]*reply{}, calls: map[string]int{},
+	}
+}
+
+// Close waits for the webhooks under way. Late ones go out now, and what is not
+// taken is not sent again.
+func (s *Sim) Close() {
+	s.mu.Lock()
+	if !s.closed() {
+		close(s.closing)
+	}
+	s.mu.Unlock()
+	s.hooks.Wait()
+	s.client.CloseIdleConnections()
+}
+
+func (s *Sim) closed() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// SetDown makes the REST APIs answer 503, or work again. Payments go on.
+func (s *Sim) SetDown(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+// Payments returns every attempt to pay, in the order in which they began.
+func (s *Sim) Payments() []Payment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	payments := make([]Payment, 0, len(s.book.all))
+	for _, r := range s.book.all {
+		payments = append(payments, r.payment())
+	}
+	return payments
+}
+
+// Handler returns the REST APIs of V1 and V2, and below /sim/ what makes
+// payments. V1 and V2 share an address and have paths in common: calls with an
+// Authorization of V2's form are V2's.
+func (s *Sim) Handler() http.Handler {
+	v1, v2 := s.v1(), s.v2()
+	mux := http.NewServeMux()
+	mux.Handle("/sim/", s.control())
+	mux.Handle("/", s.faulty(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "PortOne") {
+			v2.ServeHTTP(w, r)
+		} else {
+			v1.ServeHTTP(w, r)
+		}
+	})))
+	return mux
+}

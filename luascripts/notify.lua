@@ -1,0 +1,38 @@
+-- notify: keeps how far the shop has been told of a sale's changes, by one gate at a time.
+--
+-- A gate claims this with a token of its own, new for each claim, and keeps it by a lease. What it has done it
+-- writes with that token: a gate whose lease has run out, and whose place another has taken, or whose run is
+-- over, changes nothing.
+--
+-- KEYS  1 sale  2 notify
+-- ARGV  1 now_ms, empty in production   2 what: "claim", "keep", or "retry" (have all that is listed tried now)
+--       3 token; empty for "retry"   4 lease_ms, 0 to give it up
+--       then of "keep": field, value, field, value, … to be written; an empty value removes its field
+-- reply {"held", now_ms, run, seq, retry_ms, fields}; fields are all that the hash holds for "claim", else none
+--       {"other", now_ms}  another gate has it; nothing was written
+--       {"-"}              no such sale, or only its tombstone
+
+local head = redis.call('HMGET', KEYS[1], 'run', 'seq', 'time', 'deleted')
+if not head[1] or head[4] then return {'-'} end
+local now, what, token, lease = clock(ARGV[1], head[3]), ARGV[2], ARGV[3], tonumber(ARGV[4])
+local old = redis.call('HMGET', KEYS[2], 'token', 'until', 'retry')
+if what == 'claim' and old[1] ~= token and tonumber(old[2] or 0) > now or what == 'keep' and old[1] ~= token then
+  return {'other', now}
+end
+
+local written, removed = {}, {}
+local function write(field, value)
+  if value == '' then removed[#removed + 1] = field else written[#written + 1], written[#written + 2] = field, value end
+end
+if what == 'retry' then
+  old[3] = now
+  write('retry', now)
+else
+  write('token', token)
+  write('until', now + lease)
+end
+for i = 5, #ARGV, 2 do write(ARGV[i], ARGV[i + 1]) end
+redis.call('HSET', KEYS[2], unpack(written))
+if #removed > 0 then redis.call('HDEL', KEYS[2], unpack(removed)) end
+return {'held', now, tonumber(head[1]), tonumber(head[2]), tonumber(old[3] or 0),
+  what == 'claim' and redis.call('HGETALL', KEYS[2]) or {}}
