@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +28,7 @@ import (
 //	gate [FLAG…]                       serve on free ports with these flags, until ready
 //	confirm SALE?QUERY ORDER [ATTEMPT] post a confirm call: prints the status and the code
 //	eventually ANSWER SALE?QUERY ORDER post it until that is the answer
+//	report SALE ORDER STATE            report to the gate what became of an order
 //	end                                end the gate by SIGTERM, and write gate.log and gate.out
 //	portone-sim [FLAG…]                simulate PortOne on a free port, $SIM, and print what it says at start
 //	pay BODY ORDER SALE?QUERY          pay there: prints the status, the confirm call's status and why it failed
@@ -60,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"gate":       startInScript,
 			"confirm":    confirmInScript,
 			"eventually": eventuallyInScript,
+			"report":     reportInScript,
 			"end":        endInScript,
 
 			"portone-sim":  simulateInScript,
@@ -138,6 +141,17 @@ func eventuallyInScript(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		return nil
 	})
+}
+
+func reportInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: report SALE ORDER STATE")
+	}
+	s := sceneOf(ts)
+	status, text := s.gate.ask(s.t, "", "POST", "/v1/sales/"+args[0]+"/orders/"+args[1]+"/report", fmt.Sprintf(`{"state":%q}`, args[2]))
+	if status != http.StatusOK {
+		ts.Fatalf("the answer is %d %s", status, text)
+	}
 }
 
 func simulateInScript(ts *testscript.TestScript, _ bool, args []string) {
