@@ -31,7 +31,7 @@ func TestABusySaleHasNoFindings(t *testing.T) {
 		r := sc.audit(sc.agreeing())
 		moved += changes.Load() - before
 		found += r.Payments
-		if r.Differences != 0 || r.Moving != 0 {
+		if r.Differences != 0 { // with so few orders, one may be changed each time that it is compared
 			t.Errorf("found %+v", r)
 		}
 	}

@@ -128,7 +128,7 @@ func (a *auditor) compareLooks(ctx context.Context) error {
 	for id, i := range a.accounts.orders {
 		acc := &a.accounts.list[i]
 		held := acc.state == gate.OrderHeld || acc.state == gate.OrderAsking
-		if held && !acc.watched && acc.due == 0 && acc.stored != 0 && acc.changed <= a.begun && acc.deadline < state.Now.UnixMilli() {
+		if held && !acc.watched && acc.due == 0 && acc.stored != 0 && acc.deadline < state.Now.UnixMilli() {
 			lone = append(lone, id)
 		}
 	}
@@ -167,9 +167,6 @@ func (a *auditor) compareCounters(ctx context.Context) error {
 	state, obeyed, err := a.store.Inspect(ctx, a.sale)
 	if err != nil {
 		return err
-	}
-	if state.Run != a.report.Run || !state.Deleted.IsZero() {
-		return ErrRestarted
 	}
 	if err := a.followTo(ctx, max(state.Seq, newest)); err != nil {
 		return err

@@ -24,6 +24,14 @@ func (p payments) Lookup(_ context.Context, queries []portone.Query) []portone.F
 	return findings
 }
 
+// counted looks payments up one by one, and counts how often each order is asked for.
+func (p payments) counted(asked map[string]int) asking {
+	return func(q portone.Query) portone.Finding {
+		asked[q.Order]++
+		return portone.Finding{Order: q.Order, Payments: p[q.Order]}
+	}
+}
+
 // charged is a payment of 1000 won by the attempt a1.
 func charged(order string, change ...func(*gate.Payment)) gate.Payment {
 	p := gate.Payment{Order: order, Attempt: "a1", Version: 1, State: gate.PaymentPaid, Amount: 1000, Balance: 1000, Currency: "KRW", Live: true}
