@@ -115,7 +115,7 @@ func TestBurstOnASilentRedisIsAnsweredInTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	redis.Stop()
-	answers := burst(t, 2000, func(i int) (*process, string) { return gate, order(i) })
+	answers := burst(t, 1000, func(i int) (*process, string) { return gate, order(i) })
 	checkAnswers(t, answers)
 	if held := tally(answers)["held"]; held > 0 {
 		t.Errorf("%d orders were held by a Redis that does not run", held)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -93,7 +94,9 @@ func (c *portoneSimCommand) Run(ctx context.Context, env *environment) error {
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	err = server.Shutdown(stop)
+	if err = server.Shutdown(stop); errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close() // what is left are connections that nobody has used yet
+	}
 	<-failed
 	return err
 }

@@ -90,6 +90,10 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
 	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)
 	handle("POST /v1/sales/{sale}/confirm-url", operator, a.confirmURL)
+	handle("/metrics", reader, func(w http.ResponseWriter, _ *http.Request, _ string) {
+		w.Header().Set("Allow", "GET, HEAD")
+		problem(w, http.StatusMethodNotAllowed, errors.New("the method must be GET"))
+	})
 	handle("/", reader, func(w http.ResponseWriter, r *http.Request, _ string) {
 		problem(w, http.StatusNotFound, errors.New("there is nothing here: see the README's admin API"))
 	})
