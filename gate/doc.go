@@ -31,8 +31,9 @@
 //	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer
 //
-// Imports point one way: cli → all; web → settle, portone, gate; settle →
-// portone, gate; store → luascripts, gate; portone → gate; gate → nothing of ours. A test over go list holds that.
+// Imports point one way: cli → all; web → settle, portone, shop, gate; settle →
+// portone, shop, gate; audit → portone, gate; store → luascripts, gate; portone,
+// shop → gate; gate → nothing of ours. A test over go list holds that.
 //
 // A line should know its room. One that changes stock is Lua. One that spells a
 // key is in store/keys.go, one that lays out a record in store/record.go. A
@@ -146,6 +147,16 @@
 // time is tried, nothing more is listed, and the position waits. A breaker that
 // counts calls would not do: it would try one order that is refused for ever, and
 // never see that the others pass.
+//
+// # Audit
+//
+// The ledger is the yardstick: an entry that was written stays, so an audit may
+// follow it to the entry at which the counters were read, and compare both at the
+// same instant. What differs from what the ledger told last is read again between
+// two readings of seq, and counts only if the ledger tells of no change between
+// them. A held order is in due from its first moment, so due is read first. A
+// difference with PortOne counts only if the record is the same before and after
+// a second look-up.
 //
 // # State in Redis
 //

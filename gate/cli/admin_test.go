@@ -173,3 +173,25 @@ func writeCertificate(t *testing.T, certFile, keyFile string) *x509.CertPool {
 	pool.AddCert(parsed)
 	return pool
 }
+
+// A gate audits its sales for whoever may read.
+func TestAGateAuditsItsSales(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	p := serveSale(t, redis.URL(), openSale("race", 10), "--admin-read-token", "0123456789abcdef-viewer")
+	if a := newCaller(t).confirm(p.listen, "race", "order-1"); a.code != "held" {
+		t.Fatalf("%+v", a)
+	}
+	f := func(want ...string) {
+		t.Helper()
+		status, text := p.ask(t, "0123456789abcdef-viewer", "GET", "/v1/sales/race/audit", "")
+		for _, part := range want {
+			if status != http.StatusOK || !strings.Contains(text, part) {
+				t.Errorf("%d %s, want %s", status, text, part)
+			}
+		}
+	}
+	f(`"orders": 1,`, `"differences": 0,`, `"findings": []`)
+	redis.Do(t, "HDEL", "fg:{race}:orders", "order-1")
+	f(`"kind": "order_lost"`, `"order": "order-1"`)
+}
