@@ -67,6 +67,11 @@
 // gate tells the script what it can see more cheaply itself: whether a batch has
 // buyers, and whether an order or a buyer comes twice in it.
 //
+// A request that cannot be read to its end is answered, and its connection is
+// closed after what still comes was dropped for half a second or 256 KiB
+// (web/linger.go): closing with bytes unread resets a connection, and the answer
+// may be lost. A drain does not wait for it.
+//
 // # An order's life
 //
 // What a confirm does, by what the order's record says:
