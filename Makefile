@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run deps test lint fuzz mutate bench ci clean
+.PHONY: help build run deps test long lint fuzz mutate bench ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -25,6 +25,9 @@ deps: ## install what the tests need and is missing (Debian, Ubuntu)
 # One package at a time: each starts servers and loads the machine, and promises of seconds are held against it.
 test: deps ## run every test, with the race detector
 	go test -race -p 1 -timeout 15m ./...
+
+long: deps ## run tests at the times of a real launch: 500 units, three in ten cards declined (five minutes)
+	go test -timeout 15m -v -run 'TestDeclinedUnits' ./gate/cli -long
 
 lint: ## check format, vet, staticcheck and which package imports which
 	@files=$$(go tool gofumpt -l .) && if [ -n "$$files" ]; then \

@@ -31,8 +31,9 @@
 //	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer
 //
-// Imports point one way: cli → all; web → settle, portone, gate; settle →
-// portone, gate; store → luascripts, gate; portone → gate; gate → nothing of ours. A test over go list holds that.
+// Imports point one way: cli → all; web → settle, portone, shop, gate; settle →
+// portone, shop, gate; audit → portone, gate; store → luascripts, gate; portone,
+// shop → gate; gate → nothing of ours. A test over go list holds that.
 //
 // A line should know its room. One that changes stock is Lua. One that spells a
 // key is in store/keys.go, one that lays out a record in store/record.go. A
@@ -65,6 +66,11 @@
 // laid out in Go and only stamped in Lua; carts are read once for a batch; and the
 // gate tells the script what it can see more cheaply itself: whether a batch has
 // buyers, and whether an order or a buyer comes twice in it.
+//
+// A request that cannot be read to its end is answered, and its connection is
+// closed after what still comes was dropped for half a second or 256 KiB
+// (web/linger.go): closing with bytes unread resets a connection, and the answer
+// may be lost. A drain does not wait for it.
 //
 // # An order's life
 //
@@ -136,6 +142,27 @@
 //
 // A webhook is believed nothing: it makes a known order due now.
 //
+// # Telling the shop
+//
+// The ledger is the only source. One gate at a time tells the shop of a sale: it
+// claims fg:{S}:notify with a token and a lease, and every later write of it needs
+// that token. The position moves only over entries whose every change was taken,
+// or is listed as undelivered; later changes of a listed order wait behind it.
+// After eight orders refused in a row the shop counts as down: then one order at a
+// time is tried, nothing more is listed, and the position waits. A breaker that
+// counts calls would not do: it would try one order that is refused for ever, and
+// never see that the others pass.
+//
+// # Audit
+//
+// The ledger is the yardstick: an entry that was written stays, so an audit may
+// follow it to the entry at which the counters were read, and compare both at the
+// same instant. What differs from what the ledger told last is read again between
+// two readings of seq, and counts only if the ledger tells of no change between
+// them. A held order is in due from its first moment, so due is read first. A
+// difference with PortOne counts only if the record is the same before and after
+// a second look-up.
+//
 // # State in Redis
 //
 // Every key of a sale carries the hash tag {sale}, so that it lives in one slot
@@ -148,6 +175,8 @@
 //	fg:{S}:ledger  stream   one entry for each script call that changed anything, id SEQ-0
 //	fg:{S}:due     zset     when to look at what: seq:N for each batch that took holds or added attempts,
 //	                        o:ORDER for each order that needs another look, and sweep
+//	fg:{S}:notify  hash     how far the shop was told, by which gate, until when, and its trouble;
+//	                        o:ORDER → what of the order the shop has not taken
 //	fg:{S}:gates   zset     gate → last heartbeat
 //	fg:sales       set      names of the sales; gates read them twice a second
 //

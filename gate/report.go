@@ -47,11 +47,13 @@ type OrderReport struct {
 	Taken    time.Time       `json:"taken,omitzero"`
 	Deadline time.Time       `json:"deadline,omitzero"`
 	Settled  time.Time       `json:"settled,omitzero"`
+	Withheld bool            `json:"withheld,omitempty"` // refunded, its units kept from sale
 }
 
 // AttemptReport is one try to pay an order.
 type AttemptReport struct {
 	Attempt string `json:"attempt"`
+	Version uint8  `json:"version"` // 1 or 2: which of PortOne's APIs knows it
 	State   string `json:"state"`
 }
 
@@ -60,10 +62,10 @@ func (o *Order) Report() OrderReport {
 	r := OrderReport{
 		Order: o.ID, State: o.State.String(), Revision: o.Revision, Buyer: o.Buyer, Lines: o.Lines,
 		Amount: o.Amount.pointer(), Balance: o.Balance.pointer(), Attempts: []AttemptReport{},
-		Taken: o.Taken, Deadline: o.Deadline, Settled: o.Settled,
+		Taken: o.Taken, Deadline: o.Deadline, Settled: o.Settled, Withheld: o.State == OrderWithheld,
 	}
 	for _, a := range o.Attempts {
-		r.Attempts = append(r.Attempts, AttemptReport{a.ID, a.State.String()})
+		r.Attempts = append(r.Attempts, AttemptReport{a.ID, a.Version, a.State.String()})
 	}
 	return r
 }

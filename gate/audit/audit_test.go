@@ -201,6 +201,10 @@ func TestDamageIsFound(t *testing.T) {
 	f("the whole ledger lost", "ledger_counters, ledger_counters full, ledger_counters half, order_untold o1, order_untold o2, "+
 		"order_untold o3, order_untold o4, order_untold o5, order_untold o6, seq, settings", func(sc *scene) { sc.Do(sc.t, "DEL", key+":ledger") })
 	f("an entry that cannot be read", "ledger_fault, seq", func(sc *scene) { sc.Do(sc.t, "XADD", key+":ledger", "14-0", "e", "x") })
+	f("an entry with a number that is taken", "ledger_fault", func(sc *scene) {
+		entries := sc.Do(sc.t, "XRANGE", key+":ledger", "13-0", "13-0").([]any)
+		sc.Do(sc.t, append([]any{"XADD", key + ":ledger", "13-1"}, entries[0].([]any)[1].([]any)...)...)
+	})
 	f("seq ahead of the ledger", "seq", hash("seq", "20"))
 	f("seq behind the ledger", "seq", hash("seq", "9"))
 	f("settings changed by hand", "settings", func(sc *scene) {

@@ -224,7 +224,7 @@ func differences(o *gate.Order, version uint8, payments []gate.Payment) (all []F
 		}
 	}
 	for _, p := range payments {
-		if p.Order == o.ID && !known[p.Attempt] && p.Balance > 0 && (p.State == gate.PaymentPaid || p.State == gate.PaymentPartCancelled) {
+		if p.Order == o.ID && !known[p.Attempt] && (p.State == gate.PaymentPaid || p.State == gate.PaymentPartCancelled) {
 			add(PaidThereOnly, "is %s here, and at PortOne its attempt %s is %s, which was never confirmed here", o.State, p.Attempt, p.State)
 		}
 	}

@@ -1,19 +1,12 @@
 package cli
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -100,7 +93,7 @@ func TestTheAdminListenerSpeaksTLSAndTakesANewCertificate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	first := writeCertificate(t, cert, key)
+	first := install(t, redistest.NewAuthority(t), cert, key)
 	gate := spawn(t, "--admin-tls-cert", cert, "--admin-tls-key", key)
 	await(t, "the gate to serve", func() error {
 		serving, ok := gate.logged("serving")
@@ -125,7 +118,7 @@ func TestTheAdminListenerSpeaksTLSAndTakesANewCertificate(t *testing.T) {
 		t.Error("it answers without TLS")
 	}
 
-	second := writeCertificate(t, cert, key)
+	second := install(t, redistest.NewAuthority(t), cert, key)
 	if err := os.Chtimes(cert, time.Time{}, time.Now().Add(time.Minute)); err != nil { // whatever the file system's clock
 		t.Fatal(err)
 	}
@@ -138,38 +131,44 @@ func TestTheAdminListenerSpeaksTLSAndTakesANewCertificate(t *testing.T) {
 	}
 }
 
-// writeCertificate writes a certificate for 127.0.0.1 and its key, and returns
-// what trusts it.
-func writeCertificate(t *testing.T, certFile, keyFile string) *x509.CertPool {
+// install copies an authority's certificate for servers, and returns what trusts it.
+func install(t *testing.T, a *redistest.Authority, certFile, keyFile string) *x509.CertPool {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "flashgate"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, block := range map[string]*pem.Block{keyFile: {Type: "PRIVATE KEY", Bytes: key}, certFile: {Type: "CERTIFICATE", Bytes: cert}} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+	for from, to := range map[string]string{a.ServerKey: keyFile, a.ServerCert: certFile} {
+		text, err := os.ReadFile(from)
+		if err == nil {
+			err = os.WriteFile(to, text, 0o600)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	parsed, err := x509.ParseCertificate(cert)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ca, err := os.ReadFile(a.CA)
 	pool := x509.NewCertPool()
-	pool.AddCert(parsed)
+	if err != nil || !pool.AppendCertsFromPEM(ca) {
+		t.Fatalf("%s: %v", a.CA, err)
+	}
 	return pool
+}
+
+// A gate audits its sales for whoever may read.
+func TestAGateAuditsItsSales(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	p := serveSale(t, redis.URL(), openSale("race", 10), "--admin-read-token", "0123456789abcdef-viewer")
+	if a := newCaller(t).confirm(p.listen, "race", "order-1"); a.code != "held" {
+		t.Fatalf("%+v", a)
+	}
+	f := func(want ...string) {
+		t.Helper()
+		status, text := p.ask(t, "0123456789abcdef-viewer", "GET", "/v1/sales/race/audit", "")
+		for _, part := range want {
+			if status != http.StatusOK || !strings.Contains(text, part) {
+				t.Errorf("%d %s, want %s", status, text, part)
+			}
+		}
+	}
+	f(`"orders": 1,`, `"differences": 0,`, `"findings": []`)
+	redis.Do(t, "HDEL", "fg:{race}:orders", "order-1")
+	f(`"kind": "order_lost"`, `"order": "order-1"`)
 }

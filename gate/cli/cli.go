@@ -32,6 +32,9 @@ type commands struct {
 	Status      statusCommand      `cmd:"" help:"Show a sale's units and orders."`
 	Order       orderCommand       `cmd:"" help:"Tell one order's story."`
 	Undelivered undeliveredCommand `cmd:"" help:"List what the shop has not taken of a sale's changes."`
+	Ledger      ledgerCommand      `cmd:"" help:"Print a sale's ledger as JSON lines."`
+	Audit       auditCommand       `cmd:"" help:"Recount a sale against itself and against PortOne."`
+	Archive     archiveCommand     `cmd:"" help:"Write a finished sale to a file, and remove it."`
 	Pause       pauseCommand       `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`
 	Resume      resumeCommand      `cmd:"" help:"Let a paused sale go on."`
 	Delete      deleteCommand      `cmd:"" help:"Delete a sale and all its orders."`

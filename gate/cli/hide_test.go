@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
 func TestSecretsAreMovedOutOfTheCommandLine(t *testing.T) {
@@ -35,6 +37,25 @@ func TestSecretsAreMovedOutOfTheCommandLine(t *testing.T) {
 	environ := []string{"A=1", "FLASHGATE_SIGNING_KEY=old", "B=2"}
 	if got := fmt.Sprint(withVariables(environ, []string{"FLASHGATE_SIGNING_KEY=new"})); got != "[A=1 B=2 FLASHGATE_SIGNING_KEY=new]" {
 		t.Errorf("got the environment %s", got)
+	}
+}
+
+// A flag that may be given in a file instead is a secret.
+func TestEverySecretFlagIsMoved(t *testing.T) {
+	t.Parallel()
+	names, seen := map[string]bool{}, 0
+	eachFlag(t, func(f *kong.Flag) { names[f.Name] = true })
+	for name := range names {
+		if !names[name+"-file"] {
+			continue
+		}
+		seen++
+		if rest, moved := moveSecrets([]string{"flashgate", "--" + name, "x"}); len(rest) != 1 || len(moved) != 1 {
+			t.Errorf("--%s stays on the command line", name)
+		}
+	}
+	if seen < 7 {
+		t.Errorf("%d flags are secrets", seen)
 	}
 }
 

@@ -31,17 +31,26 @@ type load struct {
 // startLoad starts the clients. Each posts at most some 200 a second: the tests
 // look at what is answered, not at how fast.
 func startLoad(t testing.TB, sale string, clients int, gates ...*process) *load {
+	var addrs []string
+	for _, gate := range gates {
+		addrs = append(addrs, gate.listen)
+	}
+	return startLoadAt(t, sale, clients, addrs...)
+}
+
+// startLoadAt starts the clients of gates' addresses, or of what stands before them.
+func startLoadAt(t testing.TB, sale string, clients int, addrs ...string) *load {
 	l := &load{}
 	caller := newCaller(t)
 	for client := range clients {
-		gate := gates[client%len(gates)]
+		addr := addrs[client%len(addrs)]
 		l.workers.Go(func() {
 			pace := time.NewTicker(5 * time.Millisecond)
 			defer pace.Stop()
 			for i := 0; !l.stopped.Load(); i++ {
 				order := fmt.Sprintf("%s-%d-%d", sale, client, i)
 				for range 1 + i%3/2 {
-					a := caller.confirm(gate.listen, sale, order)
+					a := caller.confirm(addr, sale, order)
 					l.mu.Lock()
 					l.answers = append(l.answers, a)
 					l.mu.Unlock()

@@ -15,22 +15,27 @@ import (
 	"github.com/flashgate/flashgate/gate/web"
 )
 
-// portoneFlag is how serve reaches PortOne's REST APIs.
+// portoneFlag is how serve reaches PortOne's REST APIs, and what it makes of payments.
 type portoneFlag struct {
-	PortoneV1Key        string        `name:"portone-v1-key" env:"FLASHGATE_PORTONE_V1_KEY" placeholder:"KEY" help:"imp_key of PortOne V1's REST API, from its console. With credentials of V1, V2 or both, the gate looks up how payments ended."`
-	PortoneV1Secret     *string       `name:"portone-v1-secret" env:"FLASHGATE_PORTONE_V1_SECRET" placeholder:"SECRET" help:"imp_secret. Better in FLASHGATE_PORTONE_V1_SECRET or a file than here."`
-	PortoneV1SecretFile *string       `name:"portone-v1-secret-file" env:"FLASHGATE_PORTONE_V1_SECRET_FILE" placeholder:"FILE" help:"File with imp_secret."`
-	PortoneV1URL        string        `name:"portone-v1-url" env:"FLASHGATE_PORTONE_V1_URL" placeholder:"URL" help:"Another address of V1's REST API, such as a simulator's."`
-	PortoneV2Secret     *string       `name:"portone-v2-secret" env:"FLASHGATE_PORTONE_V2_SECRET" placeholder:"SECRET" help:"API secret of PortOne V2. Better in FLASHGATE_PORTONE_V2_SECRET or a file than here."`
-	PortoneV2SecretFile *string       `name:"portone-v2-secret-file" env:"FLASHGATE_PORTONE_V2_SECRET_FILE" placeholder:"FILE" help:"File with the API secret."`
-	PortoneV2Store      string        `name:"portone-v2-store" env:"FLASHGATE_PORTONE_V2_STORE" placeholder:"ID" help:"Store id, where the secret is of several."`
-	PortoneV2URL        string        `name:"portone-v2-url" env:"FLASHGATE_PORTONE_V2_URL" placeholder:"URL" help:"Another address of V2's REST API, such as a simulator's."`
-	PortoneRate         float64       `default:"50" placeholder:"N" help:"Calls a second to each of PortOne's REST APIs (${default})."`
-	Currency            string        `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count (${default})."`
-	ForwardWebhooks     string        `placeholder:"URL" help:"Pass each webhook on to this URL of the shop, as it came: a notice_url in a payment takes the place of the one in PortOne's console."`
-	FirstLook           time.Duration `default:"20s" help:"How long after a hold its payment is looked up first (${default}); then again and again, at half of that the soonest."`
-	Grace               time.Duration `default:"1m" help:"How long after a hold has ended its units stay taken, for a payment that was begun in time (${default})."`
-	TestPayments        bool          `help:"Let payments of a test channel count, for a rehearsal. They move no money."`
+	portoneCredentials
+	Currency        string        `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count (${default})."`
+	ForwardWebhooks string        `placeholder:"URL" help:"Pass each webhook on to this URL of the shop, as it came: a notice_url in a payment takes the place of the one in PortOne's console."`
+	FirstLook       time.Duration `default:"20s" help:"How long after a hold its payment is looked up first (${default}); then again and again, at half of that the soonest."`
+	Grace           time.Duration `default:"1m" help:"How long after a hold has ended its units stay taken, for a payment that was begun in time (${default})."`
+	TestPayments    bool          `help:"Let payments of a test channel count, for a rehearsal. They move no money."`
+}
+
+// portoneCredentials are how commands reach PortOne's REST APIs.
+type portoneCredentials struct {
+	PortoneV1Key        string  `name:"portone-v1-key" env:"FLASHGATE_PORTONE_V1_KEY" placeholder:"KEY" help:"imp_key of PortOne V1's REST API, from its console. With credentials of V1, V2 or both, it is looked up how payments ended."`
+	PortoneV1Secret     *string `name:"portone-v1-secret" env:"FLASHGATE_PORTONE_V1_SECRET" placeholder:"SECRET" help:"imp_secret. Better in FLASHGATE_PORTONE_V1_SECRET or a file than here."`
+	PortoneV1SecretFile *string `name:"portone-v1-secret-file" env:"FLASHGATE_PORTONE_V1_SECRET_FILE" placeholder:"FILE" help:"File with imp_secret."`
+	PortoneV1URL        string  `name:"portone-v1-url" env:"FLASHGATE_PORTONE_V1_URL" placeholder:"URL" help:"Another address of V1's REST API, such as a simulator's."`
+	PortoneV2Secret     *string `name:"portone-v2-secret" env:"FLASHGATE_PORTONE_V2_SECRET" placeholder:"SECRET" help:"API secret of PortOne V2. Better in FLASHGATE_PORTONE_V2_SECRET or a file than here."`
+	PortoneV2SecretFile *string `name:"portone-v2-secret-file" env:"FLASHGATE_PORTONE_V2_SECRET_FILE" placeholder:"FILE" help:"File with the API secret."`
+	PortoneV2Store      string  `name:"portone-v2-store" env:"FLASHGATE_PORTONE_V2_STORE" placeholder:"ID" help:"Store id, where the secret is of several."`
+	PortoneV2URL        string  `name:"portone-v2-url" env:"FLASHGATE_PORTONE_V2_URL" placeholder:"URL" help:"Another address of V2's REST API, such as a simulator's."`
+	PortoneRate         float64 `default:"50" placeholder:"N" help:"Calls a second to each of PortOne's REST APIs (${default})."`
 }
 
 func (f *portoneFlag) check() error {
@@ -57,7 +62,7 @@ func (f *portoneFlag) forwarder() web.Forwarder {
 }
 
 // client returns nil where there are no credentials.
-func (f *portoneFlag) client(registry *prometheus.Registry, log *slog.Logger) (*portone.Client, error) {
+func (f *portoneCredentials) client(registry *prometheus.Registry, log *slog.Logger) (*portone.Client, error) {
 	text := func(s string) (*string, error) { return new(strings.TrimSpace(s)), nil }
 	v1, err := secret("portone-v1-secret", f.PortoneV1Secret, f.PortoneV1SecretFile, text)
 	if err != nil {

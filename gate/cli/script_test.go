@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -23,9 +25,13 @@ import (
 //
 //	fails STATUS COMMAND…              run a command that ends with this exit status
 //	redis                              start a redis-server for every command
+//	damage COMMAND…                    do that in Redis
 //	gate [FLAG…]                       serve on free ports with these flags, until ready
 //	confirm SALE?QUERY ORDER [ATTEMPT] post a confirm call: prints the status and the code
 //	eventually ANSWER SALE?QUERY ORDER post it until that is the answer
+//	undelivered SALE ORDER             wait until the order is listed as undelivered
+//	says TEXT                          wait until the gate's log has the text
+//	report SALE ORDER STATE            report to the gate what became of an order
 //	end                                end the gate by SIGTERM, and write gate.log and gate.out
 //	portone-sim [FLAG…]                simulate PortOne on a free port, $SIM, and print what it says at start
 //	pay BODY ORDER SALE?QUERY          pay there: prints the status, the confirm call's status and why it failed
@@ -44,12 +50,26 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fails": fails,
 			"redis": func(ts *testscript.TestScript, _ bool, _ []string) {
-				ts.Setenv("FLASHGATE_REDIS", redistest.Start(sceneOf(ts).t).URL())
+				s := sceneOf(ts)
+				s.redis = redistest.Start(s.t)
+				ts.Setenv("FLASHGATE_REDIS", s.redis.URL())
+			},
+			"damage": func(ts *testscript.TestScript, _ bool, args []string) {
+				command := make([]any, len(args))
+				for i, arg := range args {
+					command[i] = arg
+				}
+				s := sceneOf(ts)
+				s.redis.Do(s.t, command...)
 			},
 			"gate":       startInScript,
 			"confirm":    confirmInScript,
 			"eventually": eventuallyInScript,
+			"report":     reportInScript,
 			"end":        endInScript,
+
+			"undelivered": undeliveredInScript,
+			"says":        saysInScript,
 
 			"portone-sim":  simulateInScript,
 			"pay":          payInScript,
@@ -62,6 +82,7 @@ func TestScripts(t *testing.T) {
 // scene is what one script has started.
 type scene struct {
 	t             testing.TB
+	redis         *redistest.Server
 	gate, portone *process
 }
 
@@ -83,7 +104,7 @@ func startInScript(ts *testscript.TestScript, _ bool, args []string) {
 		args = append(args, "--redis", redis, "--allow-unsigned")
 	}
 	for i, arg := range args {
-		if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".jsonl" {
+		if ext := filepath.Ext(arg); ext == ".yaml" || ext == ".jsonl" || ext == ".txt" {
 			args[i] = ts.MkAbs(arg)
 		}
 	}
@@ -126,6 +147,43 @@ func eventuallyInScript(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		return nil
 	})
+}
+
+func undeliveredInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: undelivered SALE ORDER")
+	}
+	redis := ts.Getenv("FLASHGATE_REDIS")
+	await(sceneOf(ts).t, args[1], func() error {
+		if said := command(sceneOf(ts).t, "undelivered", "--redis", redis, args[0]); !strings.Contains(said, "\n"+args[1]+" ") {
+			return errors.New(said)
+		}
+		return nil
+	})
+}
+
+func saysInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: says TEXT")
+	}
+	s := sceneOf(ts)
+	await(s.t, "the gate's log", func() error {
+		if log := s.gate.stderr.String(); !strings.Contains(log, args[0]) {
+			return errors.New(log)
+		}
+		return nil
+	})
+}
+
+func reportInScript(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: report SALE ORDER STATE")
+	}
+	s := sceneOf(ts)
+	status, text := s.gate.ask(s.t, "", "POST", "/v1/sales/"+args[0]+"/orders/"+args[1]+"/report", fmt.Sprintf(`{"state":%q}`, args[2]))
+	if status != http.StatusOK {
+		ts.Fatalf("the answer is %d %s", status, text)
+	}
 }
 
 func simulateInScript(ts *testscript.TestScript, _ bool, args []string) {

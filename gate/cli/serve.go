@@ -103,7 +103,11 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 		Forward: c.forwarder(), Log: log,
 	})
 	admin := web.NewAdmin(web.AdminOptions{
-		Registry: registry, Public: public, Sales: s, Settling: s, ParseSale: parseSale, Tokens: tokens, Keys: keys, BaseURL: c.PublicURL,
+		Registry: registry, Public: public, Sales: s, Settling: s, ParseSale: parseSale,
+		Audit: func(ctx context.Context, sale string) (any, error) {
+			return runAudit(ctx, s, payments, sale, func(string, int64) {})
+		},
+		Tokens: tokens, Keys: keys, BaseURL: c.PublicURL,
 		Now: time.Now, Log: log,
 	})
 

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +17,9 @@ import (
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
+
+// long has tests take as long as a real launch does: make long.
+var long = flag.Bool("long", false, "settle at the default times")
 
 const hookSecret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
@@ -34,13 +40,17 @@ func startSimulator(t *testing.T, plan portonesim.Plan) *simulator {
 	return &simulator{sim, server.URL}
 }
 
-// settling are the flags of a gate that looks payments up at the simulator, soon.
-func (s *simulator) settling() []string {
+// credentials are the flags of a command that asks the simulator.
+func (s *simulator) credentials() []string {
 	return []string{
 		"--portone-v1-url", s.url, "--portone-v1-key", "key", "--portone-v1-secret", "secret",
-		"--portone-v2-url", s.url, "--portone-v2-secret", "secret-2", "--webhook-secret", hookSecret,
-		"--portone-rate", "500", "--first-look", "500ms", "--grace", "2s",
+		"--portone-v2-url", s.url, "--portone-v2-secret", "secret-2", "--portone-rate", "500",
 	}
+}
+
+// settling are the flags of a gate that looks payments up at the simulator, soon.
+func (s *simulator) settling() []string {
+	return append(s.credentials(), "--webhook-secret", hookSecret, "--first-look", "500ms", "--grace", "2s")
 }
 
 // pricedSale is a sale of one SKU, "unit" for 1000, with more settings.
@@ -50,22 +60,27 @@ func pricedSale(stock int, more string) string {
 }
 
 // Three in ten cards are declined, and V1 tells nobody. All units end as paid
-// all the same: what is declined is on sale again.
+// all the same: what is declined is on sale again, 10 s after the first look at
+// the latest.
 func TestDeclinedUnitsAreSoldToOthers(t *testing.T) {
 	t.Parallel()
-	const stock, buyers = 200, 20
+	stock, firstLook, limit := 200, 500*time.Millisecond, 2*patience
+	if *long {
+		stock, firstLook, limit = 500, 20*time.Second, 10*time.Minute
+	}
+	const buyers = 20
 	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.3}), redistest.Start(t)
 	applySale(t, redis.URL(), pricedSale(stock, "hold: 10m"))
-	flags := append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.settling()...)
+	flags := append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--first-look", firstLook.String())
 	gates := []*process{startGate(t, flags...), startGate(t, flags...)}
 
 	var paid, tries atomic.Int64
 	var shopping sync.WaitGroup
-	ctx, stop := context.WithTimeout(t.Context(), 2*patience)
+	ctx, stop := context.WithTimeout(t.Context(), limit)
 	defer stop()
 	for buyer := range buyers {
 		shopping.Go(func() {
-			for i := 0; paid.Load() < stock && ctx.Err() == nil; i++ {
+			for i := 0; int(paid.Load()) < stock && ctx.Err() == nil; i++ {
 				tries.Add(1)
 				r := sim.Pay(ctx, portonesim.Order{
 					Version: 1, ID: fmt.Sprintf("ORD%dx%d", buyer, i), Amount: 1000,
@@ -83,7 +98,7 @@ func TestDeclinedUnitsAreSoldToOthers(t *testing.T) {
 	shopping.Wait()
 	await(t, "every order to be settled", func() error {
 		r := readStatus(t, redis.URL(), "race")
-		if r.Orders.Held > 0 || r.SKUs[0].Paid != stock || r.SKUs[0].Left != 0 {
+		if r.Orders.Held > 0 || int(r.SKUs[0].Paid) != stock || r.SKUs[0].Left != 0 {
 			return fmt.Errorf("%+v", r)
 		}
 		return nil
@@ -94,10 +109,32 @@ func TestDeclinedUnitsAreSoldToOthers(t *testing.T) {
 			declined++
 		}
 	}
-	if paid.Load() != stock || declined == 0 {
-		t.Errorf("%d were paid, %d were declined", paid.Load(), declined)
+	released, longest := releases(t, redis)
+	if int(paid.Load()) != stock || declined == 0 || released != declined {
+		t.Errorf("%d were paid, %d were declined and %d released", paid.Load(), declined, released)
 	}
-	t.Logf("%d tries, %d of them declined after a 200", tries.Load(), declined)
+	if longest > firstLook+10*time.Second {
+		t.Errorf("units were back on sale after %s", longest)
+	}
+	t.Logf("%d tries, %d of them declined after a 200, back on sale after %s at most", tries.Load(), declined, longest)
+}
+
+// releases reads in the ledger how many orders were released, and how long the
+// longest of them had its units.
+func releases(t *testing.T, redis *redistest.Server) (n int, longest time.Duration) {
+	t.Helper()
+	for line := range strings.Lines(command(t, "ledger", "--redis", redis.URL(), "race")) {
+		var e gate.EntryReport
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range e.Orders {
+			if o.State == gate.OrderReleased.String() {
+				n, longest = n+1, max(longest, e.Time.Sub(o.Taken))
+			}
+		}
+	}
+	return n, longest
 }
 
 // Whoever confirms an order over and over moves its deadline, and no more: how its
@@ -223,6 +260,11 @@ func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 	if refunded == 0 {
 		t.Error("no payment was refunded")
 	}
+	said := command(t, append([]string{"audit", "--redis", redis.URL(), "race"}, sim.credentials()...)...)
+	if !strings.HasPrefix(said, "nothing differs\n") {
+		t.Errorf("the audit says: %s", said)
+	}
+	t.Log(said)
 	t.Logf("%d payments were refunded: %+v", refunded, readStatus(t, redis.URL(), "race"))
 }
 

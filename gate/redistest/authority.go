@@ -21,6 +21,8 @@ type Authority struct {
 	CA        string // file of its own certificate
 	Cert, Key string // files of a certificate for a client, and its private key
 
+	ServerCert, ServerKey string // files of a certificate for servers at 127.0.0.1, and its private key
+
 	dir    string
 	client *tls.Config // of a client with Cert
 }
@@ -31,7 +33,8 @@ func NewAuthority(t testing.TB) *Authority {
 	t.Helper()
 	dir := t.TempDir()
 	a := &Authority{
-		CA: filepath.Join(dir, "ca.crt"), Cert: filepath.Join(dir, "client.crt"), Key: filepath.Join(dir, "client.key"), dir: dir,
+		CA: filepath.Join(dir, "ca.crt"), Cert: filepath.Join(dir, "client.crt"), Key: filepath.Join(dir, "client.key"),
+		ServerCert: filepath.Join(dir, "server.crt"), ServerKey: filepath.Join(dir, "server.key"), dir: dir,
 	}
 	if err := a.make(); err != nil {
 		t.Fatalf("making certificates: %v", err)
@@ -53,10 +56,10 @@ func (a *Authority) make() error {
 		return err
 	}
 	// Servers are clients too: of their primary, and of each other in a Cluster.
-	server := name("redis")
+	server := name("server")
 	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	if _, err := issue(server, root, rootKey, filepath.Join(a.dir, "redis.crt"), filepath.Join(a.dir, "redis.key")); err != nil {
+	if _, err := issue(server, root, rootKey, a.ServerCert, a.ServerKey); err != nil {
 		return err
 	}
 	client := name("client")
@@ -110,8 +113,8 @@ func writePEM(path, kind string, bytes []byte) error {
 func (a *Authority) options() [][2]string {
 	return [][2]string{
 		{"tls-ca-cert-file", a.CA},
-		{"tls-cert-file", filepath.Join(a.dir, "redis.crt")},
-		{"tls-key-file", filepath.Join(a.dir, "redis.key")},
+		{"tls-cert-file", a.ServerCert},
+		{"tls-key-file", a.ServerKey},
 		{"tls-auth-clients", "yes"},
 		{"tls-replication", "yes"},
 		{"tls-cluster", "yes"},

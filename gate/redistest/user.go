@@ -37,13 +37,14 @@ func rights() ([]string, error) {
 		return nil, err
 	}
 	path := filepath.Join(root, "deploy", "redis", "users.acl")
-	line, err := os.ReadFile(path)
+	users, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	rules, ok := strings.CutPrefix(string(line), "user "+user+" on >PASSWORD ")
-	if !ok || strings.Count(rules, "\n") != 1 {
-		return nil, fmt.Errorf("%s is not the one line \"user %s on >PASSWORD …\"", path, user)
+	first, _, _ := strings.Cut(string(users), "\n")
+	rules, ok := strings.CutPrefix(first, "user "+user+" on >PASSWORD ")
+	if !ok {
+		return nil, fmt.Errorf("the first line of %s is not \"user %s on >PASSWORD …\"", path, user)
 	}
 	return strings.Fields(rules), nil
 }

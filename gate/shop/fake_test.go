@@ -57,6 +57,8 @@ type ledger struct {
 	d       gate.Delivery
 	away    error // what every call returns
 	claims  int
+	asked   int // how often it was to be kept
+	wrote   int // how much of the list came with the last time
 }
 
 // add appends an entry that changes orders, each "ORDER STATE REVISION".
@@ -104,10 +106,12 @@ func (l *ledger) ClaimDelivery(_ context.Context, _, token string, lease time.Du
 
 func (l *ledger) KeepDelivery(_ context.Context, _, token string, lease time.Duration, p gate.Progress) (gate.Delivery, error) {
 	l.lock.Lock()
+	l.asked++
 	if l.away != nil || token != l.token {
 		defer l.lock.Unlock()
 		return gate.Delivery{}, firstOf(l.away, gate.ErrClaimed)
 	}
+	l.wrote = len(p.Listed)
 	l.until, l.d.Position, l.d.Trouble = l.now().Add(lease), p.Position, p.Trouble
 	listed := map[string]gate.Undelivered{}
 	for _, u := range l.d.Listed {
@@ -295,6 +299,22 @@ func awaitPosition(t *testing.T, l *ledger, want int64) {
 	await(t, "the position", func() error {
 		if d := l.told(); d.Position != want {
 			return fmt.Errorf("it is %d of %d, %s", d.Position, d.Seq, d.Trouble)
+		}
+		return nil
+	})
+}
+
+// awaitAsked waits until a gate has tried to keep the sale so many times more.
+func awaitAsked(t *testing.T, l *ledger, times int) {
+	t.Helper()
+	l.lock.Lock()
+	from := l.asked
+	l.lock.Unlock()
+	await(t, "the gate to keep the sale", func() error {
+		l.lock.Lock()
+		defer l.lock.Unlock()
+		if l.asked < from+times {
+			return errors.New("it has not")
 		}
 		return nil
 	})

@@ -1,7 +1,6 @@
 package shop_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/shop"
 )
 
@@ -121,190 +119,6 @@ func TestChangesOfAnOrderComeInTheirOrder(t *testing.T) {
 	})
 }
 
-func TestAnOrderThatTheShopRefusesHoldsBackNoOther(t *testing.T) {
-	t.Parallel()
-	s := openShop(t)
-	l := &ledger{notify: s.url}
-	bad := true
-	s.refuses = func(e shop.Event) int {
-		if bad && e.Order.Order == "o3" {
-			return http.StatusUnprocessableEntity
-		}
-		return 0
-	}
-	for i := range 10 {
-		l.add(fmt.Sprintf("o%d Held 1", i))
-	}
-	registry, _ := gateOf(t, l, secretA)
-	awaitPosition(t, l, 10)
-	d := l.told()
-	if len(d.Listed) != 1 || d.Listed[0].Order != "o3" || d.Listed[0].Error != "the shop answered 422" || !slices.Equal(d.Listed[0].Entries, []int64{4}) {
-		t.Fatalf("listed %+v", d.Listed)
-	}
-	if u := d.Listed[0]; u.Next.Sub(u.Tried) < minBackoff/2 || u.GiveUp.Sub(u.Tried) < 71*time.Hour || !u.Since.Equal(l.entries[3].Time) {
-		t.Errorf("listed %+v", u)
-	}
-	l.add("o3 Paid 2", "o4 Paid 2")
-	awaitPosition(t, l, 11)
-	if d := l.told(); !slices.Equal(d.Listed[0].Entries, []int64{4, 11}) || len(s.has("o3")) > 0 || len(s.has("o4")) != 2 {
-		t.Errorf("listed %+v, and the shop has %v of o3, %v of o4", d.Listed, s.has("o3"), s.has("o4"))
-	}
-	want := "# HELP flashgate_notify_stuck_orders Orders that are listed as undelivered.\n# TYPE flashgate_notify_stuck_orders gauge\n" +
-		"flashgate_notify_stuck_orders{sale=\"race\"} 1\n"
-	await(t, "the gauge", func() error {
-		return testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notify_stuck_orders")
-	})
-
-	s.set(func() { bad = false })
-	l.put(10 * time.Minute)
-	await(t, "the order", func() error {
-		if d := l.told(); len(d.Listed) > 0 {
-			return fmt.Errorf("listed %+v", d.Listed)
-		}
-		return nil
-	})
-	if got := s.has("o3"); !slices.Equal(got, []int64{1, 2}) {
-		t.Errorf("the shop has %v of o3", got)
-	}
-}
-
-const minBackoff = time.Second
-
-// Orders that the shop always refuses, more of them than make it count as down,
-// do not keep the others from it for long.
-func TestManyBadOrdersHoldBackNoOther(t *testing.T) {
-	t.Parallel()
-	s := openShop(t)
-	l := &ledger{notify: s.url}
-	s.refuses = func(e shop.Event) int {
-		if strings.HasPrefix(e.Order.Order, "bad") {
-			return http.StatusBadRequest
-		}
-		return 0
-	}
-	for i := range 40 {
-		l.add(fmt.Sprintf("bad%d Held 1", i))
-	}
-	for i := range 40 {
-		l.add(fmt.Sprintf("good%d Held 1", i))
-	}
-	gateOf(t, l, secretA)
-	await(t, "the end", func() error {
-		l.put(time.Second)
-		if d := l.told(); d.Position != 80 || len(d.Listed) != 40 {
-			return fmt.Errorf("position %d, %d listed", d.Position, len(d.Listed))
-		}
-		return nil
-	})
-	for i := range 40 {
-		if len(s.has(fmt.Sprintf("good%d", i))) != 1 {
-			t.Errorf("good%d did not come", i)
-		}
-	}
-}
-
-func TestAShopThatIsDownIsLeftAloneAndListsNearlyNothing(t *testing.T) {
-	t.Parallel()
-	s := openShop(t)
-	l := &ledger{notify: s.url}
-	s.set(func() { s.down = true })
-	const orders = 2000
-	for i := range orders / 20 {
-		var changes []string
-		for k := range 20 {
-			changes = append(changes, fmt.Sprintf("o%d Held 1", 20*i+k))
-		}
-		l.add(changes...)
-	}
-	_, stop := gateOf(t, l, secretA)
-	await(t, "the trouble", func() error {
-		if d := l.told(); d.Trouble != "the shop answered 503" {
-			return fmt.Errorf("%q", d.Trouble)
-		}
-		return nil
-	})
-	if calls, _ := s.got(); calls > orders/10 {
-		t.Errorf("%d calls before it was left alone", calls)
-	}
-	// A gate that takes over begins where this one ends, and knows of the trouble.
-	before := len(l.told().Listed)
-	stop()
-	l.change(func() { l.until = time.Time{} })
-	gateOf(t, l, secretA)
-	await(t, "another try", func() error {
-		l.put(time.Second)
-		if calls, _ := s.got(); calls < 30 {
-			return fmt.Errorf("%d calls", calls)
-		}
-		return nil
-	})
-	if d := l.told(); d.Position > 1 || len(d.Listed) != before || before > 20 {
-		t.Errorf("position %d, %d listed, %d before", d.Position, len(d.Listed), before)
-	}
-	s.set(func() { s.down = false })
-	await(t, "all to come", func() error {
-		l.put(time.Second)
-		if d := l.told(); d.Position != d.Seq || len(d.Listed) > 0 || d.Trouble != "" {
-			return fmt.Errorf("position %d, %d listed, trouble %q", d.Position, len(d.Listed), d.Trouble)
-		}
-		return nil
-	})
-	for i := range orders {
-		if len(s.has(fmt.Sprintf("o%d", i))) != 1 {
-			t.Errorf("o%d did not come", i)
-		}
-	}
-}
-
-func TestAnOrderIsGivenUpAfterThreeDays(t *testing.T) {
-	t.Parallel()
-	s := openShop(t)
-	l := &ledger{notify: s.url}
-	s.refuses = func(e shop.Event) int { return map[string]int{"o1": http.StatusFound}[e.Order.Order] }
-	l.add("o1 Held 1")
-	gateOf(t, l, secretA)
-	awaitPosition(t, l, 1)
-	l.put(73 * time.Hour)
-	l.add("o2 Held 1")
-	awaitPosition(t, l, 2)
-	calls, _ := s.got()
-	l.put(time.Hour)
-	l.add("o2 Paid 2")
-	awaitPosition(t, l, 3)
-	if after, _ := s.got(); after != calls+1 {
-		t.Errorf("%d calls, want only the one of o2", after-calls)
-	}
-	if d := l.told(); len(d.Listed) != 1 || d.Listed[0].Error != "the shop answered 302" || d.Listed[0].Due(d.Now, d.Retry) {
-		t.Fatalf("listed %+v", d.Listed)
-	}
-
-	tries := l.told().Listed[0].Tries
-	awaitTries := func(n int) {
-		t.Helper()
-		await(t, "another try", func() error {
-			if d := l.told(); d.Listed[0].Tries != n {
-				return fmt.Errorf("listed %+v", d.Listed)
-			}
-			return nil
-		})
-	}
-	l.change(func() { l.d.Retry = l.now() }) // an operator has it tried
-	awaitTries(tries + 1)
-	l.add("o1 Paid 2") // and so does another change
-	awaitTries(tries + 2)
-	s.set(func() { s.refuses = func(shop.Event) int { return 0 } })
-	l.change(func() { l.d.Retry = l.now() })
-	await(t, "the order", func() error {
-		if d := l.told(); len(d.Listed) > 0 {
-			return fmt.Errorf("listed %+v", d.Listed)
-		}
-		return nil
-	})
-	if got := s.has("o1"); !slices.Equal(got, []int64{1, 2}) {
-		t.Errorf("the shop has %v", got)
-	}
-}
-
 // What was told is not told again, by another gate or by this one started anew;
 // and nothing is left out.
 func TestTheNextGateGoesOnWhereOneEnded(t *testing.T) {
@@ -382,6 +196,49 @@ func TestAStoreMayBeAwayForAWhile(t *testing.T) {
 	})
 }
 
+// A gate that cannot keep its lease sends nothing that might still be under way
+// when another gate has the sale.
+func TestNothingIsSentWhileTheLeaseMayRunOut(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	l := &ledger{notify: s.url}
+	const orders = 40
+	for i := range orders {
+		l.add(fmt.Sprintf("o%d Held 1", i))
+	}
+	arrived, release := make(chan struct{}, orders), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	l.notify = server.URL
+	gateOf(t, l, secretA)
+	<-arrived
+	l.change(func() { l.away = errors.New("it is away") })
+	l.put(15 * time.Second)
+	for range 11 {
+		<-arrived
+	}
+	close(release)
+	await(t, "what was under way", func() error {
+		if calls, _ := s.got(); calls < 12 {
+			return fmt.Errorf("%d calls", calls)
+		}
+		return nil
+	})
+	awaitAsked(t, l, 2)
+	if calls, _ := s.got(); calls != 12 {
+		t.Errorf("%d calls, want only those that were under way", calls)
+	}
+	l.change(func() { l.away = nil })
+	awaitPosition(t, l, orders)
+	if calls, _ := s.got(); calls != orders {
+		t.Errorf("%d calls, want %d", calls, orders)
+	}
+}
+
 func TestNothingIsToldWithoutASecretOrAnAddress(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -419,24 +276,5 @@ func TestNothingIsToldWithoutASecretOrAnAddress(t *testing.T) {
 	awaitPosition(t, l, 2)
 	if calls, _ := s.got(); calls != 2 {
 		t.Errorf("%d calls", calls)
-	}
-}
-
-// An address may have a secret in it, which an error must not show.
-func TestAnErrorDoesNotShowTheAddress(t *testing.T) {
-	t.Parallel()
-	server := httptest.NewServer(http.NotFoundHandler())
-	server.Close()
-	l := &ledger{notify: server.URL + "/?key=sesame"}
-	l.add("o1 Held 1")
-	gateOf(t, l, secretA)
-	awaitPosition(t, l, 1)
-	text, err := json.Marshal(l.told().Listed)
-	if err != nil || !strings.Contains(string(text), "tell the shop: ") || strings.Contains(string(text), "sesame") {
-		t.Errorf("%s, %v", text, err)
-	}
-	var listed []gate.Undelivered
-	if err := json.Unmarshal(text, &listed); err != nil || len(listed) != 1 || listed[0].Order != "o1" {
-		t.Errorf("%+v, %v", listed, err)
 	}
 }

@@ -120,8 +120,9 @@ func (s *session) progress() gate.Progress {
 	return gate.Progress{Position: position, Trouble: s.health.trouble, Listed: s.changed}
 }
 
-// sync writes down what was done, and reads what is new. Redis may be away for as
-// long as the lease lasts.
+// sync writes down what was done, and reads what is new. While the store is away
+// nothing is started when the lease is about to run out; if no other gate has taken
+// the sale when it is back, this one goes on.
 func (s *session) sync(ctx context.Context) error {
 	asked, p := s.n.opt.Now(), s.progress()
 	d, err := s.n.opt.Store.KeepDelivery(ctx, s.sale, s.token, lease, p)
@@ -140,7 +141,7 @@ func (s *session) sync(ctx context.Context) error {
 	case err == nil:
 		s.warned = false
 		return nil
-	case errors.Is(err, gate.ErrClaimed) || errors.Is(err, gate.ErrNoSale) || s.n.opt.Now().After(s.leased):
+	case errors.Is(err, gate.ErrClaimed) || errors.Is(err, gate.ErrNoSale):
 		return err
 	case !s.warned:
 		s.warned = true

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/luascripts"
@@ -77,7 +78,17 @@ func stockError(sale string, next gate.Settings, reply []any) error {
 
 // Delete implements gate.Register.
 func (s *Store) Delete(ctx context.Context, who, sale string, drop bool) error {
-	reply, err := s.run(ctx, luascripts.Delete, keysOf(sale).all(), s.now(), who, yes(drop))
+	return s.remove(ctx, who, sale, drop, "")
+}
+
+// DeleteAt deletes a sale of which nothing is held, and only while its newest
+// ledger entry is seq. Else it returns gate.ErrChanged, and what Delete returns.
+func (s *Store) DeleteAt(ctx context.Context, who, sale string, seq int64) error {
+	return s.remove(ctx, who, sale, false, strconv.FormatInt(seq, 10))
+}
+
+func (s *Store) remove(ctx context.Context, who, sale string, drop bool, seq string) error {
+	reply, err := s.run(ctx, luascripts.Delete, keysOf(sale).all(), s.now(), who, yes(drop), seq)
 	if err != nil {
 		return err
 	}
@@ -86,6 +97,8 @@ func (s *Store) Delete(ctx context.Context, who, sale string, drop bool) error {
 		return nil
 	case "-":
 		return gate.ErrNoSale
+	case "seq":
+		return gate.ErrChanged
 	case "held":
 		return &gate.HeldError{Sale: sale, Units: number(reply, 1)}
 	}

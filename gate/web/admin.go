@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,17 +40,21 @@ type AdminOptions struct {
 	Sales     Sales
 	Settling  settle.Store                         // for what the shop reports
 	ParseSale func(text []byte) (gate.Sale, error) // of one sale in the form of a sale file
-	Tokens    *Tokens                              // nil lets everybody in who reaches the listener
-	Keys      *gate.Keys                           // sign links; nil signs none
-	BaseURL   string                               // where PortOne reaches the gates, for links
-	Now       func() time.Time
-	Log       *slog.Logger
+	// Audit returns a report on a sale that can be written as JSON. Its errors are
+	// those of a store.
+	Audit   func(ctx context.Context, sale string) (any, error)
+	Tokens  *Tokens    // nil lets everybody in who reaches the listener
+	Keys    *gate.Keys // sign links; nil signs none
+	BaseURL string     // where PortOne reaches the gates, for links
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Admin is the operator's listener: health, metrics, profiles and the API.
 type Admin struct {
-	opt    AdminOptions
-	server *http.Server
+	opt      AdminOptions
+	server   *http.Server
+	auditing sync.Mutex // held while a sale is audited
 }
 
 // NewAdmin returns the admin listener's server.
@@ -80,6 +85,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("POST /v1/sales/{sale}/pause", operator, a.pause)
 	handle("POST /v1/sales/{sale}/resume", operator, a.resume)
 	handle("GET /v1/sales/{sale}/orders/{order}", reader, a.order)
+	handle("GET /v1/sales/{sale}/audit", reader, a.audit)
 	handle("POST /v1/sales/{sale}/orders/{order}/report", operator, a.report)
 	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
 	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)

@@ -69,7 +69,7 @@ func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
 	registry := prometheus.NewRegistry()
 	opt := AdminOptions{
 		Registry: registry, Public: NewPublic(g, answers, NewMetrics(registry), PublicOptions{Orders: s, Log: quiet}), Sales: s, Settling: s, ParseSale: parseTestSale,
-		Tokens: tokens, Keys: keys, BaseURL: "https://gate.example.com", Now: time.Now, Log: quiet,
+		Audit: auditTestSale, Tokens: tokens, Keys: keys, BaseURL: "https://gate.example.com", Now: time.Now, Log: quiet,
 	}
 	for _, c := range change {
 		c(&opt)
@@ -112,7 +112,7 @@ func raceSale() gate.Sale {
 
 // parseTestSale reads the form that the API shows, in place of the command line's parser.
 func parseTestSale(text []byte) (gate.Sale, error) {
-	var form saleForm
+	var form gate.SaleForm
 	if err := json.Unmarshal(text, &form); err != nil {
 		return gate.Sale{}, err
 	}
@@ -122,6 +122,14 @@ func parseTestSale(text []byte) (gate.Sale, error) {
 		AmountOptional: form.AmountOptional, Messages: form.Messages, SKUs: form.SKUs,
 	}}
 	return sale, err
+}
+
+// auditTestSale finds nothing in "race", and knows no other sale.
+func auditTestSale(_ context.Context, sale string) (any, error) {
+	if sale != "race" {
+		return nil, gate.ErrNoSale
+	}
+	return map[string]int{"differences": 0}, nil
 }
 
 func (d *desk) ask(token, method, path, body string, headers ...string) (status int, text string) {
@@ -179,6 +187,9 @@ func TestEachRoleMayDoWhatItMayDo(t *testing.T) {
 	f("GET", "/v1/sales/race", "", 200, 200)
 	f("GET", "/v1/sales/swim", "", 404, 404)
 	f("GET", "/v1/sales/race/orders/o1", "", 404, 404)
+	f("GET", "/v1/sales/race/undelivered", "", 200, 200)
+	f("GET", "/v1/sales/race/audit", "", 200, 200)
+	f("GET", "/v1/sales/swim/audit", "", 404, 404)
 	f("GET", "/nothing", "", 404, 404)
 	f("GET", "/v1/sales/race/refunds", "", 200, 200)
 	f("POST", "/v1/sales/race/orders/o1/report", `{"state":"paid"}`, 403, 404)
@@ -286,4 +297,44 @@ func TestTokensThatAreNone(t *testing.T) {
 	if err := both.AddReaders("0123456789abcdef"); err == nil {
 		t.Error("one token has two roles")
 	}
+}
+
+func TestAnAuditIsShown(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	d.want("GET", "/v1/sales/race/audit", "", 200, `"differences": 0`)
+}
+
+func TestOneAuditRunsAtATime(t *testing.T) {
+	t.Parallel()
+	begun, end := make(chan struct{}), make(chan struct{})
+	d := openDesk(t, func(opt *AdminOptions) {
+		opt.Audit = func(ctx context.Context, sale string) (any, error) {
+			if sale == "race" {
+				close(begun)
+				<-end
+			}
+			return auditTestSale(ctx, "race")
+		}
+	})
+	var first sync.WaitGroup
+	first.Go(func() { d.want("GET", "/v1/sales/race/audit", "", 200, `"differences": 0`) })
+	<-begun
+	d.want("GET", "/v1/sales/swim/audit", "", 409, "audits a sale just now")
+	close(end)
+	first.Wait()
+	d.want("GET", "/v1/sales/swim/audit", "", 200, `"differences": 0`)
+}
+
+func TestAnAuditThatTakesTooLongIsToldSo(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t, func(opt *AdminOptions) {
+		opt.Audit = func(ctx context.Context, _ string) (any, error) {
+			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > auditTimeout {
+				t.Errorf("the deadline is %s", deadline)
+			}
+			return nil, fmt.Errorf("read the orders: %w", context.DeadlineExceeded)
+		}
+	})
+	d.want("GET", "/v1/sales/race/audit", "", 503, "use flashgate audit")
 }

@@ -27,41 +27,7 @@ const (
 // the form that PUT takes.
 type saleView struct {
 	gate.Report
-	Settings saleForm `json:"settings"`
-}
-
-// saleForm is a sale in the form of a sale file.
-type saleForm struct {
-	Name            string            `json:"name"`
-	Run             int64             `json:"run"`
-	OpensAt         time.Time         `json:"opens_at"`
-	ClosesAt        time.Time         `json:"closes_at"`
-	Hold            string            `json:"hold"`
-	PerBuyer        int64             `json:"per_buyer,omitempty"`
-	Accept          []string          `json:"accept,omitempty"`
-	AmountOptional  bool              `json:"amount_optional,omitempty"`
-	AutoRefund      bool              `json:"auto_refund,omitempty"`
-	Restock         string            `json:"restock,omitempty"`
-	VirtualAccounts string            `json:"virtual_accounts,omitempty"`
-	ReleaseUnproven bool              `json:"release_unproven,omitempty"`
-	Notify          string            `json:"notify,omitempty"`
-	Messages        map[string]string `json:"messages,omitempty"`
-	SKUs            []gate.SKU        `json:"skus"`
-}
-
-func formOf(s *gate.Sale) saleForm {
-	form := saleForm{
-		Name: s.Name, Run: s.Run, OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, Hold: s.Hold.String(), PerBuyer: s.PerBuyer,
-		Accept: s.Accept, AmountOptional: s.AmountOptional, AutoRefund: s.AutoRefund, ReleaseUnproven: s.ReleaseUnproven, Notify: s.Notify,
-		Messages: s.Messages, SKUs: s.SKUs,
-	}
-	if s.Withhold {
-		form.Restock = "withhold"
-	}
-	if s.RefuseDeposits {
-		form.VirtualAccounts = "refuse"
-	}
-	return form
+	Settings gate.SaleForm `json:"settings"`
 }
 
 func (a *Admin) list(w http.ResponseWriter, r *http.Request, _ string) {
@@ -96,7 +62,7 @@ func (a *Admin) show(w http.ResponseWriter, r *http.Request, _ string) {
 		fault(w, err)
 		return
 	}
-	reply(w, http.StatusOK, saleView{state.Report(), formOf(&state.Sale)})
+	reply(w, http.StatusOK, saleView{state.Report(), state.Sale.Form()})
 }
 
 // apply makes the sale as the body says, which has the form of a sale file's
@@ -132,17 +98,17 @@ func (a *Admin) apply(w http.ResponseWriter, r *http.Request, who string) {
 		a.note(who, "apply", sale.Name)
 	}
 	reply(w, http.StatusOK, struct {
-		Outcome gate.Outcome `json:"outcome"`
-		Before  *saleForm    `json:"before,omitempty"`
-		After   saleForm     `json:"after"`
-	}{done.Outcome, before(&done.Before), formOf(&done.After)})
+		Outcome gate.Outcome   `json:"outcome"`
+		Before  *gate.SaleForm `json:"before,omitempty"`
+		After   gate.SaleForm  `json:"after"`
+	}{done.Outcome, before(&done.Before), done.After.Form()})
 }
 
-func before(s *gate.Sale) *saleForm {
+func before(s *gate.Sale) *gate.SaleForm {
 	if s.Run == 0 {
 		return nil
 	}
-	return new(formOf(s))
+	return new(s.Form())
 }
 
 func (a *Admin) remove(w http.ResponseWriter, r *http.Request, who string) {

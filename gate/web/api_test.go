@@ -87,6 +87,30 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 	d.want("GET", "/v1/sales/race", "", 200, `"state": "deleted"`)
 }
 
+func TestWhatTheShopHasNotTakenIsShownByTheAPI(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	const path = "/v1/sales/race/undelivered"
+	d.want("GET", path, "", 200, `"orders": []`)
+	if _, err := d.store.ClaimDelivery(t.Context(), "race", "A", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	listed := gate.Undelivered{Order: "o1", Entries: []int64{2, 5}, Tries: 3, Error: "the shop answered 500"}
+	p := gate.Progress{Position: 7, Trouble: "the shop answered 503", Listed: map[string]*gate.Undelivered{"o1": &listed}}
+	if _, err := d.store.KeepDelivery(t.Context(), "race", "A", time.Minute, p); err != nil {
+		t.Fatal(err)
+	}
+	var said gate.DeliveryReport
+	if err := json.Unmarshal([]byte(d.want("GET", path, "", 200, `"give_up"`)), &said); err != nil {
+		t.Fatal(err)
+	}
+	if said.Sale != "race" || said.Run != 1 || said.Position != 7 || said.Trouble != p.Trouble || len(said.Orders) != 1 ||
+		said.Orders[0].Order != "o1" || said.Orders[0].Tries != 3 || said.Orders[0].Error != listed.Error || len(said.Orders[0].Entries) != 2 {
+		t.Errorf("%+v", said)
+	}
+	d.want("GET", "/v1/sales/swim/undelivered", "", 404, "no such sale")
+}
+
 // confirmOf is a confirm call's request for one unit of "full".
 func confirmOf(d *desk, order string) *gate.Request {
 	r := d.public.gate.Request(time.Now())

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -21,10 +22,12 @@ func (l timed) Accept() (net.Conn, error) {
 	return &timedConn{Conn: c}, nil
 }
 
-// timedConn is used by one goroutine, the one that serves its requests.
+// timedConn is used by one goroutine, the one that serves its requests. Shutdown
+// may close it from another.
 type timedConn struct {
 	net.Conn
-	first time.Time // when the first byte since the last arrival call came
+	first   time.Time   // when the first byte since the last arrival call came
+	lingers atomic.Bool // Close reads on for a moment
 }
 
 // Read implements net.Conn.

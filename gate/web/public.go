@@ -119,7 +119,7 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 		ctx.SetConnectionClose() // so that no request is on its way when Shutdown closes what is idle
 	}
 	if framedTwice(&ctx.Request.Header) {
-		ctx.SetConnectionClose() // where this request ends is a matter of opinion
+		linger(ctx) // where this request ends is a matter of opinion
 		p.fail(ctx, fasthttp.StatusBadRequest, gate.Malformed("Transfer-Encoding", "must not come with a Content-Length"))
 		return
 	}
@@ -311,7 +311,8 @@ func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	if err == fasthttp.ErrBodyTooLarge {
 		v = gate.Refuse(gate.TooLarge)
 	}
-	ctx.SetConnectionClose()
+	linger(ctx)
+	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(writeTimeout)) // fasthttp leaves that of the answer before, which has passed
 	p.answer(ctx, p.unknown, v)
 	p.unknown.metrics.observe(v.Code, arrival(ctx))
 }

@@ -79,6 +79,16 @@ type site struct {
 
 func start(t *testing.T, s *store, log *RefusalLog, metrics *Metrics) *site {
 	t.Helper()
+	ln := fasthttputil.NewInmemoryListener()
+	public := serve(t, s, log, metrics, ln)
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &site{public, metrics, ln.Dial, &http.Client{Transport: transport}}
+}
+
+// serve serves at ln until the test ends.
+func serve(t *testing.T, s *store, log *RefusalLog, metrics *Metrics, ln net.Listener) *Public {
+	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	answers, err := portone.NewAnswers("en")
 	if err != nil {
@@ -94,18 +104,15 @@ func start(t *testing.T, s *store, log *RefusalLog, metrics *Metrics) *site {
 	public := NewPublic(g, answers, metrics, PublicOptions{
 		Secrets: s.secrets, Refusals: log, Orders: s, Forward: s.forward, Sources: s.sources, Log: quiet,
 	})
-	ln := fasthttputil.NewInmemoryListener()
 	running.Go(func() { _ = public.Serve(ln) })
-	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
 	t.Cleanup(func() {
-		transport.CloseIdleConnections()
 		if err := public.Shutdown(); err != nil {
 			t.Error(err)
 		}
 		stop()
 		running.Wait()
 	})
-	return &site{public, metrics, ln.Dial, &http.Client{Transport: transport}}
+	return public
 }
 
 func newMetrics() *Metrics { return NewMetrics(prometheus.NewRegistry()) }

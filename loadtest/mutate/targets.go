@@ -18,7 +18,7 @@ func targets() []target {
 	const (
 		web  = "gate/web"
 		cli  = "gate/cli"
-		ours = "Scripts|HostileRequests|Signed|Signs|EachConfirm|EveryAnswer|OnlyConfirm|ParseSales"
+		ours = "Scripts|HostileRequests|SlowClients|Signed|Signs|EachConfirm|EveryAnswer|OnlyConfirm|ParseSales"
 	)
 	return []target{
 		{

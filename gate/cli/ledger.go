@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/flashgate/flashgate/gate/store"
+)
+
+// followEvery is how often a ledger that is followed is asked for new entries.
+const followEvery = 200 * time.Millisecond
+
+type ledgerCommand struct {
+	redisFlag
+	Sale   string `arg:"" help:"The sale's name."`
+	Since  int64  `placeholder:"SEQ" help:"Only what came after the entry with this seq."`
+	Follow bool   `help:"Go on with new entries as they come, until interrupted."`
+}
+
+// Help documents the lines.
+func (*ledgerCommand) Help() string {
+	return `Each line is a JSON object, one entry of the ledger: all that one change left behind, never a difference.
+
+  seq       number of the entry; grows by 1, through runs and deletions. The ledger of a run begins with its create
+  term      reign of the Redis server that decided
+  time      RFC 3339, with milliseconds
+  kind      create, apply, pause, resume, delete, confirm (orders that PortOne asked about), settle (what became of
+            payments) or report (what the shop told of them)
+  who       the gate, or who gave the command
+  units     {SKU: {total, left, held, paid, withheld}} after it, of each SKU that it moved
+  counts    {asking, held, paid, released, refund_due, refunded, refunds} after it: orders by state; refunds are
+            attempts that are refund due
+  orders    [{order, state, revision, buyer, lines: [{sku, quantity}], amount, balance, attempts: [{attempt, version,
+            state}], taken, deadline, settled, withheld}]: each order that it changed, whole; what is unknown is left out
+  run, version, settings, before
+            where settings were changed: the run, their version, and the settings after and before it, in the form of
+            a sale file, with paused`
+}
+
+// Run prints the ledger.
+func (c *ledgerCommand) Run(ctx context.Context, env *environment) error {
+	return c.with(env, func(s *store.Store) error {
+		if _, err := s.Sale(ctx, c.Sale); err != nil {
+			return noSale(err, c.Sale)
+		}
+		encoder := json.NewEncoder(env.out)
+		for since := c.Since; ; {
+			for e, err := range s.Ledger(ctx, c.Sale, since+1) {
+				if c.Follow && ctx.Err() != nil {
+					return nil
+				}
+				if err != nil {
+					return fmt.Errorf("after entry %d: %w", since, err)
+				}
+				if err := encoder.Encode(e.Report()); err != nil {
+					return fmt.Errorf("after entry %d: %w", since, err)
+				}
+				since = e.Seq
+			}
+			if !c.Follow || !sleep(ctx, followEvery) {
+				return nil
+			}
+		}
+	})
+}
+
+// sleep waits, and reports whether ctx is not done.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

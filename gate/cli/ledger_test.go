@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/redistest"
+)
+
+// Who follows a ledger is told of changes until interrupted, through a deletion
+// and a new run.
+func TestALedgerIsFollowedUntilInterrupted(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t).URL()
+	applySale(t, redis, openSale("race", 10))
+	var out, errOut journal
+	follower := exec.Command("flashgate", "ledger", "--redis", redis, "--follow", "race")
+	follower.Stdout, follower.Stderr = &out, &errOut
+	if err := follower.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = follower.Process.Kill() })
+	told := func(want string) {
+		t.Helper()
+		await(t, want, func() error {
+			var kinds []string
+			for line := range strings.Lines(out.String()) {
+				var e gate.EntryReport
+				if err := json.Unmarshal([]byte(line), &e); err != nil {
+					return err
+				}
+				kinds = append(kinds, fmt.Sprint(e.Seq, " ", e.Kind))
+			}
+			if got := strings.Join(kinds, ", "); got != want {
+				return fmt.Errorf("it has told %q", got)
+			}
+			return nil
+		})
+	}
+	told("1 create")
+	command(t, "pause", "--redis", redis, "race")
+	told("1 create, 2 pause")
+	command(t, "delete", "--redis", redis, "race")
+	applySale(t, redis, strings.Replace(openSale("race", 10), "name: race", "name: race, run: 2", 1))
+	await(t, "a new run", func() error {
+		if said := out.String(); !strings.HasSuffix(said, "}\n") || !strings.Contains(said, `"seq":4,`) {
+			return fmt.Errorf("it has told %s", said)
+		}
+		return nil
+	})
+	if err := follower.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := follower.Wait(); err != nil || errOut.String() != "" {
+		t.Errorf("it ended with %v: %s", err, errOut.String())
+	}
+}

@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flashgate/flashgate/gate/redistest"
+)
+
+// The README's server is started as it stands there, and a gate tells it of an order.
+func TestTheReadmesServerIsToldOfAnOrder(t *testing.T) {
+	t.Parallel()
+	const modules = "../portone/testdata/npm"
+	node := redistest.Require(t, "node")
+	redistest.RequireModules(t, modules)
+	found, err := filepath.Abs(filepath.Join(modules, "node_modules"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	program, socket := filepath.Join(dir, "server.cjs"), filepath.Join(dir, "socket")
+	if err := os.WriteFile(program, []byte(readmeBlock(t, "js", "webhook.verify")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var printed journal
+	cmd := exec.CommandContext(t.Context(), node, program)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+found, "PORT="+socket, "FLASHGATE_NOTIFY_SECRET="+notifySecret)
+	cmd.Stdout, cmd.Stderr = &printed, &printed
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = cmd.Wait() // it was killed
+	})
+	await(t, "the server", func() error { _, err := os.Stat(socket); return err })
+
+	shop := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "shop"}) },
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}},
+	})
+	t.Cleanup(shop.Close)
+	gate := serveSale(t, redistest.Start(t).URL(), notifyingSale("race", shop.URL), "--notify-secret", notifySecret)
+	if a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json", v1("주문-1", "imp_1")); a.code != "held" {
+		t.Fatalf("%+v", a)
+	}
+	await(t, "the order", func() error {
+		if !strings.Contains(printed.String(), "order.held 주문-1 1\n") {
+			return os.ErrNotExist
+		}
+		return nil
+	})
+	answer, err := http.Post(shop.URL, "application/json", strings.NewReader(`{"type":"order.paid"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusBadRequest || strings.Contains(printed.String(), "paid") {
+		t.Errorf("an unsigned message got %d, and the server printed\n%s", answer.StatusCode, &printed)
+	}
+}

@@ -1,0 +1,96 @@
+package gate
+
+import "time"
+
+// SettingsForm is a sale's settings in the form of a sale file, which does not
+// set Paused.
+type SettingsForm struct {
+	OpensAt         time.Time         `json:"opens_at"`
+	ClosesAt        time.Time         `json:"closes_at"`
+	Hold            string            `json:"hold"`
+	PerBuyer        int64             `json:"per_buyer,omitempty"`
+	Accept          []string          `json:"accept,omitempty"`
+	AmountOptional  bool              `json:"amount_optional,omitempty"`
+	AutoRefund      bool              `json:"auto_refund,omitempty"`
+	Restock         string            `json:"restock,omitempty"`
+	VirtualAccounts string            `json:"virtual_accounts,omitempty"`
+	ReleaseUnproven bool              `json:"release_unproven,omitempty"`
+	Notify          string            `json:"notify,omitempty"`
+	Messages        map[string]string `json:"messages,omitempty"`
+	SKUs            []SKU             `json:"skus"`
+}
+
+// SaleForm is a sale in the form of a sale file's entry.
+type SaleForm struct {
+	Name string `json:"name"`
+	Run  int64  `json:"run"`
+	SettingsForm
+}
+
+// Form returns the settings in the form of a sale file.
+func (s *Settings) Form() SettingsForm {
+	form := SettingsForm{
+		OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, Hold: s.Hold.String(), PerBuyer: s.PerBuyer, Accept: s.Accept,
+		AmountOptional: s.AmountOptional, AutoRefund: s.AutoRefund, ReleaseUnproven: s.ReleaseUnproven, Notify: s.Notify,
+		Messages: s.Messages, SKUs: s.SKUs,
+	}
+	if s.Withhold {
+		form.Restock = "withhold"
+	}
+	if s.RefuseDeposits {
+		form.VirtualAccounts = "refuse"
+	}
+	return form
+}
+
+// Form returns the sale in the form of a sale file's entry.
+func (s *Sale) Form() SaleForm {
+	return SaleForm{Name: s.Name, Run: s.Run, SettingsForm: s.Settings.Form()}
+}
+
+// EntryReport is a ledger entry as it is shown to programs. It holds results,
+// never differences.
+type EntryReport struct {
+	Seq    int64            `json:"seq"`
+	Term   int64            `json:"term"`
+	Time   time.Time        `json:"time"`
+	Kind   string           `json:"kind"`
+	Who    string           `json:"who"`
+	Units  map[string]Units `json:"units"`  // after the entry, of each SKU that it moved
+	Counts OrderCounts      `json:"counts"` // after the entry
+	Orders []OrderReport    `json:"orders"` // as the entry leaves them, in the order of the changes
+
+	// Run, Version and Settings are there where the entry changed settings; Before
+	// where it replaced or deleted any.
+	Run      int64           `json:"run,omitempty"`
+	Version  int64           `json:"version,omitempty"`
+	Settings *SettingsReport `json:"settings,omitempty"`
+	Before   *SettingsReport `json:"before,omitempty"`
+}
+
+// SettingsReport is everything that an operator sets of a sale.
+type SettingsReport struct {
+	SettingsForm
+	Paused bool `json:"paused"`
+}
+
+// Report tells about the settings.
+func (s *Settings) Report() SettingsReport { return SettingsReport{s.Form(), s.Paused} }
+
+// Report tells about the entry.
+func (e *Entry) Report() EntryReport {
+	r := EntryReport{
+		Seq: e.Seq, Term: e.Term, Time: e.Time, Kind: e.Kind, Who: e.Who, Units: e.Counters, Counts: e.Counts,
+		Orders: make([]OrderReport, len(e.Orders)),
+	}
+	for i := range e.Orders {
+		r.Orders[i] = e.Orders[i].Report()
+	}
+	if s := e.Settings; s != nil {
+		r.Run, r.Version, r.Settings = s.Run, s.Version, new(s.Settings.Report())
+	}
+	if e.Before != nil {
+		r.Before = new(e.Before.Report())
+	}
+	return r
+}
