@@ -59,6 +59,9 @@ func TestAGateMayDieAtEveryStep(t *testing.T) {
 				s.hurry()
 				return s.check()
 			})
+			if said := command(t, append([]string{"audit", "--redis", s.redis.URL(), "race"}, s.sim.credentials()...)...); !strings.HasPrefix(said, "nothing differs\n") {
+				t.Errorf("the audit says: %s", said)
+			}
 		})
 	}
 }
