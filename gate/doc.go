@@ -119,10 +119,24 @@
 // its score a minute ahead, which is the lease: a gate that dies leaves it to the
 // others. There is no leader and no other lock.
 //
-// A move carries the whole record that was read before the look-up, and changes
-// nothing if that is no longer the order's record; the order is then due at once.
-// So each move may be sent twice, and a new attempt that comes during a look-up
-// is never lost. The time between two looks is half of the order's age, from 10 s
+// A move carries the record that was read before the look-up, and changes nothing
+// if the order is no longer what it was: a new attempt, an amount or another gate
+// was faster; the order is then due at once. So each move may be sent twice, and a
+// new attempt that comes during a look-up is never lost. Confirms of a known
+// attempt move the deadline and the revision alone, which says nothing about what
+// PortOne said: the move is made on top of them, so that nobody keeps an order
+// from being settled by confirming it over and over. Only a release by time rests
+// on the deadline: a 200 has been given. A 200 that goes out in the moment of a
+// proven release is for an attempt that PortOne has ended; should it be paid all
+// the same, it is a late payment.
+//
+// Each gate watches Redis' clock by its own. Where it gains more than 10 s from one
+// round to the next, or on the gate's own when the gate starts, it was put ahead,
+// and each hold lasts as long again from then on: a clock ends no hold. Put back,
+// time stands still for the sale until the clock has caught up; webhooks have
+// orders looked at meanwhile.
+//
+// The time between two looks is half of the order's age, from 10 s
 // to an hour: nothing needs to be remembered for it. A sweep each minute, itself
 // a member of due, puts held orders past their deadline back that are missing.
 //

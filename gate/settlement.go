@@ -3,7 +3,12 @@ package gate
 import "time"
 
 // Move takes one order from what it was when it was looked up to what came of
-// the look-up. A store makes it only if the order is still what it was.
+// the look-up. A store makes it only if the order is still what it was: a confirm
+// of a known attempt does not count as a change, for it moves the deadline alone.
+//
+// What is written gets its revision from the store. Without a deadline it keeps
+// the order's own; with one it rests on it, and is written only if the order's
+// has not moved since either.
 type Move struct {
 	Before    Order
 	After     *Order // nil changes nothing but Look
@@ -22,7 +27,7 @@ const (
 	MovedOtherwise Moved = 'O' // the order is Otherwise
 	MovedNot       Moved = 'N' // there was too little stock for After
 	MovedNothing   Moved = '=' // nothing was to be changed
-	MovedLate      Moved = '-' // somebody else has changed the order since, or it is gone; it is looked at again now
+	MovedLate      Moved = '-' // the order is not what it was any more, or gone; it is looked at again now
 )
 
 // Due is what a gate has claimed of the orders of a sale that are to be looked at.

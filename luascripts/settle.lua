@@ -1,23 +1,30 @@
 -- settle: moves orders from what a look-up was based on to what it found.
 --
--- Each order is told with the record that was read before its look-up, and stays as it is if that is no
--- longer its record: a confirm, a new attempt or another gate was faster. So the script may be sent twice.
+-- Each order is told with the record that was read before its look-up, and stays as it is if it is no longer
+-- what it was then: a new attempt, an amount or another gate was faster. So the script may be sent twice. That an
+-- attempt was confirmed again, which moves the deadline alone, changes nothing about what PortOne said of it: so
+-- who confirms over and over cannot keep an order from being settled.
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due
 -- ARGV  1 now_ms, empty in production   2 who   3 kind, for the ledger: "settle" or "report"
 --       4 n, the number of orders, each once; then for each order five:
 --         order id
 --         the record as it was read
---         the record to write, up to its settled time, which stays unless the state changes; empty to change none
---         the one to write, up to its settled time, where there is no stock for the first; empty to write none then
+--         the record to write, empty to change none; the script numbers it, and adds its settled time, which
+--         stays unless the state changes. Without a deadline it keeps the one that is there; with one it is
+--         written only if the deadline has not moved
+--         the one to write where there is no stock for the first; empty to write none then
 --         ms from now until it is looked at again, empty if it need not be
 --       then members of due that are done with
 -- reply {outcomes, now_ms, seq}; outcomes has one letter for each order:
 --         D the record was written   O the other record was written   N there was no stock for it: nothing was written
---         = nothing was to be written   - it has another record by now, or none
+--         = nothing was to be written   - it is not what it was by now, or gone
 --       {"-"} where there is no such sale, or only its tombstone
 
-local RECORD = '^1(%u)\31%d+\31([^\31]*)\31([^\31]*)\31%d*\31%d*\31([^\31]*)\31%d*\31%d*\31(%d*)'
+-- A record's state, buyer, lines and attempts.
+local RECORD = '^1(%u)\31%d+\31([^\31]*)\31([^\31]*)\31%d*\31%d*\31([^\31]*)\31'
+-- Its version and state, its revision, what a repeated confirm leaves as it is, its deadline, and when it was settled.
+local PARTS = '^(1%u)\31(%d+)(\31.*\31)(%d*)\31(%d*)$'
 -- Which counter a state's units are in, and which of the order counts it is in.
 local UNITS = {A = 'held', H = 'held', P = 'paid', W = 'withheld', R = 'left', D = 'left', F = 'left'}
 local COUNT = {A = 1, H = 2, P = 3, R = 4, D = 5, F = 6, W = 6}
@@ -89,10 +96,20 @@ local function move(old, new)
   return true
 end
 
--- A record with its settled time: the old one's, or now if the state changes.
-local function stamped(old, new)
-  local from, _, _, _, settled = string.match(old, RECORD)
-  return new .. (string.sub(new, 2, 2) ~= from and now or settled)
+-- Whether what was found of an order still holds: since it was read only its deadline has moved, and what is to
+-- be written does not rest on that.
+local function holds(record, old, new)
+  local state, _, rest, deadline = string.match(record, PARTS)
+  local old_state, _, old_rest, old_deadline = string.match(old, PARTS)
+  local _, _, _, own = string.match(new, PARTS)
+  return state == old_state and rest == old_rest and (deadline == old_deadline or (own or '') == '')
+end
+
+-- The record to write with what the order's own adds to it.
+local function stamped(record, new)
+  local from, revision, _, deadline, settled = string.match(record, PARTS)
+  local to, _, rest, own = string.match(new, PARTS)
+  return to .. SEP .. revision + 1 .. rest .. (own ~= '' and own or deadline) .. SEP .. (to ~= from and now or settled)
 end
 
 local outcomes, changed, looks, gone = {}, {}, {}, {}
@@ -100,15 +117,15 @@ for i = 1, n do
   local at = 5 * i
   local id, old, new, other, look = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local record, outcome = redis.call('HGET', KEYS[2], id), '='
-  if record ~= old then
+  if not record or not holds(record, old, new) then
     outcome, look = '-', nil
     if record then looks[#looks + 1], looks[#looks + 2] = now, 'o:' .. id end
   elseif new ~= '' then
-    new, other = stamped(old, new), other ~= '' and stamped(old, other)
-    if move(old, new) then
+    new, other = stamped(record, new), other ~= '' and stamped(record, other)
+    if move(record, new) then
       outcome = 'D'
       changed[#changed + 1], changed[#changed + 2] = id, new
-    elseif other and move(old, other) then
+    elseif other and move(record, other) then
       outcome = 'O'
       changed[#changed + 1], changed[#changed + 2] = id, other
     else

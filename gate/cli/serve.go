@@ -128,7 +128,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	}
 	settling := settle.Options{
 		Who: c.Name, Store: s, Sales: g.Sales, Currency: c.Currency, Test: c.TestPayments, Grace: c.Grace, MinLook: c.FirstLook / 2,
-		Metrics: settle.NewMetrics(registry), Log: log,
+		Metrics: settle.NewMetrics(registry), Now: time.Now, Log: log,
 	}
 	if payments != nil {
 		settling.Payments = payments

@@ -137,6 +137,68 @@ func releases(t *testing.T, redis *redistest.Server) (n int, longest time.Durati
 	return n, longest
 }
 
+// Whoever confirms an order over and over moves its deadline, and no more: how its
+// payment ended is noted all the same, also while others do so with other orders.
+func TestAnOrderIsSettledWhileItIsConfirmedOverAndOver(t *testing.T) {
+	t.Parallel()
+	const orders = 6
+	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.5}), redistest.Start(t)
+	applySale(t, redis.URL(), pricedSale(orders, "hold: 10m"))
+	gate := startGate(t, append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.settling()...)...)
+	url := "http://" + gate.listen + "/confirm/race?items=unit"
+
+	var clients sync.WaitGroup
+	client := newCaller(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var held, paid, failed atomic.Int64
+	for i := range orders {
+		r := sim.Pay(ctx, portonesim.Order{Version: 1, ID: order(i), Amount: 1000, ConfirmURL: url})
+		want := "held"
+		if r.Status == "paid" {
+			paid.Add(1)
+		} else {
+			want = "attempt_ended"
+			failed.Add(1)
+		}
+		clients.Go(func() {
+			last := answer{}
+			for ctx.Err() == nil {
+				if last = client.post(gate.listen, "/confirm/race?items=unit", "application/json", v1(order(i), r.Attempt)); last.code == "held" {
+					held.Add(1)
+				}
+				time.Sleep(2 * time.Millisecond) // about as fast as one client can
+			}
+			if last.code != want {
+				t.Errorf("%s has %s at PortOne, and its last answer is %+v, want %s", order(i), r.Status, last, want)
+			}
+		})
+	}
+	await(t, "every order to be settled", func() error {
+		r := readStatus(t, redis.URL(), "race")
+		if r.Orders.Held > 0 || r.Orders.Paid != paid.Load() || r.Orders.Released != failed.Load() {
+			return fmt.Errorf("%+v", r.Orders)
+		}
+		return checkMoney(t, sim, redis)
+	})
+	before := held.Load()
+	await(t, "paid orders to be confirmed once more", func() error {
+		if held.Load() < before+2*orders {
+			return errors.New("they were not")
+		}
+		return nil
+	})
+	stop()
+	clients.Wait()
+	if paid.Load() == 0 || failed.Load() == 0 {
+		t.Errorf("%d were paid, %d failed", paid.Load(), failed.Load())
+	}
+	if n := metric(t, gate, `flashgate_settle_overtaken_total{sale="race"}`); n != "" {
+		t.Errorf("%s look-ups were overtaken", n)
+	}
+	t.Logf("%d confirms were answered 200", held.Load())
+}
+
 // Everything goes wrong at once, in a fifth of all orders: the card is declined
 // or slow, answers and webhooks are lost, come twice or late, buyers pay twice or
 // never, amounts are changed, attempts are invented, PortOne is away, and gates

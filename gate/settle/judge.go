@@ -30,6 +30,7 @@ type policy struct {
 	test     bool          // whether payments of a test channel count
 	grace    time.Duration // how long after a hold's deadline its units stay taken
 	minLook  time.Duration // the shortest time between two looks at an order
+	put      time.Time     // when the store's clock was last put ahead; zero for never
 }
 
 // judge tells what an order's payments mean for it: see the table in the
@@ -146,7 +147,7 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 	}
 	switch o.State {
 	case gate.OrderHeld, gate.OrderAsking:
-		late := now.After(o.Deadline.Add(p.grace))
+		late := now.After(p.end(o))
 		switch {
 		case has(gate.AttemptPaid):
 			return gate.OrderPaid
@@ -154,7 +155,7 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 		case !f.asked && late && p.settings.ReleaseUnproven:
 			return gate.OrderReleased
 		case !f.asked:
-		case late, !has(gate.AttemptOpen, gate.AttemptRefundDue) && (p.settings.RefuseDeposits || !has(gate.AttemptDeposit)):
+		case late, p.ended(o):
 			return gate.OrderReleased
 		}
 	case gate.OrderReleased:
@@ -176,13 +177,35 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 	return o.State
 }
 
+// end is when an order's hold ends by time. A clock that is put ahead ends none:
+// each lasts as long again from then on.
+func (p policy) end(o *gate.Order) time.Time {
+	deadline := o.Deadline
+	if anew := p.put.Add(p.settings.Hold); anew.After(deadline) {
+		deadline = anew
+	}
+	return deadline.Add(p.grace)
+}
+
+// ended reports whether a held order has no attempt left to wait for.
+func (p policy) ended(o *gate.Order) bool {
+	return !slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool {
+		return a.State == gate.AttemptOpen || a.State == gate.AttemptRefundDue || a.State == gate.AttemptDeposit && !p.settings.RefuseDeposits
+	})
+}
+
 // move is the move from one order to the next, with the time of the next look.
+// Only a release by time and a deposit's due date rest on the deadline.
 func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
 	m := gate.Move{Before: o, Look: p.look(&next, now)}
 	if same(&o, &next) {
 		return m
 	}
 	next.Revision++
+	byTime := o.State.HasUnits() && next.State == gate.OrderReleased && !p.ended(&next)
+	if next.Deadline.Equal(o.Deadline) && !byTime {
+		next.Deadline = time.Time{}
+	}
 	m.After = &next
 	if o.State == gate.OrderReleased && next.State == gate.OrderPaid {
 		without := next // paid, but its units are gone
@@ -207,10 +230,13 @@ func (p policy) look(o *gate.Order, now time.Time) time.Duration {
 	if !o.Settled.IsZero() {
 		since = o.Settled
 	}
+	if p.put.After(since) { // what was before is no age
+		since = p.put
+	}
 	wait := min(max(now.Sub(since)/2, p.minLook), maxLook)
 	switch {
 	case o.State == gate.OrderHeld || o.State == gate.OrderAsking:
-		if left := o.Deadline.Add(p.grace).Sub(now); left >= 0 {
+		if left := p.end(o).Sub(now); left >= 0 {
 			wait = min(wait, left+time.Second)
 		}
 		return wait

@@ -94,7 +94,8 @@ const (
 	late  = 5*time.Minute + grace + time.Second
 )
 
-// Every row of the table of an order's life that a look-up leads to.
+// Every row of the table of an order's life that a look-up leads to. What rests
+// on the order's deadline says by when, counted from the hold.
 func TestALookUpMovesAnOrderOn(t *testing.T) {
 	t.Parallel()
 	withhold := won(func(s *gate.Settings) { s.Withhold = true })
@@ -109,6 +110,9 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 			got = fmt.Sprintf("%s: %s", m.After.State, attempts(m.After))
 			if m.After.Revision != o.Revision+1 {
 				t.Errorf("%s: revision %d", what, m.After.Revision)
+			}
+			if !m.After.Deadline.IsZero() {
+				got += " by " + m.After.Deadline.Sub(at).String()
 			}
 		}
 		if m.Otherwise != nil {
@@ -131,9 +135,9 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("both failed", won(), two, found("a1 failed", "a2 failed"), early, "released: F a1, F a2")
 	f("the other failed before", won(), orderOf(gate.OrderHeld, "F a1", "O a2"), found("a2 failed"), early, "released: F a1, F a2")
 	f("ready", won(), held, found("a1 ready"), early, "unchanged")
-	f("ready past the deadline", won(), held, found("a1 ready"), late, "released: O a1")
+	f("ready past the deadline", won(), held, found("a1 ready"), late, "released: O a1 by 5m0s")
 	f("unknown to PortOne", won(), held, found(), early, "unchanged")
-	f("unknown to PortOne past the deadline", won(), held, found(), late, "released: O a1")
+	f("unknown to PortOne past the deadline", won(), held, found(), late, "released: O a1 by 5m0s")
 	f("not looked up past the deadline", won(), held, found("error"), late, "unchanged")
 	f("one failed, the other not looked up", won(), two, found("a1 failed", "error"), late, "held: F a1, O a2")
 	f("one paid, the other not looked up", won(), two, found("a1 paid", "error"), early, "paid: P a1, O a2")
@@ -141,7 +145,7 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("asking, and failed", won(), orderOf(gate.OrderAsking, "O a1"), found("a1 failed"), early, "released: F a1")
 
 	f("no credentials past the deadline", won(), held, finding{}, late, "unchanged")
-	f("no credentials, by time", won(func(s *gate.Settings) { s.ReleaseUnproven = true }), held, finding{}, late, "released: O a1")
+	f("no credentials, by time", won(func(s *gate.Settings) { s.ReleaseUnproven = true }), held, finding{}, late, "released: O a1 by 5m0s")
 	f("no credentials, too early", won(func(s *gate.Settings) { s.ReleaseUnproven = true }), held, finding{}, early, "unchanged")
 
 	f("another amount", won(), held, found("a1 paid 999"), early, "held: D a1")
@@ -150,11 +154,11 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("a test channel in a rehearsal", test, held, found("a1 paid test"), early, "paid: P a1")
 	f("a payment of another order", won(), held, found("a1 paid others"), early, "unchanged")
 	f("a payment of another version", won(), held, found("a1 paid v2"), early, "unchanged")
-	f("refund due past the deadline", won(), orderOf(gate.OrderHeld, "D a1"), found("a1 paid 999"), late, "released: D a1")
+	f("refund due past the deadline", won(), orderOf(gate.OrderHeld, "D a1"), found("a1 paid 999"), late, "released: D a1 by 5m0s")
 	f("refund due, another open", won(), orderOf(gate.OrderHeld, "D a1", "O a2"), found("a2 failed"), early, "held: D a1, F a2")
 	f("refunded, the other failed", won(), orderOf(gate.OrderHeld, "D a1", "F a2"), found("a1 cancelled"), early, "released: X a1, F a2")
 
-	f("a deposit", won(), held, found("a1 deposit tomorrow"), early, "held: V a1")
+	f("a deposit", won(), held, found("a1 deposit tomorrow"), early, "held: V a1 by 24h0m0s")
 	f("a deposit that is refused", refuse, held, found("a1 deposit tomorrow"), early, "released: V a1")
 	f("a deposit without a date", won(), orderOf(gate.OrderHeld, "V a1"), found("a1 deposit"), late, "unchanged")
 	f("a deposit that came", won(), orderOf(gate.OrderHeld, "V a1"), found("a1 paid"), early, "paid: P a1")
@@ -250,9 +254,16 @@ func TestWhateverALookUpBrings(t *testing.T) {
 				}
 				t.Fatalf("nobody will look at %+v again", o)
 			}
+			unproven := o.State == gate.OrderHeld && m.After.State == gate.OrderReleased && !p.ended(m.After)
+			if rests := !m.After.Deadline.IsZero(); rests != (unproven || m.After.Deadline.After(o.Deadline)) {
+				t.Fatalf("from %+v to %+v: rests on the deadline: %v", o, *m.After, rests)
+			}
 			next := *m.After
 			if m.Otherwise != nil && rapid.Bool().Draw(t, "no stock") {
 				next = *m.Otherwise
+			}
+			if next.Deadline.IsZero() {
+				next.Deadline = o.Deadline
 			}
 			checkStep(t, p, &o, &next, f, now)
 			if next.State != o.State {

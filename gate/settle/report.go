@@ -41,7 +41,9 @@ func Tell(ctx context.Context, store Store, who, sale string, r Report) (gate.Or
 		return next, err
 	}
 	next.Revision++
-	moved, err := store.Settle(ctx, who, "report", sale, []gate.Move{{Before: orders[0], After: &next, Look: reportLook}}, nil)
+	after := next
+	after.Deadline = time.Time{} // a report does not rest on it
+	moved, err := store.Settle(ctx, who, "report", sale, []gate.Move{{Before: orders[0], After: &after, Look: reportLook}}, nil)
 	if err != nil {
 		return gate.Order{}, fmt.Errorf("report order %q: %w", r.Order, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,7 @@ type Options struct {
 	// is, the longer it is.
 	MinLook time.Duration
 	Metrics *Metrics
+	Now     func() time.Time // the gate's own clock
 	Log     *slog.Logger
 }
 
@@ -72,6 +74,10 @@ type Options struct {
 type Settler struct {
 	opt   Options
 	known [3]atomic.Bool // by PortOne's version: it has told of a payment at least once
+	began time.Time
+
+	mu    sync.Mutex // over what follows
+	paces map[string]pace
 }
 
 // errStrangers says that PortOne knows none of the payments that were looked up,
@@ -80,7 +86,7 @@ type Settler struct {
 var errStrangers = errors.New("PortOne has known none of the payments so far: are the credentials those of this shop?")
 
 // New returns a settler that does nothing until Run.
-func New(opt Options) *Settler { return &Settler{opt: opt} }
+func New(opt Options) *Settler { return &Settler{opt: opt, began: opt.Now(), paces: map[string]pace{}} }
 
 // Run settles until ctx is done, and returns when the rounds that were under way
 // have ended.
@@ -156,8 +162,11 @@ func merge(ids, more []string) []string {
 // settle looks orders up and moves them on. What was claimed is given up with
 // the last of them, so that a gate that dies in between leaves it to the others.
 func (s *Settler) settle(ctx context.Context, sale string, settings *gate.Settings, due gate.Due, orders []gate.Order) error {
+	p := policy{
+		settings: settings, currency: s.opt.Currency, test: s.opt.Test, grace: s.opt.Grace, minLook: s.opt.MinLook,
+		put: s.pace(sale, due.Now).put,
+	}
 	findings := s.lookup(ctx, sale, orders)
-	p := policy{settings: settings, currency: s.opt.Currency, test: s.opt.Test, grace: s.opt.Grace, minLook: s.opt.MinLook}
 	moves := make([]gate.Move, len(orders))
 	for i, o := range orders {
 		moves[i] = p.judge(o, findings[i], due.Now)

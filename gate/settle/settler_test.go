@@ -93,14 +93,15 @@ type scene struct {
 	settler *Settler
 	metrics *Metrics
 	decider gate.Decider
-	now     time.Time
+	now     time.Time     // by the gate's own clock
+	ahead   time.Duration // how far Redis' clock is ahead of it
 }
 
 func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	t.Helper()
 	sc := &scene{t: t, bank: &bank{}, now: at}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	s, err := store.Open(redistest.Start(t).URL(), store.Options{Who: "gate-1", Now: func() time.Time { return sc.now }, Log: quiet})
+	s, err := store.Open(redistest.Start(t).URL(), store.Options{Who: "gate-1", Now: func() time.Time { return sc.now.Add(sc.ahead) }, Log: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +117,7 @@ func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	sc.store, sc.metrics, sc.decider = s, NewMetrics(prometheus.NewRegistry()), s.Decider("race")
 	sc.settler = New(Options{
 		Who: "gate-1", Store: s, Payments: sc.bank, Currency: "KRW", Grace: grace, MinLook: minLook, Metrics: sc.metrics, Log: quiet,
+		Now:   func() time.Time { return sc.now },
 		Sales: func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": &settings} },
 	})
 	t.Cleanup(func() {

@@ -246,11 +246,18 @@ func (c *counter) got() (calls, taken int) {
 	return c.calls, len(c.taken)
 }
 
-// gateOf runs a notifier until the test ends or stop is called.
+// gateOf runs a notifier until the test ends or stop is called. Its clock is the
+// store's.
 func gateOf(t *testing.T, l *ledger, secrets string) (registry *prometheus.Registry, stop func()) {
 	t.Helper()
+	return gateWith(t, l, l.now, secrets)
+}
+
+// gateWith is gateOf with a clock of the gate's own.
+func gateWith(t *testing.T, l *ledger, now func() time.Time, secrets string) (registry *prometheus.Registry, stop func()) {
+	t.Helper()
 	registry = prometheus.NewRegistry()
-	opt := shop.NotifierOptions{Store: l, Sales: l.sales, Metrics: shop.NewMetrics(registry), Now: l.now, Log: slog.New(slog.DiscardHandler)}
+	opt := shop.NotifierOptions{Store: l, Sales: l.sales, Metrics: shop.NewMetrics(registry), Now: now, Log: slog.New(slog.DiscardHandler)}
 	if secrets != "" {
 		parsed, err := shop.ParseSecrets(secrets)
 		if err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/flashgate/flashgate/gate"
@@ -199,6 +200,18 @@ func (m *model) hasStock(lines []gate.Line) bool {
 		u, known := m.units[l.SKU]
 		return !known || u.Left < l.Quantity
 	})
+}
+
+// holds reports whether what was found of an order, when it was as it was read,
+// still says something about it: whether only its deadline has moved since, or not
+// even that where it rests on the deadline.
+func (m *model) holds(read gate.Order, rests bool) bool {
+	now := m.orders[read.ID]
+	if rests && !now.Deadline.Equal(read.Deadline) {
+		return false
+	}
+	read.Revision, read.Deadline = now.Revision, now.Deadline
+	return reflect.DeepEqual(read, now)
 }
 
 // settle does what a look-up at PortOne leads to: it moves an order on from

@@ -45,17 +45,19 @@ func checkSales(t *testing.T, url string, runs int) {
 			r.Fatal(err)
 		}
 		now = 1000
-		x := &exercise{ctx: t.Context(), store: s, root: root, now: &now}
+		x := &exercise{ctx: t.Context(), store: s, root: root, now: &now, read: map[string]gate.Order{}}
 		x.begin(r)
 		defer x.decider.Close()
 		r.Repeat(map[string]func(*rapid.T){
 			"":          x.check,
 			"confirm":   x.confirm,
 			"again":     x.confirm,
+			"repeat":    x.repeat,
 			"apply":     x.apply,
 			"configure": x.configure,
 			"pause":     x.pause,
 			"clock":     x.clock,
+			"look up":   x.lookUp,
 			"settle":    x.settle,
 			"restart":   x.restart,
 		})
@@ -87,6 +89,7 @@ type exercise struct {
 	decider gate.Decider
 	model   *model
 	now     *int64
+	read    map[string]gate.Order // as they were when they were last looked up
 }
 
 const saleName = "s"
@@ -143,7 +146,18 @@ func drawConfirm(t *rapid.T) gate.Confirm {
 }
 
 func (x *exercise) confirm(t *rapid.T) {
-	confirms := rapid.SliceOfN(rapid.Custom(drawConfirm), 1, 12).Draw(t, "confirms")
+	x.decide(t, rapid.SliceOfN(rapid.Custom(drawConfirm), 1, 12).Draw(t, "confirms"))
+}
+
+// repeat confirms an attempt of an order again.
+func (x *exercise) repeat(t *rapid.T) {
+	o := x.drawOrder(t)
+	x.decide(t, []gate.Confirm{{
+		Order: []byte(o.ID), Attempt: []byte(rapid.SampledFrom(o.Attempts).Draw(t, "attempt").ID), Buyer: []byte(o.Buyer), Lines: o.Lines,
+	}})
+}
+
+func (x *exercise) decide(t *rapid.T, confirms []gate.Confirm) {
 	batch := make([]*gate.Request, len(confirms))
 	for i, c := range confirms {
 		batch[i] = &gate.Request{Confirm: c}
@@ -241,18 +255,36 @@ func (x *exercise) restart(t *rapid.T) {
 	x.model.restart(sale)
 }
 
-// settle moves an order on, as a look-up would: sometimes on the ground of what
-// the order was before its newest change, which must change nothing.
-func (x *exercise) settle(t *rapid.T) {
+func (x *exercise) drawOrder(t *rapid.T) gate.Order {
 	if len(x.model.orders) == 0 {
 		t.Skip()
 	}
-	id := rapid.SampledFrom(slices.Sorted(maps.Keys(x.model.orders))).Draw(t, "order")
-	before := x.model.orders[id]
-	if rapid.IntRange(0, 4).Draw(t, "late") == 0 {
-		stale := before
-		stale.Revision--
-		x.move(t, gate.Move{Before: stale, After: &before}, gate.MovedLate)
+	return x.model.orders[rapid.SampledFrom(slices.Sorted(maps.Keys(x.model.orders))).Draw(t, "order")]
+}
+
+// lookUp reads an order, to be settled later.
+func (x *exercise) lookUp(t *rapid.T) {
+	o := x.drawOrder(t)
+	x.read[o.ID] = o
+}
+
+// settle moves an order on from where it stood when it was looked up. If that is
+// not how it still stands, nothing must change.
+func (x *exercise) settle(t *rapid.T) {
+	before := x.drawOrder(t)
+	id := before.ID
+	if read, ok := x.read[id]; ok && rapid.Bool().Draw(t, "looked up before") {
+		before = read
+	}
+	rests := rapid.Bool().Draw(t, "rests on the deadline")
+	deadline := before.Deadline
+	if !rests {
+		deadline = time.Time{}
+	}
+	if !x.model.holds(before, rests) {
+		after := before
+		after.Deadline = deadline
+		x.move(t, gate.Move{Before: before, After: &after}, gate.MovedLate)
 		return
 	}
 	to := rapid.SampledFrom([]gate.OrderState("RPRPFWD")).Draw(t, "to")
@@ -264,6 +296,7 @@ func (x *exercise) settle(t *rapid.T) {
 		t.Skip()
 	}
 	after := x.model.orders[id]
+	after.Deadline = deadline
 	move := gate.Move{Before: before, After: &after, Look: time.Duration(rapid.IntRange(0, 2).Draw(t, "look")) * time.Second}
 	if want == gate.MovedOtherwise {
 		paid := after

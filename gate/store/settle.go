@@ -126,7 +126,7 @@ func (s *Store) Settle(ctx context.Context, who, kind, sale string, moves []gate
 }
 
 // unsettled is an order's record without its settled time, which the script
-// adds; empty where there is no order.
+// adds as it numbers it; empty where there is no order.
 func unsettled(o *gate.Order) string {
 	if o == nil {
 		return ""
