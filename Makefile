@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run deps test long lint fuzz mutate bench ci clean
+.PHONY: help build run demo deps test long lint fuzz mutate bench ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -17,6 +17,9 @@ build: ## build bin/flashgate
 
 run: ## serve a demo sale on :8080, without Redis
 	go run . serve
+
+demo: ## play a launch: 20,000 buyers for 500 tickets, three gates, a simulated PortOne (a minute)
+	go run . demo
 
 deps: ## install what the tests need and is missing (Debian, Ubuntu)
 	@.ci/deps

@@ -27,6 +27,7 @@ func house() [][]room {
 	return [][]room{
 		{
 			{"gate/redistest", nil},
+			{"loadtest/portonesim", nil},
 		},
 		{
 			{"gate", nil},
@@ -38,8 +39,8 @@ func house() [][]room {
 			{"gate/shop", []string{"gate"}},
 			{"loadtest", []string{"gate"}},
 			{"loadtest/bench", []string{"gate"}},
+			{"loadtest/launch", []string{"gate"}},
 			{"loadtest/mutate", nil},
-			{"loadtest/portonesim", nil},
 		},
 		{
 			{"gate/settle", []string{"gate/portone", "gate/shop", "gate"}},
@@ -51,11 +52,12 @@ func house() [][]room {
 		{
 			{"gate/cli", []string{
 				"gate/web", "gate/settle", "gate/audit", "gate/store", "gate/portone",
-				"gate/shop", "loadtest", "loadtest/portonesim", "gate", "luascripts",
+				"gate/shop", "loadtest", "loadtest/launch", "loadtest/portonesim", "gate", "luascripts",
 			}},
 		},
 		{
 			{".", []string{"gate/cli"}},
+			{"deploy", nil},
 		},
 	}
 }

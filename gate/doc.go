@@ -27,7 +27,9 @@
 //	gate/cli/        one file for each command; flags, wiring, the metrics registry
 //	gate/redistest/  starts real servers for tests; imports nothing of ours
 //	luascripts/      one .lua file for each transition, embedded
+//	deploy/          what operators copy, and the tests that run it
 //	loadtest/portonesim/  a PortOne to try things with; imports nothing of ours
+//	loadtest/launch/ plays PortOne's side of a launch, and judges what came of it
 //	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer
 //
@@ -257,7 +259,8 @@
 // go-redis, fasthttp, client_golang and miniredis are the mission's. gobreaker
 // is the breaker, kong the flags, goccy/go-yaml the sale file's syntax with the
 // line of every value, standard-webhooks V2's signatures,
-// backoff repeats calls to PortOne, x/time/rate paces them, x/sync bounds how many run at once. rapid, testscript and goleak test.
+// vegeta is the load generator, plot draws its report, progressbar shows how far
+// it is. backoff repeats calls to PortOne, x/time/rate paces them, x/sync bounds how many run at once. rapid, testscript and goleak test.
 //
 // PortOne's bodies are read by a scanner of our own (portone/json.go). The
 // standard decoder allocates for each field and lets repeated members pass;

@@ -33,7 +33,7 @@ func TestASaleMustMakeSense(t *testing.T) {
 	f("stock 1000000001", func(s *Sale) { s.SKUs[0].Stock = MaxUnits + 1 })
 	f("price -1", func(s *Sale) { s.SKUs[0].Price = price(-1) })
 	f("accept", func(s *Sale) { s.Accept = []string{"v3"} })
-	for _, url := range []string{"shop", "ftp://shop", "http://", "http://a:b@shop", "http://shop#x", "http://shop/" + strings.Repeat("x", 500)} {
+	for _, url := range []string{"shop", "ftp://shop", "http://", "http://a:b@shop", "http://shop#x", "http://[::1", "http://shop/\u200b", "http://shop/" + strings.Repeat("x", 500)} {
 		f("notify", func(s *Sale) { s.Notify = url })
 	}
 	f("accept", func(s *Sale) { s.Accept = []string{"v1", "v1"} })

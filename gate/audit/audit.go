@@ -232,6 +232,9 @@ func (a *auditor) tell(e *gate.Entry) {
 	a.counts = e.Counts
 	for sku, u := range e.Counters {
 		a.units[sku] = u
+		if u.Held+u.Paid > u.Total {
+			a.report.add(Finding{Kind: Oversold, SKU: sku, Entry: e.Seq, Text: fmt.Sprintf("after ledger entry %d SKU %s had %s", e.Seq, sku, spell(u))})
+		}
 	}
 	if e.Settings != nil {
 		a.register = e.Settings

@@ -167,6 +167,12 @@ func TestDamageIsFound(t *testing.T) {
 	f("a payment that no order has", "ledger_counters full, unit_counters full", hash("sku:full", "100,95,2,2,1"))
 	f("a unit withheld for no order", "ledger_counters full, unit_counters full", hash("sku:full", "100,95,2,1,2"))
 	f("the stock raised past the settings", "ledger_counters full, settings full", hash("sku:full", "101,97,2,1,1"))
+	f("more sold than there was, for a moment", "oversold full", func(sc *scene) {
+		sc.Do(sc.t, "HSET", key, "sku:full", "3,5,2,1,1")
+		sc.take("o9", "eve")
+		sc.Do(sc.t, "HSET", key, "sku:full", "100,95,3,1,1")
+		sc.settle("o9", gate.OrderReleased, gate.AttemptFailed)
+	})
 	f("a SKU that is not listed", "ledger_counters bike, settings bike", hash("sku:bike", "10,10,0,0,0"))
 	f("a SKU that is gone", "ledger_counters half, settings half, unit_counters half", func(sc *scene) {
 		sc.Do(sc.t, "HDEL", key, "sku:half")

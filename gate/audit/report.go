@@ -14,6 +14,7 @@ type Kind string
 // What is found within a sale.
 const (
 	Sum            Kind = "sum"             // a SKU's total is not the sum of its units
+	Oversold       Kind = "oversold"        // a ledger entry left more units held and paid than there were
 	UnitCounters   Kind = "unit_counters"   // a SKU's counters are not what its orders have
 	OrderCounters  Kind = "order_counters"  // the counts of orders by state are not a recount
 	RefundCounter  Kind = "refund_counter"  // the count of attempts that are refund due is not a recount

@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -57,18 +55,6 @@ func runAudit(ctx context.Context, s *store.Store, client *portone.Client, sale 
 		return audit.Run(ctx, s, nil, sale, progress)
 	}
 	return audit.Run(ctx, s, client, sale, progress)
-}
-
-// progressTo writes how far a command has come, once a second.
-func progressTo(w io.Writer) func(what string, read int64) {
-	started, told := time.Now(), time.Now()
-	return func(what string, read int64) {
-		if time.Since(told) < time.Second {
-			return
-		}
-		told = time.Now()
-		fmt.Fprintf(w, "read %d %s in %s\n", read, what, time.Since(started).Round(time.Second))
-	}
 }
 
 func printAudit(env *environment, r *audit.Report, asked bool) error {

@@ -1,47 +1,203 @@
 package cli
 
 import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/store"
+	"github.com/flashgate/flashgate/loadtest/launch"
 )
 
-// demoSale is on sale where neither Redis nor a sale is given.
-func demoSale(now time.Time) gate.Sale {
+type demoCommand struct {
+	Tickets  int64   `default:"500" placeholder:"N" help:"Tickets on sale (${default})."`
+	Buyers   int     `default:"20000" placeholder:"N" help:"People who want one (${default})."`
+	Rate     float64 `default:"1500" placeholder:"N" help:"Requests a second when the sale opens (${default})."`
+	Gates    int     `default:"3" placeholder:"N" help:"Gates that share the store (${default})."`
+	Declines float64 `default:"0.2" placeholder:"SHARE" help:"Cards that are declined after the gate's 200 (${default}); their tickets are on sale again."`
+	Seed     uint64  `default:"1" placeholder:"N" help:"The same number draws the same buyers and cards (${default})."`
+	HTML     string  `name:"html" placeholder:"FILE" help:"Where the report goes; without it to flashgate-demo.html in the directory for temporary files."`
+}
+
+// Help says what is to be seen.
+func (*demoCommand) Help() string {
+	return `Starts a store in memory, a simulated PortOne and the gates, all in this program and on free ports of this
+machine. Then a sale opens: the buyers come, a tenth of them press twice, a few requests are hostile, some cards are
+declined. Every answer is checked, every payment settled, and in the end everything is recounted. Nothing is kept but
+the report.`
+}
+
+// Validate checks the flags.
+func (c *demoCommand) Validate() error {
+	switch {
+	case c.Tickets < 1 || c.Tickets > gate.MaxUnits || c.Buyers < 1 || c.Buyers > 1_000_000:
+		return fmt.Errorf("--tickets must be between 1 and %d, --buyers between 1 and 1000000", gate.MaxUnits)
+	case c.Gates < 1 || c.Gates > 16:
+		return fmt.Errorf("--gates %d: must be between 1 and 16", c.Gates)
+	case !(c.Declines >= 0 && c.Declines <= 1):
+		return fmt.Errorf("--declines %v: must be a share from 0 to 1", c.Declines)
+	}
+	_, err := launch.ShapeFor("launch", c.Rate, c.Buyers)
+	return err
+}
+
+// Run plays a launch from its beginning to the audit.
+func (c *demoCommand) Run(ctx context.Context, env *environment) (err error) {
+	embedded, err := store.StartEmbedded()
+	if err != nil {
+		return err
+	}
+	defer embedded.Close()
+	group, running := errgroup.WithContext(ctx)
+	running, stop := context.WithCancel(running)
+	defer func() {
+		stop()
+		err = errors.Join(err, group.Wait())
+		if ctx.Err() != nil {
+			err = errors.New("interrupted: everything is stopped, and nothing is kept")
+		}
+	}()
+
+	c.say(env, "store in memory, %d gates and a simulated PortOne, all in this program", c.Gates)
+	stage := &stage{redis: embedded.URL(), env: &environment{out: io.Discard, err: env.err, version: env.version}}
+	if err := stage.open(running, group, c); err != nil {
+		return err
+	}
+	opens := time.Now().Add(c.lead())
+	if err := stage.createSale(ctx, c.sale(opens)); err != nil {
+		return err
+	}
+	c.say(env, "%d tickets, %d buyers, %.0f%% of the cards are declined; the sale opens at %s", c.Tickets, c.Buyers, 100*c.Declines, opens.Format(time.TimeOnly))
+	rehearsal := c.rehearsal(stage)
+	err = rehearsal.Run(ctx, env)
+	if err == nil || errors.Is(err, errFailed) {
+		c.say(env, "the report: %s", rehearsal.HTML)
+	}
+	return err
+}
+
+func (c *demoCommand) say(env *environment, format string, values ...any) {
+	fmt.Fprintf(env.err, format+"\n", values...)
+}
+
+// lead is how long before the sale opens the first buyers come, and a moment to
+// get ready. Duplicates and hostile requests make a run a little longer.
+func (c *demoCommand) lead() time.Duration {
+	shape, err := launch.ShapeFor("launch", c.Rate, c.Buyers*5/4)
+	if err != nil { // Validate has seen that it can be drawn
+		return time.Second
+	}
+	return shape.Opening() + time.Second
+}
+
+func (c *demoCommand) sale(opens time.Time) gate.Sale {
 	return gate.Sale{Name: "demo", Run: 1, Settings: gate.Settings{
-		OpensAt: now.Add(-time.Minute).Truncate(time.Second), ClosesAt: now.AddDate(0, 0, 30).Truncate(time.Second),
-		Hold: 5 * time.Minute, SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
+		OpensAt: opens, ClosesAt: opens.Add(time.Hour), Hold: time.Minute, PerBuyer: 2,
+		SKUs: []gate.SKU{{Name: "ticket", Stock: c.Tickets, Price: new(int64(110_000))}},
 	}}
 }
 
-// demoHint is a command line that buys a ticket of the demo sale. With keys its
-// link is signed.
-func demoHint(addr net.Addr, keys *gate.Keys) string {
-	host := reachable(addr)
-	link := "http://" + host + "/confirm/demo?items=ticket&buyer=alice"
-	again := "Again with another merchant_uid takes another one; with the same, none."
-	if keys != nil {
-		offer := gate.Offer{Sale: "demo", Items: "ticket", Buyer: "alice", Order: "order_1", Expires: time.Now().Add(time.Hour)}
-		if signed, err := keys.URL("http://"+host, offer); err == nil {
-			link, again = signed, "The link is signed for order_1 and serves for an hour: flashgate sign makes others."
-		}
+func (c *demoCommand) rehearsal(s *stage) *loadtestCommand {
+	html := c.HTML
+	if html == "" {
+		html = filepath.Join(os.TempDir(), "flashgate-demo.html")
 	}
-	return fmt.Sprintf(`
-The sale "demo" has 100 units of "ticket". PortOne's confirm call for one of them:
-
-  curl -i '%s' -H 'Content-Type: application/json' -d '{"imp_uid":"imp_1","merchant_uid":"order_1","amount":1000}'
-
-%s
-
-`, link, again)
+	return &loadtestCommand{
+		What: "run", MaxInFlight: 20_000, Timeout: 10 * time.Second, Within: 5 * time.Second, Lookups: 32, HTML: html, Pay: s.payments, Settle: 30 * time.Second,
+		launchFlags: launchFlags{
+			keysFlag: keysFlag{SigningKey: &s.key}, Target: s.public, Sale: "demo", Shape: "launch", Rate: c.Rate, Demand: c.Buyers,
+			Duplicates: .1, Hostile: .02, Bodies: []string{"v1", "v1-form"}, Expires: time.Hour, Seed: c.Seed, Admin: s.admin,
+		},
+	}
 }
 
-// reachable is how this machine reaches a listener.
-func reachable(addr net.Addr) string {
-	if at := addr.(*net.TCPAddr); at.IP.IsUnspecified() {
-		return fmt.Sprintf("localhost:%d", at.Port)
+// stage is what a demo has running.
+type stage struct {
+	redis    string
+	key      string // that links are signed with
+	env      *environment
+	public   []string // the gates' URLs
+	payments string   // the simulated PortOne's
+	admin    string   // the first gate's
+}
+
+// open starts the simulated PortOne and the gates.
+func (s *stage) open(ctx context.Context, group *errgroup.Group, c *demoCommand) error {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	s.key = "demo:" + base64.StdEncoding.EncodeToString(secret)
+	sim := &portoneSimCommand{
+		Listen: "127.0.0.1:0", V1Key: "demo", V1Secret: "demo", V2Secret: "demo", Seed: c.Seed, Declines: c.Declines,
+		ConfirmTimeout: 10 * time.Second, LogLevel: slog.LevelError,
 	}
-	return addr.String()
+	var err error
+	s.payments, err = begin(ctx, group, func(ctx context.Context, started func(string)) error {
+		return sim.simulate(ctx, s.env, func(addr net.Addr) { started("http://" + addr.String()) })
+	})
+	if err != nil {
+		return err
+	}
+	for number := range c.Gates {
+		serve := s.gate(fmt.Sprintf("gate-%d", number+1), sim)
+		addrs, err := begin(ctx, group, func(ctx context.Context, started func([2]string)) error {
+			return serve.serve(ctx, s.env, func(public, admin net.Addr) {
+				started([2]string{"http://" + public.String(), "http://" + admin.String()})
+			})
+		})
+		if err != nil {
+			return err
+		}
+		s.public = append(s.public, addrs[0])
+		s.admin = addrs[1]
+	}
+	return nil
+}
+
+// gate is a gate that looks payments up soon.
+func (s *stage) gate(name string, sim *portoneSimCommand) *serveCommand {
+	return &serveCommand{
+		Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Redis: s.redis, keysFlag: keysFlag{SigningKey: &s.key},
+		portoneFlag: portoneFlag{
+			portoneCredentials: portoneCredentials{
+				PortoneV1Key: sim.V1Key, PortoneV1Secret: &sim.V1Secret, PortoneV1URL: s.payments, PortoneRate: 1000,
+			},
+			Currency: "KRW", FirstLook: time.Second, Grace: time.Second,
+		},
+		Name: name, Language: "en", RedisTimeout: gate.MaxTry, Queue: 16384, LogFormat: "text", LogLevel: slog.LevelError,
+	}
+}
+
+func (s *stage) createSale(ctx context.Context, sale gate.Sale) error {
+	st, err := store.Open(s.redis, store.Options{Who: "demo", Timeout: 5 * time.Second, Log: newLog(s.env.err, "text", slog.LevelError)})
+	if err != nil {
+		return err
+	}
+	return errors.Join(st.Create(ctx, "demo", sale, false), st.Close())
+}
+
+// begin runs a part until ctx is done, and returns what it tells once it has started.
+func begin[T any](ctx context.Context, group *errgroup.Group, run func(ctx context.Context, started func(T)) error) (T, error) {
+	up, ended := make(chan T, 1), make(chan struct{})
+	group.Go(func() error {
+		defer close(ended)
+		return run(ctx, func(told T) { up <- told })
+	})
+	select {
+	case told := <-up:
+		return told, nil
+	case <-ended: // what it ended with, the group tells
+		var none T
+		return none, errors.New("a part of the demo did not start")
+	}
 }

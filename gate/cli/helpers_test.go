@@ -29,6 +29,12 @@ const patience = 30 * time.Second
 // await polls until check returns nil, and fails the test if it never does.
 func await(t testing.TB, what string, check func() error) {
 	t.Helper()
+	awaitFor(t, patience, what, check)
+}
+
+// awaitFor is await for what has a time of its own, such as a lease.
+func awaitFor(t testing.TB, patience time.Duration, what string, check func() error) {
+	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		err := check()
 		if err == nil {
@@ -70,17 +76,21 @@ type process struct {
 // ends; args come after that.
 func spawn(t testing.TB, args ...string) *process {
 	t.Helper()
-	return launch(t, append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--drain-wait", "0s", "--log-format", "json",
-	}, args...)...)
+	return startProcess(t, "flashgate", serveArgs(args)...)
 }
 
-// launch starts a command as a process. It is killed when the test ends, and its
-// log is shown if the test failed.
-func launch(t testing.TB, args ...string) *process {
+func serveArgs(args []string) []string {
+	return append([]string{
+		"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--drain-wait", "0s", "--log-format", "json",
+	}, args...)
+}
+
+// startProcess starts a program as a process. It is killed when the test ends, and its
+// log is shown if the test failed. "flashgate" is this one.
+func startProcess(t testing.TB, program string, args ...string) *process {
 	t.Helper()
 	p := &process{exited: make(chan struct{})}
-	p.cmd = exec.Command("flashgate", args...)
+	p.cmd = exec.Command(program, args...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -106,7 +116,12 @@ func launch(t testing.TB, args ...string) *process {
 // startGate spawns a gate and returns when it is ready.
 func startGate(t testing.TB, args ...string) *process {
 	t.Helper()
-	p := spawn(t, args...)
+	return awaitReady(t, spawn(t, args...))
+}
+
+// awaitReady returns a gate when it is ready.
+func awaitReady(t testing.TB, p *process) *process {
+	t.Helper()
 	await(t, "the gate to be ready", func() error {
 		if p.ended() {
 			t.Fatalf("the gate ended: %v\n%s", p.cmd.ProcessState, p.stderr.String())

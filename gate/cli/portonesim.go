@@ -29,16 +29,22 @@ type portoneSimCommand struct {
 	Never          float64       `placeholder:"SHARE" help:"Payments that stay READY for ever."`
 	Pending        float64       `placeholder:"SHARE" help:"Payments that are PENDING for --slow-by (V2)."`
 	Invented       float64       `placeholder:"SHARE" help:"Confirm calls by a forger, about attempts that do not exist."`
-	DuplicateHooks float64       `placeholder:"SHARE" help:"Webhooks that come twice."`
+	Revived        float64       `placeholder:"SHARE" help:"Payments that fail, and are paid after all --slow-by later (V1); V2's stay failed."`
+	DuplicateHooks float64       `placeholder:"SHARE" help:"Webhooks that come --hook-copies times."`
 	LateHooks      float64       `placeholder:"SHARE" help:"Webhooks that come after --late-by."`
+	ShuffledHooks  float64       `placeholder:"SHARE" help:"Webhooks of which each copy comes at some time within --late-by, in any order."`
 	DroppedHooks   float64       `placeholder:"SHARE" help:"Webhooks that never come."`
+	ForgedHooks    float64       `placeholder:"SHARE" help:"Payments that a forged webhook calls paid: of an attempt that does not exist (V1), or wrongly signed (V2)."`
 	RESTErrors     float64       `name:"rest-errors" placeholder:"SHARE" help:"REST calls that answer 502, half of them after having done what was asked."`
 	PartCancels    float64       `placeholder:"SHARE" help:"Payments of which half is given back at once."`
 	TestChannel    float64       `placeholder:"SHARE" help:"Payments through a test channel."`
 	WrongAmount    float64       `placeholder:"SHARE" help:"Payments of half the amount, changed in the browser."`
+	SwitchedAmount float64       `placeholder:"SHARE" help:"Payments of half the amount that the confirm call named."`
 	Twice          float64       `placeholder:"SHARE" help:"Orders that are paid in two windows at the same time."`
+	TriesAgain     float64       `placeholder:"SHARE" help:"Failed payments whose buyer tries once more at once, as a new attempt."`
 	SlowBy         time.Duration `default:"5s" help:"How long what is slow takes (${default})."`
 	LateBy         time.Duration `default:"5s" help:"How late webhooks are that are late (${default})."`
+	HookCopies     int           `default:"2" placeholder:"N" help:"How often a webhook comes that is not sent once (${default})."`
 	LogLevel       slog.Level    `default:"info" env:"FLASHGATE_SIM_LOG_LEVEL" help:"debug, info, warn or error (${default})."`
 }
 
@@ -47,10 +53,11 @@ func (c *portoneSimCommand) options() portonesim.Options {
 		V1Key: c.V1Key, V1Secret: c.V1Secret, V2Secret: c.V2Secret, WebhookSecret: c.WebhookSecret,
 		Seed: c.Seed, ConfirmTimeout: c.ConfirmTimeout,
 		Plan: portonesim.Plan{
-			Declines: c.Declines, SlowApprovals: c.SlowApprovals, Lost: c.Lost, Never: c.Never, Pending: c.Pending, Invented: c.Invented,
-			DuplicateHooks: c.DuplicateHooks, LateHooks: c.LateHooks, DroppedHooks: c.DroppedHooks, RESTErrors: c.RESTErrors,
-			PartCancels: c.PartCancels, TestChannel: c.TestChannel, WrongAmount: c.WrongAmount, Twice: c.Twice,
-			SlowBy: c.SlowBy, LateBy: c.LateBy,
+			Declines: c.Declines, SlowApprovals: c.SlowApprovals, Lost: c.Lost, Never: c.Never, Pending: c.Pending, Invented: c.Invented, Revived: c.Revived,
+			DuplicateHooks: c.DuplicateHooks, LateHooks: c.LateHooks, ShuffledHooks: c.ShuffledHooks, DroppedHooks: c.DroppedHooks,
+			ForgedHooks: c.ForgedHooks, RESTErrors: c.RESTErrors, PartCancels: c.PartCancels, TestChannel: c.TestChannel,
+			WrongAmount: c.WrongAmount, SwitchedAmount: c.SwitchedAmount, Twice: c.Twice, TriesAgain: c.TriesAgain,
+			SlowBy: c.SlowBy, LateBy: c.LateBy, HookCopies: c.HookCopies,
 		},
 	}
 }
@@ -65,6 +72,11 @@ func (c *portoneSimCommand) Validate() error {
 
 // Run simulates PortOne until ctx is done, then sends the webhooks that are left.
 func (c *portoneSimCommand) Run(ctx context.Context, env *environment) error {
+	return c.simulate(ctx, env, func(addr net.Addr) { fmt.Fprint(env.out, c.hint(addr)) })
+}
+
+// simulate tells started its address once it serves.
+func (c *portoneSimCommand) simulate(ctx context.Context, env *environment, started func(net.Addr)) error {
 	options := c.options()
 	options.Log = newLog(env.err, "text", c.LogLevel)
 	ln, err := net.Listen("tcp", c.Listen)
@@ -79,12 +91,11 @@ func (c *portoneSimCommand) Run(ctx context.Context, env *environment) error {
 		Handler: sim.Handler(), ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return paying },
 	}
-	context.AfterFunc(ctx, leave) // whoever is paying leaves
+	context.AfterFunc(ctx, leave) // no buyer is waited for
 	if !loopback(c.Listen) {
 		options.Log.Warn("whoever reaches this address can make it call any URL", "listen", c.Listen)
 	}
-	fmt.Fprint(env.out, c.hint(ln.Addr()))
-
+	started(ln.Addr())
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(ln) }()
 	select {

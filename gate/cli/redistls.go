@@ -27,14 +27,11 @@ func (f *redisTLS) set(o *store.Options) error {
 		return errors.New("--redis-cert and --redis-key: give both, a certificate is of no use without its key")
 	}
 	if f.RedisCA != "" {
-		text, err := readPEM("redis-ca", f.RedisCA)
+		pool, err := readAuthorities("redis-ca", f.RedisCA)
 		if err != nil {
 			return err
 		}
-		o.CA = x509.NewCertPool()
-		if !o.CA.AppendCertsFromPEM(text) {
-			return fmt.Errorf("--redis-ca %s: there is no certificate in it", f.RedisCA)
-		}
+		o.CA = pool
 	}
 	if f.RedisCert == "" {
 		return nil
@@ -53,6 +50,19 @@ func (f *redisTLS) set(o *store.Options) error {
 	}
 	o.Certificate = &pair
 	return nil
+}
+
+// readAuthorities reads the certificates of those who sign others'.
+func readAuthorities(flag, path string) (*x509.CertPool, error) {
+	text, err := readPEM(flag, path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("--%s %s: there is no certificate in it", flag, path)
+	}
+	return pool, nil
 }
 
 func readPEM(flag, path string) ([]byte, error) {

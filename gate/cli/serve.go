@@ -47,6 +47,11 @@ type serveCommand struct {
 
 // Run serves until ctx is done, then drains.
 func (c *serveCommand) Run(ctx context.Context, env *environment) error {
+	return c.serve(ctx, env, func(net.Addr, net.Addr) {})
+}
+
+// serve tells started the public and the admin address once it serves.
+func (c *serveCommand) serve(ctx context.Context, env *environment, started func(public, admin net.Addr)) error {
 	log := newLog(env.err, c.LogFormat, c.LogLevel)
 	keys, err := c.keys()
 	if err != nil {
@@ -138,6 +143,7 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 	notifier := shop.NewNotifier(shop.NotifierOptions{
 		Store: s, Sales: g.Sales, Secrets: notifySecrets, Metrics: shop.NewMetrics(registry), Now: time.Now, Log: log,
 	})
+	started(publicListener.Addr(), adminListener.Addr())
 	w := &workers{
 		gate: g, settler: settle.New(settling), notifier: notifier, public: public, admin: admin, refusals: refusals,
 		drainWait: c.DrainWait, log: log,

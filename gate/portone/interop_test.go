@@ -15,8 +15,8 @@ import (
 	"github.com/flashgate/flashgate/gate/redistest"
 )
 
-// PortOne's servers are not at hand, but two libraries that others wrote are:
-// npm's standardwebhooks signs as PortOne does, and PortOne's own SDK for shops
+// PortOne's servers are not at hand, but libraries that others wrote are: npm's
+// standardwebhooks signs as PortOne does, and PortOne's own SDK for shops
 // verifies. Whatever one of them signs or verifies, the gate must read alike.
 
 const modules = "testdata/npm"
@@ -60,7 +60,7 @@ func unsigned(t *testing.T) (messages []message) {
 
 // node runs one of the programs in testdata/npm, which makes an answer of each
 // message.
-func node[T any](t *testing.T, program string, messages []message) (answers []T) {
+func node[T, M any](t *testing.T, program string, messages []M, args ...string) (answers []T) {
 	t.Helper()
 	path := redistest.Require(t, "node")
 	redistest.RequireModules(t, modules)
@@ -69,7 +69,7 @@ func node[T any](t *testing.T, program string, messages []message) (answers []T)
 		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), path, filepath.Join(modules, program))
+	cmd := exec.CommandContext(t.Context(), path, append([]string{filepath.Join(modules, program)}, args...)...)
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &stderr
 	out, err := cmd.Output()
 	if err != nil {

@@ -114,7 +114,14 @@ func (a *Admin) Serve(ln net.Listener) error {
 }
 
 // Shutdown stops accepting and waits for what is under way, until ctx is done.
-func (a *Admin) Shutdown(ctx context.Context) error { return a.server.Shutdown(ctx) }
+// Then what is left is closed: mostly connections that nobody has used yet.
+func (a *Admin) Shutdown(ctx context.Context) error {
+	err := a.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return a.server.Close()
+	}
+	return err
+}
 
 // reply writes v as JSON.
 func reply(w http.ResponseWriter, status int, v any) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -16,9 +17,12 @@ type Order struct {
 	Amount         int64  `json:"amount"`         // in the currency's smallest unit
 	Currency       string `json:"currency"`       // KRW if empty
 	ConfirmURL     string `json:"confirmUrl"`     // without it nobody is asked
-	NoticeURL      string `json:"noticeUrl"`      // without it there are no webhooks
+	NoticeURL      string `json:"noticeUrl"`      // without one there are no webhooks
 	Test           bool   `json:"test"`           // through a test channel
 	VirtualAccount bool   `json:"virtualAccount"` // an account to transfer to, instead of a card
+	ManualConfirm  bool   `json:"manualConfirm"`  // V2: the shop's server confirms with the paymentToken, and is not asked
+
+	NoticeURLs []string `json:"noticeUrls"` // more of them: each is sent every webhook
 }
 
 // complete fills in what may be left out, and says what is wrong.
@@ -50,13 +54,20 @@ func (o *Order) complete() error {
 		return errors.New("id: must be 1 to 40 bytes")
 	case o.Amount <= 0:
 		return fmt.Errorf("amount %d: must be more than 0", o.Amount)
+	case o.ManualConfirm && (o.Version == 1 || o.VirtualAccount || o.ConfirmURL != ""):
+		return errors.New("manualConfirm: is for V2's cards, and takes the place of the confirmUrl")
 	}
-	for _, address := range []string{o.ConfirmURL, o.NoticeURL} {
+	for _, address := range append(o.notices(), o.ConfirmURL) {
 		if _, err := url.Parse(address); err != nil {
 			return fmt.Errorf("an address of the shop: %w", err)
 		}
 	}
 	return nil
+}
+
+// notices returns every address that is sent the webhooks.
+func (o Order) notices() []string {
+	return slices.DeleteFunc(append([]string{o.NoticeURL}, o.NoticeURLs...), func(address string) bool { return address == "" })
 }
 
 // key tells the orders of V1 and V2 apart.
@@ -105,13 +116,17 @@ type record struct {
 	fate    fate
 	amount  int64
 	test    bool
+	inShort bool          // says PENDING for PAY_PENDING
+	token   string        // the paymentToken of a manual confirmation, until it is used
+	ended   chan struct{} // closed when the buyer sees what came of it
 
 	state         state
 	failReason    string
 	confirmStatus int
 	confirmBody   string
 	cancels       []cancellation
-	settled       chan struct{} // closed when the latest webhook was sent for the first time
+	hooks         []*hook                  // the oldest first
+	settled       map[string]chan struct{} // by address: closed when its latest webhook was sent for the first time
 
 	started, changed, issued, paidAt, failedAt, depositBy time.Time // zero where it did not happen
 }
@@ -153,24 +168,26 @@ type book struct {
 	byAttempt map[string]*record   // without those that were invented
 	byOrder   map[string][]*record // by an order's key, the oldest first; without those that were invented
 	tries     map[string]int       // by an order's key, with those that were invented
-	prepared  map[string]prepared  // by V1's merchant_uid
+	owner     map[string]string    // the order's key by attempt, with those that were invented
+	prepared  map[string]prepared  // by an order's key
 }
 
 // prepared is what the shop said in advance that an order costs.
 type prepared struct {
-	Order    string `json:"merchant_uid"`
-	Amount   int64  `json:"amount"`
-	Currency string `json:"currency,omitempty"`
+	amount   int64  // 0: nothing was said
+	currency string // empty: nothing was said
 }
 
 func newBook() book {
 	return book{
-		byAttempt: map[string]*record{}, byOrder: map[string][]*record{}, tries: map[string]int{}, prepared: map[string]prepared{},
+		byAttempt: map[string]*record{}, byOrder: map[string][]*record{}, tries: map[string]int{},
+		owner: map[string]string{}, prepared: map[string]prepared{},
 	}
 }
 
 func (b *book) add(r *record) {
 	b.all = append(b.all, r)
+	b.owner[r.attempt] = r.order.key()
 	if r.fate != invented {
 		b.byAttempt[r.attempt] = r
 		b.byOrder[r.order.key()] = append(b.byOrder[r.order.key()], r)

@@ -2,6 +2,7 @@ package portonesim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -23,10 +24,14 @@ const maxAnswer = 64 << 10
 type object = map[string]any
 
 // confirm makes the confirm call. An error says that no answer came in time.
-func (s *Sim) confirm(ctx context.Context, r *record) (status int, body string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.opt.ConfirmTimeout)
+func (s *Sim) confirm(r *record) (status int, body string, err error) {
+	ctx, cancel := context.WithTimeout(s.life, s.opt.ConfirmTimeout)
 	defer cancel()
-	return s.post(ctx, r.order, r.order.ConfirmURL, s.confirmBody(r), r.fate != invented, "confirm "+r.attempt)
+	m := s.message(r.order, r.order.ConfirmURL, s.confirmBody(r), "confirm "+r.attempt)
+	if r.fate == invented {
+		m.secret = nil
+	}
+	return s.post(ctx, m)
 }
 
 func (s *Sim) confirmBody(r *record) object {
@@ -44,42 +49,56 @@ func (s *Sim) confirmBody(r *record) object {
 	}
 }
 
-// refusal is what the payment's record says about an answer other than 200.
+// refusal is what the payment's record says about an answer other than 200; the
+// status is 0 where no answer came.
 func refusal(version, status int, body string) string {
 	var said struct {
 		Reason       string `json:"reason"`
 		ErrorMessage string `json:"errorMessage"`
 	}
 	_ = json.Unmarshal([]byte(body), &said) // a shop need not answer in JSON
-	reason := said.ErrorMessage
-	if version == 1 {
-		reason = said.Reason
+	switch {
+	case version == 1:
+		return fmt.Sprintf("고객사 요청에 의해 결제를 중단합니다. (상세사유 : %s)", cmp.Or(said.Reason, "알 수 없음"))
+	case said.ErrorMessage != "":
+		return said.ErrorMessage
+	case status == 0:
+		return "confirm: the shop gave no answer"
 	}
-	if reason == "" {
-		reason = fmt.Sprintf("confirm: the shop answered %d", status)
-	}
-	return reason
+	return fmt.Sprintf("confirm: the shop answered %d", status)
 }
 
-// post sends a confirm call or a webhook in the order's form. V2's are signed,
-// where there is a secret and the call is PortOne's own.
-func (s *Sim) post(ctx context.Context, o Order, to string, body object, genuine bool, what string) (int, string, error) {
-	contentType := "application/json"
-	text, err := json.Marshal(body)
+// message is a confirm call or a webhook to one of the shop's addresses.
+type message struct {
+	to, contentType, id string
+	secret              []byte // signs it; nil where it is not signed
+	body                []byte
+}
+
+// message returns a message in the order's form. What it is about gives it its id.
+func (s *Sim) message(o Order, to string, body object, what string) message {
+	sum := s.hash("message", what)
+	m := message{to: to, contentType: "application/json", id: "whid_" + hex.EncodeToString(sum[:12])}
+	if o.Version == 2 {
+		m.secret = s.secret
+	}
 	if o.Body == "v1-form" {
-		contentType, text = "application/x-www-form-urlencoded", form(body)
+		m.contentType, m.body = "application/x-www-form-urlencoded", form(body)
+	} else {
+		m.body, _ = json.Marshal(body) // of texts and numbers, which cannot fail
 	}
+	return m
+}
+
+// post sends a message, and returns the shop's answer.
+func (s *Sim) post(ctx context.Context, m message) (status int, body string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, m.to, bytes.NewReader(m.body))
 	if err != nil {
 		return 0, "", err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(text))
-	if err != nil {
-		return 0, "", err
-	}
-	request.Header.Set("Content-Type", contentType)
-	if o.Version == 2 && genuine && s.secret != nil {
-		sum := s.hash("message", what)
-		s.sign(request.Header, "whid_"+hex.EncodeToString(sum[:12]), text)
+	request.Header.Set("Content-Type", m.contentType)
+	if m.secret != nil {
+		m.sign(request.Header, s.opt.Now())
 	}
 	response, err := s.client.Do(request)
 	if err != nil {
@@ -102,11 +121,11 @@ func form(body object) []byte {
 }
 
 // sign sets the headers of Standard Webhooks.
-func (s *Sim) sign(header http.Header, id string, body []byte) {
-	at := strconv.FormatInt(s.opt.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, s.secret)
-	fmt.Fprintf(mac, "%s.%s.%s", id, at, body)
-	header.Set("webhook-id", id)
+func (m message) sign(header http.Header, now time.Time) {
+	at := strconv.FormatInt(now.Unix(), 10)
+	mac := hmac.New(sha256.New, m.secret)
+	fmt.Fprintf(mac, "%s.%s.%s", m.id, at, m.body)
+	header.Set("webhook-id", m.id)
 	header.Set("webhook-timestamp", at)
 	header.Set("webhook-signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 }

@@ -8,11 +8,13 @@ import (
 
 // control is what makes payments, below /sim/:
 //
-//	POST /sim/pay      an Order                    → its Result, when the attempt has ended
-//	POST /sim/cancel   {"order","attempt","amount"}  gives money back from the console
-//	POST /sim/deposit  {"order"}                     pays into a virtual account
-//	POST /sim/down     {"down": true}                lets the REST APIs answer 503
-//	GET  /sim/payments                             → every Payment
+//	POST /sim/pay        an Order                      → its Result, when the attempt has ended
+//	POST /sim/confirmed  a list of Confirm               goes on from confirm calls that others have made
+//	POST /sim/cancel     {"order","attempt","amount"}    gives money back from the console
+//	POST /sim/deposit    {"order"}                       pays into a virtual account
+//	POST /sim/down       ?for=30s, ?hangup=true          lets the REST APIs answer 503, or hang up; without for until /sim/up
+//	POST /sim/up                                         ends that
+//	GET  /sim/payments                                 → every Payment
 func (s *Sim) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /sim/pay", func(w http.ResponseWriter, r *http.Request) {
@@ -42,11 +44,28 @@ func (s *Sim) control() http.Handler {
 		}
 	})
 	mux.HandleFunc("POST /sim/down", func(w http.ResponseWriter, r *http.Request) {
-		var ask struct{ Down bool }
-		if told(w, r, &ask) {
-			s.SetDown(ask.Down)
-			done(w, nil)
+		o, err := s.outageOf(r.URL.Query())
+		if err != nil {
+			complain(w, http.StatusBadRequest, err)
+			return
 		}
+		s.setOutage(o)
+		done(w, nil)
+	})
+	mux.HandleFunc("POST /sim/up", func(w http.ResponseWriter, _ *http.Request) {
+		s.SetDown(false)
+		done(w, nil)
+	})
+	mux.HandleFunc("POST /sim/confirmed", func(w http.ResponseWriter, r *http.Request) {
+		var calls []Confirm
+		if !told(w, r, &calls) {
+			return
+		}
+		if err := s.Confirmed(calls); err != nil {
+			complain(w, http.StatusBadRequest, err)
+			return
+		}
+		done(w, nil)
 	})
 	mux.HandleFunc("GET /sim/payments", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, s.Payments())

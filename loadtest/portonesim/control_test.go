@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
@@ -33,10 +34,24 @@ func TestPaymentsAreMadeOverHTTP(t *testing.T) {
 	f("/sim/deposit", `{"order":"order-2"}`, 409)
 	f("/sim/cancel", `{"order":"order-1","amount":300}`, 200)
 	f("/sim/cancel", `{"order":"order-1","amount":1000}`, 409)
-	f("/sim/down", `{"down":true}`, 200)
-	if status, _ := w.call("v2", "GET", "/payments/order-2", ""); status != 503 {
-		t.Errorf("down: %d, want 503", status)
+
+	down := func(path string, status, want int) {
+		t.Helper()
+		f(path, "", status)
+		if got := w.status("/payments/order-2"); got != want {
+			t.Errorf("after %s a look-up is answered with %d, want %d", path, got, want)
+		}
 	}
+	down("/sim/down?for=soon", 400, 200)
+	down("/sim/down?for=-1s", 400, 200)
+	down("/sim/down?hangup=maybe", 400, 200)
+	down("/sim/down?down=false", 400, 200)
+	down("/sim/down", 200, 503)
+	w.clock.move(time.Hour)
+	down("/sim/up", 200, 200)
+	down("/sim/down?for=30s&hangup=true", 200, 0)
+	w.clock.move(30 * time.Second)
+	down("/sim/down?hangup=false", 200, 503)
 
 	response, err := http.Get(w.url + "/sim/payments")
 	if err != nil {

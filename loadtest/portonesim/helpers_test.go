@@ -2,7 +2,9 @@ package portonesim_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -179,6 +181,22 @@ func (w *world) call(authorization, method, path, body string, header ...string)
 	return response.StatusCode, answer
 }
 
+// status returns the status of V2's answer to a GET, 0 where there is none.
+func (w *world) status(path string) int {
+	w.t.Helper()
+	request, err := http.NewRequest("GET", w.url+path, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "PortOne secret2")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	return response.StatusCode
+}
+
 func (w *world) newToken() string {
 	w.t.Helper()
 	status, answer := w.call("", "POST", "/users/getToken", `{"imp_key":"key","imp_secret":"secret"}`)
@@ -219,3 +237,27 @@ func at(object map[string]any, path string) any {
 }
 
 func query(body string) string { return "requestBody=" + url.QueryEscape(body) }
+
+// fields returns the members of a message, those in data of V2's among them.
+func fields(t *testing.T, m message) url.Values {
+	t.Helper()
+	if m.contentType == "application/x-www-form-urlencoded" {
+		values, err := url.ParseQuery(m.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return values
+	}
+	var body map[string]any
+	if err := json.Unmarshal([]byte(m.body), &body); err != nil {
+		t.Fatalf("%s: %v", m.body, err)
+	}
+	if data, ok := body["data"].(map[string]any); ok {
+		maps.Copy(body, data)
+	}
+	values := url.Values{}
+	for name, value := range body {
+		values.Set(name, fmt.Sprint(value))
+	}
+	return values
+}

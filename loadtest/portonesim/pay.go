@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 )
 
@@ -19,55 +18,109 @@ type Result struct {
 	ConfirmBody   string `json:"confirmBody"`
 	Status        string `json:"status"` // as V1 has it: ready, paid, failed, cancelled
 	FailReason    string `json:"failReason"`
+	PaymentToken  string `json:"paymentToken,omitempty"` // what the shop's server confirms with, where that is manual
 }
 
 // Pay makes one attempt to pay: the confirm call, then approval or what the plan
 // has instead. It returns when the attempt has ended or is left for ever; its
-// webhooks may still be under way. Where ctx ends first, the buyer has left.
+// webhooks may still be under way. Where ctx ends first, the buyer has left, and
+// the result is that of the moment: the attempt itself goes on without him.
 func (s *Sim) Pay(ctx context.Context, o Order) Result {
 	if err := o.complete(); err != nil {
-		return Result{Status: failed.v1(), FailReason: err.Error()}
+		return unopened(err)
 	}
-	first, err := s.begin(o)
+	r, err := s.window(o)
 	if err != nil {
-		return Result{Status: failed.v1(), FailReason: err.Error()}
+		return unopened(err)
 	}
-	var other sync.WaitGroup
-	if s.chance(s.opt.Plan.Twice, first, "twice") {
-		if second, err := s.begin(o); err == nil {
-			other.Go(func() { s.attempt(ctx, second) })
+	windows := []*record{r}
+	if s.chance(s.opt.Plan.Twice, r, "twice") {
+		if other, err := s.window(o); err == nil {
+			windows = append(windows, other)
 		}
 	}
-	s.attempt(ctx, first)
-	other.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return Result{first.attempt, first.confirmStatus, first.confirmBody, first.state.v1(), first.failReason}
+	s.buy(ctx, windows...)
+	if ctx.Err() == nil && s.result(r).Status == failed.v1() && s.chance(s.opt.Plan.TriesAgain, r, "again") {
+		if next, err := s.window(o); err == nil {
+			r = next
+			s.buy(ctx, r)
+		}
+	}
+	return s.result(r)
 }
 
-// begin opens the payment window.
-func (s *Sim) begin(o Order) (*record, error) {
+func unopened(err error) Result { return Result{Status: failed.v1(), FailReason: err.Error()} }
+
+func (s *Sim) result(r *record) Result {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Result{r.attempt, r.confirmStatus, r.confirmBody, r.state.v1(), r.failReason, r.token}
+}
+
+// buy goes through with attempts, until they have ended or ctx has.
+func (s *Sim) buy(ctx context.Context, attempts ...*record) {
+	for _, r := range attempts {
+		s.start(r, func() { s.attempt(r) })
+	}
+	for _, r := range attempts {
+		select {
+		case <-r.ended:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// window opens the payment window.
+func (s *Sim) window(o Order) (*record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := o.key()
 	if o.Version == 2 && s.book.successful(key) {
 		return nil, errors.New("ALREADY_PAID: the paymentId was paid before")
 	}
-	s.book.tries[key]++
-	r := &record{order: o, number: s.book.tries[key], amount: o.Amount, started: s.opt.Now()}
-	r.changed, r.attempt = r.started, s.attemptID(o, r.number)
+	r := s.record(o)
+	r.attempt = s.attemptID(o, r.number)
 	if s.chance(s.opt.Plan.WrongAmount, r, "amount") {
-		r.amount = max(o.Amount/2, 1)
+		r.amount = half(o.Amount)
 	}
-	if p, ok := s.book.prepared[o.ID]; ok && o.Version == 1 && (p.Amount != r.amount || p.Currency != "" && p.Currency != o.Currency) {
-		return nil, fmt.Errorf("the amount is %d, not the %d that was registered in advance", r.amount, p.Amount)
+	if p := s.book.prepared[key]; p.amount != 0 && p.amount != r.amount || p.currency != "" && p.currency != o.Currency {
+		return nil, fmt.Errorf("the payment is of %d %s, not of the %d %s that were registered in advance", r.amount, o.Currency, p.amount, p.currency)
 	}
-	r.test = o.Test || s.chance(s.opt.Plan.TestChannel, r, "test")
-	if r.fate = s.opt.Plan.fate(s.draw("fate", key, strconv.Itoa(r.number))); r.fate == invented && o.ConfirmURL == "" {
+	if r.fate == invented && o.ConfirmURL == "" {
 		r.fate = approved // there is nobody to deceive
 	}
 	s.book.add(r)
 	return r, nil
+}
+
+// record returns a new attempt's record, which is in no book yet.
+func (s *Sim) record(o Order) *record {
+	key := o.key()
+	s.book.tries[key]++
+	r := &record{
+		order: o, number: s.book.tries[key], amount: o.Amount, started: s.opt.Now(),
+		ended: make(chan struct{}), settled: map[string]chan struct{}{},
+	}
+	r.changed = r.started
+	r.test = o.Test || s.chance(s.opt.Plan.TestChannel, r, "test")
+	r.inShort = s.chance(0.5, r, "in short")
+	r.fate = s.opt.Plan.fate(s.draw("fate", key, strconv.Itoa(r.number)))
+	return r
+}
+
+// start goes through with an attempt in the background, unless the simulator is
+// closed: then nothing comes of it.
+func (s *Sim) start(r *record, attempt func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life.Err() != nil {
+		close(r.ended)
+		return
+	}
+	s.work.Go(func() {
+		defer close(r.ended)
+		attempt()
+	})
 }
 
 // chance draws for an attempt.
@@ -75,54 +128,80 @@ func (s *Sim) chance(share float64, r *record, what string) bool {
 	return s.draw(what, r.order.key(), strconv.Itoa(r.number)) < share
 }
 
-// attempt goes the way from the payment window to the approval.
-func (s *Sim) attempt(ctx context.Context, r *record) {
-	if r.fate != invented {
-		s.tell(r, opened, "")
+func half(amount int64) int64 { return max(amount/2, 1) }
+
+// attempt goes the way from the payment window to what came of it.
+func (s *Sim) attempt(r *record) {
+	s.open(r)
+	switch {
+	case r.order.ManualConfirm:
+		s.handOut(r)
+	case r.order.ConfirmURL == "":
+		s.proceed(r)
+	default:
+		status, body, err := s.confirm(r)
+		if err != nil {
+			s.opt.Log.Info("a confirm call failed", "order", r.order.ID, "attempt", r.attempt, "error", err)
+		}
+		s.answered(r, status, body)
 	}
-	if r.order.ConfirmURL != "" && !s.confirmed(ctx, r) {
+}
+
+// open tells that the payment window is open, and lets forgers have their say.
+func (s *Sim) open(r *record) {
+	if r.fate == invented {
 		return
 	}
+	s.tell(r, opened, "")
+	if s.chance(s.opt.Plan.ForgedHooks, r, "forged") {
+		s.forge(r)
+	}
+}
+
+// answered goes on where the shop's answer was 200, and ends the attempt
+// otherwise; the status is 0 where no answer came.
+func (s *Sim) answered(r *record, status int, body string) {
+	if r.fate == lost {
+		status, body = 0, ""
+	}
+	s.mu.Lock()
+	r.confirmStatus, r.confirmBody = status, body
+	held := s.book.prepared[r.order.key()].amount != 0 // to the amount that was registered in advance
+	if status == 200 && !held && s.chance(s.opt.Plan.SwitchedAmount, r, "switched") {
+		r.amount = half(r.amount)
+	}
+	s.mu.Unlock()
+	switch {
+	case r.fate == invented:
+	case status == 200:
+		s.proceed(r)
+	default:
+		s.fail(r, refusal(r.order.Version, status, body))
+	}
+}
+
+// proceed approves the payment, or does what the plan has instead.
+func (s *Sim) proceed(r *record) {
 	switch r.fate {
 	case declined:
 		s.fail(r, "카드사 승인 거절")
-	case invented, never:
-	case slow:
-		if s.pause(ctx, s.opt.Plan.SlowBy) {
-			s.approve(r)
+	case never:
+	case revived:
+		s.fail(r, "(PG사 결제 장애) Internal error")
+		if r.order.Version == 1 {
+			s.work.Go(func() { s.approveLater(r) }) // the buyer does not wait for it
 		}
+	case slow:
+		s.approveLater(r)
 	case pending:
 		s.mu.Lock()
 		r.state, r.changed = paying, s.opt.Now()
 		s.mu.Unlock()
 		s.tell(r, payPending, "")
-		if s.pause(ctx, s.opt.Plan.SlowBy) {
-			s.approve(r)
-		}
+		s.approveLater(r)
 	default:
 		s.approve(r)
 	}
-}
-
-// confirmed asks the shop, and ends the attempt unless its answer is 200.
-func (s *Sim) confirmed(ctx context.Context, r *record) bool {
-	status, body, err := s.confirm(ctx, r)
-	if r.fate == lost {
-		status, body, err = 0, "", errors.New("no answer came")
-	}
-	s.mu.Lock()
-	r.confirmStatus, r.confirmBody = status, body
-	s.mu.Unlock()
-	switch {
-	case r.fate == invented:
-		return false
-	case err != nil:
-		s.opt.Log.Info("a confirm call failed", "order", r.order.ID, "attempt", r.attempt, "error", err)
-		s.fail(r, "confirm: "+err.Error())
-	case status != 200:
-		s.fail(r, refusal(r.order.Version, status, body))
-	}
-	return err == nil && status == 200
 }
 
 func (s *Sim) fail(r *record, reason string) {
@@ -133,11 +212,17 @@ func (s *Sim) fail(r *record, reason string) {
 	s.tell(r, hasFailed, "")
 }
 
+func (s *Sim) approveLater(r *record) {
+	if s.pause(s.opt.Plan.SlowBy) {
+		s.approve(r)
+	}
+}
+
 // approve takes the money, or gives out the account to send it to.
 func (s *Sim) approve(r *record) {
 	s.mu.Lock()
 	now := s.opt.Now()
-	r.changed = now
+	r.changed, r.failReason, r.failedAt = now, "", time.Time{}
 	var news happening
 	switch {
 	case r.order.Version == 2 && s.book.successful(r.order.key()):
@@ -150,108 +235,20 @@ func (s *Sim) approve(r *record) {
 	s.mu.Unlock()
 	s.tell(r, news, "")
 	if news == wasPaid && s.chance(s.opt.Plan.PartCancels, r, "part") {
-		if err := s.Cancel(r.order.ID, r.attempt, max(r.amount/2, 1)); err != nil {
+		if err := s.Cancel(r.order.ID, r.attempt, half(r.amount)); err != nil {
 			s.opt.Log.Warn("could not cancel a part", "order", r.order.ID, "error", err)
 		}
 	}
 }
 
-// Deposit pays into the virtual account of an order. It fails where none waits.
-func (s *Sim) Deposit(order string) error {
-	r := s.deposited(order)
-	if r == nil {
-		return fmt.Errorf("order %q has no virtual account that waits for its deposit", order)
-	}
-	s.tell(r, wasPaid, "")
-	return nil
-}
-
-func (s *Sim) deposited(order string) *record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.book.all {
-		if r.order.ID == order && r.state == deposit {
-			r.state, r.paidAt = paid, s.opt.Now()
-			r.changed = r.paidAt
-			return r
-		}
-	}
-	return nil
-}
-
-// Cancel gives an amount back from PortOne's console, 0 for all that is left. An
-// empty attempt is the order's payment that was paid. It fails where that was
-// not paid, or where less is left.
-func (s *Sim) Cancel(order, attempt string, amount int64) error {
-	s.mu.Lock()
-	var r *record
-	for _, candidate := range s.book.all {
-		if candidate.order.ID == order && (candidate.attempt == attempt || attempt == "" && candidate.balance() > 0) {
-			r = candidate
-		}
-	}
-	s.mu.Unlock()
-	if r == nil {
-		return fmt.Errorf("order %q has no such payment", order)
-	}
-	_, err := s.cancel(r, amount, nil, "console", true)
-	return err
-}
-
-// Why a cancellation is refused.
-var (
-	errCancelled = errors.New("all of it is cancelled already")
-	errNotPaid   = errors.New("it is not paid")
-	errBalance   = errors.New("another amount can be cancelled")
-	errTooMuch   = errors.New("less than that can be cancelled")
-)
-
-// cancel gives an amount back, 0 for all that is left. Where balance is given it
-// must be what is left.
-func (s *Sim) cancel(r *record, amount int64, balance *int64, reason string, tell bool) (cancellation, error) {
-	s.mu.Lock()
-	c, news, err := s.cancelLocked(r, amount, balance, reason)
-	s.mu.Unlock()
-	if err == nil && tell {
-		s.tell(r, news, c.id)
-	}
-	return c, err
-}
-
-func (s *Sim) cancelLocked(r *record, amount int64, balance *int64, reason string) (cancellation, happening, error) {
-	left := r.balance()
-	if amount == 0 {
-		amount = left
-	}
-	switch {
-	case r.state == cancelled:
-		return cancellation{}, 0, errCancelled
-	case r.state != paid:
-		return cancellation{}, 0, errNotPaid
-	case balance != nil && *balance != left:
-		return cancellation{}, 0, errBalance
-	case amount < 0 || amount > left:
-		return cancellation{}, 0, errTooMuch
-	}
-	sum := s.hash("cancel", r.attempt, strconv.Itoa(len(r.cancels)))
-	c := cancellation{id: fmt.Sprintf("imp_can_%x", sum[:6]), reason: reason, amount: amount, at: s.opt.Now()}
-	r.cancels, r.changed = append(r.cancels, c), c.at
-	if amount < left {
-		return c, partCancelled, nil
-	}
-	r.state = cancelled
-	return c, allCancelled, nil
-}
-
-// pause waits, unless ctx ends or the simulator closes: then it is false.
-func (s *Sim) pause(ctx context.Context, d time.Duration) bool {
+// pause waits, unless the simulator closes: then it is false.
+func (s *Sim) pause(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-ctx.Done():
-	case <-s.closing:
+	case <-s.life.Done():
+		return false
 	}
-	return false
 }

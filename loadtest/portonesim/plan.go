@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Plan is what goes wrong: shares from 0 to 1. The first six exclude each other,
+// Plan is what goes wrong: shares from 0 to 1. The first seven exclude each other,
 // so that together they are at most 1: what is left of the attempts is approved.
 type Plan struct {
 	Declines      float64 // the card company says no after the confirm call's 200
@@ -18,36 +18,49 @@ type Plan struct {
 	Never         float64 // the buyer leaves: ready for ever
 	Pending       float64 // pending for SlowBy, then approved; V1 has no such status and says ready
 	Invented      float64 // the confirm call is a forger's: unsigned, and about an attempt that does not exist
+	Revived       float64 // it fails, and is approved SlowBy later after all, as V1 documents for Paymentwall; V2's stays failed
 
-	DuplicateHooks float64 // webhooks that come twice
+	DuplicateHooks float64 // webhooks that come HookCopies times
 	LateHooks      float64 // webhooks that come after LateBy, so that later ones overtake them
+	ShuffledHooks  float64 // webhooks of which each copy comes at some time within LateBy, whatever came before
 	DroppedHooks   float64 // webhooks that never come
+	ForgedHooks    float64 // payments that a forger calls paid before they are: V1's as an attempt that does not exist, V2's with a wrong signature
 	RESTErrors     float64 // REST calls that answer 502, half of them after having done what was asked
 	PartCancels    float64 // payments of which the shop's staff gives half back at once
 	TestChannel    float64 // payments through a test channel, which move no money
 	WrongAmount    float64 // the buyer has halved the amount in the browser
+	SwitchedAmount float64 // the confirm call names the amount, and half of it is paid
 	Twice          float64 // the buyer pays in two windows at the same time
+	TriesAgain     float64 // failed payments whose buyer tries once more at once, which is a new attempt
 
 	SlowBy, LateBy time.Duration
+	HookCopies     int // 2 if zero
 }
 
 func (p Plan) check() error {
 	for _, share := range []float64{
-		p.Declines, p.SlowApprovals, p.Lost, p.Never, p.Pending, p.Invented,
-		p.DuplicateHooks, p.LateHooks, p.DroppedHooks, p.RESTErrors, p.PartCancels, p.TestChannel, p.WrongAmount, p.Twice,
+		p.Declines, p.SlowApprovals, p.Lost, p.Never, p.Pending, p.Invented, p.Revived,
+		p.DuplicateHooks, p.LateHooks, p.ShuffledHooks, p.DroppedHooks, p.ForgedHooks,
+		p.RESTErrors, p.PartCancels, p.TestChannel, p.WrongAmount, p.SwitchedAmount, p.Twice, p.TriesAgain,
 	} {
 		if !(share >= 0 && share <= 1) {
 			return fmt.Errorf("a share of %v: must be from 0 to 1", share)
 		}
 	}
-	if sum := p.Declines + p.SlowApprovals + p.Lost + p.Never + p.Pending + p.Invented; sum > 1+1e-9 {
-		return fmt.Errorf("declines, slow approvals, lost, never, pending and invented are %v together: must be at most 1", sum)
+	if sum := p.Declines + p.SlowApprovals + p.Lost + p.Never + p.Pending + p.Invented + p.Revived; sum > 1+1e-9 {
+		return fmt.Errorf("declines, slow approvals, lost, never, pending, invented and revived are %v together: must be at most 1", sum)
 	}
 	if p.SlowBy < 0 || p.LateBy < 0 {
 		return fmt.Errorf("slow by %v, late by %v: must not be negative", p.SlowBy, p.LateBy)
 	}
+	if p.HookCopies < 0 || p.HookCopies > maxCopies {
+		return fmt.Errorf("%d copies of a webhook: must be from 0 to %d", p.HookCopies, maxCopies)
+	}
 	return nil
 }
+
+// maxCopies is how often a webhook may come.
+const maxCopies = 100
 
 // fate is what becomes of an attempt.
 type fate int
@@ -60,12 +73,13 @@ const (
 	never
 	pending
 	invented
+	revived
 )
 
 // fate divides the numbers from 0 to 1 by the plan's shares.
 func (p Plan) fate(draw float64) fate {
 	for f, share := range []float64{
-		declined: p.Declines, slow: p.SlowApprovals, lost: p.Lost, never: p.Never, pending: p.Pending, invented: p.Invented,
+		declined: p.Declines, slow: p.SlowApprovals, lost: p.Lost, never: p.Never, pending: p.Pending, invented: p.Invented, revived: p.Revived,
 	} {
 		if draw < share {
 			return fate(f)

@@ -27,7 +27,8 @@ func TestTheSameSeedHasTheSameOutcomesInAnyOrder(t *testing.T) {
 	s := newShop(t, nil)
 	run := func(seed uint64, body string, atOnce bool) map[string]portonesim.Payment {
 		w := newWorld(t, plan(portonesim.Plan{
-			Declines: 0.2, Lost: 0.1, Never: 0.1, Invented: 0.1, PartCancels: 0.2, TestChannel: 0.1, WrongAmount: 0.1, Twice: 0.1,
+			Declines: 0.2, Lost: 0.1, Never: 0.1, Invented: 0.1, PartCancels: 0.2, TestChannel: 0.1, WrongAmount: 0.1, SwitchedAmount: 0.1,
+			Twice: 0.1, TriesAgain: 0.5,
 		}), func(o *portonesim.Options) { o.Seed = seed })
 		var buyers sync.WaitGroup
 		for i := range 60 {
@@ -82,6 +83,10 @@ func TestSharesAreKept(t *testing.T) {
 	})
 	f("never", portonesim.Plan{Never: 0.3}, func(p portonesim.Payment) bool { return p.Status == "ready" && !p.Invented })
 	f("invented", portonesim.Plan{Invented: 0.3}, func(p portonesim.Payment) bool { return p.Invented && p.ConfirmStatus == 200 })
+	f("revived", portonesim.Plan{Revived: 0.3, SlowBy: time.Hour}, func(p portonesim.Payment) bool {
+		return p.Status == "failed" && p.ConfirmStatus == 200
+	})
+	f("switched amount", portonesim.Plan{SwitchedAmount: 0.3}, func(p portonesim.Payment) bool { return p.Amount == 500 && p.Status == "paid" })
 	f("part cancels", portonesim.Plan{PartCancels: 0.3}, func(p portonesim.Payment) bool { return p.Cancelled == 500 && p.Status == "paid" })
 	f("test channel", portonesim.Plan{TestChannel: 0.3}, func(p portonesim.Payment) bool { return p.Test })
 	f("wrong amount", portonesim.Plan{WrongAmount: 0.3}, func(p portonesim.Payment) bool { return p.Amount == 500 && p.Status == "paid" })
@@ -163,6 +168,30 @@ func TestAnOutageIsOfTheRESTAPIsAlone(t *testing.T) {
 	f(false, 200)
 }
 
+func TestAnOutageEndsByItself(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pay("order-1", "v2-2024-04-25")
+	f := func(hangUp bool, after time.Duration, want int) {
+		t.Helper()
+		w.DownFor(30*time.Second, hangUp)
+		w.clock.move(after)
+		if got := w.status("/payments/order-1"); got != want {
+			t.Errorf("%v into an outage, hanging up %v: %d, want %d", after, hangUp, got, want)
+		}
+	}
+	f(false, 0, 503)
+	f(false, 30*time.Second-1, 503)
+	f(false, 30*time.Second, 200)
+	f(true, 0, 0)
+	f(true, 30*time.Second, 200)
+	w.DownFor(time.Hour, true)
+	w.SetDown(false)
+	if got := w.status("/payments/order-1"); got != 200 {
+		t.Errorf("after an outage was ended: %d", got)
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	f := func(o portonesim.Options, want string) {
@@ -180,5 +209,8 @@ func TestOptionsAreChecked(t *testing.T) {
 	f(portonesim.Options{Plan: portonesim.Plan{Twice: 1.1}}, "from 0 to 1")
 	f(portonesim.Options{Plan: portonesim.Plan{Twice: math.NaN()}}, "from 0 to 1")
 	f(portonesim.Options{Plan: portonesim.Plan{Declines: 0.6, Pending: 0.6}}, "at most 1")
+	f(portonesim.Options{Plan: portonesim.Plan{Declines: 0.6, Revived: 0.6}}, "at most 1")
+	f(portonesim.Options{Plan: portonesim.Plan{ForgedHooks: -1}}, "from 0 to 1")
 	f(portonesim.Options{Plan: portonesim.Plan{LateBy: -time.Second}}, "negative")
+	f(portonesim.Options{Plan: portonesim.Plan{HookCopies: 101}}, "copies")
 }

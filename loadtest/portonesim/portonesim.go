@@ -3,11 +3,40 @@
 // V1 and V2. It knows only what PortOne documents, and shares no code with the
 // gate, so that neither can hide the other's mistakes.
 //
-// What goes wrong is drawn from a seed and the order's id, and so is the same in
-// every run, however its payments are interleaved.
+// What goes wrong is a Plan. It is drawn from a seed and the order's id, and so is
+// the same in every run, however its payments are interleaved.
+//
+// # Payments
+//
+// Sim.Pay, or POST /sim/pay, is a buyer with a payment window: PortOne asks the
+// confirm URL, and its 200 lets the payment go ahead. An attempt is PortOne's own
+// and goes on when the buyer leaves. With manualConfirm nobody is asked: the buyer
+// gets a paymentToken, with which the shop's server calls
+// POST /payments/{paymentId}/confirm.
+//
+// A load generator that makes the confirm calls itself tells the simulator of them
+// afterwards, by Sim.Confirmed or in a list of any length up to 1 MiB:
+//
+//	POST /sim/confirmed
+//	[{"version": 1, "id": "ORDER", "attempt": "imp_1", "amount": 1000, "confirmStatus": 200, "noticeUrl": "http://…/webhook"},
+//	 {"version": 1, "id": "OTHER", "attempt": "imp_2", "amount": 1000, "confirmStatus": 409, "confirmBody": "{\"reason\": \"…\"}"}]
+//
+// From there each goes its way by the plan: a 200 is approved, or is declined,
+// pending, lost and so on; what was refused fails. Look-ups know the attempts when
+// the call returns, and webhooks follow. What the buyer does in the window (two
+// windows, another amount, trying again) is the generator's to play.
+//
+// # Where PortOne's pages leave something open
+//
+// They call a pending payment of V2 PENDING here and PAY_PENDING there: half of
+// them have each name. They forbid an Idempotency-Key to be used for another call
+// without saying what comes of it: it is refused, so that the mistake is seen.
+// Their 30 s for a webhook and 10 s for a confirm call are kept; V2's waits before
+// a webhook comes again are shortened from minutes to seconds.
 package portonesim
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -63,15 +92,17 @@ type Sim struct {
 	secret []byte
 	client *http.Client
 
-	closing chan struct{} // closed by Close: nobody waits for a delay any more
-	hooks   sync.WaitGroup
+	life  context.Context // ended by Close: confirm calls are cut off, and nobody waits for a delay any more
+	end   context.CancelFunc
+	work  sync.WaitGroup // attempts and webhooks under way
+	slots chan struct{}  // one for each webhook that is being sent
 
-	mu    sync.Mutex // over what follows
-	down  bool
-	book  book
-	token token
-	keys  map[string]*reply // V2's answers by idempotency key
-	calls map[string]int    // REST calls, by what was asked
+	mu     sync.Mutex // over what follows
+	outage outage
+	book   book
+	token  token
+	keys   map[string]*reply // V2's answers by idempotency key
+	calls  map[string]int    // REST calls, by what was asked
 }
 
 // New returns a simulator that has seen no payments. It panics where Check has
@@ -95,43 +126,25 @@ func New(opt Options) *Sim {
 	secret, _ := decodeSecret(opt.WebhookSecret) // checked above
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 256
+	life, end := context.WithCancel(context.Background())
 	return &Sim{
-		opt: opt, secret: secret,
+		opt: opt, secret: secret, life: life, end: end, slots: make(chan struct{}, hooksAtOnce),
 		client: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		closing: make(chan struct{}),
-		book:    newBook(), keys: map[string]*reply{}, calls: map[string]int{},
+		book: newBook(), keys: map[string]*reply{}, calls: map[string]int{},
 	}
 }
 
-// Close waits for the webhooks under way. Late ones go out now, and what is not
-// taken is not sent again.
+// Close ends the attempts under way and waits for their webhooks. Late ones go
+// out now, and what is not taken is not sent again.
 func (s *Sim) Close() {
 	s.mu.Lock()
-	if !s.closed() {
-		close(s.closing)
-	}
+	s.end()
 	s.mu.Unlock()
-	s.hooks.Wait()
+	s.work.Wait()
 	s.client.CloseIdleConnections()
-}
-
-func (s *Sim) closed() bool {
-	select {
-	case <-s.closing:
-		return true
-	default:
-		return false
-	}
-}
-
-// SetDown makes the REST APIs answer 503, or work again. Payments go on.
-func (s *Sim) SetDown(down bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.down = down
 }
 
 // Payments returns every attempt to pay, in the order in which they began.

@@ -24,11 +24,10 @@ func (s *Sim) faulty(next http.Handler) http.Handler {
 		what := r.Method + " " + r.URL.RequestURI() + " " + string(body)
 		s.mu.Lock()
 		s.calls[what]++
-		count, down := strconv.Itoa(s.calls[what]), s.down
+		count, out := strconv.Itoa(s.calls[what]), s.outage
 		s.mu.Unlock()
 		switch {
-		case down:
-			http.Error(w, "Service Unavailable", http.StatusServiceUnavailable)
+		case out.fails(w, s.opt.Now()):
 		case s.draw("rest", what, count) < s.opt.Plan.RESTErrors:
 			if s.draw("rest done", what, count) < 0.5 {
 				next.ServeHTTP(&unheard{header: http.Header{}}, r)

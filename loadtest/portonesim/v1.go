@@ -2,7 +2,6 @@ package portonesim
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -291,7 +290,7 @@ func (s *Sim) cancellable(attempt, order string) *record {
 // whoever asked for it still listens.
 func (s *Sim) slowly(p *record) {
 	if s.chance(s.opt.Plan.SlowApprovals, p, "slow cancel") {
-		s.pause(context.Background(), s.opt.Plan.SlowBy)
+		s.pause(s.opt.Plan.SlowBy)
 	}
 }
 
@@ -304,13 +303,13 @@ func (s *Sim) v1Prepare(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, known := s.book.prepared[ask["merchant_uid"]]; known {
+	key := Order{Version: 1, ID: ask["merchant_uid"]}.key()
+	if _, known := s.book.prepared[key]; known {
 		refuse1(w, http.StatusOK, 1, "이미 등록된 merchant_uid입니다.")
 		return
 	}
-	p := prepared{Order: ask["merchant_uid"], Amount: amount, Currency: ask["currency"]}
-	s.book.prepared[p.Order] = p
-	good1(w, http.StatusOK, p)
+	s.book.prepared[key] = prepared{amount: amount, currency: ask["currency"]}
+	good1(w, http.StatusOK, object{"merchant_uid": ask["merchant_uid"], "amount": amount})
 }
 
 // fields reads a body of V1's, which may be JSON or a form.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,9 +14,6 @@ const (
 	v2Page       = 10
 	v2MaxPage    = 1000
 	v2MaxListed  = 60_000 // payments that one list can be paged through
-	keyLife      = 3 * time.Hour
-	minKey       = 16
-	maxKey       = 256
 	v2ListedDays = 90
 )
 
@@ -27,7 +23,11 @@ func (s *Sim) v2() http.Handler {
 	payments.HandleFunc("GET /payments", s.v2List)
 	payments.HandleFunc("GET /payments/{id}", s.v2Payment)
 	payments.HandleFunc("GET /payments/{id}/transactions", s.v2Transactions)
-	payments.HandleFunc("POST /payments/{id}/cancel", s.once(s.v2Cancel))
+	for name, do := range map[string]write{
+		"cancel": s.v2Cancel, "confirm": s.v2Confirm, "pre-register": s.v2PreRegister, "resend-webhook": s.v2Resend,
+	} {
+		payments.HandleFunc("POST /payments/{id}/"+name, s.once(do))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		store := r.URL.Query().Get("storeId")
@@ -123,7 +123,7 @@ func (q *v2Query) wants(r *record) bool {
 	}
 	return r.order.Version == 2 && (f.Version == "" || f.Version == "V2") &&
 		!at.Before(f.From) && !at.After(f.Until) &&
-		(len(f.Status) == 0 || slices.Contains(f.Status, r.v2Status())) && (f.IsTest == nil || *f.IsTest == r.test)
+		(len(f.Status) == 0 || slices.ContainsFunc(f.Status, r.hasV2Status)) && (f.IsTest == nil || *f.IsTest == r.test)
 }
 
 func (s *Sim) v2List(w http.ResponseWriter, r *http.Request) {
@@ -160,91 +160,4 @@ func (s *Sim) v2List(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, object{
 		"items": items, "page": object{"number": q.Page.Number, "size": q.Page.Size, "totalCount": len(list)},
 	})
-}
-
-// reply is the answer to a call with an idempotency key.
-type reply struct {
-	running bool
-	began   time.Time
-	status  int
-	body    any
-}
-
-// once gives calls with the same Idempotency-Key the same answer.
-func (s *Sim) once(do func(*http.Request) (int, any)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-		if key == "" {
-			status, body := do(r)
-			answer(w, status, body)
-			return
-		}
-		if len(key) < minKey || len(key) > maxKey {
-			refuse2(w, http.StatusBadRequest, "INVALID_REQUEST", "Idempotency-Key는 16자 이상 256자 이하여야 합니다.")
-			return
-		}
-		key = r.URL.Path + " " + key
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		known := s.keys[key]
-		switch {
-		case known != nil && known.running:
-			refuse2(w, http.StatusConflict, "IDEMPOTENCY_OUTSTANDING_REQUEST", "같은 요청이 진행 중입니다.")
-			return
-		case known == nil || s.opt.Now().Sub(known.began) > keyLife:
-			known = &reply{running: true, began: s.opt.Now()}
-			s.keys[key] = known
-			s.mu.Unlock()
-			status, body := do(r)
-			s.mu.Lock()
-			known.running, known.status, known.body = false, status, body
-		}
-		answer(w, known.status, known.body)
-	}
-}
-
-func (s *Sim) v2Cancel(r *http.Request) (int, any) {
-	no := func(status int, kind string) (int, any) {
-		return status, object{"type": kind, "message": "결제를 취소할 수 없습니다."}
-	}
-	var ask struct {
-		StoreID string `json:"storeId"`
-		Reason  string `json:"reason"`
-		Amount  *int64 `json:"amount"`
-		Balance *int64 `json:"currentCancellableAmount"`
-		Silent  bool   `json:"skipWebhook"`
-	}
-	text, err := io.ReadAll(r.Body)
-	if err == nil {
-		err = json.Unmarshal(text, &ask)
-	}
-	if err != nil || ask.Reason == "" || ask.Amount != nil && *ask.Amount <= 0 {
-		return no(http.StatusBadRequest, "INVALID_REQUEST")
-	}
-	if ask.StoreID != "" && ask.StoreID != StoreID {
-		return no(http.StatusForbidden, "FORBIDDEN")
-	}
-	s.mu.Lock()
-	p := s.book.newest("2 " + r.PathValue("id"))
-	s.mu.Unlock()
-	if p == nil {
-		return no(http.StatusNotFound, "PAYMENT_NOT_FOUND")
-	}
-	var amount int64
-	if ask.Amount != nil {
-		amount = *ask.Amount
-	}
-	s.slowly(p)
-	c, err := s.cancel(p, amount, ask.Balance, ask.Reason, !ask.Silent)
-	switch {
-	case errors.Is(err, errCancelled):
-		return no(http.StatusConflict, "PAYMENT_ALREADY_CANCELLED")
-	case errors.Is(err, errNotPaid):
-		return no(http.StatusConflict, "PAYMENT_NOT_PAID")
-	case errors.Is(err, errBalance):
-		return no(http.StatusConflict, "CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN")
-	case err != nil:
-		return no(http.StatusConflict, "CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT")
-	}
-	return http.StatusOK, object{"cancellation": c.v2View()}
 }

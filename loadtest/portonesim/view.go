@@ -58,12 +58,21 @@ func (r *record) v1View() object {
 	return view
 }
 
-// v2Status is the payment's status in V2.
+// v2Status is the payment's status in V2. PortOne's pages have two words for a
+// pending payment; each is that of half of the attempts, so that both are met.
 func (r *record) v2Status() string {
-	if r.state == paid && len(r.cancels) > 0 {
+	switch {
+	case r.state == paid && len(r.cancels) > 0:
 		return "PARTIAL_CANCELLED"
+	case r.state == paying && r.inShort:
+		return "PENDING"
 	}
-	return [...]string{"READY", "PENDING", "VIRTUAL_ACCOUNT_ISSUED", "PAID", "FAILED", "CANCELLED"}[r.state]
+	return [...]string{"READY", "PAY_PENDING", "VIRTUAL_ACCOUNT_ISSUED", "PAID", "FAILED", "CANCELLED"}[r.state]
+}
+
+// hasV2Status reports whether a status, in either word, is the payment's.
+func (r *record) hasV2Status(status string) bool {
+	return status == r.v2Status() || r.state == paying && (status == "PENDING" || status == "PAY_PENDING")
 }
 
 // v2View is a payment as V2 shows it.

@@ -1,13 +1,16 @@
 package portonesim
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"time"
 )
 
-// hookTimeout is how long a shop may take to answer a webhook.
-const hookTimeout = 30 * time.Second
+const (
+	hookTimeout = 30 * time.Second // how long a shop may take to answer a webhook
+	hooksAtOnce = 128              // webhooks that are sent at the same time
+)
 
 // happening is what a webhook is about.
 type happening int
@@ -33,65 +36,144 @@ func (h happening) v2() string {
 	return [...]string{"Ready", "PayPending", "VirtualAccountIssued", "Paid", "Failed", "PartialCancelled", "Cancelled"}[h]
 }
 
-// tell sends a webhook in the background, in order with the attempt's others
-// unless the plan has it late. cancellation is empty for what is none.
+// v2Status is the status that the happening gave the payment.
+func (h happening) v2Status() string {
+	return [...]string{"READY", "PAY_PENDING", "VIRTUAL_ACCOUNT_ISSUED", "PAID", "FAILED", "PARTIAL_CANCELLED", "CANCELLED"}[h]
+}
+
+// hook is a webhook to one of the shop's addresses.
+type hook struct {
+	message
+	r    *record
+	news happening
+	what string // with the cancellation where it is about one
+	// The simulator's lock guards what follows.
+	at     time.Time // when it was sent last
+	count  int       // how often it was sent
+	status string    // what came of it, as V2 has it
+}
+
+// tell sends webhooks in the background, in order at each address unless the plan
+// has them late. cancellation is empty for what is none.
 func (s *Sim) tell(r *record, news happening, cancellation string) {
-	if r.order.NoticeURL == "" || r.order.Version == 1 && news.v1() == "" {
+	if r.order.Version == 1 && news.v1() == "" {
 		return
-	}
-	what := "webhook " + news.v2() + cancellation
-	if s.chance(s.opt.Plan.DroppedHooks, r, "drop "+what) {
-		return
-	}
-	late := s.chance(s.opt.Plan.LateHooks, r, "late "+what)
-	times := 1
-	if s.chance(s.opt.Plan.DuplicateHooks, r, "duplicate "+what) {
-		times = 2
 	}
 	body := s.hookBody(r, news, cancellation)
+	for i, address := range r.order.notices() {
+		what := "webhook " + news.v2() + cancellation
+		if i > 0 {
+			what += " " + strconv.Itoa(i)
+		}
+		m := s.message(r.order, address, body, what+" "+r.attempt+" "+strconv.Itoa(r.number))
+		s.deliver(&hook{message: m, r: r, news: news, what: what})
+	}
+}
+
+// deliver sends a webhook when and as often as the plan has it.
+func (s *Sim) deliver(h *hook) {
+	plan, r := s.opt.Plan, h.r
+	late, shuffled := s.chance(plan.LateHooks, r, "late "+h.what), s.chance(plan.ShuffledHooks, r, "shuffle "+h.what)
+	copies := 1
+	if s.chance(plan.DuplicateHooks, r, "duplicate "+h.what) {
+		copies = cmp.Or(plan.HookCopies, 2)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed() {
+	r.hooks = append(r.hooks, h)
+	if s.life.Err() != nil || s.chance(plan.DroppedHooks, r, "drop "+h.what) {
 		return
 	}
-	before, sent := r.settled, make(chan struct{})
-	if late {
-		close(sent)
+	before, sent := r.settled[h.to], make(chan struct{})
+	if late || shuffled {
+		before = nil
 	} else {
-		r.settled = sent
+		r.settled[h.to] = sent
 	}
-	s.hooks.Go(func() {
-		if late {
-			s.pause(context.Background(), s.opt.Plan.LateBy)
-		} else if before != nil {
-			<-before
+	for i := range copies {
+		var wait time.Duration
+		after := before
+		switch {
+		case shuffled:
+			wait = time.Duration(s.draw("shuffle", h.id, strconv.Itoa(i)) * float64(plan.LateBy))
+		case i > 0:
+			after = sent
+		case late:
+			wait = plan.LateBy
 		}
-		taken := s.send(r, body, what)
-		if !late {
-			close(sent)
-		}
-		for range times - 1 {
-			s.send(r, body, what)
-		}
-		for try := 0; !taken && r.order.Version == 2 && try < len(s.opt.Backoff); try++ {
-			if !s.pause(context.Background(), s.opt.Backoff[try]) {
-				return
+		s.work.Go(func() {
+			s.pause(wait)
+			if after != nil {
+				<-after
 			}
-			taken = s.send(r, body, what)
-		}
-	})
+			taken := s.send(h)
+			if i == 0 {
+				close(sent)
+				s.insist(h, taken)
+			}
+		})
+	}
+}
+
+// insist sends a webhook of V2's again until it is taken.
+func (s *Sim) insist(h *hook, taken bool) {
+	for try := 0; !taken && h.r.order.Version == 2 && try < len(s.opt.Backoff) && s.pause(s.opt.Backoff[try]); try++ {
+		taken = s.send(h)
+	}
 }
 
 // send reports whether the shop took the webhook.
-func (s *Sim) send(r *record, body object, what string) bool {
+func (s *Sim) send(h *hook) bool {
+	s.mu.Lock()
+	h.at, h.count = s.opt.Now(), h.count+1
+	s.mu.Unlock()
+	status, err := s.postHook(h.message)
+	came := "SUCCEEDED"
+	switch {
+	case err != nil:
+		came = "FAILED_UNEXPECTED_ERROR"
+	case status >= 300:
+		came = "FAILED_NOT_OK_RESPONSE"
+	}
+	s.mu.Lock()
+	h.status = came
+	s.mu.Unlock()
+	if came != "SUCCEEDED" {
+		s.opt.Log.Info("a webhook was not taken", "order", h.r.order.ID, "attempt", h.r.attempt, "webhook", h.what, "status", status, "error", err)
+	}
+	return came == "SUCCEEDED"
+}
+
+// postHook sends a webhook when there are few enough under way.
+func (s *Sim) postHook(m message) (status int, err error) {
+	s.slots <- struct{}{}
+	defer func() { <-s.slots }()
 	ctx, cancel := context.WithTimeout(context.Background(), hookTimeout)
 	defer cancel()
-	status, _, err := s.post(ctx, r.order, r.order.NoticeURL, body, true, what+" "+r.attempt+" "+strconv.Itoa(r.number))
-	if err != nil || status >= 300 {
-		s.opt.Log.Info("a webhook was not taken", "order", r.order.ID, "attempt", r.attempt, "webhook", what, "status", status, "error", err)
-		return false
+	status, _, err = s.post(ctx, m)
+	return status, err
+}
+
+// forge calls a payment paid that is not yet, as anybody may who knows the
+// address: V1's as an attempt that does not exist, V2's with a signature by
+// another secret.
+func (s *Sim) forge(r *record) {
+	claimed := &record{order: r.order, attempt: r.attempt}
+	if r.order.Version == 1 {
+		claimed.attempt = s.attemptID(r.order, 0) // the first has number 1
 	}
-	return true
+	body, secret := s.hookBody(claimed, wasPaid, ""), s.hash("forger")
+	for _, address := range r.order.notices() {
+		m := s.message(r.order, address, body, "forged "+address+" "+r.attempt)
+		if r.order.Version == 2 {
+			m.secret = secret[:]
+		}
+		s.work.Go(func() {
+			if status, err := s.postHook(m); err != nil || status >= 300 {
+				s.opt.Log.Info("a forged webhook was not taken", "order", r.order.ID, "attempt", claimed.attempt, "status", status, "error", err)
+			}
+		})
+	}
 }
 
 func (s *Sim) hookBody(r *record, news happening, cancellation string) object {

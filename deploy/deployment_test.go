@@ -1,0 +1,288 @@
+package deploy_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/loadtest/launch"
+)
+
+// What users.acl is given for its placeholders.
+const (
+	gatePassword     = "gate-secret"
+	replicaPassword  = "replica-secret"
+	sentinelPassword = "sentinel-secret"
+	signingKey       = "k1:YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtMDE="
+	adminToken       = "0123456789abcdef0123456789abcdef"
+)
+
+// patience is how long anything may take on a busy machine.
+const patience = 2 * time.Minute
+
+// deployment is everything that runs.
+type deployment struct {
+	t       *testing.T
+	dir     string
+	program string // flashgate
+	public  string // HAProxy's URL
+	redis   string // the Sentinels' address for gates and commands
+	ca      string
+	primary *redistest.Program
+	gates   []*gateProcess
+	admin   *launch.Admin // of the first gate
+}
+
+// gateProcess is a gate that may be started again in its place.
+type gateProcess struct {
+	d             *deployment
+	listen, admin string
+	args          []string
+	process       *redistest.Program
+}
+
+func deploy(t *testing.T) *deployment {
+	t.Helper()
+	d := &deployment{t: t, dir: t.TempDir()}
+	d.build()
+	d.startRedis()
+	ports := []string{}
+	for number := range 3 {
+		g := &gateProcess{d: d, listen: address(t), admin: address(t)}
+		g.args = []string{
+			"serve", "--listen", g.listen, "--admin-listen", g.admin, "--redis", d.redis, "--wait-replicas", "1", "--signing-key", signingKey,
+			"--admin-token", "ops:" + adminToken, "--trusted-proxies", "127.0.0.1/32", "--name", fmt.Sprint("gate-", number+1), "--drain-wait", "2s",
+		}
+		g.start()
+		d.gates = append(d.gates, g)
+		ports = append(ports, fmt.Sprintf("GATE%d=%s", number+1, g.listen))
+	}
+	d.startHAProxy(ports)
+	d.admin = &launch.Admin{URL: "http://" + d.gates[0].admin, Token: adminToken, Client: http.DefaultClient}
+	return d
+}
+
+func (d *deployment) build() {
+	d.t.Helper()
+	d.program = filepath.Join(d.dir, "flashgate")
+	cmd := exec.CommandContext(d.t.Context(), "go", "build", "-o", d.program, "..")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		d.t.Fatalf("building flashgate: %v\n%s", err, said)
+	}
+}
+
+// startRedis starts three servers and three Sentinels with redis.conf,
+// sentinel.conf and users.acl.
+func (d *deployment) startRedis() {
+	d.t.Helper()
+	program := redistest.Require(d.t, "redis-server")
+	conf, err := filepath.Abs("redis/redis.conf")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	acl := d.fill("redis/users.acl", ">PASSWORD", ">"+gatePassword, "REPLICA_PASSWORD", replicaPassword, "SENTINEL_PASSWORD", sentinelPassword)
+	var primary string
+	for number := range 3 {
+		dir, port := d.t.TempDir(), redistest.FreePort(d.t)
+		args := []string{
+			conf, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--aclfile", acl, "--masterauth", replicaPassword,
+		}
+		if number > 0 {
+			args = append(args, "--replicaof", "127.0.0.1", primary)
+		}
+		cmd := exec.Command(program, args...)
+		cmd.Dir = dir
+		server := redistest.StartProgram(d.t, cmd)
+		client := redis.NewClient(&redis.Options{Addr: fmt.Sprint("127.0.0.1:", port), Username: "flashgate", Password: gatePassword})
+		d.t.Cleanup(func() { _ = client.Close() })
+		if number == 0 {
+			d.primary, primary = server, strconv.Itoa(port)
+		}
+		await(d.t, "redis-server to be in sync", func() error {
+			info, err := client.Info(context.Background(), "replication").Result()
+			if err == nil && number > 0 && !strings.Contains(info, "master_link_status:up") {
+				err = fmt.Errorf("it is not: %s", info)
+			}
+			return err
+		})
+	}
+	sentinel := d.fill("redis/sentinel.conf", "PRIMARY_HOST", "127.0.0.1", "PRIMARY_PORT", primary, "SENTINEL_PASSWORD", sentinelPassword)
+	text, err := os.ReadFile(sentinel)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var addrs []string
+	for range 3 {
+		dir, port := d.t.TempDir(), redistest.FreePort(d.t)
+		own := filepath.Join(dir, "sentinel.conf")
+		if err := os.WriteFile(own, text, 0o600); err != nil {
+			d.t.Fatal(err)
+		}
+		cmd := exec.Command(program, own, "--sentinel", "--bind", "127.0.0.1", "--port", strconv.Itoa(port))
+		cmd.Dir = dir
+		redistest.StartProgram(d.t, cmd)
+		addrs = append(addrs, fmt.Sprint("127.0.0.1:", port))
+	}
+	for _, addr := range addrs {
+		client := redis.NewSentinelClient(&redis.Options{Addr: addr})
+		d.t.Cleanup(func() { _ = client.Close() })
+		await(d.t, "the Sentinels to know each other", func() error {
+			seen, err := client.Master(context.Background(), "flashgate").Result()
+			if err == nil && (seen["num-other-sentinels"] != "2" || seen["num-slaves"] != "2" || seen["flags"] != "master") {
+				err = fmt.Errorf("it sees %v", seen)
+			}
+			return err
+		})
+	}
+	d.redis = "redis+sentinel://flashgate:" + gatePassword + "@" + strings.Join(addrs, ",") + "/flashgate"
+}
+
+// startHAProxy starts it with haproxy.cfg.
+func (d *deployment) startHAProxy(gates []string) {
+	d.t.Helper()
+	authority := redistest.NewAuthority(d.t)
+	var pem []byte
+	for _, file := range []string{authority.ServerCert, authority.ServerKey} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		pem = append(pem, text...)
+	}
+	cert := filepath.Join(d.dir, "haproxy.pem")
+	if err := os.WriteFile(cert, pem, 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	config, err := os.ReadFile("haproxy/haproxy.cfg")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.ca = authority.CA
+	d.public = "https://" + redistest.StartHAProxy(d.t, string(config), append(gates, "LISTEN=fd@3", "CERT="+cert, "STATS="+address(d.t))...)
+}
+
+// fill writes a copy of a file with its placeholders filled in.
+func (d *deployment) fill(file string, placeholders ...string) string {
+	d.t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	path := filepath.Join(d.dir, filepath.Base(file))
+	if err := os.WriteFile(path, []byte(strings.NewReplacer(placeholders...).Replace(string(text))), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	return path
+}
+
+func (g *gateProcess) start() {
+	g.d.t.Helper()
+	g.process = redistest.StartProgram(g.d.t, exec.Command(g.d.program, g.args...))
+	await(g.d.t, "the gate to be ready", func() error { return ready(g.listen) })
+}
+
+// restart ends the gate as an operator does, and starts it anew where it was.
+func (g *gateProcess) restart() {
+	g.d.t.Helper()
+	g.process.Terminate()
+	g.start()
+}
+
+func ready(addr string) error {
+	answer, err := http.Get("http://" + addr + "/readyz")
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("/readyz answers %d", answer.StatusCode)
+	}
+	return nil
+}
+
+// command runs flashgate, which must succeed, and returns what it printed.
+func (d *deployment) command(args ...string) string {
+	d.t.Helper()
+	cmd := exec.Command(d.program, args...)
+	cmd.Env = append(os.Environ(), "FLASHGATE_REDIS="+d.redis)
+	out, err := cmd.Output()
+	if err != nil {
+		d.t.Fatalf("flashgate %q: %v", args, err)
+	}
+	return string(out)
+}
+
+func (d *deployment) apply(sale string) {
+	d.t.Helper()
+	path := filepath.Join(d.t.TempDir(), "sales.yaml")
+	if err := os.WriteFile(path, []byte("sales: ["+sale+"]"), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	d.command("apply", "-f", path)
+}
+
+// rehearse starts the load test through HAProxy. What it returns waits for its end.
+func (d *deployment) rehearse(sale string, args ...string) func() launch.Report {
+	d.t.Helper()
+	path := filepath.Join(d.t.TempDir(), "report.json")
+	cmd := exec.CommandContext(d.t.Context(), d.program, append([]string{
+		"loadtest", "--target", d.public, "--ca", d.ca, "--sale", sale, "--admin", "http://" + d.gates[0].admin, "--admin-token", adminToken,
+		"--signing-key", signingKey, "--json", path, "--timeout", "30s", "--within", "10s",
+	}, args...)...)
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = &said, &said
+	if err := cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	return func() (r launch.Report) {
+		d.t.Helper()
+		ended := cmd.Wait() // its report says more
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = json.Unmarshal(text, &r)
+		}
+		if err != nil {
+			d.t.Fatalf("%v, %v\n%s", ended, err, &said)
+		}
+		d.t.Logf("%s", said.String())
+		return r
+	}
+}
+
+// sold returns an error unless so many of a sale's units are held.
+func (d *deployment) sold(sale string, most int64) error {
+	ctx, cancel := context.WithTimeout(d.t.Context(), 5*time.Second)
+	defer cancel()
+	view, err := d.admin.Sale(ctx, sale)
+	if err == nil && view.SKUs[0].Held < most {
+		err = fmt.Errorf("%d are held", view.SKUs[0].Held)
+	}
+	return err
+}
+
+func address(t *testing.T) string { return fmt.Sprint("127.0.0.1:", redistest.FreePort(t)) }
+
+// await polls until check returns nil, and fails the test if it never does.
+func await(t *testing.T, what string, check func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v for %s: %v", patience, what, err)
+		}
+	}
+}

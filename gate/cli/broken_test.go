@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The program is built with a script that lacks what keeps the promise. The
+// rehearsal must see it, on a gate that is real otherwise.
+func TestARehearsalOfABrokenGateFails(t *testing.T) {
+	t.Parallel()
+	f := func(what, line, instead, want string) {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			gate := awaitReady(t, startProcess(t, buildBroken(t, "luascripts/confirm.lua", line, instead), serveArgs([]string{
+				"--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey,
+			})...))
+			status, out, errOut := rehearse("--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race",
+				"--signing-key", rehearsalKey, "--rate", "300", "--demand", "200", "--buyers", "100", "--duplicates", "0.5", "--within", "10s", "--timeout", "30s")
+			if status != 1 || !strings.HasSuffix(out, "\nFAIL\n") || !strings.Contains(out, want) || !strings.Contains(errOut, "the rehearsal failed") {
+				t.Errorf("status %d, want %q\n%s%s", status, want, out, errOut)
+			}
+		})
+	}
+	f("oversells", "if short then return 'S' end", "", "units of 60")
+	f("forgets", "has_repeats and newest[id] or records[i], nil", "nil, nil", "was told 200 and then sold_out")
+}
+
+// buildBroken builds the program with one line of one file changed.
+func buildBroken(t *testing.T, file, line, instead string) string {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil || strings.Count(string(text), line) != 1 {
+		t.Fatalf("%s does not have %q once, %v", file, line, err)
+	}
+	dir := t.TempDir()
+	broken, overlay, program := filepath.Join(dir, "broken"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "flashgate")
+	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, file): broken}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(broken, []byte(strings.Replace(string(text), line, instead, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(overlay, replaced, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", program, ".")
+	cmd.Dir = root
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building it: %v\n%s", err, said)
+	}
+	return program
+}

@@ -1,0 +1,45 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestTheDemoEndsWithEveryTicketPaid(t *testing.T) {
+	t.Parallel()
+	page := filepath.Join(t.TempDir(), "report.html")
+	p := startProcess(t, "flashgate", "demo", "--tickets", "40", "--buyers", "600", "--rate", "200", "--html", page)
+	if status := p.wait(t); status != 0 {
+		t.Fatalf("status %d\n%s%s", status, p.stdout.String(), p.stderr.String())
+	}
+	for _, want := range []string{"0 left, 0 held, 40 paid of 40", "\nPASS\n", "0 differ from what PortOne was paid"} {
+		if !strings.Contains(p.stdout.String(), want) {
+			t.Errorf("%q is not in\n%s", want, p.stdout.String())
+		}
+	}
+	if said := p.stderr.String(); !strings.Contains(said, "the report: "+page) || strings.Contains(said, "level=ERROR") {
+		t.Errorf("it says\n%s", said)
+	}
+	if text, err := os.ReadFile(page); err != nil || !bytes.Contains(text, []byte("PASS")) {
+		t.Errorf("the page is %.100s, %v", text, err)
+	}
+}
+
+func TestTheDemoEndsWhenItIsInterrupted(t *testing.T) {
+	t.Parallel()
+	p := startProcess(t, "flashgate", "demo", "--rate", "200")
+	await(t, "the launch", func() error {
+		if !strings.Contains(p.stderr.String(), "accepted") && !p.ended() {
+			return os.ErrNotExist
+		}
+		return nil
+	})
+	p.signal(t, syscall.SIGINT)
+	if status := p.wait(t); status != 1 || !strings.Contains(p.stderr.String(), "interrupted: everything is stopped") {
+		t.Errorf("status %d\n%s", status, p.stderr.String())
+	}
+}

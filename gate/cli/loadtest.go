@@ -1,0 +1,248 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flashgate/flashgate/loadtest/launch"
+)
+
+type loadtestCommand struct {
+	What string `arg:"" optional:"" default:"run" enum:"run,targets" help:"run sends the requests, checks every answer and audits afterwards; targets writes them to stdout, signed as of now, in the JSON format of vegeta attack (${default})."`
+	launchFlags
+	NewConnections bool          `help:"A new connection for each request, as from a proxy that keeps none."`
+	MaxInFlight    int           `default:"20000" placeholder:"N" help:"Requests that may wait for their answer at once; what is due beyond that is late (${default})."`
+	Timeout        time.Duration `default:"10s" help:"How long an answer is waited for (${default}, as PortOne does)."`
+	Within         time.Duration `default:"5s" help:"An answer after this is none: PortOne's shorter time-out (${default})."`
+	CA             string        `name:"ca" placeholder:"FILE" help:"PEM file of who signed the target's certificate, where the system does not know them."`
+	Tolerate       float64       `placeholder:"SHARE" help:"Share of the requests that may go without an answer in time, such as while a gate is killed."`
+	Pay            string        `placeholder:"URL" help:"A simulated PortOne (flashgate portone-sim) that pays what was told 200, or declines it; the gates' look-ups must go there too. Needs --admin."`
+	Settle         time.Duration `placeholder:"TIME" help:"How long to wait after the run until no order is held any more; without it 2m with --pay, and not at all otherwise."`
+	Lookups        int           `default:"32" placeholder:"N" help:"Orders looked up at once in the audit (${default})."`
+	JSON           string        `name:"json" placeholder:"FILE" help:"Write the report as JSON."`
+	HTML           string        `name:"html" placeholder:"FILE" help:"Write the report as one page that needs no network."`
+}
+
+// launchFlags say what is sent.
+type launchFlags struct {
+	keysFlag
+	Target        []string      `required:"" placeholder:"URL,…" help:"The load balancer in front of the gates, or the gates, in turn, such as http://127.0.0.1:8080."`
+	Sale          string        `required:"" placeholder:"SALE" help:"The sale's name. Better a rehearsal's run than the real one: what is sent is bought."`
+	Items         []string      `placeholder:"SKU[:WEIGHT],…" help:"What buyers want, and how many of them; without it all of the sale's SKUs by their stock, as the admin API has them."`
+	Amount        int64         `default:"1000" placeholder:"N" help:"What a unit costs, where no price is known by the admin API (${default})."`
+	Shape         string        `default:"launch" enum:"launch,steady,ramp" help:"launch: a trickle for the first quarter, the peak when the sale opens, a tail; steady; or ramp (${default})."`
+	Rate          float64       `default:"1000" placeholder:"N" help:"Requests a second at the peak (${default})."`
+	Duration      time.Duration `placeholder:"TIME" help:"How long to send; 10s where --demand is not given either."`
+	Demand        int           `placeholder:"N" help:"Orders to send, instead of --duration."`
+	Buyers        int           `placeholder:"N" help:"How many people the buyers are; without it each order has its own."`
+	Carts         float64       `placeholder:"SHARE" help:"Share of the orders that buy two lines, from 0 to 1."`
+	Duplicates    float64       `default:"0.1" placeholder:"SHARE" help:"Share of the orders that are sent again, at once or later (${default})."`
+	Hostile       float64       `placeholder:"SHARE" help:"Share of the requests that PortOne would not send: broken bodies, unknown sales and SKUs, forged and stolen links."`
+	Bodies        []string      `default:"v1" enum:"v1,v1-form,v2-2024-01-01,v2-2024-04-25" help:"PortOne's calls to send: v1, v1-form, v2-2024-01-01, v2-2024-04-25 (${default})."`
+	WebhookSecret *string       `placeholder:"whsec_…" help:"Signs V2's calls, as PortOne does. Better in FLASHGATE_WEBHOOK_SECRET than here."`
+	Expires       time.Duration `default:"30m" help:"How long signed links serve (${default})."`
+	Seed          uint64        `default:"1" placeholder:"N" help:"The same number draws the same buyers (${default})."`
+	Prefix        string        `placeholder:"TEXT" help:"What order ids begin with; without it the time, so that each run has orders of its own."`
+	Admin         string        `placeholder:"URL" help:"The admin API of a gate, to audit afterwards, such as http://127.0.0.1:9090."`
+	AdminToken    string        `placeholder:"TOKEN" help:"Its bearer token, as TOKEN or NAME:TOKEN. Better in FLASHGATE_ADMIN_TOKEN than here."`
+}
+
+// admin returns nil where none is given.
+func (f *launchFlags) admin(connections int) *launch.Admin {
+	if f.Admin == "" {
+		return nil
+	}
+	token, _, _ := strings.Cut(f.AdminToken, ",")
+	if _, secret, named := strings.Cut(token, ":"); named {
+		token = secret
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = connections
+	return &launch.Admin{URL: f.Admin, Token: strings.TrimSpace(token), Client: &http.Client{Transport: transport, Timeout: 2 * time.Minute}}
+}
+
+// plan draws the requests. The sale is as the admin API shows it, or nil.
+func (f *launchFlags) plan(sale *launch.SaleView, now time.Time) (*launch.Plan, error) {
+	keys, err := f.keys()
+	if err != nil {
+		return nil, err
+	}
+	options := launch.Options{
+		Targets: f.Target, Sale: f.Sale, Shape: f.Shape, Rate: f.Rate, Duration: f.Duration, Demand: f.Demand,
+		Buyers: f.Buyers, Carts: f.Carts, Duplicates: f.Duplicates, Hostile: f.Hostile, Bodies: f.Bodies,
+		Keys: keys, Expires: f.Expires, Seed: f.Seed, Prefix: f.Prefix,
+	}
+	if f.Duration == 0 && f.Demand == 0 {
+		options.Duration = 10 * time.Second
+	}
+	if f.WebhookSecret != nil {
+		options.WebhookSecret, _, _ = strings.Cut(*f.WebhookSecret, ",")
+	}
+	if f.Prefix == "" {
+		options.Prefix = "LT" + strings.ToUpper(strconv.FormatInt(now.UnixMilli(), 36))
+	}
+	if options.Items, err = f.items(sale); err != nil {
+		return nil, err
+	}
+	return launch.NewPlan(options)
+}
+
+func (f *launchFlags) items(sale *launch.SaleView) (items []launch.Item, err error) {
+	prices := map[string]int64{}
+	if sale != nil {
+		for _, sku := range sale.Settings.SKUs {
+			prices[sku.Name] = f.Amount
+			if sku.Price != nil {
+				prices[sku.Name] = *sku.Price
+			}
+			items = append(items, launch.Item{SKU: sku.Name, Weight: max(1, sku.Stock), Price: prices[sku.Name]})
+		}
+	}
+	if len(f.Items) == 0 {
+		return items, nil
+	}
+	items = nil
+	for _, text := range f.Items {
+		name, weight, weighted := strings.Cut(text, ":")
+		item := launch.Item{SKU: name, Weight: 1, Price: f.Amount}
+		if price, known := prices[name]; known {
+			item.Price = price
+		}
+		if weighted {
+			if item.Weight, err = strconv.ParseInt(weight, 10, 32); err != nil {
+				return nil, fmt.Errorf("--items %s: the weight must be a whole number", text)
+			}
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// errFailed says that a rehearsal went wrong; its report says how.
+var errFailed = errors.New("the rehearsal failed: see the checks above")
+
+// Validate checks the flags together.
+func (c *loadtestCommand) Validate() error {
+	switch {
+	case c.MaxInFlight < 1 || c.Lookups < 1:
+		return errors.New("--max-in-flight and --lookups: must be at least 1")
+	case c.Pay != "" && c.Admin == "":
+		return errors.New("--pay: give --admin too, to see what becomes of the orders")
+	case c.Settle < 0 || c.Settle > 0 && c.Admin == "":
+		return errors.New("--settle: must not be negative, and needs --admin")
+	case c.Timeout <= 0 || c.Within <= 0:
+		return errors.New("--timeout and --within: must be more than 0")
+	case !(c.Tolerate >= 0 && c.Tolerate <= 1):
+		return fmt.Errorf("--tolerate %v: must be a share from 0 to 1", c.Tolerate)
+	}
+	if c.Pay != "" && c.Settle == 0 {
+		c.Settle = 2 * time.Minute
+	}
+	return nil
+}
+
+// Run rehearses a launch and prints the verdict, or writes the requests.
+func (c *loadtestCommand) Run(ctx context.Context, env *environment) error {
+	admin := c.admin(c.Lookups)
+	var before *launch.SaleView
+	if admin != nil {
+		defer admin.Client.CloseIdleConnections()
+		var err error
+		if before, err = admin.Sale(ctx, c.Sale); err != nil {
+			return err
+		}
+	}
+	now := time.Now()
+	plan, err := c.plan(before, now)
+	if err != nil {
+		return err
+	}
+	if c.What == "targets" {
+		out := bufio.NewWriter(env.out)
+		return errors.Join(plan.WriteTargets(out, now), out.Flush())
+	}
+	return c.rehearse(ctx, env, admin, before, plan)
+}
+
+func (c *loadtestCommand) rehearse(ctx context.Context, env *environment, admin *launch.Admin, before *launch.SaleView, plan *launch.Plan) error {
+	fmt.Fprintf(env.err, "%d orders in %d requests over %s, to %s\n", plan.Orders(), plan.Requests(), plan.Shape().Duration().Round(time.Millisecond), strings.Join(c.Target, ", "))
+	if err := c.await(ctx, env, before, plan); err != nil {
+		return err
+	}
+	run := launch.Run{Plan: plan, NewConnections: c.NewConnections, Timeout: c.Timeout, MaxWorkers: c.MaxInFlight}
+	if c.CA != "" {
+		var err error
+		if run.CA, err = readAuthorities("ca", c.CA); err != nil {
+			return err
+		}
+	}
+	if c.Pay != "" {
+		run.Simulator = &launch.Simulator{URL: c.Pay, Client: &http.Client{Timeout: time.Minute}}
+	}
+	sending := newMeter(env.err, plan.Requests())
+	err := run.Attack(ctx, func(p launch.Progress) {
+		sending.tell(p.Sent, fmt.Sprintf("%d accepted, %d refused, %d without an answer, %d under way", p.Accepted, p.Refused, p.Failed, p.Sent-p.Answered))
+	})
+	sending.end()
+	if err != nil {
+		return err
+	}
+	judging := context.WithoutCancel(ctx) // a run that was cut short is judged too
+	checks, after, err := run.Verdict(judging, launch.Judge{
+		Admin: admin, Before: before, Within: c.Within, Tolerate: c.Tolerate, Workers: c.Lookups, Settle: c.Settle,
+		Tell: func(what string, done int) { fmt.Fprintf(env.err, "%d %s\n", done, what) },
+	})
+	if err != nil {
+		return err
+	}
+	report := run.Report(before, after, checks)
+	if err := errors.Join(writeFile(c.JSON, report.WriteJSON), writeFile(c.HTML, report.WriteHTML), report.WriteText(env.out)); err != nil {
+		return err
+	}
+	if !report.Pass {
+		return errFailed
+	}
+	return nil
+}
+
+// await waits until the run has to begin for the sale to open in it where the
+// shape has its peak. Of a sale that is open already nothing is waited for.
+func (c *loadtestCommand) await(ctx context.Context, env *environment, sale *launch.SaleView, plan *launch.Plan) error {
+	if sale == nil {
+		return nil
+	}
+	wait := time.Until(sale.Settings.OpensAt.Add(-plan.Shape().Opening()))
+	if wait <= 0 {
+		return nil
+	}
+	fmt.Fprintf(env.err, "sale %s opens at %s: the first request goes out in %s\n", c.Sale, sale.Settings.OpensAt.Local().Format(time.RFC3339), wait.Round(time.Second))
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// writeFile writes a file, where one is named.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	if path == "" {
+		return nil
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return write(file)
+}

@@ -1,0 +1,241 @@
+package cli
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/loadtest/launch"
+	"github.com/flashgate/flashgate/loadtest/portonesim"
+)
+
+const rehearsalKey = "k1:YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtMDE="
+
+// rehearsedSale has prices, a limit and less stock than a rehearsal asks for.
+const rehearsedSale = `sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, per_buyer: 3,
+accept: [v1, v2], skus: [{name: full, stock: 60, price: 80000}, {name: half, stock: 40, price: 60000}]}]`
+
+// rehearse runs flashgate loadtest in this process.
+func rehearse(args ...string) (status int, out, errOut string) {
+	var o, e bytes.Buffer
+	status = Main(append([]string{"loadtest"}, args...), &o, &e, "v0.0.0-test")
+	return status, o.String(), e.String()
+}
+
+func TestARehearsalOfAGatePasses(t *testing.T) {
+	t.Parallel()
+	const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+	gate := startGate(t, "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey, "--webhook-secret", secret)
+	dir := t.TempDir()
+	page, report := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.json")
+	f := func(args ...string) launch.Report {
+		t.Helper()
+		status, out, errOut := rehearse(append([]string{
+			"--target", "http://" + gate.listen, "--admin", "http://" + gate.admin, "--sale", "race", "--signing-key", rehearsalKey,
+			"--webhook-secret", secret, "--bodies", "v1,v1-form,v2-2024-01-01,v2-2024-04-25", "--json", report, "--html", page,
+			"--within", "10s", "--timeout", "30s",
+		}, args...)...)
+		if status != 0 || !strings.HasSuffix(out, "\nPASS\n") {
+			t.Fatalf("status %d\n%s%s", status, out, errOut)
+		}
+		var r launch.Report
+		text, err := os.ReadFile(report)
+		if err == nil {
+			err = json.Unmarshal(text, &r)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	r := f("--rate", "300", "--demand", "200", "--buyers", "100", "--carts", "0.3", "--duplicates", "0.5", "--hostile", "0.2")
+	for _, code := range []string{"held", "bad_request", "unknown_sale", "unknown_sku", "bad_signature"} {
+		if r.Codes[code] == 0 {
+			t.Errorf("there is no answer %s in %v", code, r.Codes)
+		}
+	}
+	if r.Orders != 200 || !r.Pass || !r.Audited || !r.Signed {
+		t.Errorf("the report is %+v", r)
+	}
+	r = f("--rate", "100", "--duration", "1s", "--shape", "steady", "--new-connections", "--items", "full:3,half")
+	if r.Requests != 100 || !r.New || r.Codes["sold_out"] == 0 {
+		t.Errorf("the report is %+v", r)
+	}
+	if text, err := os.ReadFile(page); err != nil || !bytes.Contains(text, []byte("PASS")) {
+		t.Errorf("the page is %s, %v", text, err)
+	}
+}
+
+func TestARehearsalHasItsPeakWhenTheSaleOpens(t *testing.T) {
+	t.Parallel()
+	gate := startGate(t, "--sales", saleFile(t, rehearsedSale))
+	opens := time.Now().Add(4 * time.Second).Truncate(time.Millisecond)
+	sale := fmt.Sprintf(`{"name": "late", "opens_at": %q, "closes_at": "2100-01-01T00:00:00Z", "hold": "1h", "skus": [{"name": "unit", "stock": 50}]}`, opens.Format(time.RFC3339Nano))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+gate.admin+"/v1/sales/late", strings.NewReader(sale))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	report := filepath.Join(t.TempDir(), "report.json")
+	status, out, errOut := rehearse("--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "late",
+		"--rate", "200", "--duration", "2s", "--json", report, "--within", "10s")
+	var r launch.Report
+	text, err := os.ReadFile(report)
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if status != 0 || err != nil || r.Codes["not_open"] == 0 || r.Codes["held"] < 50 || !strings.Contains(errOut, "late opens at") {
+		t.Fatalf("status %d, %v\n%s%s", status, err, out, errOut)
+	}
+	if early := opens.Sub(r.Began); early < 0 || early > 500*time.Millisecond {
+		t.Errorf("the first request went out %s before the sale opened, want a quarter of the run", early)
+	}
+}
+
+func TestARehearsalOfAGateThatOversellsFails(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /confirm/race", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"code":"held"}`) })
+	mux.HandleFunc("GET /v1/sales/race", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer the-token" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, `{"run": 1, "skus": [{"sku": "unit", "total": 5, "left": 0, "held": 5}], "orders": {"held": 5},
+			"settings": {"opens_at": "2020-01-01T00:00:00Z", "closes_at": "2100-01-01T00:00:00Z", "skus": [{"name": "unit", "stock": 5}]}}`)
+	})
+	mux.HandleFunc("GET /v1/sales/race/orders/{order}", http.NotFound)
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	args := []string{"--target", server.URL, "--sale", "race", "--admin", server.URL, "--rate", "100", "--demand", "20"}
+
+	status, out, errOut := rehearse(append(args, "--admin-token", "ops:the-token,other:x")...)
+	if status != 1 || !strings.HasSuffix(out, "\nFAIL\n") || !strings.Contains(out, "200 was told for 20 units of 5") || !strings.Contains(errOut, "the rehearsal failed") {
+		t.Errorf("status %d\n%s%s", status, out, errOut)
+	}
+	status, _, errOut = rehearse(args...)
+	if status != 1 || !strings.Contains(errOut, "token") {
+		t.Errorf("without the token: status %d, %s", status, errOut)
+	}
+}
+
+func TestARehearsalThatCannotBeIsRefused(t *testing.T) {
+	t.Parallel()
+	f := func(status int, want string, args ...string) {
+		t.Helper()
+		got, _, errOut := rehearse(args...)
+		if got != status || !strings.Contains(errOut, want) {
+			t.Errorf("%q: status %d, %s; want %d, %s", args, got, errOut, status, want)
+		}
+	}
+	target := []string{"--target", "http://127.0.0.1:1", "--sale", "race"}
+	f(2, "--target", "--sale", "race")
+	f(2, "--tolerate", append(target, "--tolerate", "2")...)
+	f(2, "--max-in-flight", append(target, "--max-in-flight", "0")...)
+	f(2, "--shape", append(target, "--shape", "square")...)
+	f(2, "--bodies", append(target, "--bodies", "v3")...)
+	f(1, "nothing to buy", target...)
+	f(1, "whole number", append(target, "--items", "a:many")...)
+	f(1, "not both", append(target, "--items", "a", "--duration", "1s", "--demand", "1")...)
+	f(1, "admin API", append(target, "--admin", "http://127.0.0.1:1")...)
+	f(1, "base64", append(target, "--items", "a", "--signing-key", "k1:?")...)
+	f(1, "nothing to buy", append([]string{"targets"}, target...)...)
+}
+
+// The targets are for vegeta's own command, so that is what reads them here.
+func TestVegetaTakesTheTargets(t *testing.T) {
+	t.Parallel()
+	vegeta := filepath.Join(t.TempDir(), "vegeta")
+	if said, err := exec.CommandContext(t.Context(), "go", "build", "-o", vegeta, "github.com/tsenart/vegeta/v12").CombinedOutput(); err != nil {
+		t.Fatalf("building vegeta: %v\n%s", err, said)
+	}
+	gate := startGate(t, "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey)
+	targets := command(t, "loadtest", "targets", "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin,
+		"--sale", "race", "--signing-key", rehearsalKey, "--demand", "100", "--duplicates", "0")
+	if lines := strings.Count(targets, "\n"); lines != 100 {
+		t.Fatalf("%d lines for 100 orders", lines)
+	}
+	pipe := func(in []byte, args ...string) []byte {
+		cmd := exec.CommandContext(t.Context(), vegeta, args...)
+		var stderr bytes.Buffer
+		cmd.Stdin, cmd.Stderr = bytes.NewReader(in), &stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("vegeta %q: %v\n%s", args, err, &stderr)
+		}
+		return out
+	}
+	results := pipe([]byte(targets), "attack", "-format=json", "-rate=50", "-duration=1s", "-lazy")
+	var report struct {
+		Requests    int
+		StatusCodes map[string]int `json:"status_codes"`
+	}
+	if err := json.Unmarshal(pipe(results, "report", "-type=json"), &report); err != nil {
+		t.Fatal(err)
+	}
+	if report.Requests < 10 || report.StatusCodes["200"] == 0 || report.StatusCodes["200"]+report.StatusCodes["409"] != report.Requests {
+		t.Errorf("vegeta reports %+v", report)
+	}
+	if page := pipe(results, "plot"); !bytes.Contains(page, []byte("<html")) {
+		t.Errorf("vegeta plots %.200s", page)
+	}
+}
+
+// The rehearsal goes on to pay at a simulated PortOne, a third of the cards are
+// declined, and the gate on a real Redis learns all of it.
+func TestARehearsalPaysAndWaitsUntilAllIsSettled(t *testing.T) {
+	t.Parallel()
+	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.3}), redistest.Start(t)
+	applySale(t, redis.URL(), rehearsedSale)
+	gate := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--signing-key", rehearsalKey)...)
+	status, out, errOut := rehearse("--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race",
+		"--signing-key", rehearsalKey, "--webhook-secret", hookSecret, "--bodies", "v1,v1-form,v2-2024-01-01,v2-2024-04-25",
+		"--rate", "200", "--demand", "300", "--pay", sim.url, "--within", "10s", "--timeout", "30s")
+	if status != 0 || !strings.Contains(out, "settled     0 orders are still held") || !strings.Contains(out, "0 differ from what PortOne was paid") {
+		t.Fatalf("status %d\n%s%s", status, out, errOut)
+	}
+	r := readStatus(t, redis.URL(), "race")
+	if r.Orders.Paid == 0 || r.Orders.Released == 0 || r.Orders.Held != 0 {
+		t.Errorf("the sale has %+v", r.Orders)
+	}
+}
+
+func TestARehearsalGoesOverTLS(t *testing.T) {
+	t.Parallel()
+	authority := redistest.NewAuthority(t)
+	pair, err := tls.LoadX509KeyPair(authority.ServerCert, authority.ServerKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gate := startGate(t, "--sales", saleFile(t, rehearsedSale))
+	server := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: gate.listen}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	args := []string{"--target", server.URL, "--admin", "http://" + gate.admin, "--sale", "race", "--rate", "100", "--demand", "20", "--within", "10s"}
+	if status, out, errOut := rehearse(append(args, "--ca", authority.CA)...); status != 0 {
+		t.Errorf("status %d\n%s%s", status, out, errOut)
+	}
+	if status, out, _ := rehearse(args...); status != 1 || !strings.Contains(out, "certificate") {
+		t.Errorf("a stranger's certificate: status %d\n%s", status, out)
+	}
+	if status, _, errOut := rehearse(append(args, "--ca", authority.Key)...); status != 1 || !strings.Contains(errOut, "no certificate in it") {
+		t.Errorf("no certificate: status %d, %s", status, errOut)
+	}
+}

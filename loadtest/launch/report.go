@@ -1,0 +1,168 @@
+package launch
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// Report is what a run came to. Its JSON is part of what is promised to users.
+type Report struct {
+	Pass      bool      `json:"pass"`
+	Audited   bool      `json:"audited"` // the admin API was asked; otherwise it goes by the answers alone
+	Targets   []string  `json:"targets"`
+	Sale      string    `json:"sale"`
+	Shape     string    `json:"shape"`
+	Seed      uint64    `json:"seed"`
+	Prefix    string    `json:"prefix"` // of the orders' ids
+	Signed    bool      `json:"signed"`
+	New       bool      `json:"new_connections"`
+	Began     time.Time `json:"began"`
+	Seconds   float64   `json:"seconds"` // until the last answer
+	CutShort  bool      `json:"cut_short"`
+	Orders    int       `json:"orders"`
+	Requests  int       `json:"requests"` // sent
+	Asked     float64   `json:"asked_rate"`
+	Achieved  float64   `json:"achieved_rate"`
+	AskedTop  float64   `json:"asked_peak"` // requests a second in the busiest slice
+	SentTop   float64   `json:"achieved_peak"`
+	SendDelay Latency   `json:"send_delay"` // from when a request was due until it was sent
+	Latency   Latency   `json:"latency"`
+
+	Codes    map[string]int `json:"codes"`
+	Failures map[string]int `json:"failures"`
+	Units    []UnitsView    `json:"units,omitempty"` // after the run
+	Warnings []string       `json:"warnings"`
+	Checks   []Check        `json:"checks"`
+	Each     float64        `json:"moment_s"` // length of a moment
+	Timeline []Moment       `json:"timeline"`
+}
+
+// Report sums the run up.
+func (r *Run) Report(before, after *SaleView, checks []Check) *Report {
+	opt := &r.Plan.opt
+	report := &Report{
+		Pass: true, Audited: after != nil, Targets: opt.Targets, Sale: opt.Sale, Shape: opt.Shape, Seed: opt.Seed, Prefix: opt.Prefix,
+		Signed: opt.Keys != nil, New: r.NewConnections, Began: r.began, CutShort: r.sent < r.Plan.Requests(),
+		Orders: len(r.stories()), Requests: r.sent,
+		Codes: map[string]int{}, Failures: map[string]int{}, Warnings: []string{}, Checks: checks,
+	}
+	for _, c := range checks {
+		report.Pass = report.Pass && c.OK
+	}
+	if after != nil {
+		report.Units = after.SKUs
+	}
+	var took, delays []time.Duration
+	var lastDue, lastSent, end time.Duration
+	for number := range r.sent {
+		a := &r.answers[number]
+		delays = append(delays, a.sent-a.due)
+		lastDue, lastSent, end = max(lastDue, a.due), max(lastSent, a.sent), max(end, a.done)
+		if a.failure != "" {
+			report.Failures[a.failure]++
+			continue
+		}
+		report.Codes[a.code]++
+		took = append(took, a.latency())
+	}
+	report.Latency, report.SendDelay, report.Seconds = latencyOf(took), latencyOf(delays), end.Seconds()
+	report.Asked, report.Achieved = rate(r.sent, lastDue), rate(r.sent, lastSent)
+	var each time.Duration
+	report.Timeline, each = r.timeline(before)
+	report.Each = each.Seconds()
+	for _, m := range report.Timeline {
+		report.AskedTop = max(report.AskedTop, float64(m.Due)/each.Seconds())
+		report.SentTop = max(report.SentTop, float64(m.Sent)/each.Seconds())
+	}
+	report.warn(r)
+	return report
+}
+
+func rate(requests int, last time.Duration) float64 {
+	return float64(requests) / max(last.Seconds(), 0.001)
+}
+
+// A client that sends later than this, for one in a hundred, is slower than
+// what it measures.
+const maxDelay = 20 * time.Millisecond
+
+func (report *Report) warn(r *Run) {
+	warn := func(format string, values ...any) {
+		report.Warnings = append(report.Warnings, fmt.Sprintf(format, values...))
+	}
+	if report.SendDelay.P99 > ms(maxDelay) {
+		warn("The client was the limit, not the gate: one request in a hundred was sent %.0f ms late or more, at %.0f of %.0f requests a second. Latencies include that; use a bigger machine for the client, or a lower rate.",
+			report.SendDelay.P99, report.Achieved, report.Asked)
+	}
+	ours := 0
+	for number := range r.sent {
+		if r.answers[number].ours {
+			ours++
+		}
+	}
+	if ours > 0 {
+		warn("%d requests failed on the client's own machine: see the failures.", ours)
+	}
+	if report.CutShort {
+		warn("The run was cut short: %d of %d requests were sent.", report.Requests, r.Plan.Requests())
+	}
+	if !report.Audited {
+		warn("Only the answers were checked: with --admin the holds behind them are too.")
+	}
+}
+
+// WriteJSON writes the report as JSON.
+func (report *Report) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(report)
+}
+
+// WriteText writes the report for a terminal, the verdict last.
+func (report *Report) WriteText(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintf(t, "orders\t%d, in %d requests over %.1f s\n", report.Orders, report.Requests, report.Seconds)
+	fmt.Fprintf(t, "rate\tasked %.0f/s, achieved %.0f/s; at the peak asked %.0f/s, achieved %.0f/s\n", report.Asked, report.Achieved, report.AskedTop, report.SentTop)
+	l := report.Latency
+	fmt.Fprintf(t, "latency, ms\tp50 %.1f, p90 %.1f, p99 %.1f, p99.9 %.1f, p99.99 %.1f, max %.1f\n", l.P50, l.P90, l.P99, l.P999, l.P4, l.Max)
+	fmt.Fprintf(t, "answers\t%s\n", counts(report.Codes))
+	if len(report.Failures) > 0 {
+		fmt.Fprintf(t, "no answer\t%s\n", counts(report.Failures))
+	}
+	for _, u := range report.Units {
+		fmt.Fprintf(t, "%s\t%d left, %d held, %d paid of %d\n", u.SKU, u.Left, u.Held, u.Paid, u.Total)
+	}
+	fmt.Fprintln(t)
+	for _, c := range report.Checks {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", mark(c.OK), c.Name, c.Detail)
+		for _, example := range c.Examples {
+			fmt.Fprintf(t, "\t\t  %s\n", example)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, warning := range report.Warnings {
+		fmt.Fprintf(w, "\n%s\n", warning)
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", report.Verdict())
+	return err
+}
+
+// Verdict returns PASS or FAIL.
+func (report *Report) Verdict() string {
+	if report.Pass {
+		return "PASS"
+	}
+	return "FAIL"
+}
+
+func mark(ok bool) string {
+	if ok {
+		return "ok"
+	}
+	return "FAIL"
+}

@@ -1,0 +1,201 @@
+package portonesim_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flashgate/flashgate/loadtest/portonesim"
+)
+
+func TestWhoLeavesIsReadyForAsLongAsNothingComesOfIt(t *testing.T) {
+	t.Parallel()
+	f := func(p portonesim.Plan, body, status string) {
+		t.Helper()
+		w := newWorld(t, plan(p))
+		s := newShop(t, nil)
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		paying := make(chan portonesim.Result, 1)
+		go func() { paying <- w.Pay(ctx, s.order("order-1", body)) }()
+		await(t, "V2 to say "+status, func() bool {
+			_, a := w.call("v2", "GET", "/payments/order-1", "")
+			all := w.Payments()
+			return strings.HasSuffix(fmt.Sprint(a["status"]), status) && len(all) == 1 && all[0].ConfirmStatus == 200
+		})
+		leave()
+		if r := <-paying; r.Status != "ready" || r.ConfirmStatus != 200 {
+			t.Errorf("%+v: %+v, want ready", p, r)
+		}
+	}
+	f(portonesim.Plan{Never: 1}, "v2-2024-04-25", "READY")
+	f(portonesim.Plan{SlowApprovals: 1, SlowBy: time.Hour}, "v2-2024-04-25", "READY")
+	f(portonesim.Plan{Pending: 1, SlowBy: time.Hour}, "v2-2024-04-25", "PENDING")
+}
+
+func TestABuyerWhoLeavesDoesNotCutTheConfirmCallOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	asked, thought := make(chan struct{}), make(chan struct{})
+	s := newShop(t, func(_ http.ResponseWriter, m message) {
+		if m.kind == "confirm" {
+			close(asked)
+			<-thought
+		}
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		leave()
+	}()
+	if r := w.Pay(ctx, s.order("order-1", "v1")); r.Status != "ready" || r.ConfirmStatus != 0 {
+		t.Errorf("who leaves sees %+v, want ready", r)
+	}
+	close(thought)
+	await(t, "the payment that the shop said yes to", func() bool { return w.only().Status == "paid" })
+	if p := w.only(); p.ConfirmStatus != 200 {
+		t.Errorf("the payment is %+v", p)
+	}
+}
+
+func TestClosingCutsConfirmCallsOff(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *portonesim.Options) { o.ConfirmTimeout = time.Hour })
+	asked := make(chan struct{})
+	s := newShop(t, func(http.ResponseWriter, message) {
+		close(asked)
+		<-t.Context().Done()
+	})
+	o := s.order("order-1", "v1")
+	o.NoticeURL = ""
+	go func() {
+		<-asked
+		w.Close()
+	}()
+	ctx, leave := context.WithTimeout(t.Context(), patience)
+	defer leave()
+	if r := w.Pay(ctx, o); r.Status != "failed" || r.ConfirmStatus != 0 {
+		t.Errorf("the payment is %+v, want failed", r)
+	}
+	if r := w.pay("order-2", "v1"); r.Status != "ready" {
+		t.Errorf("a payment at a closed simulator is %+v, want that nothing comes of it", r)
+	}
+}
+
+func TestTheAmountMaySwitchAfterTheConfirmCall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, plan(portonesim.Plan{SwitchedAmount: 1}))
+	s := newShop(t, nil)
+	if status, _ := w.call("v1", "POST", "/payments/prepare", `{"merchant_uid":"order-3","amount":1000}`); status != 200 {
+		t.Fatalf("prepare: %d", status)
+	}
+	f := func(order, body, authorization, path, where string, want float64) {
+		t.Helper()
+		r := w.Pay(t.Context(), s.order(order, body))
+		if r.Status != "paid" {
+			t.Errorf("%s: %+v", order, r)
+		}
+		if _, a := w.call(authorization, "GET", path, ""); at(a, where) != want {
+			t.Errorf("%s: a look-up says %v, want %v", order, at(a, where), want)
+		}
+	}
+	f("order-1", "v1", "v1", "/payments/find/order-1", "response.amount", 500)
+	f("order-2", "v2-2024-04-25", "v2", "/payments/order-2", "amount.paid", 500)
+	f("order-3", "v1", "v1", "/payments/find/order-3", "response.amount", 1000) // which was registered in advance
+	for _, m := range s.got("confirm") {
+		if named := fields(t, m); named.Get("amount")+named.Get("totalAmount") != "1000" {
+			t.Errorf("a confirm call names another amount than 1000: %s", m.body)
+		}
+	}
+}
+
+func TestWhoFailedTriesOnceMore(t *testing.T) {
+	t.Parallel()
+	f := func(body string) {
+		t.Helper()
+		w := newWorld(t, plan(portonesim.Plan{Declines: 0.5, TriesAgain: 1}))
+		results := map[string]portonesim.Result{}
+		for i := range 40 {
+			order := fmt.Sprint("order-", i)
+			results[order] = w.pay(order, body)
+		}
+		tries := map[string][]portonesim.Payment{}
+		for _, p := range w.Payments() {
+			tries[p.Order] = append(tries[p.Order], p)
+		}
+		ends := map[string]int{}
+		for order, list := range tries {
+			first, last := list[0], list[len(list)-1]
+			if len(list) > 2 || (first.Status == "failed") != (len(list) == 2) {
+				t.Errorf("%s %s: the attempts are %+v", body, order, list)
+			}
+			if r := results[order]; r.Attempt != last.Attempt || r.Status != last.Status {
+				t.Errorf("%s %s: the buyer sees %+v, want the last of %+v", body, order, r, list)
+			}
+			ends[first.Status+" "+last.Status]++
+		}
+		if ends["paid paid"] == 0 || ends["failed paid"] == 0 || ends["failed failed"] == 0 {
+			t.Errorf("%s: first and last attempts end as %v, want some of each", body, ends)
+		}
+	}
+	f("v1")
+	f("v2-2024-04-25")
+}
+
+func TestAFailedPaymentOfV1MayBePaidAfterAll(t *testing.T) {
+	t.Parallel()
+	revived := func(slowBy time.Duration) func(*portonesim.Options) {
+		return plan(portonesim.Plan{Revived: 1, SlowBy: slowBy})
+	}
+	w, s := newWorld(t, revived(time.Hour)), newShop(t, nil)
+	for _, body := range []string{"v1", "v2-2024-04-25"} {
+		if r := w.Pay(t.Context(), s.order("order-"+body, body)); r.Status != "failed" || r.ConfirmStatus != 200 {
+			t.Errorf("%s: the buyer sees %+v, want failed", body, r)
+		}
+	}
+
+	w, s = newWorld(t, revived(time.Millisecond)), newShop(t, nil)
+	w.pay("order-2", "v2-2024-04-25")
+	attempt := w.Pay(t.Context(), s.order("order-1", "v1")).Attempt
+	await(t, "the webhook", func() bool { return len(s.got("webhook")) > 0 })
+	if got := news(t, s.got("webhook")[0]); got != "paid" {
+		t.Errorf("the webhook says %s", got)
+	}
+	if _, a := w.call("v1", "GET", "/payments/"+attempt, ""); at(a, "response.status") != "paid" || at(a, "response.fail_reason") != nil || at(a, "response.failed_at") != 0.0 {
+		t.Errorf("the payment is %v", a)
+	}
+	if p := w.Payments()[0]; p.Status != "failed" {
+		t.Errorf("V2's is %+v, want failed for good", p)
+	}
+}
+
+func TestAPendingPaymentOfV2HasEitherName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, plan(portonesim.Plan{Pending: 1, SlowBy: time.Hour}))
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	const orders = 20
+	for i := range orders {
+		w.Pay(ctx, portonesim.Order{ID: fmt.Sprint("order-", i), Version: 2, Amount: 1000})
+	}
+	statuses := map[any]int{}
+	await(t, "all to be pending", func() bool {
+		clear(statuses)
+		for i := range orders {
+			_, a := w.call("v2", "GET", fmt.Sprint("/payments/order-", i), "")
+			statuses[a["status"]]++
+		}
+		return statuses["READY"] == 0
+	})
+	if statuses["PENDING"] == 0 || statuses["PAY_PENDING"] == 0 || len(statuses) != 2 {
+		t.Errorf("the statuses are %v, want both names", statuses)
+	}
+	for _, status := range []string{"PENDING", "PAY_PENDING"} {
+		if _, a := w.call("v2", "GET", "/payments?"+query(`{"page":{"size":100},"filter":{"status":["`+status+`"]}}`), ""); at(a, "page.totalCount") != float64(orders) {
+			t.Errorf("a list of what is %s: %v of %d", status, at(a, "page.totalCount"), orders)
+		}
+	}
+}
