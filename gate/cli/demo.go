@@ -70,16 +70,16 @@ func (c *demoCommand) Run(ctx context.Context, env *environment) (err error) {
 	}()
 
 	c.say(env, "store in memory, %d gates and a simulated PortOne, all in this program", c.Gates)
-	stage := &stage{redis: embedded.URL(), env: &environment{out: io.Discard, err: env.err, version: env.version}}
-	if err := stage.open(running, group, c); err != nil {
+	set := &scenery{redis: embedded.URL(), env: &environment{out: io.Discard, err: env.err, version: env.version}}
+	if err := set.open(running, group, c); err != nil {
 		return err
 	}
 	opens := time.Now().Add(c.lead())
-	if err := stage.createSale(ctx, c.sale(opens)); err != nil {
+	if err := set.createSale(ctx, c.sale(opens)); err != nil {
 		return err
 	}
 	c.say(env, "%d tickets, %d buyers, %.0f%% of the cards are declined; the sale opens at %s", c.Tickets, c.Buyers, 100*c.Declines, opens.Format(time.TimeOnly))
-	rehearsal := c.rehearsal(stage)
+	rehearsal := c.rehearsal(set)
 	err = rehearsal.Run(ctx, env)
 	if err == nil || errors.Is(err, errFailed) {
 		c.say(env, "the report: %s", rehearsal.HTML)
@@ -108,7 +108,7 @@ func (c *demoCommand) sale(opens time.Time) gate.Sale {
 	}}
 }
 
-func (c *demoCommand) rehearsal(s *stage) *loadtestCommand {
+func (c *demoCommand) rehearsal(s *scenery) *loadtestCommand {
 	html := c.HTML
 	if html == "" {
 		html = filepath.Join(os.TempDir(), "flashgate-demo.html")
@@ -122,8 +122,8 @@ func (c *demoCommand) rehearsal(s *stage) *loadtestCommand {
 	}
 }
 
-// stage is what a demo has running.
-type stage struct {
+// scenery is what a demo has running.
+type scenery struct {
 	redis    string
 	key      string // that links are signed with
 	env      *environment
@@ -133,7 +133,7 @@ type stage struct {
 }
 
 // open starts the simulated PortOne and the gates.
-func (s *stage) open(ctx context.Context, group *errgroup.Group, c *demoCommand) error {
+func (s *scenery) open(ctx context.Context, group *errgroup.Group, c *demoCommand) error {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	s.key = "demo:" + base64.StdEncoding.EncodeToString(secret)
@@ -165,7 +165,7 @@ func (s *stage) open(ctx context.Context, group *errgroup.Group, c *demoCommand)
 }
 
 // gate is a gate that looks payments up soon.
-func (s *stage) gate(name string, sim *portoneSimCommand) *serveCommand {
+func (s *scenery) gate(name string, sim *portoneSimCommand) *serveCommand {
 	return &serveCommand{
 		Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Redis: s.redis, keysFlag: keysFlag{SigningKey: &s.key},
 		portoneFlag: portoneFlag{
@@ -178,7 +178,7 @@ func (s *stage) gate(name string, sim *portoneSimCommand) *serveCommand {
 	}
 }
 
-func (s *stage) createSale(ctx context.Context, sale gate.Sale) error {
+func (s *scenery) createSale(ctx context.Context, sale gate.Sale) error {
 	st, err := store.Open(s.redis, store.Options{Who: "demo", Timeout: 5 * time.Second, Log: newLog(s.env.err, "text", slog.LevelError)})
 	if err != nil {
 		return err
