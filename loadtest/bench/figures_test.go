@@ -28,6 +28,17 @@ func TestResultIsTheLastLineOfWrk(t *testing.T) {
 	}
 }
 
+func TestRedisTellsItsCPUTime(t *testing.T) {
+	t.Parallel()
+	got, err := parseCPU("# CPU\r\nused_cpu_sys:1.250000\r\nused_cpu_user:0.500000\r\nused_cpu_sys_children:9.0\r\n")
+	if err != nil || got != 1750*time.Millisecond {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := parseCPU("# CPU\r\nused_cpu_sys:1.25\r\n"); err == nil {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestCPUTimeIsReadFromStat(t *testing.T) {
 	t.Parallel()
 	got, err := parseStat("42 (redis ) 1 2) S 1 42 42 0 -1 4194560 900 0 0 0 123 45 0 0 20 0 5 0 8000 1 2 3")

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// listen runs a server until the test ends, and counts its connections.
+func listen(t *testing.T, handler http.HandlerFunc) (addr string, connections *atomic.Int64) {
+	t.Helper()
+	connections = &atomic.Int64{}
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String(), connections
+}
+
+func TestEachRequestOfAStreamHasAnOrderOfItsOwn(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	addr, connections := listen(t, func(_ http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Attempt string `json:"imp_uid"`
+			Order   string `json:"merchant_uid"`
+			Amount  int    `json:"amount"`
+		}
+		err := json.NewDecoder(r.Body).Decode(&body)
+		id := strings.TrimPrefix(body.Order, "ORD2026")
+		if err != nil || len(id) != 10 || body.Attempt != "imp_44"+id || body.Amount != 110_000 || r.FormValue("buyer") != "u"+id {
+			t.Errorf("%s got %+v, %v", r.RequestURI, body, err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		seen[id] = true
+	})
+	for _, kept := range []bool{true, false} {
+		clear(seen)
+		connections.Store(0)
+		s := stream{Addr: addr, Path: "/confirm/bench?buyer=u", Connections: 7, Requests: 50, Kept: kept}
+		answers, err := s.send(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := summary(answers); r.Accepted != 50 || r.Failed != 0 || len(seen) != 50 || connections.Load() != 7 {
+			t.Errorf("got %+v, %d orders on %d connections", r, len(seen), connections.Load())
+		}
+	}
+}
+
+func TestAnAnswerThatIsNotA200Failed(t *testing.T) {
+	t.Parallel()
+	addr, _ := listen(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "full", http.StatusServiceUnavailable) })
+	s := stream{Addr: addr, Path: "/", Connections: 2, Requests: 2}
+	answers, err := s.send(t.Context())
+	if r := summary(answers); err != nil || r.Failed != 2 || r.First != "answered with 503: full\n" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	closed, err := freePorts(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Addr = closed[0]
+	if answers, err = s.send(t.Context()); err != nil || summary(answers).Failed != 2 {
+		t.Errorf("where nobody listens: got %+v, %v", summary(answers), err)
+	}
+	s.Kept = true
+	if _, err := s.send(t.Context()); err == nil {
+		t.Error("connections that are to be kept were opened to nobody")
+	}
+}
+
+func TestTimeCountsFromWhenARequestWasDue(t *testing.T) {
+	t.Parallel()
+	s := stream{Rate: 1000}
+	if got := s.due(500); got != 500*time.Millisecond {
+		t.Errorf("request 500 is due at %s", got)
+	}
+	if s.Rate = 0; s.due(500) != 0 {
+		t.Error("in a burst not all are due at once")
+	}
+	const ms = time.Millisecond
+	answers := []answered{
+		{due: 0, sent: 1 * ms, done: 10 * ms}, {due: 5 * ms, sent: 10 * ms, done: 12 * ms},
+		{due: 6 * ms, sent: 6 * ms, done: 9 * ms}, {due: 7 * ms, sent: 7 * ms, done: 99 * ms, err: errors.New("gone")},
+	}
+	got := summary(answers)
+	want := streamResult{Accepted: 3, Failed: 1, First: "gone", P50: 7000, P99: 10_000, P999: 10_000, Max: 10_000, Late: 5000, Seconds: 0.099}
+	if got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if empty := summary(nil); empty != (streamResult{}) {
+		t.Errorf("of nothing: got %+v", empty)
+	}
+}
+
+func TestTheClientPrintsWhatItSaw(t *testing.T) {
+	t.Parallel()
+	addr, _ := listen(t, func(http.ResponseWriter, *http.Request) {})
+	r, err := stream{Addr: addr, Path: "/", Connections: 3, Requests: 9, Rate: 1000, Kept: true}.run(t.Context())
+	if err != nil || r.Accepted != 9 || r.Seconds < 0.008 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if r, err := (stream{Addr: addr, Connections: 1, Requests: 1}).run(ctx); err == nil {
+		t.Errorf("after it was interrupted: got %+v", r)
+	}
+}
+
+func TestARequestCanBeRead(t *testing.T) {
+	t.Parallel()
+	var request fasthttp.Request
+	err := request.Read(bufio.NewReader(bytes.NewReader(appendRequest(nil, "/confirm/bench?items=ticket&buyer=u", 12))))
+	if err != nil || string(request.RequestURI()) != "/confirm/bench?items=ticket&buyer=u1000000012" ||
+		string(request.Body()) != `{"imp_uid":"imp_441000000012","merchant_uid":"ORD20261000000012","amount":110000}` {
+		t.Errorf("got %s, %v", &request, err)
+	}
+}
