@@ -6,9 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +19,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/flashgate/flashgate/gate/redistest"
 )
 
 // listen runs a server until the test ends, and counts its connections.
@@ -66,6 +71,34 @@ func TestEachRequestOfAStreamHasAnOrderOfItsOwn(t *testing.T) {
 	}
 }
 
+func TestNewConnectionsAreOnesAndBounded(t *testing.T) {
+	t.Parallel()
+	redistest.Require(t, "wrk")
+	addr, connections := listen(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})
+	script := filepath.Join(t.TempDir(), "load.lua")
+	if err := os.WriteFile(script, loadScript, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := load{Connections: 4, New: true, Most: 100, Threads: 2, Duration: time.Second}
+	r, err := l.run(t.Context(), script, addr, "/confirm/bench?buyer=u", "")
+	if err != nil || r.Broken+r.Refused > 0 || r.Requests < 80 || r.Requests > 100 || r.Duration > 950_000 {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	const probe = 1 // by which wrk sees that there is a server
+	if n := int(connections.Load()); n < r.Requests+probe || n > r.Requests+l.Connections+probe {
+		t.Errorf("%d requests came on %d connections", r.Requests, n)
+	}
+	l.New = false
+	connections.Store(0)
+	if r, err := l.run(t.Context(), script, addr, "/", ""); err != nil || r.Requests <= l.Most || connections.Load() != 4+probe {
+		t.Errorf("kept: got %+v, %v, on %d connections", r, err, connections.Load())
+	}
+}
+
 func TestAnAnswerThatIsNotA200Failed(t *testing.T) {
 	t.Parallel()
 	addr, _ := listen(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "full", http.StatusServiceUnavailable) })
@@ -99,8 +132,10 @@ func TestTimeCountsFromWhenARequestWasDue(t *testing.T) {
 	}
 	const ms = time.Millisecond
 	answers := []answered{
-		{due: 0, sent: 1 * ms, done: 10 * ms}, {due: 5 * ms, sent: 10 * ms, done: 12 * ms},
-		{due: 6 * ms, sent: 6 * ms, done: 9 * ms}, {due: 7 * ms, sent: 7 * ms, done: 99 * ms, err: errors.New("gone")},
+		{due: 0, sent: 1 * ms, done: 10 * ms},
+		{due: 5 * ms, sent: 10 * ms, done: 12 * ms},
+		{due: 6 * ms, sent: 6 * ms, done: 9 * ms},
+		{due: 7 * ms, sent: 7 * ms, done: 99 * ms, err: errors.New("gone")},
 	}
 	got := summary(answers)
 	want := streamResult{Accepted: 3, Failed: 1, First: "gone", P50: 7000, P99: 10_000, P999: 10_000, Max: 10_000, Late: 5000, Seconds: 0.099}
