@@ -83,9 +83,9 @@ func TestNewConnectionsAreOnesAndBounded(t *testing.T) {
 	if err := os.WriteFile(script, loadScript, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l := load{Connections: 4, New: true, Most: 100, Threads: 2, Duration: time.Second}
+	l := load{Connections: 4, New: true, Most: 20, Threads: 2, Duration: time.Second}
 	r, err := l.run(t.Context(), script, addr, "/confirm/bench?buyer=u", "")
-	if err != nil || r.Broken+r.Refused > 0 || r.Requests < 80 || r.Requests > 100 || r.Duration > 950_000 {
+	if err != nil || r.Broken+r.Refused > 0 || r.Requests < 12 || r.Requests > 20 || r.Duration >= 1_000_000 {
 		t.Errorf("got %+v, %v", r, err)
 	}
 	const probe = 1 // by which wrk sees that there is a server
