@@ -102,6 +102,7 @@ func TestCommandLineIsChecked(t *testing.T) {
 	f("serve gate 127.0.0.1:1 127.0.0.1:2", "own use")
 	f("client", "own use")
 	f("client {}", "own use")
+	f(`client {"requests":1,"rate":1}`, "own use")
 }
 
 func TestWhatIsNamedIsPlanned(t *testing.T) {

@@ -32,10 +32,9 @@ const patience = 10 * time.Second
 type stream struct {
 	Addr        string  `json:"addr"`
 	Path        string  `json:"path"`
-	Connections int     `json:"connections"`
 	Requests    int     `json:"requests"`
-	Rate        float64 `json:"rate"` // requests a second; 0: all are due at once
-	Kept        bool    `json:"kept"` // connections are open before; otherwise each opens when its first request is due
+	Rate        float64 `json:"rate"`        // requests a second; 0: all are due at once, each on a new connection
+	Connections int     `json:"connections"` // that are kept, where there is a rate
 }
 
 // answered is what came of one request. Times count from the start.
@@ -79,10 +78,14 @@ func (s stream) run(ctx context.Context) (r streamResult, err error) {
 // client is that process.
 func client(ctx context.Context, args []string, out io.Writer) error {
 	var s stream
-	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &s) != nil || s.Connections < 1 {
+	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &s) != nil || s.Requests < 1 || s.Rate > 0 && s.Connections < 1 {
 		return fmt.Errorf("%s %q: for this program's own use", clientWord, args)
 	}
-	answers, err := s.send(ctx)
+	send := s.send
+	if s.Rate == 0 {
+		send = s.burst
+	}
+	answers, err := send(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,12 +97,10 @@ func (s *stream) send(ctx context.Context) ([]answered, error) {
 	connections := make([]*connection, s.Connections)
 	for i := range connections {
 		connections[i] = &connection{stream: s, number: i}
-		defer connections[i].close()
-		if s.Kept {
-			if err := connections[i].open(ctx); err != nil {
-				return nil, err
-			}
+		if err := connections[i].open(ctx); err != nil {
+			return nil, err
 		}
+		defer connections[i].close()
 	}
 	answers := make([]answered, s.Requests)
 	begin := make(chan struct{})
@@ -119,9 +120,6 @@ func (s *stream) send(ctx context.Context) ([]answered, error) {
 
 // due is when a request is, from the start.
 func (s *stream) due(request int) time.Duration {
-	if s.Rate == 0 {
-		return 0
-	}
 	return time.Duration(float64(request) / s.Rate * float64(time.Second))
 }
 
@@ -130,7 +128,7 @@ type connection struct {
 	stream *stream
 	number int
 
-	conn     net.Conn // nil while it is not open
+	conn     net.Conn // nil after it broke
 	in       *bufio.Reader
 	out      []byte
 	response fasthttp.Response
@@ -158,8 +156,13 @@ func (c *connection) ask(ctx context.Context, request int) error {
 		c.close()
 		return err
 	}
-	if code := c.response.StatusCode(); code != fasthttp.StatusOK {
-		return fmt.Errorf("answered with %d: %s", code, c.response.Body())
+	return accepted(&c.response)
+}
+
+// accepted returns nil for a 200.
+func accepted(r *fasthttp.Response) error {
+	if code := r.StatusCode(); code != fasthttp.StatusOK {
+		return fmt.Errorf("answered with %d: %s", code, r.Body())
 	}
 	return nil
 }
@@ -180,7 +183,7 @@ func (c *connection) open(ctx context.Context) (err error) {
 		c.conn = nil
 		return err
 	}
-	c.in = bufio.NewReaderSize(c.conn, 1<<10)
+	c.in = bufio.NewReader(c.conn)
 	return nil
 }
 

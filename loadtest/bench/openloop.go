@@ -10,7 +10,7 @@ const halfAt = 128
 
 // burst opens so many connections at once, each with one request.
 func (w *world) burst(ctx context.Context, s subject, connections int) (figures, error) {
-	return w.stream(ctx, s, stream{Path: s.path(), Connections: connections, Requests: connections})
+	return w.stream(ctx, s, stream{Path: s.path(), Requests: connections})
 }
 
 // half measures the peak of a subject, and then asks for half of it.
@@ -21,7 +21,7 @@ func (w *world) half(ctx context.Context, s subject, l load) (figures, error) {
 	}
 	rate := peak.Rate / 2
 	return w.stream(ctx, s, stream{
-		Path: s.path(), Connections: l.Connections, Requests: int(rate * l.Duration.Seconds()), Rate: rate, Kept: true,
+		Path: s.path(), Connections: l.Connections, Requests: int(rate * l.Duration.Seconds()), Rate: rate,
 	})
 }
 
