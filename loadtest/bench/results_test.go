@@ -128,20 +128,6 @@ func TestBenchmarksKeepTheirPackage(t *testing.T) {
 	}
 }
 
-func TestASaleThatDoesNotFitIsSkipped(t *testing.T) {
-	t.Parallel()
-	f := func(more int, available int64, want string) {
-		t.Helper()
-		if got := tooBig(more, available); got != want {
-			t.Errorf("%d more in %d bytes: got %q, want %q", more, available, got, want)
-		}
-	}
-	f(5_000_000, 0, "") // nobody knows
-	f(2_000_000, 1_000_000_000, "")
-	f(2_000_001, 1_000_000_000, "needs 0.9 GiB more, and 0.9 are free")
-	f(5_000_000, 1<<30, "needs 2.3 GiB more, and 1.0 are free")
-}
-
 func TestNothingNamesTheMachine(t *testing.T) {
 	t.Parallel()
 	f := func(got, want string) {

@@ -79,9 +79,14 @@ func (s *store) memory(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("asking Redis for its memory: %w", err)
 	}
+	return parseMemory(info)
+}
+
+// parseMemory reads INFO memory, and leaves out what waits for replicas.
+func parseMemory(info string) (int64, error) {
 	used, err := strconv.ParseInt(infoField(info, "used_memory"), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("reading INFO memory: %w", err)
+		return 0, fmt.Errorf("reading used_memory in INFO memory: %w", err)
 	}
 	waiting, _ := strconv.ParseInt(infoField(info, "mem_total_replication_buffers"), 10, 64) // not told before 7.0
 	return used - waiting, nil
