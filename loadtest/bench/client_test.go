@@ -69,6 +69,11 @@ func TestEachRequestOfAStreamHasAnOrderOfItsOwn(t *testing.T) {
 		if r := summary(answers); r.Accepted != 50 || r.Failed != 0 || len(seen) != 50 || connections.Load() != want {
 			t.Errorf("got %+v, %d orders on %d connections", r, len(seen), connections.Load())
 		}
+		for i, a := range answers {
+			if s.Rate > 0 && a.due != s.due(i) || a.sent < a.due || a.done < a.sent {
+				t.Errorf("request %d was due at %s, sent at %s, answered at %s", i, a.due, a.sent, a.done)
+			}
+		}
 	}
 	f((*stream).send, stream{Rate: 10_000, Connections: 7}, 7)
 	f((*stream).burst, stream{}, 50)
