@@ -2,6 +2,7 @@
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
+BENCH    ?=
 
 # The version is VERSION: git need not be asked for it a second time.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
@@ -45,8 +46,8 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 mutate: deps ## take out each check that guards the gate, and see a test fail (half an hour)
 	go run ./loadtest/mutate
 
-bench: ## measure the gate beside a bare handler and the usual peer (needs wrk and redis-server)
-	go run ./loadtest/bench
+bench: ## measure the gate beside a bare handler and the usual peer into loadtest/RESULTS.md (a quarter of an hour; BENCH=--help)
+	go run ./loadtest/bench $(BENCH)
 
 ci: export FLASHGATE_REQUIRE_SERVERS = 1
 ci: lint test ## lint and test, and let nothing be skipped

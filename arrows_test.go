@@ -38,7 +38,7 @@ func house() [][]room {
 			{"gate/portone", []string{"gate"}},
 			{"gate/shop", []string{"gate"}},
 			{"loadtest", []string{"gate"}},
-			{"loadtest/bench", []string{"gate"}},
+			{"loadtest/bench", []string{"gate/store", "gate"}},
 			{"loadtest/launch", []string{"gate"}},
 			{"loadtest/mutate", nil},
 		},

@@ -104,12 +104,14 @@ func (d *deployment) startRedis() {
 		cmd := exec.Command(program, args...)
 		cmd.Dir = dir
 		server := redistest.StartProgram(d.t, cmd)
-		client := redis.NewClient(&redis.Options{Addr: fmt.Sprint("127.0.0.1:", port), Username: "flashgate", Password: gatePassword})
+		client := redis.NewClient(&redis.Options{
+			Addr: fmt.Sprint("127.0.0.1:", port), Username: "flashgate", Password: gatePassword, DialerRetries: 1, MaxRetries: -1,
+		})
 		d.t.Cleanup(func() { _ = client.Close() })
 		if number == 0 {
 			d.primary, primary = server, strconv.Itoa(port)
 		}
-		await(d.t, "redis-server to be in sync", func() error {
+		awaitUp(d.t, server, "redis-server to be in sync", func() error {
 			info, err := client.Info(context.Background(), "replication").Result()
 			if err == nil && number > 0 && !strings.Contains(info, "master_link_status:up") {
 				err = fmt.Errorf("it is not: %s", info)
@@ -189,7 +191,7 @@ func (d *deployment) fill(file string, placeholders ...string) string {
 func (g *gateProcess) start() {
 	g.d.t.Helper()
 	g.process = redistest.StartProgram(g.d.t, exec.Command(g.d.program, g.args...))
-	await(g.d.t, "the gate to be ready", func() error { return ready(g.listen) })
+	awaitUp(g.d.t, g.process, "the gate to be ready", func() error { return ready(g.listen) })
 }
 
 // restart ends the gate as an operator does, and starts it anew where it was.
@@ -272,6 +274,17 @@ func (d *deployment) sold(sale string, most int64) error {
 }
 
 func address(t *testing.T) string { return fmt.Sprint("127.0.0.1:", redistest.FreePort(t)) }
+
+// awaitUp is await for a program that must not end meanwhile.
+func awaitUp(t *testing.T, p *redistest.Program, what string, check func() error) {
+	t.Helper()
+	await(t, what, func() error {
+		if !p.Running() {
+			t.Fatalf("it ended: %s", p.Log())
+		}
+		return check()
+	})
+}
 
 // await polls until check returns nil, and fails the test if it never does.
 func await(t *testing.T, what string, check func() error) {

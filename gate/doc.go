@@ -31,11 +31,11 @@
 //	loadtest/portonesim/  a PortOne to try things with; imports nothing of ours
 //	loadtest/launch/ plays PortOne's side of a launch, and judges what came of it
 //	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
-//	loadtest/bench/  measures the gate beside a bare handler and the usual peer
+//	loadtest/bench/  measures the gate beside a bare handler and the usual peer, in bursts and as a sale grows
 //
 // Imports point one way: cli → all; web → settle, portone, shop, gate; settle →
 // portone, shop, gate; audit → portone, gate; store → luascripts, gate; portone,
-// shop → gate; gate → nothing of ours. A test over go list holds that.
+// shop → gate; loadtest/bench → store, gate; loadtest/launch → gate; gate → nothing of ours. A test over go list holds that.
 //
 // A line should know its room. One that changes stock is Lua. One that spells a
 // key is in store/keys.go, one that lays out a record in store/record.go. A

@@ -82,7 +82,7 @@ func testSale() Sale {
 }
 
 // startGate runs a gate over the store and stops it when the test ends.
-func startGate(t *testing.T, s *fakeStore, opt Options) (*Gate, *prometheus.Registry) {
+func startGate(t testing.TB, s *fakeStore, opt Options) (*Gate, *prometheus.Registry) {
 	t.Helper()
 	if s.states == nil {
 		s.states = map[string]State{"race": {Sale: testSale(), Version: 1, Now: time.Now()}}
@@ -116,7 +116,7 @@ func busyStore(t *testing.T) (s *fakeStore, entered <-chan int, release func()) 
 	return s, sizes, release
 }
 
-func eventually(t *testing.T, what string, done func() bool) {
+func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for !done() {
@@ -128,7 +128,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 }
 
 // confirm sends one confirm through the gate and returns its verdict.
-func confirm(t *testing.T, g *Gate, order string, received time.Time) Verdict {
+func confirm(t testing.TB, g *Gate, order string, received time.Time) Verdict {
 	t.Helper()
 	lane, ok := g.Lane([]byte("race"))
 	if !ok {
@@ -324,5 +324,24 @@ func TestClosingDecidesWhatWaits(t *testing.T) {
 	late.Confirm.Amount = Amount{Value: 1000, Known: true}
 	if v := lane.Confirm(late, &Link{Items: []byte("free")}); v.Code != Unavailable {
 		t.Errorf("a closed lane answers %s, want unavailable", v.Code)
+	}
+}
+
+// BenchmarkLane measures a confirm's way through check, queue and batch, with a
+// store that accepts all at once.
+func BenchmarkLane(b *testing.B) {
+	for _, waiting := range []int{1, 128} {
+		b.Run(fmt.Sprint("waiting-", waiting), func(b *testing.B) {
+			g, _ := startGate(b, &fakeStore{decide: accept}, Options{})
+			b.ReportAllocs()
+			b.SetParallelism(waiting)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if v := confirm(b, g, "order", time.Now()); v.Code != Held {
+						b.Errorf("got %s", v.Code)
+					}
+				}
+			})
+		})
 	}
 }

@@ -87,7 +87,7 @@ func oneNode(client *redis.Client) *server {
 	}
 }
 
-func connect(t *testing.T, addr, user string) *redis.Client {
+func connect(t testing.TB, addr, user string) *redis.Client {
 	client := redis.NewClient(&redis.Options{Addr: addr, Username: user, Password: user, Protocol: 2, DisableIdentity: true})
 	t.Cleanup(func() { client.Close() })
 	return client

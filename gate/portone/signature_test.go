@@ -16,7 +16,7 @@ func secret(fill byte) string {
 	return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string(fill), 32)))
 }
 
-func secrets(t *testing.T, text string) *portone.Secrets {
+func secrets(t testing.TB, text string) *portone.Secrets {
 	t.Helper()
 	s, err := portone.ParseSecrets(text)
 	if err != nil {
@@ -25,7 +25,7 @@ func secrets(t *testing.T, text string) *portone.Secrets {
 	return s
 }
 
-func signed(t *testing.T, with, body string, at time.Time) (id, timestamp, signature string) {
+func signed(t testing.TB, with, body string, at time.Time) (id, timestamp, signature string) {
 	t.Helper()
 	hook, err := standardwebhooks.NewWebhook(with)
 	if err != nil {
@@ -106,5 +106,21 @@ func TestUnsignedBodiesOfV1AreTakenWhereTheSaleNamesThem(t *testing.T) {
 		f(s, portone.V2, true, "v2")
 		f(s, portone.V1, true, "v1", "v2")
 		f(s, portone.V2, true, "v1", "v2")
+	}
+}
+
+func BenchmarkVerifyCall(b *testing.B) {
+	body := fixtures(b)["v2-2024-04-25-confirm.json"]
+	both := secrets(b, secret('n')+","+secret('o'))
+	for _, with := range []struct{ name, secret string }{{"first-secret", secret('n')}, {"second-secret", secret('o')}} {
+		b.Run(with.name, func(b *testing.B) {
+			id, timestamp, signature := signed(b, with.secret, string(body), time.Now())
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := both.Verify(body, id, timestamp, signature); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -48,6 +48,9 @@ func (p *Program) Log() string {
 	return string(said)
 }
 
+// Running reports whether the program has not ended.
+func (p *Program) Running() bool { return p.process.running() }
+
 // Kill ends the program at once (SIGKILL), and waits until it is gone.
 func (p *Program) Kill() {
 	p.t.Helper()

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"github.com/valyala/fasthttp"
 	"github.com/valyala/fasthttp/fasthttputil"
 	"go.uber.org/goleak"
 
@@ -77,7 +78,7 @@ type site struct {
 	client  *http.Client
 }
 
-func start(t *testing.T, s *store, log *RefusalLog, metrics *Metrics) *site {
+func start(t testing.TB, s *store, log *RefusalLog, metrics *Metrics) *site {
 	t.Helper()
 	ln := fasthttputil.NewInmemoryListener()
 	public := serve(t, s, log, metrics, ln)
@@ -364,3 +365,31 @@ func TestARefusalLogThatCannotKeepUpDropsAndCounts(t *testing.T) {
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, fmt.Errorf("no space left on device") }
+
+// BenchmarkConfirm measures a confirm from its bytes to those of its answer, on
+// a kept connection in memory, with a store that decides at once.
+func BenchmarkConfirm(b *testing.B) {
+	const body = `{"imp_uid":"imp_448280090638","merchant_uid":"ORD20261201000137","amount":110000}`
+	request := fmt.Appendf(nil, "POST /confirm/race?items=full&buyer=user-4711 HTTP/1.1\r\nHost: gate\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	for _, code := range []gate.Code{gate.Held, gate.SoldOut} {
+		b.Run(code.String(), func(b *testing.B) {
+			conn, err := start(b, &store{decide: always(code)}, nil, newMetrics()).dial()
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			in, want := bufio.NewReader(conn), status(code)
+			var response fasthttp.Response
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := conn.Write(request); err != nil {
+					b.Fatal(err)
+				}
+				if err := response.Read(in); err != nil || response.StatusCode() != want {
+					b.Fatalf("got %s, %v", &response, err)
+				}
+			}
+		})
+	}
+}

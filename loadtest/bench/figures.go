@@ -89,6 +89,12 @@ type figures struct {
 	Requests  int     `json:"requests"`
 	Refused   int     `json:"refused"`
 	Orders    int     `json:"orders"`
+
+	// Of the open-loop parts.
+	Asked  float64 `json:"asked_per_second,omitempty"`
+	Max    float64 `json:"max_us,omitempty"`
+	Late   float64 `json:"late_p99_us,omitempty"` // how late requests went out
+	Failed int     `json:"failed,omitempty"`
 }
 
 func (t *trial) figures() figures {

@@ -28,6 +28,32 @@ func TestResultIsTheLastLineOfWrk(t *testing.T) {
 	}
 }
 
+func TestRedisTellsItsCPUTime(t *testing.T) {
+	t.Parallel()
+	got, err := parseCPU("# CPU\r\nused_cpu_sys:1.250000\r\nused_cpu_user:0.500000\r\nused_cpu_sys_children:9.0\r\n")
+	if err != nil || got != 1750*time.Millisecond {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if got, err := parseCPU("# CPU\r\nused_cpu_sys:1.25\r\n"); err == nil {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestMemoryIsWithoutWhatWaitsForReplicas(t *testing.T) {
+	t.Parallel()
+	f := func(info string, want int64) {
+		t.Helper()
+		if got, err := parseMemory(info); err != nil || got != want {
+			t.Errorf("got %d, %v, want %d", got, err, want)
+		}
+	}
+	f("used_memory:5000\r\nused_memory_human:5K\r\n", 5000)
+	f("used_memory:5000\r\nmem_total_replication_buffers:1200\r\n", 3800)
+	if got, err := parseMemory("used_memory_human:5K\r\n"); err == nil {
+		t.Errorf("got %d", got)
+	}
+}
+
 func TestCPUTimeIsReadFromStat(t *testing.T) {
 	t.Parallel()
 	got, err := parseStat("42 (redis ) 1 2) S 1 42 42 0 -1 4194560 900 0 0 0 123 45 0 0 20 0 5 0 8000 1 2 3")
@@ -132,4 +158,18 @@ func TestAWrongAnswerFailsTheRun(t *testing.T) {
 	f(refuser, result{Requests: 100, Refused: 99}, 1, 1, "1 of 100 requests were answered 200, not 0")
 	f(refuser, result{Requests: 100, Refused: 100}, 1, 1, "the store has 1 orders")
 	f(subject{sells: true}, result{Requests: 100}, 0, 0, "")
+}
+
+func TestOrdersThatNobodyWasToldOfFailTheRun(t *testing.T) {
+	t.Parallel()
+	f := func(orders int, wrong bool) {
+		t.Helper()
+		if err := (streamResult{Accepted: 100, Failed: 5}).verify(orders); (err != nil) != wrong {
+			t.Errorf("%d orders: got %v", orders, err)
+		}
+	}
+	f(99, true)
+	f(100, false)
+	f(105, false)
+	f(106, true)
 }

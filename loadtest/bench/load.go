@@ -25,8 +25,42 @@ const maxThreads = 99
 // after the other on each connection.
 type load struct {
 	Connections int           `json:"connections"`
+	New         bool          `json:"new"` // a connection for each request, instead of kept ones
+	Most        int           `json:"most_requests,omitempty"`
 	Threads     int           `json:"threads"`
 	Duration    time.Duration `json:"duration_ns"`
+}
+
+// newFor is how long new connections are made in a round. Each uses up a local
+// port for a minute, so there cannot be many more.
+const newFor = time.Second
+
+// loads returns the loads of all numbers of connections, kept and new.
+func loads(base load, connections []int, kinds []string, ports int) (all []load) {
+	for _, kind := range kinds {
+		for _, n := range connections {
+			l := base
+			l.Connections = n
+			if kind == kindNew {
+				l.New, l.Most, l.Duration = true, ports*9/10, newFor
+			}
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// What becomes of a connection after its request.
+const (
+	kindKept = "kept"
+	kindNew  = "new"
+)
+
+func (l load) String() string {
+	if l.New {
+		return fmt.Sprint(l.Connections, " ", kindNew)
+	}
+	return fmt.Sprint(l.Connections, " ", kindKept)
 }
 
 // result is what the client saw. Times are microseconds.
@@ -46,9 +80,12 @@ type result struct {
 func (l load) run(ctx context.Context, script, addr, path, signatures string) (result, error) {
 	wrk := exec.CommandContext(ctx, "wrk", "--script", script, "--connections", strconv.Itoa(l.Connections),
 		"--threads", strconv.Itoa(l.Threads), "--duration", fmt.Sprintf("%.0fs", l.Duration.Seconds()), "--timeout", "10s",
-		"http://"+addr+path)
+		"http://"+addr+path, "--")
+	if l.New {
+		wrk.Args = append(wrk.Args, fmt.Sprint("most=", l.Most/l.Threads))
+	}
 	if signatures != "" {
-		wrk.Args = append(wrk.Args, "--", signatures)
+		wrk.Args = append(wrk.Args, "signatures="+signatures)
 	}
 	said, err := wrk.CombinedOutput()
 	if err != nil {

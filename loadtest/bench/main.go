@@ -1,7 +1,8 @@
 // Command bench measures the gate side by side with what bounds it from above,
 // a bare fasthttp handler, and with the usual way of doing its work, net/http
-// and one script call a request: in one run, on one redis-server of its own, in
-// turns.
+// and one script call a request: in one run, in turns, each on a redis-server of
+// its own. It also measures a burst of new connections, latency at half of the
+// peak rate, and what a sale costs as it grows.
 package main
 
 import (
@@ -14,10 +15,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
-	"time"
 )
 
 func main() {
@@ -33,74 +32,38 @@ func main() {
 	}
 }
 
-// run measures and reports, or is one of the servers that are measured.
+// run measures and reports, or is one of the processes that a run needs.
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if len(args) > 0 && args[0] == serveWord {
 		return serve(ctx, args[1:])
 	}
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(progress)
-	var l load
-	flags.IntVar(&l.Connections, "connections", 128, "kept connections of the client")
-	flags.IntVar(&l.Threads, "threads", 2, "threads of the client")
-	flags.DurationVar(&l.Duration, "duration", 5*time.Second, "how long each subject is under load in a round")
-	rounds := flags.Int("rounds", 5, "rounds; each has every subject once")
-	only := flags.String("only", "", "subjects to measure, with commas between (all of them)")
-	asJSON := flags.Bool("json", false, "print everything as JSON")
-	if err := flags.Parse(args); err != nil {
-		return err
+	if len(args) > 0 && args[0] == clientWord {
+		return client(ctx, args[1:], out)
 	}
-	chosen, err := choose(subjects(), *only)
-	if err := errors.Join(err, l.check(*rounds), needed("wrk", "redis-server", "go")); err != nil {
-		return err
-	}
-
-	r, err := bench(ctx, l, chosen, *rounds, progress)
+	p, err := parsePlan(args, localPorts(), progress)
 	if err != nil {
 		return err
 	}
-	if *asJSON {
+	if err := errors.Join(needed("wrk", "redis-server", "go"), raiseFiles()); err != nil {
+		return err
+	}
+	r, err := bench(ctx, p, progress)
+	if err != nil {
+		return err
+	}
+	if p.results != "" {
+		if err := os.WriteFile(p.results, []byte(r.markdown()), 0o644); err != nil {
+			return fmt.Errorf("writing the results: %w", err)
+		}
+		fmt.Fprintln(progress, "wrote", p.results)
+	}
+	if p.asJSON {
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(r)
 	}
-	return r.print(out)
-}
-
-// choose returns the subjects that are named, or all.
-func choose(all []subject, names string) ([]subject, error) {
-	if names == "" {
-		return all, nil
-	}
-	var chosen []subject
-	for name := range strings.SplitSeq(names, ",") {
-		i := slices.IndexFunc(all, func(s subject) bool { return s.name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("--only %s: there is no such subject, only %s", name, list(all))
-		}
-		chosen = append(chosen, all[i])
-	}
-	return chosen, nil
-}
-
-func list(all []subject) string {
-	var names []string
-	for _, s := range all {
-		names = append(names, s.name)
-	}
-	return strings.Join(names, ", ")
-}
-
-func (l *load) check(rounds int) error {
-	switch {
-	case rounds < 1:
-		return fmt.Errorf("--rounds %d: must be at least 1", rounds)
-	case l.Duration < time.Second || l.Duration%time.Second != 0:
-		return fmt.Errorf("--duration %s: wrk takes whole seconds, at least 1s", l.Duration)
-	case l.Threads < 1 || l.Threads > maxThreads || l.Connections < l.Threads:
-		return fmt.Errorf("--threads %d, --connections %d: 1 to %d threads, and a connection for each", l.Threads, l.Connections, maxThreads)
-	}
-	return nil
+	_, err = io.WriteString(out, r.markdown())
+	return err
 }
 
 // needed returns an error that says what to install where a program is missing.

@@ -1,22 +1,92 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io"
 	"slices"
-	"text/tabwriter"
 )
 
 // report is all that a run found out.
 type report struct {
-	Machine  host                         `json:"machine"`
-	Load     load                         `json:"load"`
-	Rounds   []map[string]figures         `json:"rounds"` // by subject
-	Subjects map[string]map[string]spread `json:"subjects"`
-	Ratios   map[string]spread            `json:"ratios"`
+	Machine      host          `json:"machine"`
+	Rounds       int           `json:"rounds"`
+	Loads        []*comparison `json:"loads"`
+	Burst        *comparison   `json:"burst,omitempty"`
+	Half         *comparison   `json:"half,omitempty"`
+	Growth       []stage       `json:"growth,omitempty"`
+	GoBenchmarks string        `json:"go_benchmarks,omitempty"`
+}
 
-	order []string // of the subjects
+// comparison is of subjects that were measured in turns, in one way.
+type comparison struct {
+	Title  string               `json:"title"`
+	Load   load                 `json:"load"`
+	Rounds []map[string]figures `json:"rounds"` // by subject
+
+	note     string
+	subjects []subject
+	columns  []column
+	measure  func(context.Context, *world, subject) (figures, error)
+}
+
+// newReport returns the report of a run that has measured nothing yet.
+func newReport(h host, p *plan) *report {
+	r := &report{Machine: h, Rounds: p.rounds}
+	some := func(names ...string) []subject {
+		return slices.DeleteFunc(subjects(), func(s subject) bool { return !slices.Contains(names, s.name) })
+	}
+	for _, l := range p.loads {
+		if p.subjects == nil {
+			break
+		}
+		r.Loads = append(r.Loads, &comparison{
+			Title: l.String(), Load: l, note: l.note(), subjects: p.subjects, columns: closedColumns(),
+			measure: func(ctx context.Context, w *world, s subject) (figures, error) { return w.measure(ctx, s, l) },
+		})
+	}
+	if p.burst > 0 {
+		r.Burst = &comparison{
+			Title: fmt.Sprint("burst of ", p.burst), note: burstNote(p.burst, h), subjects: some("floor", "peer", gateName), columns: burstColumns(),
+			measure: func(ctx context.Context, w *world, s subject) (figures, error) { return w.burst(ctx, s, p.burst) },
+		}
+	}
+	if p.half != nil {
+		r.Half = &comparison{
+			Title: "half of the peak", Load: *p.half, note: halfNote(*p.half), subjects: some(gateName), columns: halfColumns(),
+			measure: func(ctx context.Context, w *world, s subject) (figures, error) { return w.half(ctx, s, *p.half) },
+		}
+	}
+	return r
+}
+
+// comparisons are those of a round, in its order.
+func (r *report) comparisons() []*comparison {
+	all := slices.Clone(r.Loads)
+	for _, c := range []*comparison{r.Burst, r.Half} {
+		if c != nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// load returns the comparison under a load, nil where there was none.
+func (r *report) load(connections int, fresh bool) *comparison {
+	for _, c := range r.Loads {
+		if c.Load.Connections == connections && c.Load.New == fresh {
+			return c
+		}
+	}
+	return nil
+}
+
+// String says how fast each subject was in the newest round.
+func (c *comparison) String() string {
+	said := fmt.Sprintf("%-16s", c.Title)
+	for _, s := range c.subjects {
+		said += fmt.Sprintf("  %s %.0f/s", s.name, c.Rounds[len(c.Rounds)-1][s.name].Rate)
+	}
+	return said
 }
 
 // spread is a figure over the rounds.
@@ -35,25 +105,86 @@ func spreadOf(values []float64) spread {
 	return spread{(sorted[(n-1)/2] + sorted[n/2]) / 2, sorted[0], sorted[n-1]}
 }
 
-// column is a figure as it is shown.
-type column struct {
-	title, name string // name is that of the JSON
-	decimals    int
-	of          func(figures) float64
+// text is the spread with so many decimals; a dash where it does not apply.
+func (s spread) text(decimals int) string {
+	if s.Max == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.*f (%.*f–%.*f)", decimals, s.Median, decimals, s.Min, decimals, s.Max)
 }
 
-func columns() []column {
-	return []column{
-		{"requests/s", "requests_per_second", 0, func(f figures) float64 { return f.Rate }},
-		{"p50 ms", "p50_ms", 2, func(f figures) float64 { return f.P50 / 1e3 }},
-		{"p99 ms", "p99_ms", 2, func(f figures) float64 { return f.P99 / 1e3 }},
-		{"server µs", "server_cpu_us_per_request", 1, func(f figures) float64 { return f.ServerCPU }},
-		{"redis µs", "redis_cpu_us_per_request", 1, func(f figures) float64 { return f.RedisCPU }},
-		{"both µs", "cpu_us_per_request", 1, func(f figures) float64 { return f.CPU }},
-		{"script µs", "script_us_per_decision", 2, func(f figures) float64 { return f.Script }},
-		{"batch", "decisions_per_script_call", 1, func(f figures) float64 { return f.Batch }},
-		{"bytes/order", "redis_bytes_per_order", 0, func(f figures) float64 { return f.Memory }},
+// of returns a subject's figure over the rounds.
+func (c *comparison) of(subject string, figure func(figures) float64) spread {
+	var values []float64
+	for _, round := range c.Rounds {
+		values = append(values, figure(round[subject]))
 	}
+	return spreadOf(values)
+}
+
+// ratio returns the ratio of two subjects' figures over the rounds, and false
+// where it does not apply.
+func (c *comparison) ratio(q ratio) (spread, bool) {
+	var values []float64
+	for _, round := range c.Rounds {
+		if below := q.of(round[q.below]); below > 0 && q.of(round[q.above]) > 0 {
+			values = append(values, q.of(round[q.above])/below)
+		}
+	}
+	return spreadOf(values), values != nil
+}
+
+// column is a figure as it is shown.
+type column struct {
+	title    string
+	decimals int
+	of       func(figures) float64
+	counts   bool // 0 is a figure too
+}
+
+// text is a cell of the column.
+func (c column) text(s spread) string {
+	if c.counts && s.Max == 0 {
+		return "0"
+	}
+	return s.text(c.decimals)
+}
+
+func rateOf(f figures) float64   { return f.Rate }
+func p99Of(f figures) float64    { return f.P99 / 1e3 }
+func maxOf(f figures) float64    { return f.Max / 1e3 }
+func cpuOf(f figures) float64    { return f.CPU }
+func memoryOf(f figures) float64 { return f.Memory }
+func failedOf(f figures) float64 { return float64(f.Failed) }
+
+func latencyColumns() []column {
+	return []column{
+		{title: "p50 ms", decimals: 2, of: func(f figures) float64 { return f.P50 / 1e3 }},
+		{title: "p99 ms", decimals: 2, of: p99Of},
+		{title: "p99.9 ms", decimals: 2, of: func(f figures) float64 { return f.P999 / 1e3 }},
+	}
+}
+
+func closedColumns() []column {
+	columns := append([]column{{title: "requests/s", of: rateOf}}, latencyColumns()...)
+	return append(columns,
+		column{title: "server µs", decimals: 1, of: func(f figures) float64 { return f.ServerCPU }},
+		column{title: "Redis µs", decimals: 1, of: func(f figures) float64 { return f.RedisCPU }},
+		column{title: "both µs", decimals: 1, of: cpuOf},
+		column{title: "script µs", decimals: 2, of: func(f figures) float64 { return f.Script }},
+		column{title: "batch", decimals: 1, of: func(f figures) float64 { return f.Batch }},
+		column{title: "bytes/order", of: memoryOf},
+	)
+}
+
+func burstColumns() []column {
+	return append(latencyColumns(), column{title: "slowest ms", of: maxOf}, column{title: "failed", of: failedOf, counts: true})
+}
+
+func halfColumns() []column {
+	columns := append([]column{{title: "asked/s", of: func(f figures) float64 { return f.Asked }}, {title: "answered/s", of: rateOf}}, latencyColumns()...)
+	return append(columns, column{title: "slowest ms", decimals: 1, of: maxOf},
+		column{title: "sent late, p99 ms", decimals: 2, of: func(f figures) float64 { return f.Late / 1e3 }}, column{title: "failed", of: failedOf, counts: true})
 }
 
 // ratio is of two subjects' figures in the same round, so that what slowed the
@@ -63,101 +194,39 @@ type ratio struct {
 	of                 func(figures) float64
 }
 
-func ratios() []ratio {
-	rate := func(f figures) float64 { return f.Rate }
-	cpu := func(f figures) float64 { return f.CPU }
+func (q ratio) name() string { return q.what + ", " + q.above + " / " + q.below }
+
+func ratios() (all []ratio) {
 	server := func(f figures) float64 { return f.ServerCPU }
 	script := func(f figures) float64 { return f.Script }
-	return []ratio{
-		{"throughput", "gate", "floor", rate},
-		{"throughput", "gate", "peer", rate},
-		{"throughput", "no-buyer", "peer", rate},
-		{"throughput", "sold-out", "floor", rate},
-		{"throughput", "sold-out", "peer", rate},
-		{"CPU per request", "gate", "peer", cpu},
-		{"CPU per request", "no-buyer", "peer", cpu},
-		{"CPU per request of the gate", "signed", "gate", server},
-		{"script time per decision", "gate", "peer", script},
-		{"script time per decision", "no-buyer", "peer", script},
-		{"script time per decision", "sold-out", "peer", script},
+	for _, name := range []string{gateName, "signed", "no-buyer", "sold-out", "replicated"} {
+		all = append(all, ratio{"throughput", name, "floor", rateOf}, ratio{"throughput", name, "peer", rateOf})
 	}
+	return append(all,
+		ratio{"CPU per request", gateName, "peer", cpuOf},
+		ratio{"CPU per request", "no-buyer", "peer", cpuOf},
+		ratio{"CPU per request of the server", "signed", gateName, server},
+		ratio{"script time per decision", gateName, "peer", script},
+		ratio{"script time per decision", "no-buyer", "peer", script},
+		ratio{"script time per decision", "sold-out", "peer", script},
+	)
 }
 
-func (r ratio) name() string { return r.what + ", " + r.above + " / " + r.below }
-
-// newReport sums the rounds up.
-func newReport(h host, l load, subjects []subject, rounds []map[string]figures) *report {
-	r := &report{Machine: h, Load: l, Rounds: rounds, Subjects: map[string]map[string]spread{}, Ratios: map[string]spread{}}
-	for _, s := range subjects {
-		r.order = append(r.order, s.name)
-		r.Subjects[s.name] = map[string]spread{}
-		for _, c := range columns() {
-			var values []float64
-			for _, round := range rounds {
-				values = append(values, c.of(round[s.name]))
-			}
-			r.Subjects[s.name][c.name] = spreadOf(values)
-		}
+func (l load) note() string {
+	if !l.New {
+		return ""
 	}
-	for _, q := range ratios() {
-		var values []float64
-		for _, round := range rounds {
-			if below := q.of(round[q.below]); below > 0 && q.of(round[q.above]) > 0 {
-				values = append(values, q.of(round[q.above])/below)
-			}
-		}
-		if values != nil {
-			r.Ratios[q.name()] = spreadOf(values)
-		}
-	}
-	return r
+	return fmt.Sprintf("A new connection for each request, for %s and at most %d of them, for each uses up a local port for a minute. "+
+		"Times count from a request's first byte, without the handshake.", l.Duration, l.Most)
 }
 
-// print writes the report as aligned text.
-func (r *report) print(out io.Writer) error {
-	t := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	w := &lines{to: t}
-	w.line("%s", r.Machine)
-	w.line("%d connections, %d threads of wrk, %d rounds of %s, a V1 JSON body with an order of its own in each request",
-		r.Load.Connections, r.Load.Threads, len(r.Rounds), r.Load.Duration)
-	w.line("median (min–max) over the rounds; µs are CPU time per request, script µs Redis' own time per decision\n")
-	header := ""
-	for _, name := range r.order {
-		header += "\t" + name
-	}
-	w.line("%s", header)
-	for _, c := range columns() {
-		row := c.title
-		for _, name := range r.order {
-			row += "\t" + r.Subjects[name][c.name].text(c.decimals)
-		}
-		w.line("%s", row)
-	}
-	w.line("")
-	for _, q := range ratios() {
-		if s, ok := r.Ratios[q.name()]; ok {
-			w.line("%s\t%s", q.name(), s.text(2))
-		}
-	}
-	return errors.Join(w.err, t.Flush())
+func burstNote(n int, h host) string {
+	return fmt.Sprintf("%d new connections at once, each with one request, from a client in a process of its own. The backlog is %d. "+
+		"Times count from the one instant at which all are due, with the handshake, and with what the client itself takes on the same cores.", n, h.Backlog)
 }
 
-// text is the spread with so many decimals; a dash where it does not apply.
-func (s spread) text(decimals int) string {
-	if s.Max == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.*f (%.*f–%.*f)", decimals, s.Median, decimals, s.Min, decimals, s.Max)
-}
-
-// lines writes lines, and keeps the first error.
-type lines struct {
-	to  io.Writer
-	err error
-}
-
-func (l *lines) line(format string, args ...any) {
-	if _, err := fmt.Fprintf(l.to, format+"\n", args...); l.err == nil {
-		l.err = err
-	}
+func halfNote(l load) string {
+	return fmt.Sprintf("Each round measures the peak at %d kept connections for %s, and then asks for half of that rate as long, in an open loop: "+
+		"requests are due at a steady rate, whatever the gate does, and times count from when they were due. "+
+		"What was sent late waited for the client, or for an earlier answer on its connection.", l.Connections, l.Duration)
 }

@@ -9,18 +9,21 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// store is the redis-server of a run, which keeps nothing on disk.
+// store is a redis-server, which keeps nothing on disk.
 type store struct {
 	*process
 	addr   string
 	client *redis.Client
 }
 
-func startStore(ctx context.Context, dir string) (*store, error) {
+// startStore runs a redis-server, which writes its log and nothing else to the
+// directory. The arguments are added to its command line.
+func startStore(ctx context.Context, dir string, args ...string) (*store, error) {
 	addrs, err := freePorts(1)
 	if err != nil {
 		return nil, err
@@ -29,8 +32,11 @@ func startStore(ctx context.Context, dir string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("redis-server", "--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", dir)
-	p, err := start(filepath.Join(dir, "redis.log"), cmd)
+	args = append([]string{
+		"--bind", host, "--port", port, "--save", "", "--appendonly", "no", "--dir", dir,
+		"--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0",
+	}, args...)
+	p, err := start(filepath.Join(dir, "redis-"+port+".log"), exec.Command("redis-server", args...))
 	if err != nil {
 		return nil, fmt.Errorf("starting redis-server: %w", err)
 	}
@@ -42,22 +48,69 @@ func startStore(ctx context.Context, dir string) (*store, error) {
 	return s, nil
 }
 
-func (s *store) stop() error { return errors.Join(s.client.Close(), s.process.stop()) }
-
-func (s *store) empty(ctx context.Context) error {
-	if err := s.client.FlushAll(ctx).Err(); err != nil {
-		return fmt.Errorf("emptying Redis: %w", err)
+// startReplica runs a replica of s, and returns once s counts it.
+func (s *store) startReplica(ctx context.Context, dir string) (*store, error) {
+	host, port, err := net.SplitHostPort(s.addr)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	replica, err := startStore(ctx, dir, "--replicaof", host, port)
+	if err != nil {
+		return nil, err
+	}
+	err = await(ctx, "the replica to follow", func() error {
+		n, err := s.client.Wait(ctx, 1, time.Second).Result()
+		if err == nil && n < 1 {
+			err = errors.New("it does not yet")
+		}
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, replica.said(), replica.stop())
+	}
+	return replica, nil
 }
 
-// memory returns the bytes that Redis uses.
+func (s *store) stop() error { return errors.Join(s.client.Close(), s.process.stop()) }
+
+// memory returns the bytes that Redis uses for what it keeps.
 func (s *store) memory(ctx context.Context) (int64, error) {
 	info, err := s.client.Info(ctx, "memory").Result()
 	if err != nil {
 		return 0, fmt.Errorf("asking Redis for its memory: %w", err)
 	}
-	return strconv.ParseInt(infoField(info, "used_memory"), 10, 64)
+	return parseMemory(info)
+}
+
+// parseMemory reads INFO memory, and leaves out what waits for replicas.
+func parseMemory(info string) (int64, error) {
+	used, err := strconv.ParseInt(infoField(info, "used_memory"), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("reading used_memory in INFO memory: %w", err)
+	}
+	waiting, _ := strconv.ParseInt(infoField(info, "mem_total_replication_buffers"), 10, 64) // not told before 7.0
+	return used - waiting, nil
+}
+
+// cpu returns the CPU time that Redis says it has used.
+func (s *store) cpu(ctx context.Context) (time.Duration, error) {
+	info, err := s.client.Info(ctx, "cpu").Result()
+	if err != nil {
+		return 0, fmt.Errorf("asking Redis for its CPU time: %w", err)
+	}
+	return parseCPU(info)
+}
+
+// parseCPU adds up user and system time in INFO cpu.
+func parseCPU(info string) (sum time.Duration, err error) {
+	for _, field := range []string{"used_cpu_user", "used_cpu_sys"} {
+		seconds, err := strconv.ParseFloat(infoField(info, field), 64)
+		if err != nil {
+			return 0, fmt.Errorf("reading %s in INFO cpu: %w", field, err)
+		}
+		sum += time.Duration(seconds * float64(time.Second))
+	}
+	return sum, nil
 }
 
 // scripts returns what the script calls have cost so far.

@@ -14,10 +14,12 @@ const ample = 1_000_000_000
 
 // subject is something to measure.
 type subject struct {
-	name   string
-	sells  bool // every request is answered 200; otherwise none is
-	nobody bool // links name no buyer
-	signed bool // links are signed, for the order of each request
+	name       string
+	about      string // what it is, for the report
+	sells      bool   // every request is answered 200; otherwise none is
+	nobody     bool   // links name no buyer
+	signed     bool   // links are signed, for the order of each request
+	replicated bool   // Redis has a replica
 
 	command func(*world, addresses) *exec.Cmd // the server, which answers 200 at /readyz when it is ready
 
@@ -32,15 +34,29 @@ type addresses struct{ public, admin, redis string }
 
 // subjects are all there are, in the order of a round.
 func subjects() []subject {
+	const floor, peer = "a bare fasthttp handler that answers a constant", "the usual way: net/http, one script call a request, which takes a unit for an order once"
+	selling := subject{sells: true, command: gateWith(unsigned), prepare: applySale(ample, 2), orders: gateOrders, count: gateCounters}
+	as := func(name, about string, change func(*subject)) subject {
+		s := selling
+		s.name, s.about = name, about
+		change(&s)
+		return s
+	}
 	return []subject{
-		{name: "floor", sells: true, command: itself(floorWord)},
-		{name: "peer", sells: true, command: itself(peerWord), prepare: stockPeer, orders: peerOrders},
-		{name: "gate", sells: true, command: gateWith(unsigned), prepare: applySale(ample, 2), orders: gateOrders, count: gateCounters},
-		{name: "signed", sells: true, signed: true, command: gateWith(signed), prepare: applySale(ample, 2), orders: gateOrders, count: gateCounters},
-		{name: "no-buyer", sells: true, nobody: true, command: gateWith(unsigned), prepare: applySale(ample, 0), orders: gateOrders, count: gateCounters},
-		{name: "sold-out", sells: false, command: gateWith(unsigned), prepare: applySale(0, 2), orders: gateOrders, count: gateCounters},
+		{name: "floor", about: floor, sells: true, command: itself(floorWord)},
+		{name: "peer", about: peer, sells: true, command: itself(peerWord), prepare: stockPeer, orders: peerOrders},
+		as(gateName, "the gate selling, with a limit for each buyer", func(*subject) {}),
+		as("signed", "the same with signed links", func(s *subject) { s.signed, s.command = true, gateWith(signed) }),
+		as("no-buyer", "the gate selling to nobody in particular, without that limit", func(s *subject) { s.nobody, s.prepare = true, applySale(ample, 0) }),
+		as("sold-out", "the gate refusing everybody, for all is sold", func(s *subject) { s.sells, s.prepare = false, applySale(0, 2) }),
+		as("replicated", "the gate selling, each 200 held by a replica too (`--wait-replicas 1`)", func(s *subject) {
+			s.replicated, s.command = true, gateWith(unsigned, "FLASHGATE_WAIT_REPLICAS=1")
+		}),
 	}
 }
+
+// gateName is the subject that the other parts of a run measure too.
+const gateName = "gate"
 
 // path is what the client asks for.
 func (s subject) path() string {
@@ -74,12 +90,12 @@ const (
 	signed   = "FLASHGATE_SIGNING_KEY=" + signingKey
 )
 
-// gateWith returns the command of a gate that has one more variable set.
-func gateWith(variable string) func(*world, addresses) *exec.Cmd {
+// gateWith returns the command of a gate that has more variables set.
+func gateWith(variables ...string) func(*world, addresses) *exec.Cmd {
 	return func(w *world, at addresses) *exec.Cmd {
 		cmd := exec.Command(w.flashgate, "serve", "--redis", "redis://"+at.redis,
 			"--listen", at.public, "--admin-listen", at.admin, "--drain-wait", "0s", "--log-level", "warn")
-		cmd.Env = append(os.Environ(), variable)
+		cmd.Env = append(os.Environ(), variables...)
 		return cmd
 	}
 }

@@ -1,0 +1,243 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// clientWord tells this program to be a client: client ORDERS, with its orders
+// as JSON.
+const clientWord = "client"
+
+// patience is how long the client waits for an answer.
+const patience = 10 * time.Second
+
+// stream is what the client of the open-loop parts sends. Requests are due at a
+// fixed rate, whatever the server does: one after the other goes to the next
+// connection, and its time counts from when it was due. It does what wrk2 does,
+// at a small part of the cost of net/http's client, which on the server's own
+// cores would be the limit.
+type stream struct {
+	Addr        string  `json:"addr"`
+	Path        string  `json:"path"`
+	Requests    int     `json:"requests"`
+	Rate        float64 `json:"rate"`        // requests a second; 0: all are due at once, each on a new connection
+	Connections int     `json:"connections"` // that are kept, where there is a rate
+}
+
+// answered is what came of one request. Times count from the start.
+type answered struct {
+	due, sent, done time.Duration
+	err             error
+}
+
+// streamResult is what the client saw. Times are microseconds from when a
+// request was due.
+type streamResult struct {
+	Accepted int     `json:"accepted"`
+	Failed   int     `json:"failed"`          // not answered, or not with 200
+	First    string  `json:"first,omitempty"` // of the failures
+	P50      float64 `json:"p50_us"`
+	P99      float64 `json:"p99_us"`
+	P999     float64 `json:"p999_us"`
+	Max      float64 `json:"max_us"`
+	Late     float64 `json:"late_p99_us"` // how late requests went out
+	Seconds  float64 `json:"seconds"`     // until the last answer
+}
+
+// run has a process of its own send the stream.
+func (s stream) run(ctx context.Context) (r streamResult, err error) {
+	orders, err := json.Marshal(s)
+	if err != nil {
+		return r, err
+	}
+	client := exec.CommandContext(ctx, os.Args[0], clientWord, string(orders))
+	client.Stderr = os.Stderr
+	said, err := client.Output()
+	if err == nil {
+		err = json.Unmarshal(said, &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("the client: %w", err)
+	}
+	return r, nil
+}
+
+// client is that process.
+func client(ctx context.Context, args []string, out io.Writer) error {
+	var s stream
+	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &s) != nil || s.Requests < 1 || s.Rate > 0 && s.Connections < 1 {
+		return fmt.Errorf("%s %q: for this program's own use", clientWord, args)
+	}
+	send := s.send
+	if s.Rate == 0 {
+		send = s.burst
+	}
+	answers, err := send(ctx)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(summary(answers))
+}
+
+// send sends the stream and returns what came of each request.
+func (s *stream) send(ctx context.Context) ([]answered, error) {
+	connections := make([]*connection, s.Connections)
+	for i := range connections {
+		connections[i] = &connection{stream: s, number: i}
+		if err := connections[i].open(ctx); err != nil {
+			return nil, err
+		}
+		defer connections[i].close()
+	}
+	answers := make([]answered, s.Requests)
+	begin := make(chan struct{})
+	var began time.Time
+	var running sync.WaitGroup
+	for _, c := range connections {
+		running.Go(func() {
+			<-begin
+			c.drive(ctx, began, answers)
+		})
+	}
+	began = time.Now()
+	close(begin)
+	running.Wait()
+	return answers, ctx.Err()
+}
+
+// due is when a request is, from the start.
+func (s *stream) due(request int) time.Duration {
+	return time.Duration(float64(request) / s.Rate * float64(time.Second))
+}
+
+// connection sends its share of a stream.
+type connection struct {
+	stream *stream
+	number int
+
+	conn     net.Conn // nil after it broke
+	in       *bufio.Reader
+	out      []byte
+	response fasthttp.Response
+}
+
+func (c *connection) drive(ctx context.Context, began time.Time, answers []answered) {
+	for i := c.number; i < len(answers) && ctx.Err() == nil; i += c.stream.Connections {
+		a := &answers[i]
+		a.due = c.stream.due(i)
+		time.Sleep(a.due - time.Since(began))
+		a.sent = time.Since(began)
+		a.err = c.ask(ctx, i)
+		a.done = time.Since(began)
+	}
+}
+
+// ask buys a ticket, for an order and a buyer of its own.
+func (c *connection) ask(ctx context.Context, request int) error {
+	if c.conn == nil {
+		if err := c.open(ctx); err != nil {
+			return err
+		}
+	}
+	if err := c.exchange(request); err != nil {
+		c.close()
+		return err
+	}
+	return accepted(&c.response)
+}
+
+// accepted returns nil for a 200.
+func accepted(r *fasthttp.Response) error {
+	if code := r.StatusCode(); code != fasthttp.StatusOK {
+		return fmt.Errorf("answered with %d: %s", code, r.Body())
+	}
+	return nil
+}
+
+func (c *connection) exchange(request int) error {
+	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	c.out = appendRequest(c.out[:0], c.stream.Path, request)
+	if _, err := c.conn.Write(c.out); err != nil {
+		return err
+	}
+	return c.response.Read(c.in)
+}
+
+func (c *connection) open(ctx context.Context) (err error) {
+	if c.conn, err = (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", c.stream.Addr); err != nil {
+		c.conn = nil
+		return err
+	}
+	c.in = bufio.NewReader(c.conn)
+	return nil
+}
+
+func (c *connection) close() {
+	if c.conn != nil {
+		_ = c.conn.Close() // nothing is left to be sent
+		c.conn = nil
+	}
+}
+
+// appendRequest spells a request as load.lua does.
+func appendRequest(b []byte, path string, request int) []byte {
+	const length = len(`{"imp_uid":"imp_44","merchant_uid":"ORD2026","amount":110000}`) + 2*10
+	id := 1e9 + request
+	b = append(append(b, "POST "...), path...)
+	b = strconv.AppendInt(b, int64(id), 10)
+	b = append(b, " HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\nContent-Length: "...)
+	b = strconv.AppendInt(b, int64(length), 10)
+	b = append(b, "\r\n\r\n"+`{"imp_uid":"imp_44`...)
+	b = strconv.AppendInt(b, int64(id), 10)
+	b = append(b, `","merchant_uid":"ORD2026`...)
+	b = strconv.AppendInt(b, int64(id), 10)
+	return append(b, `","amount":110000}`...)
+}
+
+// summary sums the answers up. Of a request that failed no time counts.
+func summary(answers []answered) (r streamResult) {
+	var took, late []time.Duration
+	var last time.Duration
+	for _, a := range answers {
+		late, last = append(late, a.sent-a.due), max(last, a.done)
+		if a.err != nil {
+			r.Failed++
+			if r.First == "" {
+				r.First = a.err.Error()
+			}
+			continue
+		}
+		took = append(took, a.done-a.due)
+	}
+	slices.Sort(took)
+	slices.Sort(late)
+	r.Accepted, r.Seconds = len(took), last.Seconds()
+	r.P50, r.P99, r.P999, r.Max = percentile(took, .5), percentile(took, .99), percentile(took, .999), percentile(took, 1)
+	r.Late = percentile(late, .99)
+	return r
+}
+
+// percentile returns the microseconds that so large a share of the sorted times
+// does not pass.
+func percentile(sorted []time.Duration, share float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	i := min(int(share*float64(len(sorted))), len(sorted)-1)
+	return float64(sorted[i].Nanoseconds()) / 1e3
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+	gatestore "github.com/flashgate/flashgate/gate/store"
+)
+
+const (
+	sampleBatch  = 48  // orders of a measured batch, about what 128 connections make
+	sampleCalls  = 100 // measured batches at each size
+	roomPerOrder = 500 // bytes that an order may take while Redis' tables are being doubled
+)
+
+// stage is a sale at one size.
+type stage struct {
+	Orders  int     `json:"orders"`
+	Skipped string  `json:"skipped,omitempty"` // why it was not measured
+	Script  float64 `json:"script_us_per_decision"`
+	P50     float64 `json:"batch_p50_us"` // of a whole call, from the gate's side
+	P99     float64 `json:"batch_p99_us"`
+	Memory  float64 `json:"redis_bytes_per_order"` // of all orders so far
+}
+
+// grow sells in one sale, and measures at each of the sizes, in rising order.
+func (w *world) grow(ctx context.Context, sizes []int) (stages []stage, err error) {
+	if w.redis, err = startStore(ctx, w.dir); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.redis.stop()) }()
+	if err := applySale(ample, 2)(ctx, w); err != nil {
+		return nil, err
+	}
+	client, err := gatestore.Open("redis://"+w.redis.addr, gatestore.Options{
+		Who: "bench", Timeout: 5 * time.Second, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	decider := client.Decider(saleName)
+	defer func() { err = errors.Join(err, decider.Close()) }()
+
+	g := &growing{redis: w.redis, decider: decider}
+	if g.bare, err = w.redis.memory(ctx); err != nil {
+		return nil, err
+	}
+	for _, size := range sizes {
+		s, err := g.reach(ctx, size)
+		if err != nil {
+			return nil, fmt.Errorf("at %d orders: %w", size, err)
+		}
+		stages = append(stages, s)
+		fmt.Fprintf(w.progress, "growth to %s\n", s)
+	}
+	return stages, nil
+}
+
+// growing is a sale that grows.
+type growing struct {
+	redis   *store
+	decider gate.Decider
+	bare    int64 // bytes that Redis used before
+	orders  int
+}
+
+// reach sells until the sale has so many orders, and measures what some more cost.
+func (g *growing) reach(ctx context.Context, size int) (s stage, err error) {
+	s.Orders = size
+	if s.Skipped = tooBig(size-g.orders, memory("MemAvailable")); s.Skipped != "" {
+		return s, nil
+	}
+	for g.orders < size {
+		if err := g.sell(ctx, min(gate.MaxBatch, size-g.orders)); err != nil {
+			return s, err
+		}
+	}
+	used, err := g.redis.memory(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Memory = float64(used-g.bare) / float64(size)
+
+	before, err := g.redis.scripts(ctx)
+	if err != nil {
+		return s, err
+	}
+	var took []time.Duration
+	for range sampleCalls {
+		start := time.Now()
+		if err := g.sell(ctx, sampleBatch); err != nil {
+			return s, err
+		}
+		took = append(took, time.Since(start))
+	}
+	after, err := g.redis.scripts(ctx)
+	if err != nil {
+		return s, err
+	}
+	slices.Sort(took)
+	s.P50, s.P99 = percentile(took, .5), percentile(took, .99)
+	s.Script = float64(after.micros-before.micros) / (sampleCalls * sampleBatch)
+	return s, nil
+}
+
+// tooBig says that there is no memory for so many more orders, empty where
+// there is, or where nobody knows.
+func tooBig(more int, available int64) string {
+	need := int64(more) * roomPerOrder
+	if available == 0 || need <= available {
+		return ""
+	}
+	return fmt.Sprintf("needs %.1f GiB more, and %.1f are free", float64(need)/(1<<30), float64(available)/(1<<30))
+}
+
+// sell sells a ticket to each of n more buyers in one call, by orders as
+// load.lua makes them.
+func (g *growing) sell(ctx context.Context, n int) error {
+	batch := make([]*gate.Request, n)
+	for i := range batch {
+		id := fmt.Sprint(1e9 + g.orders + i)
+		batch[i] = &gate.Request{Confirm: gate.Confirm{
+			Order: []byte("ORD2026" + id), Attempt: []byte("imp_44" + id), Version: 1, Buyer: []byte("u" + id),
+			Lines: []gate.Line{{SKU: "ticket", Quantity: 1}}, Amount: gate.Amount{Value: 110_000, Known: true},
+		}}
+	}
+	if err := g.decider.Decide(ctx, batch); err != nil {
+		return err
+	}
+	for _, r := range batch {
+		if v := r.Verdict(); v.Code != gate.Held {
+			return fmt.Errorf("order %s was refused: %s", r.Confirm.Order, v.Code)
+		}
+	}
+	g.orders += n
+	return nil
+}
+
+func (s stage) String() string {
+	if s.Skipped != "" {
+		return fmt.Sprintf("%d orders: skipped, %s", s.Orders, s.Skipped)
+	}
+	return fmt.Sprintf("%d orders: %.2f µs of the script a decision, %.0f bytes an order", s.Orders, s.Script, s.Memory)
+}
