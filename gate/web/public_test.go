@@ -88,7 +88,7 @@ func start(t testing.TB, s *store, log *RefusalLog, metrics *Metrics) *site {
 }
 
 // serve serves at ln until the test ends.
-func serve(t *testing.T, s *store, log *RefusalLog, metrics *Metrics, ln net.Listener) *Public {
+func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Listener) *Public {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	answers, err := portone.NewAnswers("en")
