@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -87,21 +88,16 @@ func (d *deployment) build() {
 func (d *deployment) startRedis() {
 	d.t.Helper()
 	program := redistest.Require(d.t, "redis-server")
-	conf, err := filepath.Abs("redis/redis.conf")
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	acl := d.fill("redis/users.acl", ">PASSWORD", ">"+gatePassword, "REPLICA_PASSWORD", replicaPassword, "SENTINEL_PASSWORD", sentinelPassword)
+	acl := d.fill("redis/users.acl", d.dir, ">PASSWORD", ">"+gatePassword, "REPLICA_PASSWORD", replicaPassword, "SENTINEL_PASSWORD", sentinelPassword)
 	var primary string
 	for number := range 3 {
 		dir, port := d.t.TempDir(), redistest.FreePort(d.t)
-		args := []string{
-			conf, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", dir, "--aclfile", acl, "--masterauth", replicaPassword,
-		}
+		conf := d.fill("redis/redis.conf", dir, "OWN_HOST", "127.0.0.1", "OWN_PORT", strconv.Itoa(port), "REPLICA_PASSWORD", replicaPassword,
+			"/var/lib/redis", dir, "/etc/redis/users.acl", acl)
 		if number > 0 {
-			args = append(args, "--replicaof", "127.0.0.1", primary)
+			d.append(conf, "replicaof 127.0.0.1 "+primary+"\n")
 		}
-		cmd := exec.Command(program, args...)
+		cmd := exec.Command(program, conf)
 		cmd.Dir = dir
 		server := redistest.StartProgram(d.t, cmd)
 		client := redis.NewClient(&redis.Options{
@@ -119,19 +115,12 @@ func (d *deployment) startRedis() {
 			return err
 		})
 	}
-	sentinel := d.fill("redis/sentinel.conf", "PRIMARY_HOST", "127.0.0.1", "PRIMARY_PORT", primary, "SENTINEL_PASSWORD", sentinelPassword)
-	text, err := os.ReadFile(sentinel)
-	if err != nil {
-		d.t.Fatal(err)
-	}
 	var addrs []string
 	for range 3 {
 		dir, port := d.t.TempDir(), redistest.FreePort(d.t)
-		own := filepath.Join(dir, "sentinel.conf")
-		if err := os.WriteFile(own, text, 0o600); err != nil {
-			d.t.Fatal(err)
-		}
-		cmd := exec.Command(program, own, "--sentinel", "--bind", "127.0.0.1", "--port", strconv.Itoa(port))
+		conf := d.fill("redis/sentinel.conf", dir, "OWN_HOST", "127.0.0.1", "OWN_PORT", strconv.Itoa(port),
+			"PRIMARY_HOST", "127.0.0.1", "PRIMARY_PORT", primary, "SENTINEL_PASSWORD", sentinelPassword)
+		cmd := exec.Command(program, conf, "--sentinel")
 		cmd.Dir = dir
 		redistest.StartProgram(d.t, cmd)
 		addrs = append(addrs, fmt.Sprint("127.0.0.1:", port))
@@ -174,14 +163,27 @@ func (d *deployment) startHAProxy(gates []string) {
 	d.public = "https://" + redistest.StartHAProxy(d.t, string(config), append(gates, "LISTEN=fd@3", "CERT="+cert, "STATS="+address(d.t))...)
 }
 
-// fill writes a copy of a file with its placeholders filled in.
-func (d *deployment) fill(file string, placeholders ...string) string {
+// append adds to a file.
+func (d *deployment) append(path, text string) {
+	d.t.Helper()
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = file.WriteString(text)
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// fill writes a copy of a file into dir, with its placeholders filled in.
+func (d *deployment) fill(file, dir string, placeholders ...string) string {
 	d.t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	path := filepath.Join(d.dir, filepath.Base(file))
+	path := filepath.Join(dir, filepath.Base(file))
 	if err := os.WriteFile(path, []byte(strings.NewReplacer(placeholders...).Replace(string(text))), 0o600); err != nil {
 		d.t.Fatal(err)
 	}
