@@ -38,6 +38,7 @@ type deployment struct {
 	dir     string
 	program string // flashgate
 	public  string // HAProxy's URL
+	stats   string // where it tells its metrics
 	redis   string // the Sentinels' address for gates and commands
 	ca      string
 	primary *redistest.Program
@@ -53,7 +54,8 @@ type gateProcess struct {
 	process       *redistest.Program
 }
 
-func deploy(t *testing.T) *deployment {
+// deploy starts it. The flags are for every gate.
+func deploy(t *testing.T, flags ...string) *deployment {
 	t.Helper()
 	d := &deployment{t: t, dir: t.TempDir()}
 	d.build()
@@ -65,6 +67,7 @@ func deploy(t *testing.T) *deployment {
 			"serve", "--listen", g.listen, "--admin-listen", g.admin, "--redis", d.redis, "--wait-replicas", "1", "--signing-key", signingKey,
 			"--admin-token", "ops:" + adminToken, "--trusted-proxies", "127.0.0.1/32", "--name", fmt.Sprint("gate-", number+1), "--drain-wait", "2s",
 		}
+		g.args = append(g.args, flags...)
 		g.start()
 		d.gates = append(d.gates, g)
 		ports = append(ports, fmt.Sprintf("GATE%d=%s", number+1, g.listen))
@@ -159,8 +162,8 @@ func (d *deployment) startHAProxy(gates []string) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.ca = authority.CA
-	d.public = "https://" + redistest.StartHAProxy(d.t, string(config), append(gates, "LISTEN=fd@3", "CERT="+cert, "STATS="+address(d.t))...)
+	d.ca, d.stats = authority.CA, address(d.t)
+	d.public = "https://" + redistest.StartHAProxy(d.t, string(config), append(gates, "LISTEN=fd@3", "CERT="+cert, "STATS="+d.stats)...)
 }
 
 // append adds to a file.

@@ -1,12 +1,18 @@
 package deploy_test
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+
+	"github.com/flashgate/flashgate/gate/redistest"
+)
 
 // The files that operators copy, in one deployment of real programs: HAProxy,
-// three gates, a primary with two replicas and three Sentinels.
+// three gates, a primary with two replicas and three Sentinels, and Prometheus.
 func TestALaunchThroughWhatOperatorsCopy(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
+	prometheus := d.watch(redistest.NewAuthority(t))
 	d.apply(`{name: launch, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 2000}]}`)
 	d.apply(`{name: failover, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 1000000}]}`)
 
@@ -35,4 +41,14 @@ func TestALaunchThroughWhatOperatorsCopy(t *testing.T) {
 	if !report.Pass || refused == 0 || report.Codes["held"] < 300 {
 		t.Errorf("%v answers, failures %v, %+v", report.Codes, report.Failures, report.Checks)
 	}
+
+	// Prometheus has seen all of it.
+	view, err := d.admin.Sale(t.Context(), "failover")
+	if err != nil {
+		t.Fatal(err)
+	}
+	prometheus.shows("the units", fmt.Sprintf(`max(flashgate_units{sale="failover", state="held"}) == %d`, view.SKUs[0].Held))
+	prometheus.shows("the launch", `max(flashgate_units{sale="launch", state="left"}) == 0`)
+	prometheus.shows("the refusals while there was no primary", `sum(increase(flashgate_confirms_total{sale="failover", outcome="unavailable"}[5m])) > 0`)
+	prometheus.shows("the server's change", `sum(flashgate_redis_server_changes_total{sale="failover"}) > 0`)
 }

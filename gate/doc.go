@@ -254,6 +254,15 @@
 // a bare write and WAIT succeed, which is tried a few times a second. With two
 // replicas WAIT 1 survives the loss of one server, WAIT 2 a partition as well.
 //
+// # Watching
+//
+// deploy/prometheus has the alerts, each with a heading in deploy/RUNBOOK.md. They
+// ask what a gate knows without Redis: a sale opens by the clock and by what was
+// read last, and a gate that cannot read the sales says so by the age of its last
+// reading. Counters are shown as 0 from the start, because one that appears with
+// its first event has not risen. Overdue holds are a counter: any gate may sweep,
+// so only the sum over gates means something.
+//
 // # Libraries, and where there is none
 //
 // go-redis, fasthttp, client_golang and miniredis are the mission's. gobreaker

@@ -67,7 +67,7 @@ func (m *Metrics) lane(sale string) *laneMetrics {
 // show makes a sale's newest counters what the next scrape sees.
 func (m *Metrics) show(state *State, lane *Lane, local time.Time) {
 	m.clockOffset.Set(state.Now.Sub(local).Seconds())
-	m.stock.set(state, lane)
+	m.stock.set(state, lane, state.Now.Sub(local))
 }
 
 func (m *Metrics) forget(sale string) {
@@ -77,10 +77,11 @@ func (m *Metrics) forget(sale string) {
 	m.stock.forget(sale)
 }
 
-// stock collects units, orders and queue depths straight from the newest state
-// of each sale, so that a SKU that is gone is gone from the metrics too.
+// stock collects units, orders, queues and whether a sale is open straight from
+// the newest state of each sale, so that a SKU that is gone is gone from the
+// metrics too, and a sale opens on time also while the store cannot be read.
 type stock struct {
-	units, orders, refunds, queue *prometheus.Desc
+	units, orders, refunds, queue, capacity, open *prometheus.Desc
 
 	mu    sync.Mutex
 	sales map[string]stocked
@@ -89,6 +90,7 @@ type stock struct {
 type stocked struct {
 	state *State
 	lane  *Lane
+	ahead time.Duration // the store's clock minus the gate's
 }
 
 func newStock() *stock {
@@ -99,14 +101,18 @@ func newStock() *stock {
 		refunds: prometheus.NewDesc("flashgate_refunds_due", "Payments that are to be refunded.", []string{"sale"}, nil),
 		queue: prometheus.NewDesc("flashgate_queue_depth", "Confirms that wait for a script call.",
 			[]string{"sale"}, nil),
+		capacity: prometheus.NewDesc("flashgate_queue_capacity", "Confirms that may wait; more are refused as busy.",
+			[]string{"sale"}, nil),
+		open: prometheus.NewDesc("flashgate_sale_open", "1 within the sale's window while it is not paused, else 0.",
+			[]string{"sale"}, nil),
 		sales: make(map[string]stocked),
 	}
 }
 
-func (s *stock) set(state *State, lane *Lane) {
+func (s *stock) set(state *State, lane *Lane, ahead time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sales[state.Name] = stocked{state, lane}
+	s.sales[state.Name] = stocked{state, lane, ahead}
 }
 
 func (s *stock) forget(sale string) {
@@ -115,12 +121,22 @@ func (s *stock) forget(sale string) {
 	delete(s.sales, sale)
 }
 
+// open is 1 where a new order would be decided by the stock now, else 0.
+func (s stocked) open() int64 {
+	if s.state.Phase(s.lane.now().Add(s.ahead)) == "open" {
+		return 1
+	}
+	return 0
+}
+
 // Describe implements prometheus.Collector.
 func (s *stock) Describe(ch chan<- *prometheus.Desc) {
 	ch <- s.units
 	ch <- s.orders
 	ch <- s.refunds
 	ch <- s.queue
+	ch <- s.capacity
+	ch <- s.open
 }
 
 // Collect implements prometheus.Collector.
@@ -134,6 +150,8 @@ func (s *stock) Collect(ch chan<- prometheus.Metric) {
 	for _, at := range sales {
 		name := at.state.Name
 		gauge(s.queue, int64(len(at.lane.queue)), name)
+		gauge(s.capacity, int64(cap(at.lane.queue)), name)
+		gauge(s.open, at.open(), name)
 		for sku, u := range at.state.Units {
 			gauge(s.units, u.Total, name, sku, "total")
 			gauge(s.units, u.Left, name, sku, "left")

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/web"
 )
@@ -66,14 +68,15 @@ func (f *adminFlag) tokens() (*web.Tokens, error) {
 	return tokens, nil
 }
 
-// listen opens the admin listener.
-func (f *adminFlag) listen() (net.Listener, error) {
+// listen opens the admin listener, and registers the end of its certificate.
+func (f *adminFlag) listen(registry *prometheus.Registry) (net.Listener, error) {
 	var config *tls.Config
 	if f.AdminTLSCert != "" {
 		c := &certificate{certFile: f.AdminTLSCert, keyFile: f.AdminTLSKey}
 		if _, err := c.get(nil); err != nil {
 			return nil, fmt.Errorf("--admin-tls-cert: %w", err)
 		}
+		registry.MustRegister(c.expiry())
 		config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
 	}
 	ln, err := net.Listen("tcp", f.AdminListen)

@@ -6,6 +6,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // certificate is one in two files that somebody else renews: it is read again
@@ -16,6 +18,20 @@ type certificate struct {
 	mu      sync.Mutex
 	changed time.Time // of the file that was read
 	current *tls.Certificate
+}
+
+// expiry shows when the certificate ends that is in use. There is one: serve does
+// not start without.
+func (c *certificate) expiry() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "flashgate_admin_certificate_expiry_timestamp_seconds", Help: "End of the admin listener's certificate.",
+	}, func() float64 {
+		current, err := c.get(nil)
+		if err != nil {
+			return 0
+		}
+		return float64(current.Leaf.NotAfter.Unix())
+	})
 }
 
 // get implements tls.Config's GetCertificate.

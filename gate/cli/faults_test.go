@@ -25,7 +25,7 @@ func TestFaultInTheMiddleOfASale(t *testing.T) {
 			redis.Stop()
 			time.Sleep(6 * time.Second)
 			redis.Continue()
-		}, "some", ""},
+		}, "some", "0"},
 		"killed and restarted": {func(t *testing.T, redis *redistest.Server, load *load) {
 			redis.Kill()
 			load.await(t, 100, "unavailable")
@@ -39,17 +39,17 @@ func TestFaultInTheMiddleOfASale(t *testing.T) {
 				redis.Do(t, "SCRIPT", "FLUSH")
 				load.await(t, 50, "held")
 			}
-		}, "none", ""},
+		}, "none", "0"},
 		"connections killed": {func(t *testing.T, redis *redistest.Server, load *load) {
 			for range 5 {
 				redis.Do(t, "CLIENT", "KILL", "TYPE", "normal")
 				load.await(t, 50, "held")
 			}
-		}, "none", ""},
+		}, "none", "0"},
 		"paused": {func(t *testing.T, redis *redistest.Server, load *load) {
 			redis.Do(t, "CLIENT", "PAUSE", 2500, "ALL")
 			load.await(t, 50, "unavailable")
-		}, "some", ""},
+		}, "some", "0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

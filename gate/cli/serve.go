@@ -120,7 +120,7 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 	if err != nil {
 		return errors.Join(fmt.Errorf("--listen: %w", err), closeLog())
 	}
-	adminListener, err := c.listen()
+	adminListener, err := c.listen(registry)
 	if err != nil {
 		return errors.Join(err, publicListener.Close(), closeLog())
 	}

@@ -8,6 +8,7 @@ type Metrics struct {
 	late    *prometheus.CounterVec
 	failed  *prometheus.CounterVec
 	swept   *prometheus.CounterVec
+	overdue *prometheus.CounterVec
 	unsure  *prometheus.CounterVec
 	refunds *prometheus.CounterVec
 }
@@ -27,6 +28,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_settle_swept_total", Help: "Held orders past their deadline that nobody would have looked at; more than none points at a fault.",
 		}, []string{"sale"}),
+		overdue: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_settle_overdue_total", Help: "Held orders long past their deadline, each counted again by the sweep of every minute.",
+		}, []string{"sale"}),
 		unsure: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_lookups_failed_total", Help: "Looks at an order that brought nothing, because PortOne did not tell.",
 		}, []string{"sale"}),
@@ -34,6 +38,17 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "flashgate_refunds_total", Help: "Cancellations of payments that were refund due, by whether PortOne took them.",
 		}, []string{"sale", "outcome"}),
 	}
-	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.unsure, m.refunds)
+	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.overdue, m.unsure, m.refunds)
 	return m
+}
+
+// counts shows a sale's counters from the start: one that appears with its first
+// event would not have risen.
+func (m *Metrics) counts(sale string) {
+	for _, c := range []*prometheus.CounterVec{m.late, m.failed, m.swept, m.overdue, m.unsure} {
+		c.WithLabelValues(sale)
+	}
+	for _, outcome := range []string{"sent", "failed"} {
+		m.refunds.WithLabelValues(sale, outcome)
+	}
 }

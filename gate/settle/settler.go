@@ -38,7 +38,7 @@ type Store interface {
 	Changed(ctx context.Context, sale string, entries []int64) ([]string, error)
 	Orders(ctx context.Context, sale string, ids []string) ([]gate.Order, error)
 	Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, done []int64) ([]gate.Moved, error)
-	Sweep(ctx context.Context, sale string, before time.Time) (int, error)
+	Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, err error)
 }
 
 // Payments is what settling needs of PortOne.
@@ -96,6 +96,7 @@ func (s *Settler) Run(ctx context.Context) {
 
 // rounds settles what is due of a sale until nothing is, or something fails.
 func (s *Settler) rounds(ctx context.Context, sale string, settings *gate.Settings) {
+	s.opt.Metrics.counts(sale)
 	for more := true; more && ctx.Err() == nil; {
 		var err error
 		round, cancel := context.WithTimeout(ctx, lease)
@@ -138,7 +139,8 @@ func (s *Settler) round(ctx context.Context, sale string, settings *gate.Setting
 // sweep has orders looked at that are past their deadline and that nobody would
 // look at: there are none but after a fault.
 func (s *Settler) sweep(ctx context.Context, sale string, now time.Time) error {
-	found, err := s.opt.Store.Sweep(ctx, sale, now.Add(-2*s.opt.Grace))
+	overdue, found, err := s.opt.Store.Sweep(ctx, sale, now.Add(-2*s.opt.Grace))
+	s.opt.Metrics.overdue.WithLabelValues(sale).Add(float64(overdue))
 	if found > 0 {
 		s.opt.Metrics.swept.WithLabelValues(sale).Add(float64(found))
 		s.opt.Log.Warn("held orders past their deadline were due to be looked at by nobody", "sale", sale, "orders", found)

@@ -385,6 +385,25 @@ func TestAHeldOrderThatNobodyWouldLookAtIsFound(t *testing.T) {
 	if n := testutil.ToFloat64(sc.metrics.swept.WithLabelValues("race")); n != 1 {
 		t.Errorf("%v swept orders are counted", n)
 	}
+	if n := testutil.ToFloat64(sc.metrics.overdue.WithLabelValues("race")); n != 2 {
+		t.Errorf("%v orders are counted as overdue, want the one twice: by the sweep that found it, and by the next", n)
+	}
+}
+
+// A counter that appears only with what it counts has not risen, for Prometheus.
+func TestCountersAreShownBeforeThereIsAnythingToCount(t *testing.T) {
+	t.Parallel()
+	sc := openScene(t)
+	sc.settler.rounds(t.Context(), "race", sc.settler.opt.Sales()["race"])
+	m := sc.metrics
+	for i, c := range []*prometheus.CounterVec{m.late, m.failed, m.swept, m.overdue, m.unsure} {
+		if n := testutil.CollectAndCount(c); n != 1 {
+			t.Errorf("counter %d has %d series, want that of the sale", i, n)
+		}
+	}
+	if n := testutil.CollectAndCount(m.refunds); n != 2 {
+		t.Errorf("refunds have %d series, want those sent and those that failed", n)
+	}
 }
 
 // Without credentials an order waits for the shop's word.
@@ -400,6 +419,9 @@ func TestTheShopReportsHowAnOrderEnded(t *testing.T) {
 		sc.after(time.Minute)
 	}
 	sc.want(map[string]string{"o1": "held O a1", "o2": "held O a2", "o3": "held O a3, O a4"}, 7, 3, 0, 0)
+	if n := testutil.ToFloat64(sc.metrics.overdue.WithLabelValues("race")); n < 3*5 || n > 3*20 || int(n)%3 != 0 {
+		t.Errorf("%v orders are counted as overdue, want all three at each sweep since their deadline", n)
+	}
 	tell := func(r Report, want string) {
 		t.Helper()
 		o, err := Tell(t.Context(), sc.store, "kim", "race", r)

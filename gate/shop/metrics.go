@@ -30,6 +30,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
+// counts shows a sale's counters from the start: one that appears with its first
+// message would not have risen.
+func (m *Metrics) counts(sale string) {
+	for _, outcome := range []string{"delivered", "failed"} {
+		m.notified.WithLabelValues(sale, outcome)
+	}
+}
+
 // forget removes the gauges of a sale that another gate tells of now.
 func (m *Metrics) forget(sale string) {
 	for _, g := range []*prometheus.GaugeVec{m.lag, m.oldest, m.stuck} {

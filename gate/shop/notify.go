@@ -108,6 +108,7 @@ func (n *Notifier) tell(ctx context.Context, sale string) {
 	token, asked := rand.Text(), n.opt.Now()
 	d, err := n.opt.Store.ClaimDelivery(ctx, sale, token, lease)
 	if err == nil {
+		n.opt.Metrics.counts(sale)
 		err = newSession(n, sale, token, asked.Add(lease), d).run(ctx)
 		n.opt.Metrics.forget(sale)
 	}

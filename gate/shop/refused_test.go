@@ -260,6 +260,7 @@ func TestAnOrderIsTriedOnceAtATime(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	want := "# HELP flashgate_notified_total Messages to the shop, by whether it took them.\n# TYPE flashgate_notified_total counter\n" +
+		"flashgate_notified_total{outcome=\"delivered\",sale=\"race\"} 0\n" +
 		"flashgate_notified_total{outcome=\"failed\",sale=\"race\"} 1\n"
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notified_total"); err != nil {
 		t.Error(err)

@@ -38,6 +38,7 @@ type decider struct {
 
 // Decider implements gate.Store.
 func (s *Store) Decider(sale string) gate.Decider {
+	s.opt.Metrics.counts(sale)
 	return &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), seen: make(map[string]struct{}, gate.MaxBatch)}
 }
 

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/x509"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 )
@@ -9,6 +11,7 @@ import (
 type Metrics struct {
 	registerer prometheus.Registerer
 	changes    *prometheus.CounterVec
+	expiry     *prometheus.GaugeVec
 }
 
 // NewMetrics registers the store's metrics.
@@ -19,14 +22,34 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "flashgate_redis_server_changes_total",
 			Help: "Times a lane met another Redis server than before: a failover, a restart, or a Cluster's move.",
 		}, []string{"sale"}),
+		expiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flashgate_redis_certificate_expiry_timestamp_seconds",
+			Help: "End of a certificate for TLS with Redis: this client's, or that of the server of this address.",
+		}, []string{"certificate"}),
 	}
-	r.MustRegister(m.changes)
+	r.MustRegister(m.changes, m.expiry)
 	return m
+}
+
+// counts shows that no change was seen of a sale so far: a counter that appears
+// with its first change would not have risen.
+func (m *Metrics) counts(sale string) {
+	if m != nil {
+		m.changes.WithLabelValues(sale)
+	}
 }
 
 func (m *Metrics) changed(sale string) {
 	if m != nil {
 		m.changes.WithLabelValues(sale).Inc()
+	}
+}
+
+// expires shows when a certificate ends: "client" names this client's, an address
+// a server's.
+func (m *Metrics) expires(certificate string, c *x509.Certificate) {
+	if m != nil && c != nil {
+		m.expiry.WithLabelValues(certificate).Set(float64(c.NotAfter.Unix()))
 	}
 }
 

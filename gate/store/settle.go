@@ -152,19 +152,19 @@ func (s *Store) Hasten(ctx context.Context, sale, id string) (bool, error) {
 	return true, nil
 }
 
-// Sweep has every held order looked at whose deadline is before the given time
-// and that nobody would look at, and returns how many those were.
-func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (found int, err error) {
-	var overdue []redis.Z
+// Sweep counts the held orders whose deadline is before the given time, and has
+// those of them looked at that nobody would look at: found of all overdue ones.
+func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, err error) {
+	var page []redis.Z
 	have := func() error { // them looked at
-		if len(overdue) == 0 {
+		if len(page) == 0 {
 			return nil
 		}
-		added, err := s.client.ZAddNX(ctx, keysOf(sale).due, overdue...).Result()
+		added, err := s.client.ZAddNX(ctx, keysOf(sale).due, page...).Result()
 		if err != nil {
-			return fmt.Errorf("have %d orders looked at: %w", len(overdue), err)
+			return fmt.Errorf("have %d orders looked at: %w", len(page), err)
 		}
-		found, overdue = found+int(added), overdue[:0]
+		overdue, found, page = overdue+len(page), found+int(added), page[:0]
 		return nil
 	}
 	err = s.EachOrder(ctx, sale, func(id string, o gate.Order, fault error) error {
@@ -174,7 +174,7 @@ func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (found
 		case o.State != gate.OrderHeld && o.State != gate.OrderAsking, !o.Deadline.Before(before):
 			return nil
 		}
-		if overdue = append(overdue, redis.Z{Member: orderMember + id}); len(overdue) < sweepPage {
+		if page = append(page, redis.Z{Member: orderMember + id}); len(page) < sweepPage {
 			return nil
 		}
 		return have()
@@ -183,9 +183,9 @@ func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (found
 		err = have()
 	}
 	if err != nil {
-		return found, fmt.Errorf("sweep sale %s: %w", sale, err)
+		return overdue, found, fmt.Errorf("sweep sale %s: %w", sale, err)
 	}
-	return found, nil
+	return overdue, found, nil
 }
 
 // RefundsDue returns the orders of a sale with an attempt that is to be

@@ -73,6 +73,9 @@ func Open(addr string, opt Options) (*Store, error) {
 	}
 	s := &Store{address: a, opt: opt, client: a.client(opt)}
 	opt.Metrics.watch(s.client)
+	if opt.Certificate != nil {
+		opt.Metrics.expires("client", opt.Certificate.Leaf)
+	}
 	return s, nil
 }
 

@@ -27,8 +27,12 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 		},
 	}}
 	conn, err := dialer.DialContext(ctx, network, addr)
-	if err != nil || !asked {
-		return conn, err
+	if err != nil {
+		return nil, err
+	}
+	o.Metrics.expires(addr, conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
+	if !asked {
+		return conn, nil
 	}
 	if err := o.welcome(ctx, conn); err != nil {
 		_ = conn.Close() // it is of no use, whatever this says

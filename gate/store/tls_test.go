@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
 )
@@ -69,6 +72,24 @@ func TestSellingOverTLS(t *testing.T) {
 			f(strings.ReplaceAll(url, "127.0.0.1", "localhost"), trusted, "localhost")
 			l.holds(2)
 		})
+	}
+}
+
+func TestCertificatesAreShownWithTheirEnd(t *testing.T) {
+	t.Parallel()
+	authority := redistest.NewAuthority(t)
+	server := redistest.StartTLS(t, authority)
+	trusted := trusting(t, authority)
+	trusted.Metrics = NewMetrics(prometheus.NewRegistry())
+	l := openLane(t, server.URL(), trusted)
+	mustApply(t, l.store, marathon(1), gate.Created)
+
+	ends := trusted.Certificate.Leaf.NotAfter // the server's was made at the same time, a moment before
+	for _, certificate := range []string{"client", server.Addr()} {
+		shown := time.Unix(int64(testutil.ToFloat64(trusted.Metrics.expiry.WithLabelValues(certificate))), 0)
+		if shown.After(ends) || shown.Before(ends.Add(-time.Minute)) {
+			t.Errorf("the certificate %q is shown to end at %v, want about %v", certificate, shown, ends)
+		}
 	}
 }
 

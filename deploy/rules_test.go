@@ -1,0 +1,178 @@
+package deploy_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/redistest"
+)
+
+// rule is one of recording.yml or alerts.yml.
+type rule struct {
+	Record, Alert, Expr, For string
+	Labels, Annotations      map[string]string
+}
+
+// rules returns the rules of both files.
+func rules(t *testing.T) (all []rule) {
+	t.Helper()
+	for _, file := range []string{"recording.yml", "alerts.yml"} {
+		var read struct{ Groups []struct{ Rules []rule } }
+		readYAML(t, filepath.Join("prometheus", file), &read)
+		for _, group := range read.Groups {
+			all = append(all, group.Rules...)
+		}
+	}
+	return all
+}
+
+// alerts returns the rules that are alerts.
+func alerts(t *testing.T) (all []rule) {
+	t.Helper()
+	for _, r := range rules(t) {
+		if r.Alert != "" {
+			all = append(all, r)
+		}
+	}
+	if len(all) < 10 {
+		t.Fatalf("there are only %d alerts", len(all))
+	}
+	return all
+}
+
+func readYAML(t *testing.T, path string, into any) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(readFile(t, path)), into); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// copyPrometheus copies the folder that operators copy to where a test may change
+// it, with a token, and returns the copy's path.
+func copyPrometheus(t *testing.T, token string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("prometheus")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "gate-token"), token)
+	return dir
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPromtoolTakesTheConfigurationAndTheRulesPassTheirTests(t *testing.T) {
+	t.Parallel()
+	promtool, dir := redistest.Require(t, "promtool"), copyPrometheus(t, "token")
+	tests, err := filepath.Glob(filepath.Join(dir, "tests", "*.yml"))
+	if err != nil || len(tests) == 0 {
+		t.Fatalf("tests of the rules: %q, %v", tests, err)
+	}
+	for _, args := range [][]string{
+		{"check", "config", "--lint-fatal", filepath.Join(dir, "prometheus.yml")},
+		{"check", "rules", "--lint-fatal", filepath.Join(dir, "recording.yml"), filepath.Join(dir, "alerts.yml")},
+		append([]string{"test", "rules"}, tests...),
+	} {
+		if said, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput(); err != nil {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args[:2], " "), err, said)
+		}
+	}
+}
+
+// A refusal is a fault, or about the link, or meant: a new code must be one of them.
+func TestEveryRefusalIsAFaultOrAboutTheLinkOrMeant(t *testing.T) {
+	t.Parallel()
+	var alerted []string
+	outcomes := regexp.MustCompile(`outcome=~"([a-z_|]+)"`)
+	for _, a := range alerts(t) {
+		if a.Alert == "FlashgateRefusesForFaults" || a.Alert == "FlashgateRefusesLinks" {
+			for _, found := range outcomes.FindAllStringSubmatch(a.Expr, -1) {
+				alerted = append(alerted, strings.Split(found[1], "|")...)
+			}
+		}
+	}
+	got := append(alerted, "held", "sold_out", "not_open", "closed", "paused", "buyer_limit", "order_changed",
+		"already_paid", "attempt_ended", "attempt_limit", "shop_refused")
+	var want []string
+	for _, code := range gate.Codes() {
+		want = append(want, code.String())
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the alerts and this test speak of\n%q, the codes are\n%q", got, want)
+	}
+}
+
+// An alert that nobody can act on, or that was never seen to ring, is worse than none.
+func TestEveryAlertSaysWhatToDoAndIsSeenToRingAndNotToRing(t *testing.T) {
+	t.Parallel()
+	headings := map[string]bool{}
+	for _, heading := range regexp.MustCompile(`(?m)^## (\w+)$`).FindAllStringSubmatch(readFile(t, "RUNBOOK.md"), -1) {
+		headings[heading[1]] = true
+	}
+	rings, quiet := map[string]bool{}, map[string]bool{}
+	tests, err := filepath.Glob(filepath.Join("prometheus", "tests", "*.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range tests {
+		var read struct {
+			Tests []struct {
+				Cases []struct {
+					Alert string `yaml:"alertname"`
+					Want  []any  `yaml:"exp_alerts"`
+				} `yaml:"alert_rule_test"`
+			}
+		}
+		readYAML(t, file, &read)
+		for _, test := range read.Tests {
+			for _, c := range test.Cases {
+				rings[c.Alert] = rings[c.Alert] || len(c.Want) > 0
+				quiet[c.Alert] = quiet[c.Alert] || len(c.Want) == 0
+			}
+		}
+	}
+
+	for _, a := range alerts(t) {
+		name := a.Alert
+		if !rings[name] || !quiet[name] {
+			t.Errorf("%s is not tested: seen to ring %t, seen to be quiet %t", name, rings[name], quiet[name])
+		}
+		if s := a.Labels["severity"]; s != "critical" && s != "warning" {
+			t.Errorf("%s has the severity %q", name, s)
+		}
+		if a.For == "" || a.Annotations["summary"] == "" || len(a.Annotations["description"]) < 80 {
+			t.Errorf("%s must say for how long, what, and what to do: %q, %q", name, a.For, a.Annotations)
+		}
+		if want := "deploy/RUNBOOK.md#" + strings.ToLower(name); a.Annotations["runbook"] != want || !headings[name] {
+			t.Errorf("%s leads to %q, want %s, and its heading there is %t", name, a.Annotations["runbook"], want, headings[name])
+		}
+		delete(headings, name)
+	}
+	for heading := range headings {
+		t.Errorf("the runbook's %s is no alert", heading)
+	}
+}
