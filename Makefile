@@ -8,13 +8,16 @@ BENCH    ?=
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build run demo deps test long lint fuzz mutate bench ci clean
+.PHONY: help build image run demo deps test check long lint fuzz mutate bench ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: ## build bin/flashgate
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/flashgate .
+
+image: ## build the container image flashgate:VERSION
+	docker build --tag flashgate:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) .
 
 run: ## serve a demo sale on :8080, without Redis
 	go run . serve
@@ -27,8 +30,12 @@ deps: ## install what the tests need and is missing (Debian, Ubuntu)
 	@.ci/npm
 
 # One package at a time: each starts servers and loads the machine, and promises of seconds are held against it.
-test: deps ## run every test, with the race detector
+test: check ## run every test, with the race detector
 	go test -race -p 1 -timeout 15m ./...
+
+# A module of its own, for it needs the parsers of Docker, Compose and Kubernetes. They compile for minutes, once.
+check: deps ## hold the Dockerfile and the files in deploy/ against the parsers of those who read them
+	cd deploy/check && go test -timeout 15m .
 
 long: deps ## run tests at the times of a real launch: 500 units, three in ten cards declined (five minutes)
 	go test -timeout 15m -v -run 'TestDeclinedUnits' ./gate/cli -long
@@ -38,6 +45,7 @@ lint: ## check format, vet, staticcheck and which package imports which
 		echo "not formatted, run 'go tool gofumpt -w .':"; echo "$$files"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
+	cd deploy/check && go vet . && $$(cd ../.. && go tool -n staticcheck) .
 	go test -count=1 arrows_test.go
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)

@@ -254,6 +254,16 @@
 // a bare write and WAIT succeed, which is tried a few times a second. With two
 // replicas WAIT 1 survives the loss of one server, WAIT 2 a partition as well.
 //
+// # Deploying
+//
+// deploy/ runs its own files: HAProxy, Redis, Sentinel, Prometheus. deploy/check is
+// a module of its own, so that the parsers of Docker, Compose and Kubernetes are no
+// dependencies of the program. It builds the program by the Dockerfile's own
+// command line from what .dockerignore leaves, runs the image's commands in an
+// empty folder, decodes every Kubernetes object strictly, follows each reference,
+// and starts gates with the settings of each file: one must end because it cannot
+// reach Redis, not because a setting is wrong.
+//
 // # Watching
 //
 // deploy/prometheus has the alerts, each with a heading in deploy/RUNBOOK.md. They
@@ -267,9 +277,10 @@
 //
 // go-redis, fasthttp, client_golang and miniredis are the mission's. gobreaker
 // is the breaker, kong the flags, goccy/go-yaml the sale file's syntax with the
-// line of every value, standard-webhooks V2's signatures,
-// vegeta is the load generator, plot draws its report, progressbar shows how far
-// it is. backoff repeats calls to PortOne, x/time/rate paces them, x/sync bounds how many run at once. rapid, testscript and goleak test.
+// line of every value, standard-webhooks V2's signatures. backoff repeats calls to
+// PortOne, x/time/rate paces them, x/sync bounds how many run at once. vegeta is
+// the load generator, plot draws its report, progressbar shows how far it is.
+// rapid, testscript, goleak and grafana-foundation-sdk (the dashboards' types) test.
 //
 // PortOne's bodies are read by a scanner of our own (portone/json.go). The
 // standard decoder allocates for each field and lets repeated members pass;

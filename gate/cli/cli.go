@@ -38,6 +38,7 @@ type commands struct {
 	Pause       pauseCommand       `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`
 	Resume      resumeCommand      `cmd:"" help:"Let a paused sale go on."`
 	Delete      deleteCommand      `cmd:"" help:"Delete a sale and all its orders."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask a gate whether it is ready; the exit status tells."`
 	Demo        demoCommand        `cmd:"" help:"Play a launch from its opening to the audit, all in this program. A minute, and nothing to set up."`
 	Loadtest    loadtestCommand    `cmd:"" help:"Rehearse a launch against a gate or a whole deployment, and judge it."`
 	PortoneSim  portoneSimCommand  `cmd:"" help:"Simulate PortOne, to try a shop and a gate without an account."`

@@ -1,0 +1,249 @@
+package check
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+const composeFile = root + "/deploy/compose/compose.yaml"
+
+// project reads the compose file as docker compose does, with no variable set.
+func project(t *testing.T) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions([]string{composeFile}, cli.WithResolvedPaths(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := options.LoadProject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestComposeMountsOnlyWhatIsThere(t *testing.T) {
+	t.Parallel()
+	p := project(t)
+	exists := func(what, path string) {
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for name, config := range p.Configs {
+		if config.Content == "" {
+			exists("config "+name, config.File)
+		}
+	}
+	for _, service := range p.Services {
+		for _, v := range service.Volumes {
+			if v.Type == types.VolumeTypeBind {
+				exists("service "+service.Name, v.Source)
+			}
+		}
+		if b := service.Build; b != nil {
+			exists("service "+service.Name, filepath.Join(b.Context, b.Dockerfile))
+		}
+	}
+}
+
+// A service may wait for another to be healthy only if that says how it is.
+func TestComposeWaitsOnlyForWhatComes(t *testing.T) {
+	t.Parallel()
+	p := project(t)
+	for _, service := range p.Services {
+		for name, wait := range service.DependsOn {
+			other, err := p.GetService(name)
+			if err != nil {
+				t.Errorf("%s depends on %s: %v", service.Name, name, err)
+				continue
+			}
+			checked := other.Build != nil || other.HealthCheck != nil // the image of a gate has a health check
+			if wait.Condition == types.ServiceConditionHealthy && !checked {
+				t.Errorf("%s waits until %s is healthy, which has no health check", service.Name, name)
+			}
+			if wait.Condition == types.ServiceConditionCompletedSuccessfully && other.Restart != "" {
+				t.Errorf("%s waits for the end of %s, which is restarted", service.Name, name)
+			}
+		}
+	}
+}
+
+// The simulator calls any URL that it is told to, and the passwords are known.
+func TestComposePublishesNothingBeyondThisMachine(t *testing.T) {
+	t.Parallel()
+	ports := map[string]string{}
+	for _, service := range project(t).Services {
+		for _, port := range service.Ports {
+			if port.HostIP != "127.0.0.1" {
+				t.Errorf("%s publishes %s on %q", service.Name, port.Published, port.HostIP)
+			}
+			if other := ports[port.Published]; other != "" {
+				t.Errorf("%s and %s publish port %s", service.Name, other, port.Published)
+			}
+			ports[port.Published] = service.Name
+		}
+	}
+	if len(ports) == 0 {
+		t.Error("nothing is published")
+	}
+}
+
+// The names by which services call each other are services, and the variables
+// that files of deploy/ ask for are set.
+func TestComposeGivesWhatIsAskedFor(t *testing.T) {
+	t.Parallel()
+	p := project(t)
+	f := func(service, variable string) string {
+		t.Helper()
+		s, err := p.GetService(service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Environment[variable] == nil {
+			t.Fatalf("%s has no %s", service, variable)
+		}
+		return *s.Environment[variable]
+	}
+	host := func(address string) {
+		t.Helper()
+		name, _, _ := strings.Cut(address, ":")
+		if _, err := p.GetService(name); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+
+	for _, gate := range []string{"GATE1", "GATE2", "GATE3"} {
+		host(f("haproxy", gate))
+	}
+	f("haproxy", "LISTEN")
+	f("haproxy", "CERT")
+	f("haproxy", "STATS")
+	_, sentinels, _ := strings.Cut(f("gate1", "FLASHGATE_REDIS"), "@")
+	for sentinel := range strings.SplitSeq(strings.TrimSuffix(sentinels, "/flashgate"), ",") {
+		host(sentinel)
+	}
+	for _, url := range []string{f("gate1", "FLASHGATE_PORTONE_V1_URL"), f("gate1", "FLASHGATE_PORTONE_V2_URL")} {
+		host(strings.TrimPrefix(url, "http://"))
+	}
+	primary, err := p.GetService("redis1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, service := range p.Services {
+		if host := service.Environment["PRIMARY_HOST"]; host != nil && *host != primary.Networks["default"].Ipv4Address {
+			t.Errorf("%s looks for the primary at %s", service.Name, *host)
+		}
+	}
+	if f("gate1", "FLASHGATE_ADMIN_READ_TOKEN") != "prometheus:"+p.Configs["gate-token"].Content {
+		t.Error("Prometheus shows another token than the gates take")
+	}
+}
+
+// Every gate's command line is one that the program takes: it ends because it
+// cannot reach Redis (1), not because the command line is wrong (2).
+func TestComposeStartsGatesAsTheyWantIt(t *testing.T) {
+	t.Parallel()
+	gates := 0
+	for _, service := range project(t).Services {
+		if service.Build == nil || !slices.Equal(service.Command, types.ShellCommand{"serve"}) {
+			continue
+		}
+		gates++
+		cmd := flashgate(t, service)
+		cmd.Env = append(cmd.Env, "FLASHGATE_REDIS="+strings.NewReplacer(
+			"sentinel1", "127.0.0.1:1", "sentinel2", "127.0.0.1:1", "sentinel3", "127.0.0.1:1",
+		).Replace(*service.Environment["FLASHGATE_REDIS"]))
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "flashgate: --redis: ") {
+			t.Errorf("%s: %v\n%s", service.Name, err, out)
+		}
+	}
+	if gates != 3 {
+		t.Errorf("there are %d gates", gates)
+	}
+}
+
+// With the compose file's settings, but on an embedded store, the demo sale is
+// on sale: the simulator, started as the compose file does, pays for a ticket.
+func TestComposePutsTheDemoSaleOnSale(t *testing.T) {
+	t.Parallel()
+	p := project(t)
+	public, admin, portone := freeAddress(t), freeAddress(t), freeAddress(t)
+	start := func(name string, more ...string) {
+		t.Helper()
+		service, err := p.GetService(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := flashgate(t, service)
+		cmd.Env = slices.DeleteFunc(append(cmd.Env, more...), func(variable string) bool {
+			return strings.HasPrefix(variable, "FLASHGATE_REDIS=") || strings.HasPrefix(variable, "FLASHGATE_WAIT_REPLICAS=")
+		})
+		for i, arg := range cmd.Args {
+			cmd.Args[i] = strings.Replace(arg, "0.0.0.0:8081", portone, 1)
+		}
+		startProgram(t, cmd)
+	}
+	start("portone")
+	start("gate1", "FLASHGATE_LISTEN="+public, "FLASHGATE_ADMIN_LISTEN="+admin,
+		"FLASHGATE_PORTONE_V1_URL=http://"+portone, "FLASHGATE_PORTONE_V2_URL=http://"+portone)
+	for _, url := range []string{"http://" + public + "/readyz", "http://" + portone + "/sim/payments"} {
+		awaitHealth(t, url)
+	}
+
+	answer := payment(t, public, portone)
+	if !strings.Contains(answer, `"confirmStatus":200`) {
+		t.Errorf("the simulator says %s", answer)
+	}
+}
+
+// payment makes the payment that the compose file's first lines show.
+func payment(t *testing.T, gate, portone string) string {
+	t.Helper()
+	text, err := os.ReadFile(composeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, found := strings.Cut(string(text), "curl -s localhost:8081/sim/pay -d '")
+	body, _, closed := strings.Cut(line, "'\n")
+	if !found || !closed {
+		t.Fatal("the compose file shows no payment")
+	}
+	return post(t, "http://"+portone+"/sim/pay", strings.ReplaceAll(body, "https://haproxy:8443", "http://"+gate))
+}
+
+// flashgate returns the program with a service's command line and environment.
+func flashgate(t *testing.T, service types.ServiceConfig) *exec.Cmd {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, "flashgate", service.Command...)
+	cmd.Env = os.Environ()
+	for name, value := range service.Environment {
+		if *value == "/etc/flashgate/sales.yaml" {
+			*value = filepath.Join(root, "deploy/compose/sales.yaml")
+		}
+		if name != "SSL_CERT_FILE" {
+			cmd.Env = append(cmd.Env, name+"="+*value)
+		}
+	}
+	return cmd
+}
+
+func TestComposeIsTakenByDocker(t *testing.T) {
+	t.Parallel()
+	if out, err := exec.Command("docker", "compose", "version").CombinedOutput(); err != nil {
+		t.Skipf("docker compose is not installed: %s", strings.TrimSpace(string(out)))
+	}
+	if out, err := exec.Command("docker", "compose", "-f", composeFile, "config", "--quiet").CombinedOutput(); err != nil {
+		t.Errorf("docker compose config: %v\n%s", err, out)
+	}
+}
