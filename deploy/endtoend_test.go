@@ -15,6 +15,7 @@ func TestALaunchThroughWhatOperatorsCopy(t *testing.T) {
 	prometheus := d.watch(redistest.NewAuthority(t))
 	d.apply(`{name: launch, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 2000}]}`)
 	d.apply(`{name: failover, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 1000000}]}`)
+	prometheus.shows("the sales at every gate", `count(flashgate_sale_open{sale=~"launch|failover"} == 1) == 6`)
 
 	// Every gate is restarted in turn while the load is at its peak, and nobody notices.
 	peak := d.rehearse("launch", "--shape", "steady", "--rate", "150", "--duration", "20s", "--duplicates", "0.2")
