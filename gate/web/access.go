@@ -142,6 +142,6 @@ func loopbackHost(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
+	addr, _ := netip.ParseAddr(strings.Trim(host, "[]")) // what is none is no loopback address
+	return addr.IsLoopback() || strings.EqualFold(host, "localhost")
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -30,6 +31,7 @@ const (
 type desk struct {
 	t      *testing.T
 	store  *redisstore.Store
+	admin  *Admin
 	public *Public
 	client *http.Client
 }
@@ -82,7 +84,11 @@ func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { g.Run(ctx) })
-	running.Go(func() { _ = admin.Serve(ln) })
+	running.Go(func() {
+		if err := admin.Serve(ln); err != nil {
+			t.Error(err)
+		}
+	})
 	for !g.Ready() {
 		time.Sleep(time.Millisecond)
 	}
@@ -99,7 +105,7 @@ func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
 		}
 		embedded.Close()
 	})
-	return &desk{t, s, opt.Public, &http.Client{Transport: transport}}
+	return &desk{t, s, admin, opt.Public, &http.Client{Transport: transport}}
 }
 
 func raceSale() gate.Sale {
@@ -225,8 +231,10 @@ func TestWhoShowsNoTokenIsLetInToHealthAlone(t *testing.T) {
 			t.Errorf("token %q was refused after %v, want not before %v", shown, took, loginDelay)
 		}
 	}
-	if status, _ := d.ask("", "GET", "/metrics", "", "Authorization: Basic "+kim); status != 401 {
-		t.Errorf("a token that is no bearer's: %d", status)
+	for _, scheme := range []string{"", "Basic "} {
+		if status, _ := d.ask("", "GET", "/metrics", "", "Authorization: "+scheme+kim); status != 401 {
+			t.Errorf("a token shown as %q: %d", scheme, status)
+		}
 	}
 }
 
@@ -266,6 +274,7 @@ func TestWithoutTokensOnlyThisMachineIsAnswered(t *testing.T) {
 	f(200, "Host: [::1]:9090")
 	f(403, "Host: evil.example") // a name that was made to resolve to this machine
 	f(403, "Host: 10.0.0.1:9090")
+	f(403, "Host: 127.0.0.1.evil.example")
 	f(403, "Sec-Fetch-Site: cross-site") // another page in the operator's browser
 	f(403, "Origin: https://evil.example")
 }
@@ -286,6 +295,8 @@ func TestTokensThatAreNone(t *testing.T) {
 	f("kim:", "token 1: must have at least 16")
 	f("kim:0123456789abcde", "token 1: must have at least 16")
 	f("kim:0123456789 abcdef", "without spaces")
+	f("kim:0123456789\x7fabcdef", "printable")
+	f("kim:0123456789abcdefé", "printable")
 	f("kim:0123456789abcdef,lee", "token 2: must have")
 	f("k m:0123456789abcdef", "its name must be")
 	f(":0123456789abcdef", "its name must be")
@@ -296,6 +307,46 @@ func TestTokensThatAreNone(t *testing.T) {
 	}
 	if err := both.AddReaders("0123456789abcdef"); err == nil {
 		t.Error("one token has two roles")
+	}
+}
+
+func TestServingFailsWithItsListener(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	gone := make(arrivals)
+	close(gone)
+	if err := d.admin.Serve(gone); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v, want %v", err, net.ErrClosed)
+	}
+}
+
+func TestShutdownClosesWhatDoesNotEndInTime(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{})
+	d := openDesk(t, func(opt *AdminOptions) {
+		opt.Audit = func(ctx context.Context, _ string) (any, error) {
+			close(begun)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	})
+	cut := make(chan error, 1)
+	go func() {
+		request, err := http.NewRequestWithContext(t.Context(), "GET", "http://localhost/v1/sales/race/audit", nil)
+		if err == nil {
+			request.Header.Set("Authorization", "Bearer "+kim)
+			_, err = d.client.Do(request)
+		}
+		cut <- err
+	}()
+	<-begun
+	over, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	if err := d.admin.Shutdown(over); err != nil {
+		t.Error(err)
+	}
+	if err := <-cut; err == nil {
+		t.Error("the call was answered")
 	}
 }
 

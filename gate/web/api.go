@@ -246,9 +246,9 @@ func (a *Admin) confirmURL(w http.ResponseWriter, r *http.Request, _ string) {
 	if !decode(w, r, &call) {
 		return
 	}
-	expires, err := time.ParseDuration(call.ExpiresIn)
+	expires, _ := time.ParseDuration(call.ExpiresIn) // 0 where it is none
 	switch {
-	case err != nil || expires < time.Second:
+	case expires < time.Second:
 		problem(w, http.StatusBadRequest, fmt.Errorf("expires_in %.20q: must be a duration such as 30m, at least 1s", call.ExpiresIn))
 		return
 	case call.BaseURL == "":
@@ -300,7 +300,7 @@ func fault(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, gate.ErrNoSale), errors.Is(err, gate.ErrNoOrder):
 		status = http.StatusNotFound
-	case isHeld, isStock, isRun, errors.Is(err, gate.ErrChanged), errors.Is(err, gate.ErrExists), errors.Is(err, settle.ErrReport):
+	case isHeld, isStock, isRun, errors.Is(err, gate.ErrChanged), errors.Is(err, settle.ErrReport):
 		status = http.StatusConflict
 	case isLarge:
 		status = http.StatusRequestEntityTooLarge

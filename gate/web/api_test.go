@@ -1,13 +1,22 @@
 package web
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/settle"
+	redisstore "github.com/flashgate/flashgate/gate/store"
 )
 
 func TestASaleIsChangedThroughTheAPI(t *testing.T) {
@@ -39,7 +48,8 @@ func TestASaleIsChangedThroughTheAPI(t *testing.T) {
 	d.want("PUT", "/v1/sales/race?version=1", put(map[string]any{"per_buyer": 5}), 409, "somebody else")
 	d.want("PUT", "/v1/sales/race?version=one", more, 400, "must be a number")
 	d.want("PUT", "/v1/sales/swim", more, 400, "write the same name")
-	d.want("PUT", "/v1/sales/race", "[", 400, "error")
+	d.want("PUT", "/v1/sales/race", "[", 400, "unexpected end of JSON")
+	d.want("PUT", "/v1/sales/race?version=1", "[", 400, "unexpected end of JSON")
 	d.want("PUT", "/v1/sales/race", `{"hold":"`+strings.Repeat("x", maxCall), 413, "error")
 	d.want("PUT", "/v1/sales/race", put(map[string]any{"run": 0}), 409, "in run 1 already")
 
@@ -56,6 +66,104 @@ func TestASaleIsChangedThroughTheAPI(t *testing.T) {
 	if got := strings.Join(kinds, ", "); got != "create test, apply kim" {
 		t.Errorf("the ledger has %s", got)
 	}
+}
+
+func TestASaleIsMadeThroughTheAPI(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	swim := raceSale()
+	swim.Name = "swim"
+	text, err := json.Marshal(swim.Form())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := d.want("PUT", "/v1/sales/swim", string(text), 200, `"outcome": "created"`); strings.Contains(said, `"before"`) {
+		t.Errorf("there was none before: %s", said)
+	}
+	d.want("GET", "/v1/sales", "", 200, `"sale": "swim"`)
+}
+
+func TestOnlyWhatChangesASaleIsLogged(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	d := openDesk(t, func(o *AdminOptions) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	sale := raceSale()
+	sale.PerBuyer = 4
+	text, err := json.Marshal(sale.Form())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(method, path, want string) {
+		t.Helper()
+		log.Reset()
+		d.want(method, path, string(text), 200, "")
+		if got := log.String(); (got != "") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("%s %s is logged as %q, want %q", method, path, got, want)
+		}
+	}
+	const path = "/v1/sales/race"
+	f("PUT", path+"?dry_run=true", "")
+	f("PUT", path, "who=kim kind=apply sale=race")
+	f("PUT", path, "")
+	f("POST", path+"/pause", "who=kim kind=pause sale=race")
+	f("POST", path+"/pause", "")
+	f("POST", path+"/resume", "who=kim kind=resume sale=race")
+	f("GET", path, "")
+}
+
+// troubled is a store that lists a sale which is gone, or one that fails.
+type troubled struct {
+	*redisstore.Store
+	names error // what listing the sales fails with
+	sale  error // what reading a sale but "race" fails with
+}
+
+func (s troubled) Sales(ctx context.Context) ([]string, error) {
+	return []string{"swim", "race"}, s.names
+}
+
+func (s troubled) Sale(ctx context.Context, name string) (gate.State, error) {
+	if name != "race" {
+		return gate.State{}, s.sale
+	}
+	return s.Store.Sale(ctx, name)
+}
+
+func (s troubled) RefundsDue(context.Context, string) ([]gate.Order, error) { return nil, s.sale }
+
+func TestAStoreInTroubleIsNoEmptyList(t *testing.T) {
+	t.Parallel()
+	away := errors.New("Redis is away")
+	f := func(names, sale error, path string, want int, part string) {
+		t.Helper()
+		d := openDesk(t, func(o *AdminOptions) { o.Sales = troubled{o.Settling.(*redisstore.Store), names, sale} })
+		d.want("GET", path, "", want, part)
+	}
+	f(away, nil, "/v1/sales", 503, "Redis is away")
+	f(nil, away, "/v1/sales", 503, "Redis is away")
+	f(nil, gate.ErrNoSale, "/v1/sales", 200, `"sale": "race"`) // another is being made, or was thrown away
+	f(nil, away, "/v1/sales/race/refunds", 503, "Redis is away")
+}
+
+func TestEveryFaultHasAStatus(t *testing.T) {
+	t.Parallel()
+	f := func(err error, want int) {
+		t.Helper()
+		answer := httptest.NewRecorder()
+		fault(answer, fmt.Errorf("cannot do it: %w", err))
+		if answer.Code != want || !strings.Contains(answer.Body.String(), "cannot do it") {
+			t.Errorf("%v: %d %s, want %d", err, answer.Code, answer.Body, want)
+		}
+	}
+	f(gate.ErrNoSale, 404)
+	f(gate.ErrNoOrder, 404)
+	f(gate.ErrChanged, 409)
+	f(settle.ErrReport, 409)
+	f(&gate.HeldError{}, 409)
+	f(&gate.StockError{}, 409)
+	f(&gate.RunError{}, 409)
+	f(&http.MaxBytesError{}, 413)
+	f(context.DeadlineExceeded, 503)
 }
 
 func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {

@@ -42,8 +42,8 @@ func (c *timedConn) Read(b []byte) (int, error) {
 // arrival returns when the first byte of ctx's request came, and starts anew
 // for the connection's next request. A pipelined request was there already.
 func arrival(ctx *fasthttp.RequestCtx) time.Time {
-	c, ok := ctx.Conn().(*timedConn)
-	if !ok || c.first.IsZero() {
+	c := connection(ctx)
+	if c.first.IsZero() {
 		return time.Now()
 	}
 	first := c.first
@@ -52,7 +52,7 @@ func arrival(ctx *fasthttp.RequestCtx) time.Time {
 }
 
 // began reports whether any byte of ctx's request came.
-func began(ctx *fasthttp.RequestCtx) bool {
-	c, ok := ctx.Conn().(*timedConn)
-	return !ok || !c.first.IsZero()
-}
+func began(ctx *fasthttp.RequestCtx) bool { return !connection(ctx).first.IsZero() }
+
+// connection returns that of ctx's request: Serve has all of them timed.
+func connection(ctx *fasthttp.RequestCtx) *timedConn { return ctx.Conn().(*timedConn) }

@@ -20,9 +20,7 @@ const (
 // not wait for connections that linger: their requests are answered.
 func linger(ctx *fasthttp.RequestCtx) {
 	ctx.SetConnectionClose()
-	if c, ok := ctx.Conn().(*timedConn); ok {
-		c.lingers.Store(true)
-	}
+	connection(ctx).lingers.Store(true)
 }
 
 // Close implements net.Conn.

@@ -2,15 +2,19 @@ package web
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/flashgate/flashgate/gate"
 )
@@ -56,6 +60,24 @@ func TestWhoIsCutOffReadsWhy(t *testing.T) {
 	f("big header", head+"X: "+much+"\r\n\r\n", "HTTP/1.1 400 Bad Request")
 	f("what stands behind a request with two ends", head+"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+much, "HTTP/1.1 400 Bad Request")
 	f("what stands behind garbage", "garbage\r\n\r\n"+much, "HTTP/1.1 400 Bad Request")
+}
+
+// A load balancer looks whether it can connect, and asks nothing.
+func TestWhoSendsNothingIsAnsweredNothing(t *testing.T) {
+	t.Parallel()
+	metrics := newMetrics()
+	conn, err := start(t, &store{decide: always(gate.Held)}, nil, metrics).dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	deadline(t, conn)
+	if answer, err := io.ReadAll(conn); len(answer) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%q %v, want the end of the connection", answer, err)
+	}
+	if n := testutil.ToFloat64(metrics.confirms.WithLabelValues("", gate.BadRequest.String())); n != 0 {
+		t.Errorf("counted %v refusals", n)
+	}
 }
 
 func TestALingerIsBoundedInTimeAndSize(t *testing.T) {

@@ -241,7 +241,7 @@ func compressed() gate.Verdict {
 // signed reports whether V2 has signed the body, as far as there is a secret to
 // tell by.
 func (p *Public) signed(header *fasthttp.RequestHeader, body []byte) bool {
-	return p.opt.Secrets == nil || p.opt.Secrets.Verify(body, string(header.Peek("Webhook-Id")),
+	return p.opt.Secrets.Verify(body, string(header.Peek("Webhook-Id")),
 		string(header.Peek("Webhook-Timestamp")), string(header.Peek("Webhook-Signature"))) == nil
 }
 

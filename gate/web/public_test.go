@@ -2,9 +2,7 @@ package web
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -168,6 +166,29 @@ func TestASalesOwnSentenceIsSent(t *testing.T) {
 	}
 }
 
+func TestASalesSentencesAreMadeOnceUntilTheyChange(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	lane, _ := d.public.gate.Lane([]byte("race"))
+	first := d.public.front(lane)
+	if d.public.front(lane) != first {
+		t.Error("they are made for each call")
+	}
+	settings := raceSale().Settings
+	settings.Messages = map[string]string{"sold_out": "매진"}
+	if err := d.store.Configure(t.Context(), "test", "apply", "race", 1, settings); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(patience); lane.Settings() == first.settings; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the gate has not read the change for %v", patience)
+		}
+	}
+	if body := d.public.front(lane).answers.Body(gate.Refuse(gate.SoldOut)); !strings.Contains(string(body), "매진") {
+		t.Errorf("still %s", body)
+	}
+}
+
 func TestAPanicCostsOneRequest(t *testing.T) {
 	t.Parallel()
 	metrics := newMetrics()
@@ -263,108 +284,6 @@ func TestOnlySignedCallsOfV2AreTakenWhereThereIsASecret(t *testing.T) {
 	f(newer, v1, "", 400, "which v1 is not")
 	f(newer, v2, "", 200, "held")
 }
-
-func TestTheBudgetRunsFromTheFirstByte(t *testing.T) {
-	t.Parallel()
-	received := make(chan time.Time, 3)
-	s := start(t, &store{decide: func(batch []*gate.Request) error {
-		received <- batch[0].Received
-		return always(gate.Held)(batch)
-	}}, nil, newMetrics())
-	conn, err := s.dial()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	request := "POST /confirm/race?items=full HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\n" +
-		fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(v1), v1)
-	answers := bufio.NewReader(conn)
-	send := func(parts ...string) (between time.Time) {
-		for i, part := range parts {
-			if i > 0 {
-				time.Sleep(20 * time.Millisecond) // a slow sender, not a wait for a condition
-				between = time.Now()
-			}
-			if _, err := io.WriteString(conn, part); err != nil {
-				t.Fatal(err)
-			}
-		}
-		response, err := http.ReadResponse(answers, nil)
-		if err != nil || response.StatusCode != 200 {
-			t.Fatalf("%v %v", response, err)
-		}
-		_, _ = io.Copy(io.Discard, response.Body)
-		return between
-	}
-	if between := send(request[:5], request[5:]); !(<-received).Before(between) {
-		t.Error("a slow request is counted from its end")
-	}
-	before := time.Now()
-	send(request)
-	if (<-received).Before(before) {
-		t.Error("the second request of a connection is counted from the first")
-	}
-}
-
-func TestRefusalsAreWrittenForCustomerService(t *testing.T) {
-	t.Parallel()
-	metrics := newMetrics()
-	var out bytes.Buffer
-	log := NewRefusalLog(&out, metrics, slog.New(slog.DiscardHandler))
-	s := start(t, &store{decide: always(gate.SoldOut)}, log, metrics)
-	s.post(t, "/confirm/race?items=full:2&buyer=alice", v1)
-	s.post(t, "/confirm/race?items=full", `{"merchant_uid":"order_2"}`)
-	s.post(t, "/confirm/unknown?items=full", v1)
-
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	log.Run(ctx)
-	var lines []refusalLine
-	for decoder := json.NewDecoder(&out); decoder.More(); {
-		var line refusalLine
-		if err := decoder.Decode(&line); err != nil {
-			t.Fatal(err)
-		}
-		if time.Since(line.Time) > time.Minute {
-			t.Errorf("time %s", line.Time)
-		}
-		line.Time = time.Time{}
-		lines = append(lines, line)
-	}
-	if len(lines) != 2 {
-		t.Fatalf("%d lines, want one for each refusal of a known sale: %v", len(lines), lines)
-	}
-	first, _ := json.Marshal(lines[0])
-	if want := `{"time":"0001-01-01T00:00:00Z","sale":"race","order":"order_1","attempt":"imp_1","buyer":"alice","lines":[{"sku":"full","quantity":2}],"amount":1000,"code":"sold_out"}`; string(first) != want {
-		t.Errorf("got  %s\nwant %s", first, want)
-	}
-	if lines[1].Order != "order_2" || lines[1].Code != "bad_request" || lines[1].Field != "imp_uid" {
-		t.Errorf("got %+v", lines[1])
-	}
-}
-
-func TestARefusalLogThatCannotKeepUpDropsAndCounts(t *testing.T) {
-	t.Parallel()
-	metrics := newMetrics()
-	log := NewRefusalLog(broken{}, metrics, slog.New(slog.DiscardHandler))
-	confirm := &gate.Confirm{Order: []byte("o")}
-	for range refusalBacklog + 3 {
-		log.note("race", confirm, gate.Refuse(gate.SoldOut))
-	}
-	if n := testutil.ToFloat64(metrics.dropped); n != 3 {
-		t.Errorf("%v dropped while nobody wrote, want 3", n)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	log.Run(ctx)
-	if n := testutil.ToFloat64(metrics.dropped); n != refusalBacklog+3 {
-		t.Errorf("%v dropped by a file that cannot be written, want all %d", n, refusalBacklog+3)
-	}
-}
-
-type broken struct{}
-
-func (broken) Write([]byte) (int, error) { return 0, fmt.Errorf("no space left on device") }
 
 // BenchmarkConfirm measures a confirm from its bytes to those of its answer, on
 // a kept connection in memory, with a store that decides at once.

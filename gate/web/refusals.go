@@ -78,6 +78,7 @@ func (l *RefusalLog) Run(ctx context.Context) {
 		if err != nil {
 			l.metrics.dropped.Add(float64(unsure))
 			w.Reset(l.out)
+			encoder = json.NewEncoder(w) // one that has failed goes on failing
 			if !failing {
 				l.log.Error("the refusal log cannot be written", "error", err)
 			}

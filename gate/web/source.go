@@ -62,10 +62,7 @@ func parseHop(b []byte) (netip.Addr, bool) {
 // peerOf returns the address at the other end of a connection, as networks have
 // it. It is no valid one where the connection is not TCP.
 func peerOf(a net.Addr) netip.Addr {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.Addr{}
-	}
+	tcp, _ := a.(*net.TCPAddr) // nil has no address
 	return tcp.AddrPort().Addr().Unmap().WithZone("")
 }
 

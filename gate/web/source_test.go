@@ -7,11 +7,14 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/valyala/fasthttp"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 func networks(cidrs ...string) []netip.Prefix {
@@ -166,6 +169,24 @@ func TestCallsFromElsewhereAreRefusedByPolicy(t *testing.T) {
 	f(strict, call(tcp("10.0.0.1"), portoneAddr), "taken", "taken")
 	f(strict, call(tcp(otherAddr), portoneAddr), "refused, counted", "refused")
 	f(strict, call(tcp("10.0.0.1"), otherAddr), "refused, counted", "refused")
+}
+
+// What comes over memory has no address, and so none that is allowed.
+func TestAConfirmThatIsRefusedForItsAddressTakesNothing(t *testing.T) {
+	t.Parallel()
+	f := func(strict bool, want int, part string, wantDecided int64) {
+		t.Helper()
+		var decided atomic.Int64
+		s := start(t, &store{sources: Sources{Allowed: networks(portoneAddr + "/32"), Strict: strict}, decide: func(batch []*gate.Request) error {
+			decided.Add(1)
+			return always(gate.Held)(batch)
+		}}, nil, newMetrics())
+		if status, body := s.post(t, "/confirm/race?items=full", v1); status != want || !strings.Contains(body, part) || decided.Load() != wantDecided {
+			t.Errorf("strict %v: %d %s and %d decided, want %d %s and %d", strict, status, body, decided.Load(), want, part, wantDecided)
+		}
+	}
+	f(false, 200, "held", 1)
+	f(true, 403, "not_allowed", 0)
 }
 
 func TestConfirmsFromElsewhereAreLoggedOnceAMinute(t *testing.T) {

@@ -88,7 +88,7 @@ func (p *Public) readWebhook(ctx *fasthttp.RequestCtx) (portone.Webhook, gate.Ve
 		return portone.Webhook{}, compressed()
 	}
 	hook, v := portone.DecodeWebhook(header.ContentType(), body)
-	if v.Code == gate.Held && hook.Version == portone.V2 && !p.signed(header, body) {
+	if hook.Version == portone.V2 && !p.signed(header, body) { // what cannot be read has no version
 		v = gate.Refuse(gate.BadSignature)
 	}
 	return hook, v

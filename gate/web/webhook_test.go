@@ -63,6 +63,21 @@ func TestAWebhookHasItsOrderLookedAt(t *testing.T) {
 	f("/webhook", `[]`, 400, "[]", "refused")
 }
 
+// Without a sale in the path, all of them are asked.
+func TestAWebhookIsKnownIfOneSaleKnowsIt(t *testing.T) {
+	t.Parallel()
+	s := start(t, &store{hasten: func(sale, _ string) (bool, error) { return sale == "race", nil }}, nil, newMetrics())
+	f := func(want bool, sales ...string) {
+		t.Helper()
+		if known, err := s.public.hasten(sales, "order_1"); known != want || err != nil {
+			t.Errorf("%v: known %v, %v, want %v", sales, known, err, want)
+		}
+	}
+	f(true, "race", "swim")
+	f(true, "swim", "race")
+	f(false, "swim", "walk")
+}
+
 func TestAWebhookThatIsNoneIsNotTaken(t *testing.T) {
 	t.Parallel()
 	b := &bell{}
@@ -74,6 +89,19 @@ func TestAWebhookThatIsNoneIsNotTaken(t *testing.T) {
 	response.Body.Close()
 	if response.StatusCode != 405 || response.Header.Get("Allow") != "POST" {
 		t.Errorf("GET: %d", response.StatusCode)
+	}
+	request, err := http.NewRequest(http.MethodPost, "http://gate/webhook", strings.NewReader(hookV1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Encoding", "gzip")
+	if response, err = s.client.Do(request); err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if text, _ := io.ReadAll(response.Body); response.StatusCode != 400 || !strings.Contains(string(text), "Content-Encoding") {
+		t.Errorf("compressed: %d %s", response.StatusCode, text)
 	}
 	for _, path := range []string{"/webhooks", "/webhookrace", "/web"} {
 		if status, _ := s.post(t, path, hookV1); status != 404 {
@@ -100,6 +128,9 @@ func TestOnlyWebhooksThatV2SignedAreTakenOfIt(t *testing.T) {
 	}
 	if status, body := s.post(t, "/webhook", hookV2); status != 403 || !strings.Contains(body, "bad_signature") {
 		t.Errorf("V2 without a signature: %d %s", status, body)
+	}
+	if status, body := s.post(t, "/webhook", strings.Replace(hookV2, "order_1", "", 1)); status != 400 || !strings.Contains(body, "bad_request") {
+		t.Errorf("V2 without a signature, that cannot be read: %d %s", status, body)
 	}
 	hook, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
