@@ -200,7 +200,7 @@ func TestAnOrderIsSettledWhileItIsConfirmedOverAndOver(t *testing.T) {
 }
 
 // Everything goes wrong at once, in a fifth of all orders: the card is declined
-// or slow, answers and webhooks are lost, come twice or late, buyers pay twice or
+// or slow, answers and webhooks are lost, come tenfold, shuffled, forged or late, buyers pay twice or
 // never, amounts are changed, attempts are invented, PortOne is away, and gates
 // are killed. In the end no unit is lost or oversold, and each refund is made once.
 func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
@@ -209,7 +209,7 @@ func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 	sim := startSimulator(t, portonesim.Plan{
 		Declines: 0.05, SlowApprovals: 0.03, Lost: 0.04, Never: 0.03, Pending: 0.03, Invented: 0.02,
 		DuplicateHooks: 0.2, LateHooks: 0.2, DroppedHooks: 0.2, RESTErrors: 0.05, PartCancels: 0.03, TestChannel: 0.03,
-		WrongAmount: 0.03, Twice: 0.05, SlowBy: 300 * time.Millisecond, LateBy: 500 * time.Millisecond,
+		WrongAmount: 0.03, Twice: 0.05, HookCopies: 10, ShuffledHooks: 0.2, ForgedHooks: 0.05, SlowBy: 300 * time.Millisecond, LateBy: 500 * time.Millisecond,
 	})
 	redis := redistest.Start(t)
 	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true"))
@@ -234,10 +234,13 @@ func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 			}
 		})
 	}
-	for range 5 {
+	for round := range 5 {
 		time.Sleep(300 * time.Millisecond) // somewhere in the middle of something
 		sim.SetDown(true)
 		mortal.kill()
+		if *long && round == 2 {
+			time.Sleep(time.Minute) // PortOne is away for that long
+		}
 		next := startGate(t, flags...)
 		mu.Lock()
 		mortal = next
