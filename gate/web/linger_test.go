@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/valyala/fasthttp/fasthttputil"
 
 	"github.com/flashgate/flashgate/gate"
 )
@@ -199,4 +200,24 @@ func TestShutdownWaitsForNoLinger(t *testing.T) {
 	}
 	far.Close()
 	<-server.gone
+}
+
+// A gate may be told to end in the moment in which it starts.
+func TestWhoIsShutDownBeforeItServesServesNobody(t *testing.T) {
+	t.Parallel()
+	public := NewPublic(nil, nil, newMetrics(), PublicOptions{})
+	if err := public.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	ln, ended := fasthttputil.NewInmemoryListener(), make(chan error, 1)
+	go func() { ended <- public.Serve(ln) }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("it serves")
+		_ = ln.Close() // ends it
+	}
 }

@@ -50,6 +50,10 @@ type Public struct {
 	strangers strangers
 	hooks     chan struct{} // has room for the webhooks that are taken at once
 	draining  atomic.Bool
+
+	mu       sync.Mutex // over what follows
+	listener net.Listener
+	over     bool // Shutdown was called
 }
 
 // front is what answering for one sale needs besides its lane.
@@ -88,8 +92,15 @@ type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
 
-// Serve answers what comes in at ln until Shutdown.
+// Serve answers what comes in at ln until Shutdown, also if that came first.
 func (p *Public) Serve(ln net.Listener) error {
+	p.mu.Lock()
+	p.listener = ln
+	over := p.over
+	p.mu.Unlock()
+	if over {
+		return ln.Close()
+	}
 	if p.opt.MostPerAddress > 0 {
 		ln = &limited{
 			Listener: ln, most: p.opt.MostPerAddress, exempt: p.opt.Sources.known,
@@ -105,7 +116,17 @@ func (p *Public) Drain() { p.draining.Store(true) }
 
 // Shutdown stops accepting and returns when every request under way has been
 // answered.
-func (p *Public) Shutdown() error { return p.server.Shutdown() }
+func (p *Public) Shutdown() error {
+	p.mu.Lock()
+	p.over = true
+	ln := p.listener
+	p.mu.Unlock()
+	err := p.server.Shutdown()
+	if ln != nil {
+		_ = ln.Close() // the server has done so, unless it was not serving yet
+	}
+	return err
+}
 
 // Ready reports whether a load balancer should send requests here.
 func (p *Public) Ready() bool { return p.gate.Ready() && !p.draining.Load() }

@@ -108,7 +108,6 @@ func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Lis
 		if err := public.Shutdown(); err != nil {
 			t.Error(err)
 		}
-		_ = ln.Close() // a test may be over before Serve has begun, which Shutdown then has not ended
 		stop()
 		running.Wait()
 	})
