@@ -3,7 +3,6 @@ package deploy_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -98,7 +97,7 @@ func (d *deployment) startRedis() {
 		conf := d.fill("redis/redis.conf", dir, "OWN_HOST", "127.0.0.1", "OWN_PORT", strconv.Itoa(port), "REPLICA_PASSWORD", replicaPassword,
 			"/var/lib/redis", dir, "/etc/redis/users.acl", acl)
 		if number > 0 {
-			d.append(conf, "replicaof 127.0.0.1 "+primary+"\n")
+			write(d.t, conf, readFile(d.t, conf)+"replicaof 127.0.0.1 "+primary+"\n")
 		}
 		cmd := exec.Command(program, conf)
 		cmd.Dir = dir
@@ -146,50 +145,17 @@ func (d *deployment) startRedis() {
 func (d *deployment) startHAProxy(gates []string) {
 	d.t.Helper()
 	authority := redistest.NewAuthority(d.t)
-	var pem []byte
-	for _, file := range []string{authority.ServerCert, authority.ServerKey} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			d.t.Fatal(err)
-		}
-		pem = append(pem, text...)
-	}
 	cert := filepath.Join(d.dir, "haproxy.pem")
-	if err := os.WriteFile(cert, pem, 0o600); err != nil {
-		d.t.Fatal(err)
-	}
-	config, err := os.ReadFile("haproxy/haproxy.cfg")
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	write(d.t, cert, readFile(d.t, authority.ServerCert)+readFile(d.t, authority.ServerKey))
 	d.ca, d.stats = authority.CA, address(d.t)
-	d.public = "https://" + redistest.StartHAProxy(d.t, string(config), append(gates, "LISTEN=fd@3", "CERT="+cert, "STATS="+d.stats)...)
-}
-
-// append adds to a file.
-func (d *deployment) append(path, text string) {
-	d.t.Helper()
-	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	if err == nil {
-		_, err = file.WriteString(text)
-		err = errors.Join(err, file.Close())
-	}
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	d.public = "https://" + redistest.StartHAProxy(d.t, readFile(d.t, "haproxy/haproxy.cfg"), append(gates, "LISTEN=fd@3", "CERT="+cert, "STATS="+d.stats)...)
 }
 
 // fill writes a copy of a file into dir, with its placeholders filled in.
 func (d *deployment) fill(file, dir string, placeholders ...string) string {
 	d.t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		d.t.Fatal(err)
-	}
 	path := filepath.Join(dir, filepath.Base(file))
-	if err := os.WriteFile(path, []byte(strings.NewReplacer(placeholders...).Replace(string(text))), 0o600); err != nil {
-		d.t.Fatal(err)
-	}
+	write(d.t, path, strings.NewReplacer(placeholders...).Replace(readFile(d.t, file)))
 	return path
 }
 
@@ -233,9 +199,7 @@ func (d *deployment) command(args ...string) string {
 func (d *deployment) apply(sale string) {
 	d.t.Helper()
 	path := filepath.Join(d.t.TempDir(), "sales.yaml")
-	if err := os.WriteFile(path, []byte("sales: ["+sale+"]"), 0o600); err != nil {
-		d.t.Fatal(err)
-	}
+	write(d.t, path, "sales: ["+sale+"]")
 	d.command("apply", "-f", path)
 }
 
@@ -294,13 +258,21 @@ func awaitUp(t *testing.T, p *redistest.Program, what string, check func() error
 // await polls until check returns nil, and fails the test if it never does.
 func await(t *testing.T, what string, check func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s: %v", patience, what, err)
-		}
+	redistest.Await(t, patience, what, check)
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -55,15 +55,6 @@ func readYAML(t *testing.T, path string, into any) {
 	}
 }
 
-func readFile(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 // copyPrometheus copies the folder that operators copy to where a test may change
 // it, with a token, and returns the copy's path.
 func copyPrometheus(t *testing.T, token string) string {
@@ -74,13 +65,6 @@ func copyPrometheus(t *testing.T, token string) string {
 	}
 	write(t, filepath.Join(dir, "gate-token"), token)
 	return dir
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestPromtoolTakesTheConfigurationAndTheRulesPassTheirTests(t *testing.T) {

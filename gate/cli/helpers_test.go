@@ -29,21 +29,7 @@ const patience = 30 * time.Second
 // await polls until check returns nil, and fails the test if it never does.
 func await(t testing.TB, what string, check func() error) {
 	t.Helper()
-	awaitFor(t, patience, what, check)
-}
-
-// awaitFor is await for what has a time of its own, such as a lease.
-func awaitFor(t testing.TB, patience time.Duration, what string, check func() error) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s: %v", patience, what, err)
-		}
-	}
+	redistest.Await(t, patience, what, check)
 }
 
 // journal keeps what a process writes.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/store"
 )
 
@@ -59,21 +60,12 @@ func (c *ledgerCommand) Run(ctx context.Context, env *environment) error {
 				}
 				since = e.Seq
 			}
-			if !c.Follow || !sleep(ctx, followEvery) {
+			if !c.Follow {
+				return nil
+			}
+			if gate.Pause(ctx, followEvery); ctx.Err() != nil {
 				return nil
 			}
 		}
 	})
-}
-
-// sleep waits, and reports whether ctx is not done.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

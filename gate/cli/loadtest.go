@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/loadtest/launch"
 )
 
@@ -224,14 +225,8 @@ func (c *loadtestCommand) await(ctx context.Context, env *environment, sale *lau
 		return nil
 	}
 	fmt.Fprintf(env.err, "sale %s opens at %s: the first request goes out in %s\n", c.Sale, sale.Settings.OpensAt.Local().Format(time.RFC3339), wait.Round(time.Second))
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	gate.Pause(ctx, wait)
+	return ctx.Err()
 }
 
 // writeFile writes a file, where one is named.

@@ -31,19 +31,9 @@ func TestTheReadmesServerIsToldOfAnOrder(t *testing.T) {
 	if err := os.WriteFile(program, []byte(readmeBlock(t, "js", "webhook.verify")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var printed journal
-	cmd := exec.CommandContext(t.Context(), node, program)
+	cmd := exec.Command(node, program)
 	cmd.Env = append(os.Environ(), "NODE_PATH="+found, "PORT="+socket, "FLASHGATE_NOTIFY_SECRET="+notifySecret)
-	cmd.Stdout, cmd.Stderr = &printed, &printed
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cmd.Process.Kill(); err != nil {
-			t.Error(err)
-		}
-		_ = cmd.Wait() // it was killed
-	})
+	server := redistest.StartProgram(t, cmd)
 	await(t, "the server", func() error { _, err := os.Stat(socket); return err })
 
 	shop := httptest.NewServer(&httputil.ReverseProxy{
@@ -58,7 +48,7 @@ func TestTheReadmesServerIsToldOfAnOrder(t *testing.T) {
 		t.Fatalf("%+v", a)
 	}
 	await(t, "the order", func() error {
-		if !strings.Contains(printed.String(), "order.held 주문-1 1\n") {
+		if !strings.Contains(server.Log(), "order.held 주문-1 1\n") {
 			return os.ErrNotExist
 		}
 		return nil
@@ -68,7 +58,7 @@ func TestTheReadmesServerIsToldOfAnOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusBadRequest || strings.Contains(printed.String(), "paid") {
-		t.Errorf("an unsigned message got %d, and the server printed\n%s", answer.StatusCode, &printed)
+	if answer.StatusCode != http.StatusBadRequest || strings.Contains(server.Log(), "paid") {
+		t.Errorf("an unsigned message got %d, and the server printed\n%s", answer.StatusCode, server.Log())
 	}
 }

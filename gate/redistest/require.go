@@ -46,8 +46,14 @@ func without(t testing.TB, advice string) {
 // busy machine is slow, and a test that passes does not wait for it.
 const patience = 30 * time.Second
 
-// await polls until check returns nil, and fails the test if it never does.
 func await(t testing.TB, what string, check func() error) {
+	t.Helper()
+	Await(t, patience, what, check)
+}
+
+// Await polls until check returns nil, and fails the test if it does not for as
+// long as patience.
+func Await(t testing.TB, patience time.Duration, what string, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for {

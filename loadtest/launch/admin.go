@@ -70,6 +70,9 @@ type orderView struct {
 	Lines []gate.Line `json:"lines"`
 }
 
+// lost reports whether the order is there, and has no units any more.
+func (o *orderView) lost() bool { return o != nil && o.State != "held" && o.State != "paid" }
+
 // auditView is what the gate's own audit found.
 type auditView struct {
 	Differences int64 `json:"differences"`

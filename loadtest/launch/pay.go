@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 // Simulator is a simulated PortOne that goes on with what the gate was asked
@@ -108,8 +110,8 @@ func (s *Simulator) call(ctx context.Context, method, path string, body io.Reade
 }
 
 // call is what the simulator is told of a request and its answer. What was
-// refused for sure is not told: nobody pays it.
-func (p *Plan) call(number int, a *answer) (call confirmed, tell bool) {
+// refused for sure is not told: nobody pays it. known has the status of each code.
+func (p *Plan) call(number int, a *answer, known map[string]int) (call confirmed, tell bool) {
 	r := p.requests[number]
 	if r.kind.hostile() || !a.held() && !unsure(a.code) && a.failure == "" {
 		return call, false
@@ -119,7 +121,7 @@ func (p *Plan) call(number int, a *answer) (call confirmed, tell bool) {
 		Body: o.body, ID: o.id, Amount: o.amount, Attempt: o.attempt(), NoticeURL: p.opt.Targets[number%len(p.opt.Targets)] + "/webhook/" + p.opt.Sale,
 	}
 	if a.failure == "" {
-		call.Status = statuses()[a.code]
+		call.Status = known[a.code]
 	}
 	return call, true
 }
@@ -137,9 +139,7 @@ func (r *Run) checkSettled(ctx context.Context, j Judge) (Check, error) {
 			return Check{Name: "settled", OK: held == 0, Detail: fmt.Sprintf("%d orders are still held %s after the last answer", held, took)}, nil
 		}
 		j.Tell("orders are held", int(held))
-		select {
-		case <-time.After(settleEvery):
-		case <-ctx.Done():
+		if gate.Pause(ctx, settleEvery); ctx.Err() != nil {
 			return Check{}, ctx.Err()
 		}
 	}

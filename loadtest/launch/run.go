@@ -92,8 +92,10 @@ func (r *Run) Attack(ctx context.Context, tell func(Progress)) error {
 		default:
 			a.fail(errors.New(result.Error))
 		}
-		if call, tell := r.Plan.call(number, a); tell && r.Simulator != nil {
-			calls <- call
+		if r.Simulator != nil {
+			if call, tell := r.Plan.call(number, a, known); tell {
+				calls <- call
+			}
 		}
 		p.add(a)
 		if time.Since(told) >= tellEvery {

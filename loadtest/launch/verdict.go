@@ -171,7 +171,7 @@ func checkDuplicates(stories []told, states map[int]*orderView, r *Run) Check {
 	var forgotten findings
 	repeated := 0
 	for _, s := range stories {
-		if state := states[s.number]; s.accepted == 0 || state != nil && state.State != "held" && state.State != "paid" {
+		if state := states[s.number]; s.accepted == 0 || state.lost() {
 			continue
 		}
 		for _, a := range s.answers {
@@ -246,7 +246,7 @@ func (r *Run) checkHolds(stories []told, states map[int]*orderView) Check {
 func (r *Run) checkUnits(stories []told, states map[int]*orderView, after *SaleView) Check {
 	given, buyers := map[string]int64{}, map[string]int64{}
 	for _, s := range stories {
-		if state := states[s.number]; s.accepted == 0 || state != nil && state.State != "held" && state.State != "paid" {
+		if state := states[s.number]; s.accepted == 0 || state.lost() {
 			continue
 		}
 		o := r.Plan.order(s.number)
