@@ -62,6 +62,9 @@ func unsigned(t *testing.T) (messages []message) {
 // message.
 func node[T, M any](t *testing.T, program string, messages []M, args ...string) (answers []T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("starts Node")
+	}
 	path := redistest.Require(t, "node")
 	redistest.RequireModules(t, modules)
 	input, err := json.Marshal(messages)

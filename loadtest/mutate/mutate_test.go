@@ -202,7 +202,7 @@ func TestASurvivorIsListedAndFailsTheRun(t *testing.T) {
 			r.accepted[key] = "for this test"
 		}
 		var out bytes.Buffer
-		err := r.run(t.Context(), []target{{pkg: "p", stages: []stage{{pkg: "p"}, {"p", "Valid"}}}}, file, &out)
+		err := r.run(t.Context(), []target{{pkg: "p", stages: []stage{{pkg: "p"}, {pkg: "p", run: "Valid"}}}}, file, &out)
 		if wantErr == "" && err != nil || wantErr != "" && (err == nil || !strings.Contains(err.Error(), wantErr)) {
 			t.Errorf("got %v, want %q", err, wantErr)
 		}

@@ -84,7 +84,7 @@ func (w *worker) compile(ctx context.Context, pkg string) (program string, err e
 func (w *worker) test(ctx context.Context, s stage) (verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, w.programs[s.pkg], "-test.failfast", "-test.run", s.run)
+	cmd := exec.CommandContext(ctx, w.programs[s.pkg], "-test.failfast", "-test.run="+s.run, "-test.short="+strconv.FormatBool(s.short))
 	cmd.Dir = filepath.Join(w.root, s.pkg)
 	cmd.Env = append(os.Environ(), "TMPDIR="+w.path("tmp"))
 	cmd.WaitDelay = 5 * time.Second // for what the tests have started
