@@ -73,7 +73,7 @@ local records = redis.call('HMGET', KEYS[2], unpack(ARGV, id0 + 1, id0 + n))
 local owned = has_buyers and redis.call('HMGET', KEYS[3], unpack(ARGV, buyer0 + 1, buyer0 + n))
 
 local window = head[9] == '1' and 'U' or now < opens and 'W' or now >= closes and 'C'
-local stamp = now .. SEP .. (now + hold) .. SEP
+local stamp = now .. SEP .. hold .. SEP
 
 -- What the batch changes: order, record, order, record, … and buyer, units, buyer, units, …; where one comes
 -- twice, the later one counts.
@@ -132,14 +132,14 @@ local function again(i, record)
   if state == 'R' then
     local verdict = take(i)
     if verdict ~= 'H' then return verdict end
-    state, taken, deadline, retook = new_state, now, now + hold, retook + 1
+    state, taken, deadline, retook = new_state, now, hold, retook + 1
     if state == 'A' then asking = asking + 1 end
   else
     local cart = carts[lines]
     for k = 1, cart.size, 2 do
       if not known and left[cart[k]] and left[cart[k]] < 0 then return 'S' end
     end
-    deadline, attempted = math.max(tonumber(deadline), now + hold), attempted or not known
+    deadline, attempted = math.max(tonumber(deadline), now - taken + hold), attempted or not known
   end
   return state == 'A' and 'A' or 'H', table.concat({'1' .. state, revision + 1, buyer, lines, new_amount, balance,
     attempts, taken, deadline, ''}, SEP)

@@ -14,7 +14,8 @@ import (
 // with fieldSep between them: revision, buyer, lines, amount, balance,
 // attempts, taken, deadline, settled. An attempt is its state, the version of the
 // interface that made it, and its id. Ids are printable, so no separator can
-// occur in one. Empty is unknown. Times are milliseconds since 1970.
+// occur in one. Empty is unknown. Times are milliseconds since 1970, but the
+// deadline counts from when the units were taken, which is shorter.
 const (
 	recordVersion = '1'
 	fieldSep      = "\x1f"
@@ -71,11 +72,17 @@ func appendRecord(b []byte, o *gate.Order) []byte {
 	b = append(b, fieldSep...)
 	instant(o.Taken)
 	b = append(b, fieldSep...)
-	instant(o.Deadline)
+	if !o.Deadline.IsZero() {
+		b = strconv.AppendInt(b, max(0, o.Deadline.UnixMilli()-start(o)), 10)
+	}
 	b = append(b, fieldSep...)
 	instant(o.Settled)
 	return b
 }
+
+// start is what an order's deadline counts from: when its units were taken, or
+// 1970 where they never were.
+func start(o *gate.Order) int64 { return max(0, o.Taken.UnixMilli()) }
 
 func appendLines(b []byte, lines []gate.Line) []byte {
 	for i, l := range lines {
@@ -112,7 +119,10 @@ func parseRecord(id, record string) (gate.Order, error) {
 			o.Attempts = append(o.Attempts, gate.Attempt{State: gate.AttemptState(a[0]), Version: a[1] - '0', ID: a[2:]})
 		}
 	}
-	o.Taken, o.Deadline, o.Settled = p.time(f[7]), p.time(f[8]), p.time(f[9])
+	o.Taken, o.Settled = p.time(f[7]), p.time(f[9])
+	if f[8] != "" {
+		o.Deadline = time.UnixMilli(start(&o) + p.int(f[8]))
+	}
 	if p.err != nil {
 		return o, fmt.Errorf("read the record of order %q: %w", id, p.err)
 	}

@@ -34,7 +34,7 @@ func TestTheRecordOfAFirstHold(t *testing.T) {
 
 func TestARecordIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
-	got, err := parseRecord("o1", readable("1P␟7␟ann␟full:1,half:20␟3000␟1000␟F1a1␞P2a2␟1500␟2000␟2001"))
+	got, err := parseRecord("o1", readable("1P␟7␟ann␟full:1,half:20␟3000␟1000␟F1a1␞P2a2␟1500␟500␟2001"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,12 +74,16 @@ func TestAnyRecordIsReadAsItIsWritten(t *testing.T) {
 		return gate.Line{SKU: rapid.StringMatching(`[A-Za-z0-9_.-]{1,8}`).Draw(t, "sku"), Quantity: rapid.Int64Range(1, gate.MaxUnits).Draw(t, "quantity")}
 	}), 1, gate.MaxLines)
 	at := rapid.Custom(func(t *rapid.T) time.Time { return time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "ms")) })
+	hold := rapid.Custom(func(t *rapid.T) time.Duration {
+		return time.Duration(rapid.Int64Range(0, 1<<42).Draw(t, "hold")) * time.Millisecond
+	})
 	rapid.Check(t, func(t *rapid.T) {
+		taken := at.Draw(t, "taken")
 		want := gate.Order{
 			ID: id.Draw(t, "id"), State: rapid.SampledFrom([]gate.OrderState("AHPRDFW")).Draw(t, "state"),
 			Revision: rapid.Int64Range(1, 1<<40).Draw(t, "revision"), Buyer: id.Draw(t, "buyer"), Lines: lines.Draw(t, "lines"),
 			Amount: amount.Draw(t, "amount"), Balance: amount.Draw(t, "balance"), Attempts: attempts.Draw(t, "attempts"),
-			Taken: at.Draw(t, "taken"), Deadline: at.Draw(t, "deadline"), Settled: at.Draw(t, "settled"),
+			Taken: taken, Deadline: taken.Add(hold.Draw(t, "hold")), Settled: at.Draw(t, "settled"),
 		}
 		got, err := parseRecord(want.ID, spell(want))
 		if err != nil || !reflect.DeepEqual(got, want) {
@@ -94,7 +98,7 @@ func TestAConfirmIsReadAsItIsWritten(t *testing.T) {
 		Order: []byte("o1"), Attempt: []byte("a:1"), Buyer: []byte("ann,b"), Amount: gate.Amount{Value: 3000, Known: true},
 		Lines: []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 2}},
 	}
-	got, err := parseRecord("o1", string(appendHold(nil, &c))+readable("2000␟2500␟"))
+	got, err := parseRecord("o1", string(appendHold(nil, &c))+readable("2000␟500␟"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +146,7 @@ func TestALedgerEntryIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	got, err := parseEntry("12-0", []string{
 		"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0;half:5,-1,3,2,1", "o", "1,2,3,4,5,6,7", "s", "",
-		"e", readable("1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟"), "o2", readable("1D␟2␟␟half:1␟␟␟␟␟␟"),
+		"e", readable("1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟500␟"), "o2", readable("1D␟2␟␟half:1␟␟␟␟␟␟"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -229,7 +233,7 @@ func TestLedgerEntriesThatAreRefused(t *testing.T) {
 }
 
 func FuzzParseRecord(f *testing.F) {
-	f.Add(readable("1H␟1␟ann␟full:1,half:2␟3000␟␟O1a1␞P2a2␟2000␟2500␟"))
+	f.Add(readable("1H␟1␟ann␟full:1,half:2␟3000␟␟O1a1␞P2a2␟2000␟500␟"))
 	f.Add(readable("1R␟2␟␟full:1␟␟5␟␟␟␟2001"))
 	f.Fuzz(func(t *testing.T, record string) {
 		o, err := parseRecord("o1", record)

@@ -1,20 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // clientWord tells this program to be a client: client ORDERS, with its orders
@@ -25,8 +20,8 @@ const clientWord = "client"
 const patience = 10 * time.Second
 
 // stream is what the client of the open-loop parts sends. Requests are due at a
-// fixed rate, whatever the server does: one after the other goes to the next
-// connection, and its time counts from when it was due. It does what wrk2 does,
+// fixed rate, whatever the server does: each goes to a connection that has none
+// under way, and its time counts from when it was due. It does what wrk2 does,
 // at a small part of the cost of net/http's client, which on the server's own
 // cores would be the limit.
 type stream struct {
@@ -81,117 +76,22 @@ func client(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &s) != nil || s.Requests < 1 || s.Rate > 0 && s.Connections < 1 {
 		return fmt.Errorf("%s %q: for this program's own use", clientWord, args)
 	}
-	send := s.send
-	if s.Rate == 0 {
-		send = s.burst
-	}
-	answers, err := send(ctx)
+	answers, err := s.send(ctx)
 	if err != nil {
 		return err
 	}
 	return json.NewEncoder(out).Encode(summary(answers))
 }
 
-// send sends the stream and returns what came of each request.
-func (s *stream) send(ctx context.Context) ([]answered, error) {
-	connections := make([]*connection, s.Connections)
-	for i := range connections {
-		connections[i] = &connection{stream: s, number: i}
-		if err := connections[i].open(ctx); err != nil {
-			return nil, err
-		}
-		defer connections[i].close()
-	}
-	answers := make([]answered, s.Requests)
-	begin := make(chan struct{})
-	var began time.Time
-	var running sync.WaitGroup
-	for _, c := range connections {
-		running.Go(func() {
-			<-begin
-			c.drive(ctx, began, answers)
-		})
-	}
-	began = time.Now()
-	close(begin)
-	running.Wait()
-	return answers, ctx.Err()
-}
+// kept reports whether requests share connections.
+func (s *stream) kept() bool { return s.Rate > 0 }
 
 // due is when a request is, from the start.
 func (s *stream) due(request int) time.Duration {
+	if s.Rate == 0 {
+		return 0
+	}
 	return time.Duration(float64(request) / s.Rate * float64(time.Second))
-}
-
-// connection sends its share of a stream.
-type connection struct {
-	stream *stream
-	number int
-
-	conn     net.Conn // nil after it broke
-	in       *bufio.Reader
-	out      []byte
-	response fasthttp.Response
-}
-
-func (c *connection) drive(ctx context.Context, began time.Time, answers []answered) {
-	for i := c.number; i < len(answers) && ctx.Err() == nil; i += c.stream.Connections {
-		a := &answers[i]
-		a.due = c.stream.due(i)
-		time.Sleep(a.due - time.Since(began))
-		a.sent = time.Since(began)
-		a.err = c.ask(ctx, i)
-		a.done = time.Since(began)
-	}
-}
-
-// ask buys a ticket, for an order and a buyer of its own.
-func (c *connection) ask(ctx context.Context, request int) error {
-	if c.conn == nil {
-		if err := c.open(ctx); err != nil {
-			return err
-		}
-	}
-	if err := c.exchange(request); err != nil {
-		c.close()
-		return err
-	}
-	return accepted(&c.response)
-}
-
-// accepted returns nil for a 200.
-func accepted(r *fasthttp.Response) error {
-	if code := r.StatusCode(); code != fasthttp.StatusOK {
-		return fmt.Errorf("answered with %d: %s", code, r.Body())
-	}
-	return nil
-}
-
-func (c *connection) exchange(request int) error {
-	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	c.out = appendRequest(c.out[:0], c.stream.Path, request)
-	if _, err := c.conn.Write(c.out); err != nil {
-		return err
-	}
-	return c.response.Read(c.in)
-}
-
-func (c *connection) open(ctx context.Context) (err error) {
-	if c.conn, err = (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", c.stream.Addr); err != nil {
-		c.conn = nil
-		return err
-	}
-	c.in = bufio.NewReader(c.conn)
-	return nil
-}
-
-func (c *connection) close() {
-	if c.conn != nil {
-		_ = c.conn.Close() // nothing is left to be sent
-		c.conn = nil
-	}
 }
 
 // appendRequest spells a request as load.lua does.

@@ -57,12 +57,12 @@ func TestEachRequestOfAStreamHasAnOrderOfItsOwn(t *testing.T) {
 		defer mu.Unlock()
 		seen[id] = true
 	})
-	f := func(send func(*stream, context.Context) ([]answered, error), s stream, want int64) {
+	f := func(s stream, want int64) {
 		t.Helper()
 		clear(seen)
 		connections.Store(0)
 		s.Addr, s.Path, s.Requests = addr, "/confirm/bench?buyer=u", 50
-		answers, err := send(&s, t.Context())
+		answers, err := s.send(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,8 +75,8 @@ func TestEachRequestOfAStreamHasAnOrderOfItsOwn(t *testing.T) {
 			}
 		}
 	}
-	f((*stream).send, stream{Rate: 10_000, Connections: 7}, 7)
-	f((*stream).burst, stream{}, 50)
+	f(stream{Rate: 10_000, Connections: 7}, 7)
+	f(stream{}, 50)
 }
 
 func TestNewConnectionsAreOnesAndBounded(t *testing.T) {
@@ -120,20 +120,31 @@ func TestAnAnswerThatIsNotA200Failed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := func(send func(context.Context) ([]answered, error), want string) {
+	f := func(s stream, want string) {
 		t.Helper()
-		answers, err := send(t.Context())
+		s.Requests = 2
+		answers, err := s.send(t.Context())
 		if r := summary(answers); err != nil || r.Accepted != 0 || r.Failed != 2 || !strings.Contains(r.First, want) {
 			t.Errorf("got %+v, %v, want %s", r, err, want)
 		}
 	}
-	f((&stream{Addr: addr, Path: "/", Requests: 2, Rate: 100, Connections: 2}).send, "answered with 503: full!")
-	f((&stream{Addr: addr, Path: "/", Requests: 2}).burst, "answered with 503: full!")
-	f((&stream{Addr: addr, Path: "/hangup?", Requests: 2, Rate: 100, Connections: 1}).send, "EOF")
-	f((&stream{Addr: addr, Path: "/hangup?", Requests: 2}).burst, "closed before it was answered")
-	f((&stream{Addr: closed[0], Path: "/", Requests: 2}).burst, "connection refused")
+	f(stream{Addr: addr, Path: "/", Rate: 100, Connections: 2}, "answered with 503: full!")
+	f(stream{Addr: addr, Path: "/"}, "answered with 503: full!")
+	f(stream{Addr: addr, Path: "/hangup?", Rate: 100, Connections: 1}, "closed before it was answered")
+	f(stream{Addr: addr, Path: "/hangup?"}, "closed before it was answered")
+	f(stream{Addr: closed[0], Path: "/"}, "connection refused")
 	if _, err := (&stream{Addr: closed[0], Path: "/", Requests: 2, Rate: 100, Connections: 2}).send(t.Context()); err == nil {
 		t.Error("connections were opened to nobody")
+	}
+}
+
+func TestAConnectionThatTheServerClosedIsOpenedAnew(t *testing.T) {
+	t.Parallel()
+	addr, connections := listen(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
+	s := stream{Addr: addr, Path: "/", Requests: 5, Rate: 20, Connections: 1}
+	answers, err := s.send(t.Context())
+	if r := summary(answers); err != nil || r.Accepted != 5 || connections.Load() != 5 {
+		t.Errorf("got %+v, %v, on %d connections", r, err, connections.Load())
 	}
 }
 
