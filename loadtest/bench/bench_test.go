@@ -61,7 +61,7 @@ func TestEverySubjectAndPartIsMeasured(t *testing.T) {
 		t.Errorf("half of the peak: got %+v", f)
 	}
 	for i, want := range []int{1000, 2000} {
-		if s := r.Growth[i]; s.Orders != want || s.Script == 0 || s.P99 < s.P50 || s.Memory < 100 {
+		if s := r.Growth[i]; s.Orders != want || s.Script == 0 || s.Peer == 0 || s.P99 < s.P50 || s.Memory < 100 {
 			t.Errorf("growth: got %+v", s)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/flashgate/flashgate/gate"
 	gatestore "github.com/flashgate/flashgate/gate/store"
 )
@@ -26,6 +28,7 @@ type stage struct {
 	P50     float64 `json:"batch_p50_us"` // of a whole call, from the gate's side
 	P99     float64 `json:"batch_p99_us"`
 	Memory  float64 `json:"redis_bytes_per_order"` // of all orders so far
+	Peer    float64 `json:"peer_script_us_per_decision"`
 }
 
 // grow sells in one sale, and measures at each of the sizes, in rising order.
@@ -57,9 +60,57 @@ func (w *world) grow(ctx context.Context, sizes []int) (stages []stage, err erro
 			return nil, fmt.Errorf("at %d orders: %w", size, err)
 		}
 		stages = append(stages, s)
+	}
+	if err := w.growPeer(ctx, stages); err != nil {
+		return nil, fmt.Errorf("the peer: %w", err)
+	}
+	for _, s := range stages {
 		fmt.Fprintf(w.progress, "growth to %s\n", s)
 	}
 	return stages, nil
+}
+
+// growPeer measures the peer's script where it has as many orders: what grows
+// there too is the cost of finding anything in so much memory.
+func (w *world) growPeer(ctx context.Context, stages []stage) (err error) {
+	if err := w.redis.client.FlushAll(ctx).Err(); err != nil {
+		return err
+	}
+	if err := stockPeer(ctx, w); err != nil {
+		return err
+	}
+	script := redis.NewScript(peerScript)
+	if err := script.Load(ctx, w.redis.client).Err(); err != nil {
+		return err
+	}
+	keep := func(p redis.Pipeliner, order string) { p.Set(ctx, order, 1, 0) }
+	take := func(p redis.Pipeliner, order string) { script.EvalSha(ctx, p, []string{order, peerStock}) }
+	orders := 0
+	add := func(n int, each func(redis.Pipeliner, string)) error {
+		_, err := w.redis.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			for range n {
+				each(p, fmt.Sprint("ORD2026", int(1e9)+orders))
+				orders++
+			}
+			return nil
+		})
+		return err
+	}
+	for i := range stages {
+		s := &stages[i]
+		if s.Skipped != "" {
+			continue
+		}
+		for orders < s.Orders {
+			if err := add(min(1000, s.Orders-orders), keep); err != nil {
+				return err
+			}
+		}
+		if s.Peer, err = w.redis.sample(ctx, func() error { return add(sampleBatch, take) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // growing is a sale that grows.
@@ -87,26 +138,32 @@ func (g *growing) reach(ctx context.Context, size int) (s stage, err error) {
 	}
 	s.Memory = float64(used-g.bare) / float64(size)
 
-	before, err := g.redis.scripts(ctx)
-	if err != nil {
-		return s, err
-	}
 	var took []time.Duration
-	for range sampleCalls {
+	s.Script, err = g.redis.sample(ctx, func() error {
 		start := time.Now()
-		if err := g.sell(ctx, sampleBatch); err != nil {
-			return s, err
-		}
+		err := g.sell(ctx, sampleBatch)
 		took = append(took, time.Since(start))
-	}
-	after, err := g.redis.scripts(ctx)
-	if err != nil {
-		return s, err
-	}
+		return err
+	})
 	slices.Sort(took)
 	s.P50, s.P99 = percentile(took, .5), percentile(took, .99)
-	s.Script = float64(after.micros-before.micros) / (sampleCalls * sampleBatch)
-	return s, nil
+	return s, err
+}
+
+// sample sells a number of batches, and returns the script's microseconds for
+// each decision of theirs.
+func (s *store) sample(ctx context.Context, sell func() error) (float64, error) {
+	before, err := s.scripts(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for range sampleCalls {
+		if err := sell(); err != nil {
+			return 0, err
+		}
+	}
+	after, err := s.scripts(ctx)
+	return float64(after.micros-before.micros) / (sampleCalls * sampleBatch), err
 }
 
 // tooBig says that there is no memory for so many more orders, empty where

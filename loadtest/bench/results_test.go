@@ -53,7 +53,7 @@ func measured(t *testing.T) *report {
 	r.Loads[1].Rounds = []map[string]figures{{"gate": {Rate: 10}}}
 	r.Burst.Rounds = []map[string]figures{{"gate": {P50: 100_000, Max: 1_100_000}}, {"gate": {P50: 100_000, Max: 1_900_000}}}
 	r.Half.Rounds = []map[string]figures{{"gate": {Asked: 325, Rate: 325, P99: 4000}}, {"gate": {Asked: 750, Rate: 750, P99: 5000}}}
-	r.Growth = []stage{{Orders: 1000, Script: 5.125, P50: 300, P99: 900, Memory: 348}, {Orders: 5_000_000, Skipped: "needs 2.3 GiB more, and 1.0 are free"}}
+	r.Growth = []stage{{Orders: 1000, Script: 5.125, Peer: 2.5, P50: 300, P99: 900, Memory: 348}, {Orders: 5_000_000, Skipped: "needs 2.3 GiB more, and 1.0 are free"}}
 	r.GoBenchmarks = "# gate\nBenchmarkX 1 2 ns/op\n"
 	return r
 }
@@ -83,7 +83,7 @@ func TestResultsAreAlignedMarkdown(t *testing.T) {
 		"## A burst 10000 new connections at once", "The backlog is 4096.",
 		"| failed | 0 | 0 | 0 |",
 		"5000000 orders: skipped, needs 2.3 GiB more, and 1.0 are free.",
-		"| 1000 | 5.12 | 300 | 900 | 348 |",
+		"| 1000 | 5.12 | 2.50 | 300 | 900 | 348 |",
 		"```text # gate BenchmarkX 1 2 ns/op ```",
 	} {
 		if !strings.Contains(words, want) {
