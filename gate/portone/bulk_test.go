@@ -202,6 +202,9 @@ func TestFailedCallsFailTheirOrdersAlone(t *testing.T) {
 
 func TestALaunchIsLookedAtWithinTwoMinutes(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("looks up 25,000 orders")
+	}
 	const orders = 25_000
 	for version := uint8(1); version <= 2; version++ {
 		t.Run(fmt.Sprint("V", version), func(t *testing.T) {
