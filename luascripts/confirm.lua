@@ -163,7 +163,7 @@ for i = 1, n do
     size = size + 2
     if has_repeats then newest[id] = record end
   end
-  if verdict == 'H' or verdict == 'A' then accepted = true end
+  if verdict == 'H' then accepted = true end
   verdicts[i] = verdict
 end
 
