@@ -8,7 +8,7 @@ BENCH    ?=
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build image run demo deps test check long lint fuzz mutate bench ci clean
+.PHONY: help build image run demo rehearse deps test check long lint fuzz mutate bench ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +24,9 @@ run: ## serve a demo sale on :8080, without Redis
 
 demo: ## play a launch: 20,000 buyers for 500 tickets, three gates, a simulated PortOne (a minute)
 	go run . demo
+
+rehearse: build ## play a launch behind HAProxy, with Redis' Sentinels and three gates, without containers (a minute)
+	deploy/rehearse.sh
 
 deps: ## install what the tests need and is missing (Debian, Ubuntu)
 	@.ci/deps
