@@ -44,3 +44,90 @@ func eachFlag(t *testing.T, visit func(*kong.Flag)) {
 		t.Fatal(err)
 	}
 }
+
+func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
+	t.Parallel()
+	f := func(line string, want string) {
+		t.Helper()
+		var c commands
+		parser, err := newParser(&c, &environment{out: &bytes.Buffer{}, err: &bytes.Buffer{}}, func(int) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = parser.Parse(strings.Fields(line))
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("flashgate %s: got %v, want %q", line, err, want)
+		}
+	}
+
+	for _, flags := range []string{"", "--redis redis://r --allow-unsigned", "--redis redis://r --signing-key-file KEY", "--signing-key-file KEY"} {
+		f("serve "+flags, "")
+	}
+	f("serve --redis redis://r", "without a signing key")
+	f("serve --allow-unsigned --signing-key-file KEY", "leave one of them out")
+	f("serve --allow-unsigned --signing-key k1:YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtMDE=", "leave one of them out")
+	const redis = "serve --redis redis://r --allow-unsigned "
+	f(redis+"--wait-replicas 1", "")
+	f(redis+"--wait-replicas=-1", "--wait-replicas -1: must be 0")
+	f("serve --wait-replicas 1", "the embedded store has no replicas")
+	f("serve --redis-ca CA", "the embedded store has no TLS")
+	f(redis+"--redis-ca CA", "")
+	f(redis+"--redis-timeout 10ms --wait-timeout 1ms", "")
+	f(redis+"--redis-timeout 9ms", "must be at least 10ms")
+	f(redis+"--wait-replicas 1 --wait-timeout 9ms", "must be at least 10ms")
+	f(redis+"--redis-timeout 1166ms", "")
+	f(redis+"--redis-timeout 1167ms", "together at most 1.166s")
+	f(redis+"--redis-timeout 1100ms --wait-timeout 100ms", "")
+	f(redis+"--redis-timeout 1100ms --wait-timeout 100ms --wait-replicas 1", "together at most 1.166s")
+	f("serve --queue 1", "")
+	f("serve --queue 0", "--queue 0: must be between 1 and 1048576")
+	f("serve --queue 1048576", "")
+	f("serve --queue 1048577", "must be between 1 and 1048576")
+	f("serve --drain-wait 0s", "")
+	f("serve --drain-wait=-1s", "must not be negative")
+	f("serve --grace=-1s", "--grace")
+	f("serve --trusted-proxies nowhere", "trusted-proxies")
+	f("serve --name "+strings.Repeat("x", 64), "")
+	f("serve --name "+strings.Repeat("x", 65), "must be 1 to 64 bytes")
+	f("serve --admin-listen 0.0.0.0:0", "set FLASHGATE_ADMIN_TOKEN")
+
+	f("archive --check FILE", "")
+	for _, more := range []string{"swim", "--to FILE", "--remove"} {
+		f("archive --check FILE "+more, "stands alone")
+	}
+	f("archive swim --to FILE --redis redis://r --remove", "")
+	for _, line := range []string{"archive --to FILE --redis redis://r", "archive swim --redis redis://r", "archive swim --to FILE"} {
+		f(line, "give SALE, --to FILE and --redis URL")
+	}
+
+	f("demo --tickets 1 --buyers 1 --gates 1 --declines 0", "")
+	f("demo --tickets 1000000000 --buyers 1000000 --gates 16 --declines 1", "")
+	for _, flags := range []string{"--tickets 0", "--tickets 1000000001", "--buyers 0", "--buyers 1000001"} {
+		f("demo "+flags, "--tickets must be between 1 and 1000000000, --buyers between 1 and 1000000")
+	}
+	f("demo --gates 0", "between 1 and 16")
+	f("demo --gates 17", "between 1 and 16")
+	for _, share := range []string{"-0.1", "1.1", "NaN"} {
+		f("demo --declines="+share, "must be a share from 0 to 1")
+	}
+	f("demo --rate 0", "rate")
+
+	const load = "loadtest --target http://g --sale s "
+	f(load+"--max-in-flight 1 --lookups 1 --timeout 1ms --within 1ms --tolerate 1 --settle 0s", "")
+	f(load+"--max-in-flight 0", "must be at least 1")
+	f(load+"--lookups 0", "must be at least 1")
+	f(load+"--pay http://p", "give --admin too")
+	f(load+"--pay http://p --admin http://a", "")
+	f(load+"--settle=-1s --admin http://a", "must not be negative")
+	f(load+"--settle 1s", "needs --admin")
+	f(load+"--settle 1s --admin http://a", "")
+	f(load+"--timeout 0s", "must be more than 0")
+	f(load+"--within 0s", "must be more than 0")
+	for _, share := range []string{"-0.1", "1.1", "NaN"} {
+		f(load+"--tolerate="+share, "must be a share from 0 to 1")
+	}
+
+	f("portone-sim", "")
+	f("portone-sim --confirm-timeout 0s", "--confirm-timeout 0s: must be more than 0")
+	f("portone-sim --declines 1.1", "a share of 1.1")
+}
