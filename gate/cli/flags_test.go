@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -130,4 +131,23 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 	f("portone-sim", "")
 	f("portone-sim --confirm-timeout 0s", "--confirm-timeout 0s: must be more than 0")
 	f("portone-sim --declines 1.1", "a share of 1.1")
+}
+
+func TestWhoIsPaidSettlesWithinTwoMinutesUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
+	f := func(flags string, want time.Duration) {
+		t.Helper()
+		var c commands
+		parser, err := newParser(&c, &environment{out: &bytes.Buffer{}, err: &bytes.Buffer{}}, func(int) {})
+		if err == nil {
+			_, err = parser.Parse(strings.Fields("loadtest --target http://g --sale s --admin http://a " + flags))
+		}
+		if got := c.Loadtest.Settle; err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", flags, got, err, want)
+		}
+	}
+	f("", 0)
+	f("--settle 3s", 3*time.Second)
+	f("--pay http://p", 2*time.Minute)
+	f("--pay http://p --settle 3s", 3*time.Second)
 }
