@@ -41,18 +41,31 @@ func TestAClientNeedsCredentialsThatCanBeSent(t *testing.T) {
 
 	f(v1("", fakeKey, fakeSecret), "")
 	f(v2("", fakeSecret), "")
-	f(v2("http://127.0.0.1:9000/portone/", fakeSecret), "")
+	for _, base := range []string{"http://127.0.0.1:9000/portone/", "https://api.portone.io", "https://[::1]:9000"} {
+		f(v2(base, fakeSecret), "")
+	}
 	f(func(*portone.Options) {}, "no credentials")
 	f(v1("", "", fakeSecret), "V1's key")
 	f(v1("", fakeKey, ""), "V1's secret")
 	f(v1("", fakeKey, "SECRET\n"), "V1's secret")
-	f(v2("", "SECRET key"), "V2's secret")
+	for _, secret := range []string{"SECRET key", "SECRET\x7f", "SECRET한"} {
+		f(v2("", secret), "V2's secret")
+	}
 	f(func(o *portone.Options) { o.V2.StoreID = "store" }, "V2's secret")
-	for _, base := range []string{"api.portone.io", "ftp://api.portone.io", "https://user:SECRET@api.portone.io", "https://api.portone.io?x", "https://", "http://[::1"} {
+	for _, base := range []string{
+		"api.portone.io", "ftp://api.portone.io", "https://user:SECRET@api.portone.io", "https://", "https://:443", "http://[::1",
+		"https://api.portone.io?x", "https://api.portone.io?", "https://api.portone.io#x", "https://api.portone.io/#",
+	} {
 		f(v1(base, fakeKey, fakeSecret), "address of PortOne V1")
 		f(v2(base, fakeSecret), "address of PortOne V2")
 	}
-	f(func(o *portone.Options) { v2("", fakeSecret)(o); o.Rate = -1 }, "above zero")
+	for _, change := range []func(*portone.Options){
+		func(o *portone.Options) { o.Rate = -1 },
+		func(o *portone.Options) { o.Concurrency = -1 },
+		func(o *portone.Options) { o.Timeout = -1 },
+	} {
+		f(func(o *portone.Options) { v2("", fakeSecret)(o); change(o) }, "above zero")
+	}
 }
 
 func TestReadsAreRepeatedOnlyWhereItMayHelp(t *testing.T) {
