@@ -120,7 +120,7 @@ func (a *api) read(ctx context.Context, c call) (json.RawMessage, error) {
 	delay.MaxInterval = 4 * time.Second
 	answer, err := backoff.Retry(ctx, func() (json.RawMessage, error) {
 		answer, err := a.try(ctx, c, a.timeout)
-		if err != nil && !passing(err) {
+		if !passing(err) {
 			return nil, backoff.Permanent(err)
 		}
 		return answer, err
