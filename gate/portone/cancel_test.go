@@ -152,8 +152,10 @@ func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 		}
 		f(version, "no JSON", true, text("<html>"))
 		f(version, "cut short", true, text(`{"code":0,"cancellation":{"sta`))
+		f(version, "empty", true, text(`{}`))
 		f(version, "slow", true, func(http.ResponseWriter) { time.Sleep(61 * time.Second) })
 	}
+	f(1, "a strange message", true, text(`{"code":0,"message":5}`))
 	f(1, "no payment", true, text(`{"code":0,"response":null}`))
 	f(1, "still paid", true, func(w http.ResponseWriter) {
 		answer(w, 200, object{"code": 0, "response": v1Payment("imp_1", "o", "paid")})

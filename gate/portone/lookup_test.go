@@ -92,6 +92,9 @@ func TestOnlyWhatPortOneDoesNotKnowIsMissing(t *testing.T) {
 	for _, fault := range []func(w http.ResponseWriter){
 		func(w http.ResponseWriter) { http.Error(w, "404 page not found", http.StatusNotFound) },
 		func(w http.ResponseWriter) { answer(w, http.StatusNotFound, object{"error": "no route"}) },
+		func(w http.ResponseWriter) {
+			answer(w, http.StatusNotFound, object{"code": -1, "type": "PAYMENT_NOT_FOUND", "message": 5})
+		},
 		func(w http.ResponseWriter) { answer(w, http.StatusForbidden, object{"code": -1, "type": "FORBIDDEN"}) },
 		func(w http.ResponseWriter) {
 			answer(w, http.StatusBadRequest, object{"code": 1, "type": "INVALID_REQUEST"})
@@ -113,6 +116,37 @@ func TestOnlyWhatPortOneDoesNotKnowIsMissing(t *testing.T) {
 				t.Errorf("V%d: got %+v, want an error", version, got)
 			}
 		}
+	}
+}
+
+func TestAnAttemptThatCannotBeLookedUpFailsItsOrder(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+	fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/payments/imp_2" {
+			answer(w, http.StatusForbidden, object{"code": -1})
+			return true
+		}
+		return false
+	}
+	if got := one(t, serve(t, fake, nil), 1, "o", "imp_1", "imp_2"); got.Err == nil || len(got.Payments)+len(got.Missing) > 0 {
+		t.Errorf("got %+v, want an error", got)
+	}
+}
+
+func TestAnOrderOfAVersionWithoutCredentialsIsNotLookedUp(t *testing.T) {
+	t.Parallel()
+	f := func(c *portone.Client, version uint8) {
+		t.Helper()
+		got := one(t, c, version, "o", "imp_1")
+		if got.Err == nil || !strings.Contains(got.Err.Error(), "no credentials") || len(got.Payments)+len(got.Missing) > 0 {
+			t.Errorf("V%d: got %+v, want an error that says what is missing", version, got)
+		}
+	}
+	f(serve(t, nil, newFakeV2()), 1)
+	f(serve(t, newFakeV1(), nil), 2)
+	for _, version := range []uint8{0, 3} {
+		f(serve(t, newFakeV1(), newFakeV2()), version)
 	}
 }
 
