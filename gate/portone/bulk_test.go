@@ -227,7 +227,7 @@ func TestARefusedListMeansSingleCalls(t *testing.T) {
 
 func TestAFailedListFailsAllItsOrders(t *testing.T) {
 	t.Parallel()
-	f := func(since time.Time, lists int) {
+	f := func(status int, since time.Time, lists int) {
 		t.Helper()
 		fake := newFakeV2()
 		for i := range 30 {
@@ -235,22 +235,23 @@ func TestAFailedListFailsAllItsOrders(t *testing.T) {
 		}
 		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path == "/payments" {
-				answer(w, http.StatusForbidden, object{"type": "FORBIDDEN"})
+				answer(w, status, []string{"no list"})
 				return true
 			}
 			return false
 		}
 		for _, got := range serve(t, nil, fake).Lookup(t.Context(), many(2, 30, since)) {
 			if got.Err == nil || len(got.Payments)+len(got.Missing) > 0 {
-				t.Errorf("since %v: got %+v, want an error", since, got)
+				t.Errorf("%d, since %v: got %+v, want an error", status, since, got)
 			}
 		}
 		if list, all := fake.called("GET /payments?"), fake.called(""); list != lists || all != lists {
-			t.Errorf("since %v: %d calls, %d of them for lists, want %d", since, all, list, lists)
+			t.Errorf("%d, since %v: %d calls, %d of them for lists, want %d", status, since, all, list, lists)
 		}
 	}
-	f(time.Now(), 1)
-	f(time.Date(10_001, 1, 1, 0, 0, 0, 0, time.UTC), 0) // which cannot be asked for
+	f(http.StatusForbidden, time.Now(), 1)
+	f(http.StatusOK, time.Now(), 1)
+	f(http.StatusOK, time.Date(10_001, 1, 1, 0, 0, 0, 0, time.UTC), 0) // which cannot be asked for
 }
 
 func TestAnAnswerForSomeAttemptsIsTakenWhateverItsCode(t *testing.T) {

@@ -58,7 +58,7 @@ func TestEveryAttemptOfAnOrderIsFound(t *testing.T) {
 		}
 		return false
 	}
-	if got := one(t, c, 2, "o", "t1", "t2"); got.Err == nil || len(got.Payments) > 0 {
+	if got := one(t, c, 2, "o", "t1", "t2"); got.Err == nil || !strings.Contains(got.Err.Error(), "PortOne answered 404") || len(got.Payments) > 0 {
 		t.Errorf("without transactions: got %+v, want an error", got)
 	}
 }
@@ -75,6 +75,27 @@ func TestAnOrderOfManyAttemptsIsPagedThrough(t *testing.T) {
 	}
 	if calls := fake.called("GET /payments/findAll/o/"); calls != 3 {
 		t.Errorf("%d calls, want 3", calls)
+	}
+}
+
+func TestPagesThatDoNotGoOnAreAnError(t *testing.T) {
+	t.Parallel()
+	for _, next := range []any{nil, -1, 1} {
+		fake := newFakeV1()
+		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/users/getToken" {
+				return false
+			}
+			response := object{"next": next, "list": []object{v1Payment("imp_1", "o", "paid")}}
+			if fake.called("GET") > 3 {
+				response["next"] = 0
+			}
+			answer(w, http.StatusOK, object{"code": 0, "response": response})
+			return true
+		}
+		if got := one(t, serve(t, fake, nil), 1, "o", "imp_1"); got.Err == nil || len(got.Payments) > 0 {
+			t.Errorf("page %v is next to page 1: got %+v, want an error", next, got)
+		}
 	}
 }
 
@@ -96,6 +117,9 @@ func TestOnlyWhatPortOneDoesNotKnowIsMissing(t *testing.T) {
 			answer(w, http.StatusNotFound, object{"code": -1, "type": "PAYMENT_NOT_FOUND", "message": 5})
 		},
 		func(w http.ResponseWriter) { answer(w, http.StatusForbidden, object{"code": -1, "type": "FORBIDDEN"}) },
+		func(w http.ResponseWriter) {
+			answer(w, http.StatusForbidden, object{"code": -1, "type": "PAYMENT_NOT_FOUND"})
+		},
 		func(w http.ResponseWriter) {
 			answer(w, http.StatusBadRequest, object{"code": 1, "type": "INVALID_REQUEST"})
 		},
@@ -212,7 +236,10 @@ func TestOrdersAreEscaped(t *testing.T) {
 			}
 		}
 	}
-	for _, order := range []string{"", ".", ".."} {
+	long := strings.Repeat("x", 65)
+	fake1.add(v1Payment("imp_1", long, "paid"))
+	fake2.add(v2Payment(long, "imp_1", "PAID"))
+	for _, order := range []string{"", ".", "..", long} {
 		for version := uint8(1); version <= 2; version++ {
 			if got := one(t, c, version, order, "imp_1"); got.Err == nil {
 				t.Errorf("V%d: %q was looked up: %+v", version, order, got)
