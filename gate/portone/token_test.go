@@ -138,6 +138,50 @@ func TestATokenIsKeptWhereItsCallerIsGone(t *testing.T) {
 	}
 }
 
+func TestACallerWhoLeavesFailsNobodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+		fake.latency = time.Second
+		c := atDirect(t, fake, nil)
+		ctx, leave := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer leave()
+		if got := c.Lookup(ctx, many(1, 1, time.Time{}))[0]; got.Err == nil {
+			t.Errorf("got %+v, want an error: nobody waits for it", got)
+		}
+		if got := one(t, c, 1, "o", "imp_1"); got.Err != nil {
+			t.Errorf("the next caller: %v", got.Err)
+		}
+	})
+}
+
+func TestATokenIsNotAskedForAgainWithinFiveSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+		fake.ends = time.Now().Add(time.Hour)
+		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/users/getToken" {
+				return false
+			}
+			answer(w, http.StatusOK, object{"code": 0, "response": object{"access_token": fake.current(), "expired_at": 6, "now": 5}})
+			return true
+		}
+		c := atDirect(t, fake, nil)
+		look := func(tokens int) {
+			t.Helper()
+			if got := one(t, c, 1, "o", "imp_1"); got.Err != nil || fake.called("POST /users/getToken") != tokens {
+				t.Errorf("got %+v, the token was asked for %d times, want %d", got, fake.called("POST /users/getToken"), tokens)
+			}
+		}
+		look(1)
+		time.Sleep(4 * time.Second)
+		look(1)
+		time.Sleep(2 * time.Second)
+		look(2)
+	})
+}
+
 func TestAFailedRenewalIsBridgedByTheOldToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
