@@ -225,33 +225,49 @@ func TestARefusedListMeansSingleCalls(t *testing.T) {
 	f(http.StatusRequestURITooLong)
 }
 
+func TestManyOrdersThatPortOneDoesNotKnowAreMissing(t *testing.T) {
+	t.Parallel()
+	c := serve(t, newFakeV1(), newFakeV2())
+	queries := append(many(1, 30, time.Time{}), many(2, 30, time.Now())...)
+	for i, got := range c.Lookup(t.Context(), queries) {
+		if got.Err != nil || len(got.Payments) > 0 || !slices.Equal(got.Missing, queries[i].Attempts) {
+			t.Errorf("got %+v", got)
+		}
+	}
+}
+
 func TestAFailedListFailsAllItsOrders(t *testing.T) {
 	t.Parallel()
-	f := func(status int, since time.Time, lists int) {
+	f := func(version uint8, status int, since time.Time, lists int) {
 		t.Helper()
-		fake := newFakeV2()
+		fake1, fake2 := newFakeV1(), newFakeV2()
 		for i := range 30 {
-			fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID"))
+			fake1.add(v1Payment(fmt.Sprint("imp_", i), fmt.Sprint("o", i), "paid"))
+			fake2.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID"))
 		}
-		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		fail := func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path == "/payments" {
-				answer(w, status, []string{"no list"})
+				answer(w, status, object{"code": 0, "response": "no list", "items": "no list"})
 				return true
 			}
 			return false
 		}
-		for _, got := range serve(t, nil, fake).Lookup(t.Context(), many(2, 30, since)) {
+		fake1.fault, fake2.fault = fail, fail
+		for _, got := range serve(t, fake1, fake2).Lookup(t.Context(), many(version, 30, since)) {
 			if got.Err == nil || len(got.Payments)+len(got.Missing) > 0 {
-				t.Errorf("%d, since %v: got %+v, want an error", status, since, got)
+				t.Errorf("V%d, %d, since %v: got %+v, want an error", version, status, since, got)
 			}
 		}
-		if list, all := fake.called("GET /payments?"), fake.called(""); list != lists || all != lists {
-			t.Errorf("%d, since %v: %d calls, %d of them for lists, want %d", status, since, all, list, lists)
+		list, all := fake1.called("GET /payments?")+fake2.called("GET /payments?"), fake1.called("GET")+fake2.called("GET")
+		if list != lists || all != lists {
+			t.Errorf("V%d, %d, since %v: %d calls, %d of them for lists, want %d", version, status, since, all, list, lists)
 		}
 	}
-	f(http.StatusForbidden, time.Now(), 1)
-	f(http.StatusOK, time.Now(), 1)
-	f(http.StatusOK, time.Date(10_001, 1, 1, 0, 0, 0, 0, time.UTC), 0) // which cannot be asked for
+	for version := uint8(1); version <= 2; version++ {
+		f(version, http.StatusForbidden, time.Now(), 1)
+		f(version, http.StatusOK, time.Now(), 1)
+	}
+	f(2, http.StatusOK, time.Date(10_001, 1, 1, 0, 0, 0, 0, time.UTC), 0) // which cannot be asked for
 }
 
 func TestAnAnswerForSomeAttemptsIsTakenWhateverItsCode(t *testing.T) {

@@ -160,6 +160,9 @@ func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 	f(1, "still paid", true, func(w http.ResponseWriter) {
 		answer(w, 200, object{"code": 0, "response": v1Payment("imp_1", "o", "paid")})
 	})
+	f(1, "done, by a fault", true, func(w http.ResponseWriter) {
+		answer(w, 500, object{"code": 0, "response": v1Payment("imp_1", "o", "cancelled")})
+	})
 	f(1, "another's", true, func(w http.ResponseWriter) {
 		answer(w, 200, object{"code": 0, "response": v1Payment("imp_9", "o", "cancelled")})
 	})

@@ -146,6 +146,7 @@ func TestABrokenConnectionIsTriedAgain(t *testing.T) {
 			w.Header().Set("Content-Length", "1000")
 			w.WriteHeader(status)
 			_, _ = w.Write([]byte(begun))
+			w.(http.Flusher).Flush()
 			panic(http.ErrAbortHandler)
 		}
 		got := one(t, serve(t, nil, fake), 2, "o", "t")

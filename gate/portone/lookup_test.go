@@ -2,6 +2,7 @@ package portone_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -78,25 +79,38 @@ func TestAnOrderOfManyAttemptsIsPagedThrough(t *testing.T) {
 	}
 }
 
-func TestPagesThatDoNotGoOnAreAnError(t *testing.T) {
+func TestPagesThatDoNotGoOnOrDoNotEndAreAnError(t *testing.T) {
 	t.Parallel()
-	for _, next := range []any{nil, -1, 1} {
-		fake := newFakeV1()
+	f := func(calls int, page func(number int) any) {
+		t.Helper()
+		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
 		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
-			if r.URL.Path == "/users/getToken" {
+			if !strings.HasPrefix(r.URL.Path, "/payments/findAll/") {
 				return false
 			}
-			response := object{"next": next, "list": []object{v1Payment("imp_1", "o", "paid")}}
-			if fake.called("GET") > 3 {
-				response["next"] = 0
-			}
-			answer(w, http.StatusOK, object{"code": 0, "response": response})
+			answer(w, http.StatusOK, object{"code": 0, "response": page(fake.called("GET /payments/findAll/"))})
 			return true
 		}
-		if got := one(t, serve(t, fake, nil), 1, "o", "imp_1"); got.Err == nil || len(got.Payments) > 0 {
-			t.Errorf("page %v is next to page 1: got %+v, want an error", next, got)
+		got := one(t, serve(t, fake, nil), 1, "o", "imp_1")
+		if made := fake.called("GET"); got.Err == nil || len(got.Payments) > 0 || made != calls {
+			t.Errorf("got %+v after %d calls, want an error after %d", got, made, calls)
 		}
 	}
+	for _, next := range []any{nil, -1, 1} {
+		f(1, func(number int) any {
+			if number > 1 {
+				return object{"next": 0}
+			}
+			return object{"next": next, "list": []object{v1Payment("imp_1", "o", "paid")}}
+		})
+	}
+	f(1, func(int) any { return json.RawMessage(`{"next":0,"next":"x"}`) })
+	f(10, func(number int) any {
+		if number > 20 {
+			return object{"next": 0}
+		}
+		return object{"next": number + 1}
+	})
 }
 
 func TestOnlyWhatPortOneDoesNotKnowIsMissing(t *testing.T) {
@@ -113,6 +127,7 @@ func TestOnlyWhatPortOneDoesNotKnowIsMissing(t *testing.T) {
 	for _, fault := range []func(w http.ResponseWriter){
 		func(w http.ResponseWriter) { http.Error(w, "404 page not found", http.StatusNotFound) },
 		func(w http.ResponseWriter) { answer(w, http.StatusNotFound, object{"error": "no route"}) },
+		func(w http.ResponseWriter) { answer(w, http.StatusNotFound, object{"code": 0, "type": "x"}) },
 		func(w http.ResponseWriter) {
 			answer(w, http.StatusNotFound, object{"code": -1, "type": "PAYMENT_NOT_FOUND", "message": 5})
 		},
@@ -237,7 +252,7 @@ func TestOrdersAreEscaped(t *testing.T) {
 		}
 	}
 	long := strings.Repeat("x", 65)
-	fake1.add(v1Payment("imp_1", long, "paid"))
+	fake1.add(v1Payment("imp_long", long, "paid"))
 	fake2.add(v2Payment(long, "imp_1", "PAID"))
 	for _, order := range []string{"", ".", "..", long} {
 		for version := uint8(1); version <= 2; version++ {
