@@ -63,13 +63,18 @@ func (a *Answers) Body(v gate.Verdict) []byte {
 // refusal returns a refusal's body: V1 of PortOne reads reason, V2 errorMessage.
 // The sentence ends up in the buyer's page, so <, > and & are escaped.
 func refusal(code gate.Code, sentence string) []byte {
-	body, err := json.Marshal(struct {
+	return marshal(struct {
 		Code         string `json:"code"`
 		Reason       string `json:"reason"`
 		ErrorMessage string `json:"errorMessage"`
 	}{code.String(), sentence, sentence})
+}
+
+// marshal returns the JSON of texts and whole numbers, which always have one.
+func marshal(v any) []byte {
+	body, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // three strings always marshal
+		panic(err)
 	}
 	return body
 }

@@ -43,8 +43,14 @@ func TestManyV1OrdersShareCalls(t *testing.T) {
 	c := serve(t, fake, nil)
 	queries := many(1, 250, time.Time{})
 	queries[5].Attempts = nil
+	queries[6].Attempts = []string{"imp_6", "imp_7"}
+	queries[10].Attempts = []string{"imp_11", "imp_8"}
 	for i, got := range c.Lookup(t.Context(), queries) {
 		switch i {
+		case 6:
+			if got.Err != nil || len(got.Payments) != 1 || !slices.Equal(got.Missing, []string{"imp_7"}) {
+				t.Errorf("one of two unknown: got %+v", got)
+			}
 		case 7:
 			if got.Err != nil || !slices.Equal(got.Missing, []string{"imp_7"}) {
 				t.Errorf("unknown: got %+v", got)
@@ -53,15 +59,19 @@ func TestManyV1OrdersShareCalls(t *testing.T) {
 			if got.Err == nil {
 				t.Errorf("unreadable: got %+v", got)
 			}
+		case 10:
+			if got.Err != nil || len(got.Payments) != 3 || got.Payments[1].Order != "o11" || got.Payments[2].Order != "o8" {
+				t.Errorf("with attempts of others: got %+v", got)
+			}
 		default:
 			if got.Err != nil || got.Order != fmt.Sprint("o", i) || len(got.Payments) != 1 || got.Payments[0].Order != got.Order || got.Payments[0].Live == (i == 8) {
 				t.Errorf("order %d: got %+v", i, got)
 			}
 		}
 	}
-	// Unexplained were the unknown one, the test payment, and the order without attempts.
-	if bulk, all, single := fake.called("GET /payments?"), fake.called("GET /payments/findAll/"), fake.called("GET /payments/imp_"); bulk != 3 || all != 3 || single != 1 {
-		t.Errorf("%d calls for a hundred, %d for an order, %d for an attempt; want 3, 3, 1", bulk, all, single)
+	// Unexplained were the unknown one, twice, the test payment, twice, and the order without attempts.
+	if bulk, all, single := fake.called("GET /payments?"), fake.called("GET /payments/findAll/"), fake.called("GET /payments/imp_"); bulk != 3 || all != 5 || single != 3 {
+		t.Errorf("%d calls for a hundred, %d for an order, %d for an attempt; want 3, 5, 3", bulk, all, single)
 	}
 }
 
@@ -142,26 +152,140 @@ func TestAListThatIsNotWorthItIsLeft(t *testing.T) {
 	}
 }
 
+func TestPaymentsAreListedFromBeforeTheFirstConfirm(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC)
+	fake := newFakeV2()
+	for i := range 3000 { // more than the list is worth
+		fake.add(v2Payment(fmt.Sprint("x", i), "t", "PAID", object{"requestedAt": start.Add(-16 * time.Minute).Format(time.RFC3339)}))
+	}
+	for i := range 30 {
+		fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": start.Add(-15 * time.Minute).Format(time.RFC3339)}))
+	}
+	queries := many(2, 30, start.Add(time.Hour))
+	queries[20].Since = start
+	for _, got := range serve(t, nil, fake).Lookup(t.Context(), queries) {
+		if got.Err != nil || len(got.Payments) != 1 {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if list, single := fake.called("GET /payments?"), fake.called("GET /payments/"); list != 1 || single != 0 {
+		t.Errorf("%d lists and %d single calls, want 1 and none", list, single)
+	}
+}
+
+func TestAListIsBegunAnewBehindThePagesThatPortOneShows(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC)
+	f := func(apart time.Duration, lists int) {
+		t.Helper()
+		fake := newFakeV2()
+		fake.maxPage = 1
+		for i := range 200 {
+			fake.add(v2Payment(fmt.Sprint("x", i), "t", "PAID", object{"requestedAt": start.Add(time.Duration(i) * apart).Format(time.RFC3339)}))
+		}
+		for _, got := range atDirect(t, nil, fake).Lookup(t.Context(), many(2, 1400, start.Add(15*time.Minute))) {
+			if got.Err != nil || len(got.Missing) != 1 {
+				t.Fatalf("got %+v", got)
+			}
+		}
+		if list := fake.called("GET /payments?"); list != lists {
+			t.Errorf("payments %v apart: %d lists, want %d", apart, list, lists)
+		}
+	}
+	f(time.Second, 141) // as many as are worth it
+	f(0, 120)           // behind the last page are the same payments once more
+}
+
 func TestARefusedListMeansSingleCalls(t *testing.T) {
 	t.Parallel()
-	fake1, fake2 := newFakeV1(), newFakeV2()
-	var queries []portone.Query
-	for i := range 30 {
-		fake1.add(v1Payment(fmt.Sprint("imp_", i), fmt.Sprint("o", i), "paid"))
-		fake2.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID"))
+	f := func(status int) {
+		t.Helper()
+		fake1, fake2 := newFakeV1(), newFakeV2()
+		for i := range 30 {
+			fake1.add(v1Payment(fmt.Sprint("imp_", i), fmt.Sprint("o", i), "paid"))
+			fake2.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID"))
+		}
+		refuse := func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/payments" {
+				answer(w, status, object{"code": -1, "type": "INVALID_REQUEST"})
+				return true
+			}
+			return false
+		}
+		fake1.fault, fake2.fault = refuse, refuse
+		queries := append(many(1, 30, time.Time{}), many(2, 30, time.Now())...)
+		for i, got := range serve(t, fake1, fake2).Lookup(t.Context(), queries) {
+			if got.Err != nil || len(got.Payments) != 1 || got.Payments[0].Version != queries[i].Version || got.Payments[0].Order != queries[i].Order {
+				t.Errorf("%d: got %+v", status, got)
+			}
+		}
 	}
-	refuse := func(w http.ResponseWriter, r *http.Request) bool {
+	f(http.StatusBadRequest)
+	f(http.StatusRequestURITooLong)
+}
+
+func TestManyOrdersThatPortOneDoesNotKnowAreMissing(t *testing.T) {
+	t.Parallel()
+	c := serve(t, newFakeV1(), newFakeV2())
+	queries := append(many(1, 30, time.Time{}), many(2, 30, time.Now())...)
+	for i, got := range c.Lookup(t.Context(), queries) {
+		if got.Err != nil || len(got.Payments) > 0 || !slices.Equal(got.Missing, queries[i].Attempts) {
+			t.Errorf("got %+v", got)
+		}
+	}
+}
+
+func TestAFailedListFailsAllItsOrders(t *testing.T) {
+	t.Parallel()
+	f := func(version uint8, status int, since time.Time, lists int) {
+		t.Helper()
+		fake1, fake2 := newFakeV1(), newFakeV2()
+		for i := range 30 {
+			fake1.add(v1Payment(fmt.Sprint("imp_", i), fmt.Sprint("o", i), "paid"))
+			fake2.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID"))
+		}
+		fail := func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/payments" {
+				answer(w, status, object{"code": 0, "response": "no list", "items": "no list"})
+				return true
+			}
+			return false
+		}
+		fake1.fault, fake2.fault = fail, fail
+		for _, got := range serve(t, fake1, fake2).Lookup(t.Context(), many(version, 30, since)) {
+			if got.Err == nil || len(got.Payments)+len(got.Missing) > 0 {
+				t.Errorf("V%d, %d, since %v: got %+v, want an error", version, status, since, got)
+			}
+		}
+		list, all := fake1.called("GET /payments?")+fake2.called("GET /payments?"), fake1.called("GET")+fake2.called("GET")
+		if list != lists || all != lists {
+			t.Errorf("V%d, %d, since %v: %d calls, %d of them for lists, want %d", version, status, since, all, list, lists)
+		}
+	}
+	for version := uint8(1); version <= 2; version++ {
+		f(version, http.StatusForbidden, time.Now(), 1)
+		f(version, http.StatusOK, time.Now(), 1)
+	}
+	f(2, http.StatusOK, time.Date(10_001, 1, 1, 0, 0, 0, 0, time.UTC), 0) // which cannot be asked for
+}
+
+func TestAnAnswerForSomeAttemptsIsTakenWhateverItsCode(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV1()
+	var list []object
+	for i := range 30 {
+		list = append(list, v1Payment(fmt.Sprint("imp_", i), fmt.Sprint("o", i), "paid"))
+	}
+	fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/payments" {
-			answer(w, http.StatusBadRequest, object{"code": -1, "type": "INVALID_REQUEST"})
+			answer(w, http.StatusMultiStatus, object{"code": -1, "message": "some are unknown", "response": list})
 			return true
 		}
 		return false
 	}
-	fake1.fault, fake2.fault = refuse, refuse
-	c := serve(t, fake1, fake2)
-	queries = append(many(1, 30, time.Time{}), many(2, 30, time.Now())...)
-	for i, got := range c.Lookup(t.Context(), queries) {
-		if got.Err != nil || len(got.Payments) != 1 || got.Payments[0].Version != queries[i].Version || got.Payments[0].Order != queries[i].Order {
+	for _, got := range serve(t, fake, nil).Lookup(t.Context(), many(1, 30, time.Time{})) {
+		if got.Err != nil || len(got.Payments) != 1 {
 			t.Errorf("got %+v", got)
 		}
 	}

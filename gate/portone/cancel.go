@@ -47,14 +47,11 @@ func (v *v1) cancel(ctx context.Context, r CancelRequest) error {
 	if !plain(r.Attempt) {
 		return fmt.Errorf("cancel a payment: %.64q is no imp_uid", r.Attempt)
 	}
-	body, err := json.Marshal(struct {
+	body := marshal(struct {
 		ImpUID   string `json:"imp_uid"`
 		Checksum int64  `json:"checksum"`
 		Reason   string `json:"reason"`
 	}{r.Attempt, r.Balance, r.Reason})
-	if err != nil {
-		return err
-	}
 	answer, err := v.write(ctx, call{name: "cancel", method: http.MethodPost, path: "/payments/cancel", body: body})
 	if err != nil {
 		return uncertain(err)
@@ -78,14 +75,11 @@ func (v *v2) cancel(ctx context.Context, r CancelRequest) error {
 	if !validKey(r.Key) {
 		return errors.New("cancel a payment: the idempotency key must be 16 to 256 of A-Z a-z 0-9 - _")
 	}
-	body, err := json.Marshal(struct {
+	body := marshal(struct {
 		StoreID string `json:"storeId,omitempty"`
 		Reason  string `json:"reason"`
 		Balance int64  `json:"currentCancellableAmount"`
 	}{v.storeID, r.Reason, r.Balance})
-	if err != nil {
-		return err
-	}
 	answer, err := v.write(ctx, call{
 		name: "cancel", method: http.MethodPost, path: "/payments/" + id + "/cancel",
 		header: http.Header{"Idempotency-Key": {`"` + r.Key + `"`}}, body: body,

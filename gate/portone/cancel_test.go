@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
@@ -80,6 +81,7 @@ func TestACancellationThatCannotBeMeantIsNotSent(t *testing.T) {
 	for version := uint8(1); version <= 2; version++ {
 		f(version, func(r *portone.CancelRequest) { r.Balance = 0 })
 		f(version, func(r *portone.CancelRequest) { r.Balance = -1 })
+		f(version, func(r *portone.CancelRequest) { r.Balance = gate.MaxAmount + 1 })
 		f(version, func(r *portone.CancelRequest) { r.Reason = "" })
 		f(version, func(r *portone.CancelRequest) { r.Version = 3 })
 	}
@@ -93,6 +95,20 @@ func TestACancellationThatCannotBeMeantIsNotSent(t *testing.T) {
 	if calls := len(fake1.calls) + len(fake2.calls); calls != 0 {
 		t.Errorf("%d calls were made", calls)
 	}
+}
+
+func TestAPaymentOfAVersionWithoutCredentialsIsNotCancelled(t *testing.T) {
+	t.Parallel()
+	f := func(c *portone.Client, version uint8) {
+		t.Helper()
+		err := c.Cancel(t.Context(), refund(version))
+		if err == nil || errors.Is(err, portone.ErrUnknownOutcome) || !strings.Contains(err.Error(), "no credentials") {
+			t.Errorf("V%d: got %v, want an error that says what is missing", version, err)
+		}
+	}
+	f(serve(t, nil, newFakeV2()), 1)
+	f(serve(t, newFakeV1(), nil), 2)
+	f(serve(t, newFakeV1(), newFakeV2()), 0)
 }
 
 func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
@@ -136,20 +152,38 @@ func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 		}
 		f(version, "no JSON", true, text("<html>"))
 		f(version, "cut short", true, text(`{"code":0,"cancellation":{"sta`))
+		f(version, "empty", true, text(`{}`))
 		f(version, "slow", true, func(http.ResponseWriter) { time.Sleep(61 * time.Second) })
 	}
+	f(1, "a strange message", true, text(`{"code":0,"message":5}`))
 	f(1, "no payment", true, text(`{"code":0,"response":null}`))
 	f(1, "still paid", true, func(w http.ResponseWriter) {
 		answer(w, 200, object{"code": 0, "response": v1Payment("imp_1", "o", "paid")})
+	})
+	f(1, "done, by a fault", true, func(w http.ResponseWriter) {
+		answer(w, 500, object{"code": 0, "response": v1Payment("imp_1", "o", "cancelled")})
 	})
 	f(1, "another's", true, func(w http.ResponseWriter) {
 		answer(w, 200, object{"code": 0, "response": v1Payment("imp_9", "o", "cancelled")})
 	})
 	f(1, "code", false, status(200, "no"))
+	f(2, "done, by a fault", true, status(500, "PAYMENT_ALREADY_CANCELLED"))
 	f(2, "already running", true, status(409, "IDEMPOTENCY_OUTSTANDING_REQUEST"))
 	f(2, "no status", true, text(`{"cancellation":{}}`))
+	for _, said := range []string{"SUCCEEDED", "REQUESTED", "FAILED"} {
+		f(2, said+" and something else", true, text(`{"cancellation":{"status":"`+said+`"},"cancellation":[]}`))
+	}
 	f(2, "strange", true, text(`{"cancellation":{"status":"NEW"}}`))
 	f(2, "failed", false, text(`{"cancellation":{"status":"FAILED"}}`))
+}
+
+func TestAnUnknownOutcomeSaysWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV1(v1Payment("imp_1", "o", "paid", object{"currency": nil}))
+	err := serve(t, fake, nil).Cancel(t.Context(), refund(1))
+	if !errors.Is(err, portone.ErrUnknownOutcome) || !strings.Contains(err.Error(), `"imp_1" of PortOne v1 cannot be read: amount`) {
+		t.Errorf("got %v, want an error that says why", err)
+	}
 }
 
 func TestAnAcceptedCancellationIsOne(t *testing.T) {

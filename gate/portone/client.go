@@ -108,7 +108,7 @@ func baseURL(given, standard string) (string, error) {
 		return standard, nil
 	}
 	u, err := url.Parse(given)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(given, "?#") {
 		return "", errors.New("must be http(s)://HOST[:PORT][/PATH]")
 	}
 	return strings.TrimRight(given, "/"), nil

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
@@ -41,18 +42,31 @@ func TestAClientNeedsCredentialsThatCanBeSent(t *testing.T) {
 
 	f(v1("", fakeKey, fakeSecret), "")
 	f(v2("", fakeSecret), "")
-	f(v2("http://127.0.0.1:9000/portone/", fakeSecret), "")
+	for _, base := range []string{"http://127.0.0.1:9000/portone/", "https://api.portone.io", "https://[::1]:9000"} {
+		f(v2(base, fakeSecret), "")
+	}
 	f(func(*portone.Options) {}, "no credentials")
 	f(v1("", "", fakeSecret), "V1's key")
 	f(v1("", fakeKey, ""), "V1's secret")
 	f(v1("", fakeKey, "SECRET\n"), "V1's secret")
-	f(v2("", "SECRET key"), "V2's secret")
+	for _, secret := range []string{"SECRET key", "SECRET\x7f", "SECRET한"} {
+		f(v2("", secret), "V2's secret")
+	}
 	f(func(o *portone.Options) { o.V2.StoreID = "store" }, "V2's secret")
-	for _, base := range []string{"api.portone.io", "ftp://api.portone.io", "https://user:SECRET@api.portone.io", "https://api.portone.io?x", "https://", "http://[::1"} {
+	for _, base := range []string{
+		"api.portone.io", "ftp://api.portone.io", "https://user:SECRET@api.portone.io", "https://", "https://:443", "http://[::1",
+		"https://api.portone.io?x", "https://api.portone.io?", "https://api.portone.io#x", "https://api.portone.io/#",
+	} {
 		f(v1(base, fakeKey, fakeSecret), "address of PortOne V1")
 		f(v2(base, fakeSecret), "address of PortOne V2")
 	}
-	f(func(o *portone.Options) { v2("", fakeSecret)(o); o.Rate = -1 }, "above zero")
+	for _, change := range []func(*portone.Options){
+		func(o *portone.Options) { o.Rate = -1 },
+		func(o *portone.Options) { o.Concurrency = -1 },
+		func(o *portone.Options) { o.Timeout = -1 },
+	} {
+		f(func(o *portone.Options) { v2("", fakeSecret)(o); change(o) }, "above zero")
+	}
 }
 
 func TestReadsAreRepeatedOnlyWhereItMayHelp(t *testing.T) {
@@ -121,19 +135,28 @@ func TestAnAnswerWithoutEndIsNotReadToIt(t *testing.T) {
 
 func TestABrokenConnectionIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	fake := newFakeV2(v2Payment("o", "t", "PAID"))
-	var times atomic.Int64
-	fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
-		if times.Add(1) > 1 {
-			return false
+	f := func(status int, begun string) {
+		t.Helper()
+		fake := newFakeV2(v2Payment("o", "t", "PAID"))
+		var times atomic.Int64
+		fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+			if times.Add(1) > 1 {
+				return false
+			}
+			w.Header().Set("Content-Length", "1000")
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(begun))
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
 		}
-		w.Header().Set("Content-Length", "1000")
-		_, _ = w.Write([]byte(`{"id":"o"`))
-		panic(http.ErrAbortHandler)
+		got := one(t, serve(t, nil, fake), 2, "o", "t")
+		if got.Err != nil || len(got.Payments) != 1 || got.Payments[0].State != gate.PaymentPaid || times.Load() != 2 {
+			t.Errorf("%d %s: got %+v after %d tries", status, begun, got, times.Load())
+		}
 	}
-	if got := one(t, serve(t, nil, fake), 2, "o", "t"); got.Err != nil || times.Load() != 2 {
-		t.Errorf("got %+v after %d tries", got, times.Load())
-	}
+	f(http.StatusOK, `{"id":"o"`)
+	f(http.StatusOK, `{"id":"o","transactionId":"t","status":"FAILED","amount":{"total":1},"currency":"KRW"}`)
+	f(http.StatusNotFound, `{"type":"PAYMENT_NOT_FOUND"}`)
 }
 
 func TestASlowAnswerIsGivenUp(t *testing.T) {
@@ -212,6 +235,8 @@ func TestAnAPIThatAsksToBeLeftAloneIs(t *testing.T) {
 	f(http.StatusTooManyRequests, "3600", 30*time.Second, false)
 	f(http.StatusTooManyRequests, "soon", 0, true)
 	f(http.StatusTooManyRequests, "-5", 0, true)
+	f(http.StatusBadGateway, "7", 0, true)
+	f(http.StatusNotFound, "7", 0, false)
 }
 
 func TestARedirectIsNotFollowed(t *testing.T) {
@@ -233,7 +258,13 @@ func TestNoErrorOrLogShowsACredentialOrABuyer(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	var texts []string
-	note := func(err error) { texts = append(texts, fmt.Sprintf("%v %+v", err, err)) }
+	note := func(err error) {
+		text := fmt.Sprintf("%v %+v", err, err)
+		if strings.Contains(text, "\n") {
+			t.Errorf("an error has more than one line: %q", text)
+		}
+		texts = append(texts, text)
+	}
 	keyed := "" // the server that knows the key
 	fake1 := newFakeV1(v1Payment("imp_1", "o", "strange"), v1Payment("imp_2", "o2", "paid"))
 	fake2 := newFakeV2(v2Payment("o", "t", "STRANGE"))
@@ -262,7 +293,7 @@ func TestNoErrorOrLogShowsACredentialOrABuyer(t *testing.T) {
 	note(c.Cancel(t.Context(), refund(1)))
 	note(c.Cancel(t.Context(), refund(2)))
 	all := strings.Join(texts, "\n") + log.String()
-	for _, secret := range []string{fakeKey, fakeSecret, fakeToken, "김철수", "010-", strings.Repeat("긴", 200), "sent \n"} {
+	for _, secret := range []string{fakeKey, fakeSecret, fakeToken, "김철수", "010-", strings.Repeat("긴", 200)} {
 		if strings.Contains(all, secret) {
 			t.Errorf("%q is seen in errors or logs", secret)
 		}
@@ -305,4 +336,40 @@ flashgate_portone_calls_total{api="v2",call="payment",outcome="ok"} 1
 	if n, err := testutil.GatherAndCount(registry, "flashgate_portone_call_duration_seconds"); err != nil || n != 3 {
 		t.Errorf("%d durations %v, want 3", n, err)
 	}
+}
+
+func TestEachTryIsCountedByWhatCameOfIt(t *testing.T) {
+	t.Parallel()
+	f := func(outcome string, fault func(w http.ResponseWriter)) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			fake := newFakeV2()
+			fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+				fault(w)
+				return true
+			}
+			registry := prometheus.NewRegistry()
+			one(t, atDirect(t, nil, fake, func(o *portone.Options) { o.Metrics = portone.NewMetrics(registry) }), 2, "o", "t")
+			want := fmt.Sprintf(`
+# HELP flashgate_portone_calls_total Calls to PortOne's REST APIs, each try of one.
+# TYPE flashgate_portone_calls_total counter
+flashgate_portone_calls_total{api="v2",call="payment",outcome=%q} %d
+`, outcome, len(fake.calls))
+			if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_portone_calls_total"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	status := func(status int, kind string) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) { answer(w, status, object{"type": kind}) }
+	}
+	f("ok", func(w http.ResponseWriter) { answer(w, http.StatusOK, v2Payment("o", "t", "PAID")) })
+	f("not_found", status(http.StatusNotFound, "PAYMENT_NOT_FOUND"))
+	f("refused", status(http.StatusNotFound, "NOT_FOUND"))
+	f("refused", status(http.StatusForbidden, "FORBIDDEN"))
+	f("limited", status(http.StatusTooManyRequests, "TOO_MANY_REQUESTS"))
+	f("failed", status(http.StatusInternalServerError, "X"))
+	f("failed", status(http.StatusGatewayTimeout, "X"))
+	f("timeout", func(http.ResponseWriter) { time.Sleep(11 * time.Second) })
+	f("no_answer", func(w http.ResponseWriter) { w.WriteHeader(http.StatusNoContent) })
 }

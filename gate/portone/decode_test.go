@@ -147,7 +147,7 @@ func TestDecodeNamesWhatCannotBeRead(t *testing.T) {
 	}
 	for _, value := range []string{
 		``, `,`, `NaN`, `nan`, `Infinity`, `-`, `+1`, `01`, `-01`, `1-2`, `1.`, `.5`, `1.e2`, `1e`, `1e+`, `0x10`, `1_0`, `tru`, `True`, `trux`, `falsy`, `nul`, `nulL`,
-		`"\x"`, `"\u12"`, `"\u12g4"`, `"\`, `"`, `[1,]`, `[1 2]`, `[`, `{"a"}`, `{"a":}`, `{"a":1,}`, "\"\t\"",
+		`"\x"`, `"\u12"`, `"\u12g4"`, `"\u12/4"`, `"\u12:4"`, `"\u12@4"`, `"\`, `"`, `[1,]`, `[1 2]`, `[`, `{"a"}`, `{"a":}`, `{"a":1,}`, "\"\t\"",
 	} {
 		f(asJSON, `{"merchant_uid":"o","imp_uid":"a","status":`+value+`}`, "body")
 	}

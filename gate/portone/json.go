@@ -125,7 +125,7 @@ func (s *scanner) escape() {
 		return
 	}
 	for _, c := range rest[1:5] {
-		if _, ok := unhex(c); !ok {
+		if unhex(c) == notHex {
 			s.fail(jsonWant)
 			return
 		}

@@ -215,12 +215,16 @@ func (v *v1) lookupOrder(ctx context.Context, a ask, known map[string]found) {
 		if has(payments, attempt) {
 			continue
 		}
+		if !plain(attempt) {
+			missing = append(missing, attempt)
+			continue
+		}
 		f, ok := known[attempt]
-		if !ok && plain(attempt) {
+		if !ok {
 			f.payment, f.err = v.payment(ctx, attempt)
 		}
 		switch {
-		case !ok && !plain(attempt), notFound(f.err):
+		case notFound(f.err):
 			missing = append(missing, attempt)
 		case f.err != nil:
 			a.fail(f.err)

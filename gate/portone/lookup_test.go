@@ -2,6 +2,7 @@ package portone_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -58,7 +59,7 @@ func TestEveryAttemptOfAnOrderIsFound(t *testing.T) {
 		}
 		return false
 	}
-	if got := one(t, c, 2, "o", "t1", "t2"); got.Err == nil || len(got.Payments) > 0 {
+	if got := one(t, c, 2, "o", "t1", "t2"); got.Err == nil || !strings.Contains(got.Err.Error(), "PortOne answered 404") || len(got.Payments) > 0 {
 		t.Errorf("without transactions: got %+v, want an error", got)
 	}
 }
@@ -78,6 +79,40 @@ func TestAnOrderOfManyAttemptsIsPagedThrough(t *testing.T) {
 	}
 }
 
+func TestPagesThatDoNotGoOnOrDoNotEndAreAnError(t *testing.T) {
+	t.Parallel()
+	f := func(calls int, page func(number int) any) {
+		t.Helper()
+		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasPrefix(r.URL.Path, "/payments/findAll/") {
+				return false
+			}
+			answer(w, http.StatusOK, object{"code": 0, "response": page(fake.called("GET /payments/findAll/"))})
+			return true
+		}
+		got := one(t, serve(t, fake, nil), 1, "o", "imp_1")
+		if made := fake.called("GET"); got.Err == nil || len(got.Payments) > 0 || made != calls {
+			t.Errorf("got %+v after %d calls, want an error after %d", got, made, calls)
+		}
+	}
+	for _, next := range []any{nil, -1, 1} {
+		f(1, func(number int) any {
+			if number > 1 {
+				return object{"next": 0}
+			}
+			return object{"next": next, "list": []object{v1Payment("imp_1", "o", "paid")}}
+		})
+	}
+	f(1, func(int) any { return json.RawMessage(`{"next":0,"next":"x"}`) })
+	f(10, func(number int) any {
+		if number > 20 {
+			return object{"next": 0}
+		}
+		return object{"next": number + 1}
+	})
+}
+
 func TestOnlyWhatPortOneDoesNotKnowIsMissing(t *testing.T) {
 	t.Parallel()
 	fake1, fake2 := newFakeV1(), newFakeV2()
@@ -92,7 +127,14 @@ func TestOnlyWhatPortOneDoesNotKnowIsMissing(t *testing.T) {
 	for _, fault := range []func(w http.ResponseWriter){
 		func(w http.ResponseWriter) { http.Error(w, "404 page not found", http.StatusNotFound) },
 		func(w http.ResponseWriter) { answer(w, http.StatusNotFound, object{"error": "no route"}) },
+		func(w http.ResponseWriter) { answer(w, http.StatusNotFound, object{"code": 0, "type": "x"}) },
+		func(w http.ResponseWriter) {
+			answer(w, http.StatusNotFound, object{"code": -1, "type": "PAYMENT_NOT_FOUND", "message": 5})
+		},
 		func(w http.ResponseWriter) { answer(w, http.StatusForbidden, object{"code": -1, "type": "FORBIDDEN"}) },
+		func(w http.ResponseWriter) {
+			answer(w, http.StatusForbidden, object{"code": -1, "type": "PAYMENT_NOT_FOUND"})
+		},
 		func(w http.ResponseWriter) {
 			answer(w, http.StatusBadRequest, object{"code": 1, "type": "INVALID_REQUEST"})
 		},
@@ -113,6 +155,37 @@ func TestOnlyWhatPortOneDoesNotKnowIsMissing(t *testing.T) {
 				t.Errorf("V%d: got %+v, want an error", version, got)
 			}
 		}
+	}
+}
+
+func TestAnAttemptThatCannotBeLookedUpFailsItsOrder(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+	fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/payments/imp_2" {
+			answer(w, http.StatusForbidden, object{"code": -1})
+			return true
+		}
+		return false
+	}
+	if got := one(t, serve(t, fake, nil), 1, "o", "imp_1", "imp_2"); got.Err == nil || len(got.Payments)+len(got.Missing) > 0 {
+		t.Errorf("got %+v, want an error", got)
+	}
+}
+
+func TestAnOrderOfAVersionWithoutCredentialsIsNotLookedUp(t *testing.T) {
+	t.Parallel()
+	f := func(c *portone.Client, version uint8) {
+		t.Helper()
+		got := one(t, c, version, "o", "imp_1")
+		if got.Err == nil || !strings.Contains(got.Err.Error(), "no credentials") || len(got.Payments)+len(got.Missing) > 0 {
+			t.Errorf("V%d: got %+v, want an error that says what is missing", version, got)
+		}
+	}
+	f(serve(t, nil, newFakeV2()), 1)
+	f(serve(t, newFakeV1(), nil), 2)
+	for _, version := range []uint8{0, 3} {
+		f(serve(t, newFakeV1(), newFakeV2()), version)
 	}
 }
 
@@ -178,7 +251,10 @@ func TestOrdersAreEscaped(t *testing.T) {
 			}
 		}
 	}
-	for _, order := range []string{"", ".", ".."} {
+	long := strings.Repeat("x", 65)
+	fake1.add(v1Payment("imp_long", long, "paid"))
+	fake2.add(v2Payment(long, "imp_1", "PAID"))
+	for _, order := range []string{"", ".", "..", long} {
 		for version := uint8(1); version <= 2; version++ {
 			if got := one(t, c, version, order, "imp_1"); got.Err == nil {
 				t.Errorf("V%d: %q was looked up: %+v", version, order, got)

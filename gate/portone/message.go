@@ -196,21 +196,23 @@ func appendJSONText(dst, raw []byte) ([]byte, bool) {
 func unhexRune(digits []byte) rune {
 	var r rune
 	for _, c := range digits {
-		d, _ := unhex(c)
-		r = r<<4 | rune(d)
+		r = r<<4 | rune(unhex(c))
 	}
 	return r
 }
 
-// unhex returns the value of a hexadecimal digit.
-func unhex(c byte) (byte, bool) {
+// notHex is more than the value of any hexadecimal digit.
+const notHex = 16
+
+// unhex returns the value of a hexadecimal digit, or notHex.
+func unhex(c byte) byte {
 	switch {
 	case '0' <= c && c <= '9':
-		return c - '0', true
+		return c - '0'
 	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return c | 0x20 - 'a' + 10, true
+		return c | 0x20 - 'a' + 10
 	}
-	return 0, false
+	return notHex
 }
 
 // readForm takes apart a body of application/x-www-form-urlencoded whose names
@@ -233,9 +235,8 @@ func appendFormText(dst, raw []byte) ([]byte, bool) {
 			if i+2 >= len(raw) {
 				return dst, false
 			}
-			high, ok := unhex(raw[i+1])
-			low, ok2 := unhex(raw[i+2])
-			if !ok || !ok2 {
+			high, low := unhex(raw[i+1]), unhex(raw[i+2])
+			if max(high, low) == notHex {
 				return dst, false
 			}
 			dst = append(dst, high<<4|low)

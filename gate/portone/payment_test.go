@@ -1,7 +1,10 @@
 package portone_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +46,7 @@ func TestV1PaymentsAreReadByTheirStatus(t *testing.T) {
 	f("ready", object{"vbank_issued_at": 1780000000}, deposit)
 	deposit.DepositBy = time.Unix(1780600000, 0)
 	f("ready", object{"vbank_date": 1780600000, "pay_method": "vbank"}, deposit)
+	f("paid", object{"vbank_date": 1780600000, "pay_method": "vbank"}, with(gate.PaymentPaid, 110000))
 
 	test := with(gate.PaymentPaid, 110000)
 	test.Live = false
@@ -139,6 +143,11 @@ func TestWhatCannotBeReadIsAnErrorAndNeverAGuess(t *testing.T) {
 		f(2, "PAID", object{"channel": channel})
 	}
 	f(2, "READY", object{"channel": object{"type": "SANDBOX"}})
+	for _, id := range []string{"", "\n", strings.Repeat("x", 65)} {
+		f(1, "paid", object{"imp_uid": id})
+		f(1, "paid", object{"merchant_uid": id})
+		f(2, "PAID", object{"transactionId": id})
+	}
 
 	// What contradicts itself.
 	f(1, "paid", object{"cancel_amount": 110000})
@@ -147,5 +156,43 @@ func TestWhatCannotBeReadIsAnErrorAndNeverAGuess(t *testing.T) {
 	f(2, "PARTIAL_CANCELLED", object{"amount": object{"total": 10}})
 	f(2, "PARTIAL_CANCELLED", object{"amount": object{"total": 10, "cancelled": 10}})
 	f(2, "CANCELLED", object{"amount": object{"total": 10, "cancelled": 11}})
-	f(2, "PAID", object{"transactionId": "\n"})
+	f(1, "something new", object{"cancel_amount": 10000})
+
+	fake1.add(v1Payment("imp_good", "two", "paid"))
+	fake1.add(v1Payment("imp_bad", "two", "something new"))
+	if got := one(t, c, 1, "two", "imp_good"); got.Err == nil || len(got.Payments) > 0 {
+		t.Errorf("one of an order's payments: got %+v, want an error", got)
+	}
+}
+
+func TestWhatIsAboutAnotherOrderOrCannotBeReadIsSaidSo(t *testing.T) {
+	t.Parallel()
+	f := func(payment, transactions any, want string) {
+		t.Helper()
+		fake := newFakeV2()
+		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/payments/o" {
+				answer(w, http.StatusOK, payment)
+			} else {
+				answer(w, http.StatusOK, transactions)
+			}
+			return true
+		}
+		if got := one(t, serve(t, nil, fake), 2, "o", "t", "t2"); got.Err == nil || len(got.Payments)+len(got.Missing) > 0 || !strings.Contains(got.Err.Error(), want) {
+			t.Errorf("%v %v: got %+v, want an error with %q", payment, transactions, got, want)
+		}
+	}
+	f(v2Payment("other", "t", "PAID"), nil, `payment of PortOne v2: the answer is about "other"`)
+	f(v2Payment("other", "t", "SOMETHING_NEW"), nil, `payment "other" of PortOne v2 cannot be read`)
+	f(object{}, nil, `payment "" of PortOne v2 cannot be read`)
+
+	list := func(items ...object) object { return object{"items": items} }
+	paid := v2Payment("o", "t", "PAID")
+	f(paid, nil, "no items")
+	f(paid, object{"items": nil}, "no items")
+	f(paid, []int{}, "transactions of PortOne v2: json")
+	f(paid, json.RawMessage(`{"items":[],"items":5}`), "transactions of PortOne v2: json")
+	f(paid, list(object{}), `payment "" of PortOne v2 cannot be read`)
+	f(paid, list(v2Payment("t2", "", "SOMETHING_NEW", object{"paymentId": "o"})), `payment "o" of PortOne v2 cannot be read`)
+	f(paid, list(v2Payment("t2", "", "PAID", object{"paymentId": "other"})), `one is about "other"`)
 }

@@ -120,7 +120,7 @@ func (a *api) read(ctx context.Context, c call) (json.RawMessage, error) {
 	delay.MaxInterval = 4 * time.Second
 	answer, err := backoff.Retry(ctx, func() (json.RawMessage, error) {
 		answer, err := a.try(ctx, c, a.timeout)
-		if err != nil && !passing(err) {
+		if !passing(err) {
 			return nil, backoff.Permanent(err)
 		}
 		return answer, err
@@ -179,16 +179,16 @@ func (a *api) try(ctx context.Context, c call, timeout time.Duration) (json.RawM
 }
 
 func (a *api) send(ctx context.Context, c call, authorization string, timeout time.Duration) (json.RawMessage, error) {
-	if err := a.pace.enter(ctx); err != nil {
+	r, err := http.NewRequestWithContext(ctx, c.method, a.base+c.path, bytes.NewReader(c.body))
+	if err == nil {
+		err = a.pace.enter(ctx)
+	}
+	if err != nil {
 		return nil, &unsent{err}
 	}
 	defer a.pace.leave()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, c.method, a.base+c.path, bytes.NewReader(c.body))
-	if err != nil {
-		return nil, &unsent{err}
-	}
 	for name, values := range c.header {
 		r.Header[name] = values
 	}
@@ -200,7 +200,7 @@ func (a *api) send(ctx context.Context, c call, authorization string, timeout ti
 	}
 	r.Header.Set("User-Agent", "flashgate")
 	start := time.Now()
-	answer, err := a.exchange(r)
+	answer, err := a.exchange(r.WithContext(ctx))
 	a.metrics.count(a.name, c.name, err, time.Since(start))
 	return answer, err
 }

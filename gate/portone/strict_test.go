@@ -26,6 +26,14 @@ func TestDecodeReadsFieldsToTheirEnd(t *testing.T) {
 		f(asJSON, newest(kind+more, now), "type")
 		f(asJSON, newest(kind, now+more), "timestamp")
 	}
+	for _, more := range []string{`\n`, `\ud800`, `\u0000`} {
+		f(asJSON, `{"merchant_uid":"o`+more+`","imp_uid":"a"}`, "merchant_uid")
+		f(asJSON, `{"merchant_uid":"o","imp_uid":"a`+more+`"}`, "imp_uid")
+	}
+	for _, more := range []string{"%", "%4", "%zz"} {
+		f(asForm, `merchant_uid=o`+more+`&imp_uid=a`, "merchant_uid")
+		f(asForm, `merchant_uid=o&imp_uid=a`+more, "imp_uid")
+	}
 	for _, money := range []string{"5%", "5%3", "5%zz", "5%00", "5+", "5%20"} {
 		f(asForm, `merchant_uid=o&imp_uid=a&amount=`+money, "amount")
 	}

@@ -26,7 +26,7 @@ type tokens struct {
 	fetch       func(ctx context.Context, body []byte) (json.RawMessage, error)
 	now         func() time.Time
 
-	asking chan struct{} // held by who asks PortOne
+	asking chan struct{} // held by who gets the token, and may have to ask PortOne for it
 
 	mu     sync.Mutex
 	value  string    // empty while there is none
@@ -37,10 +37,7 @@ type tokens struct {
 
 // sign implements signer.
 func (t *tokens) sign(ctx context.Context) (string, error) {
-	value, err := t.current()
-	if value == "" && err == nil {
-		value, err = t.renew(ctx)
-	}
+	value, err := t.get(ctx)
 	return "Bearer " + value, err
 }
 
@@ -58,9 +55,9 @@ func (t *tokens) current() (string, error) {
 	return t.value, nil
 }
 
-// renew asks PortOne for a token, unless somebody else has just done it: then
-// their token, or their failure, is everybody's.
-func (t *tokens) renew(ctx context.Context) (string, error) {
+// get returns the token, or asks PortOne for one where it is time to. Who waits
+// meanwhile gets the same token, or the same failure.
+func (t *tokens) get(ctx context.Context) (string, error) {
 	select {
 	case t.asking <- struct{}{}:
 		defer func() { <-t.asking }()
@@ -91,12 +88,8 @@ func (t *tokens) learn(value string, life time.Duration, err error) {
 
 // ask returns a token, and how long it lives.
 func (t *tokens) ask(ctx context.Context) (string, time.Duration, error) {
-	body, err := json.Marshal(map[string]string{"imp_key": t.key, "imp_secret": t.secret})
-	if err != nil {
-		return "", 0, err
-	}
 	start := t.now()
-	response, err := t.fetch(ctx, body)
+	response, err := t.fetch(ctx, marshal(map[string]string{"imp_key": t.key, "imp_secret": t.secret}))
 	if err != nil {
 		return "", 0, err
 	}

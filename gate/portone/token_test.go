@@ -1,6 +1,8 @@
 package portone_test
 
 import (
+	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync"
@@ -85,13 +87,98 @@ func TestATokenThatCannotBeHadIsNotAskedForByEveryCall(t *testing.T) {
 		fake := newFakeV1()
 		c := atDirect(t, fake, nil, func(o *portone.Options) { o.V1.Secret = "WRONG" })
 		for _, got := range c.Lookup(t.Context(), many(1, 3000, time.Time{})) {
-			if got.Err == nil || strings.Contains(got.Err.Error(), "WRONG") {
-				t.Fatalf("got %+v, want an error without the secret", got)
+			if got.Err == nil || strings.Contains(got.Err.Error(), "WRONG") || !strings.Contains(got.Err.Error(), "check the key and the secret") {
+				t.Fatalf("got %+v, want an error without the secret that says what to check", got)
 			}
 		}
 		if calls := fake.called(""); calls != 1 {
 			t.Errorf("%d calls, want 1", calls)
 		}
+	})
+}
+
+func TestATokenThatCannotBeHadIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeV1()
+		fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+			http.Error(w, "down", http.StatusBadGateway)
+			return true
+		}
+		c := atDirect(t, fake, nil)
+		one(t, c, 1, "o", "imp_1")
+		calls, start := len(fake.calls), time.Now()
+		if got := one(t, c, 1, "o", "imp_1"); got.Err == nil || len(fake.calls) != calls || time.Since(start) != 0 {
+			t.Errorf("got %+v after %v and %d more calls, want the failure before at once", got, time.Since(start), len(fake.calls)-calls)
+		}
+	})
+}
+
+// leaving is a transport whose caller is gone once there is an answer.
+type leaving struct {
+	http.RoundTripper
+	leave context.CancelFunc
+}
+
+func (l leaving) RoundTrip(r *http.Request) (*http.Response, error) {
+	defer l.leave()
+	return l.RoundTripper.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
+}
+
+func TestATokenIsKeptWhereItsCallerIsGone(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+	ctx, leave := context.WithCancel(t.Context())
+	c := atDirect(t, fake, nil, func(o *portone.Options) { o.Transport = leaving{o.Transport, leave} })
+	if got := c.Lookup(ctx, many(1, 1, time.Time{}))[0]; got.Err == nil {
+		t.Errorf("got %+v, want an error: nobody waits for it", got)
+	}
+	if got := one(t, c, 1, "o", "imp_1"); got.Err != nil || fake.called("POST /users/getToken") != 1 {
+		t.Errorf("got %+v with %d tokens, want 1", got, fake.called("POST /users/getToken"))
+	}
+}
+
+func TestACallerWhoLeavesFailsNobodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+		fake.latency = time.Second
+		c := atDirect(t, fake, nil)
+		ctx, leave := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer leave()
+		if got := c.Lookup(ctx, many(1, 1, time.Time{}))[0]; got.Err == nil {
+			t.Errorf("got %+v, want an error: nobody waits for it", got)
+		}
+		if got := one(t, c, 1, "o", "imp_1"); got.Err != nil {
+			t.Errorf("the next caller: %v", got.Err)
+		}
+	})
+}
+
+func TestATokenIsNotAskedForAgainWithinFiveSeconds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+		fake.ends = time.Now().Add(time.Hour)
+		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/users/getToken" {
+				return false
+			}
+			answer(w, http.StatusOK, object{"code": 0, "response": object{"access_token": fake.current(), "expired_at": 6, "now": 5}})
+			return true
+		}
+		c := atDirect(t, fake, nil)
+		look := func(tokens int) {
+			t.Helper()
+			if got := one(t, c, 1, "o", "imp_1"); got.Err != nil || fake.called("POST /users/getToken") != tokens {
+				t.Errorf("got %+v, the token was asked for %d times, want %d", got, fake.called("POST /users/getToken"), tokens)
+			}
+		}
+		look(1)
+		time.Sleep(4 * time.Second)
+		look(1)
+		time.Sleep(2 * time.Second)
+		look(2)
 	})
 }
 
@@ -134,6 +221,7 @@ func TestTokensThatMakeNoSenseAreRefused(t *testing.T) {
 		object{"access_token": "", "expired_at": 9, "now": 5},
 		object{"access_token": "a\r\nb", "expired_at": 9, "now": 5},
 		object{"access_token": 1, "expired_at": 9, "now": 5},
+		json.RawMessage(`{"access_token": "a", "access_token": 1, "expired_at": 9, "now": 5}`),
 		"x",
 	} {
 		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))

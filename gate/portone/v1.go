@@ -86,13 +86,9 @@ func (v *v1) payments(ctx context.Context, attempts []string) (map[string]found,
 	return known, nil
 }
 
-// payment returns the payment of an attempt, also one of a test channel.
+// payment returns the payment of a plain attempt, also one of a test channel.
 func (v *v1) payment(ctx context.Context, attempt string) (gate.Payment, error) {
-	id, err := segment(attempt)
-	if err != nil {
-		return gate.Payment{}, err
-	}
-	answer, err := v.read(ctx, call{name: "payment", method: http.MethodGet, path: "/payments/" + id + "?include_sandbox=true"})
+	answer, err := v.read(ctx, call{name: "payment", method: http.MethodGet, path: "/payments/" + attempt + "?include_sandbox=true"})
 	if err != nil {
 		return gate.Payment{}, err
 	}
