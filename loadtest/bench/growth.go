@@ -31,8 +31,24 @@ type stage struct {
 	Peer    float64 `json:"peer_script_us_per_decision"`
 }
 
-// grow sells in one sale, and measures at each of the sizes, in rising order.
-func (w *world) grow(ctx context.Context, sizes []int) (stages []stage, err error) {
+// grow measures the gate and then the peer at each of the sizes, in rising order,
+// each in a store of its own.
+func (w *world) grow(ctx context.Context, sizes []int) ([]stage, error) {
+	stages, err := w.growSale(ctx, sizes)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.growPeer(ctx, stages); err != nil {
+		return nil, fmt.Errorf("the peer: %w", err)
+	}
+	for _, s := range stages {
+		fmt.Fprintf(w.progress, "growth to %s\n", s)
+	}
+	return stages, nil
+}
+
+// growSale sells in one sale.
+func (w *world) growSale(ctx context.Context, sizes []int) (stages []stage, err error) {
 	if w.redis, err = startStore(ctx, w.dir); err != nil {
 		return nil, err
 	}
@@ -61,21 +77,16 @@ func (w *world) grow(ctx context.Context, sizes []int) (stages []stage, err erro
 		}
 		stages = append(stages, s)
 	}
-	if err := w.growPeer(ctx, stages); err != nil {
-		return nil, fmt.Errorf("the peer: %w", err)
-	}
-	for _, s := range stages {
-		fmt.Fprintf(w.progress, "growth to %s\n", s)
-	}
 	return stages, nil
 }
 
 // growPeer measures the peer's script where it has as many orders: what grows
 // there too is the cost of finding anything in so much memory.
 func (w *world) growPeer(ctx context.Context, stages []stage) (err error) {
-	if err := w.redis.client.FlushAll(ctx).Err(); err != nil {
+	if w.redis, err = startStore(ctx, w.dir); err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, w.redis.stop()) }()
 	if err := stockPeer(ctx, w); err != nil {
 		return err
 	}
