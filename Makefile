@@ -54,7 +54,7 @@ lint: ## check format, vet, staticcheck and which package imports which
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
 
-mutate: deps ## take out each check that guards the gate, and see a test fail (half an hour)
+mutate: deps ## take out each check that guards the gate, and see a test fail (an hour)
 	go run ./loadtest/mutate
 
 bench: ## measure the gate beside a bare handler and the usual peer into loadtest/RESULTS.md (a quarter of an hour; BENCH=--help)
