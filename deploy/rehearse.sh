@@ -72,7 +72,11 @@ export FLASHGATE_REDIS="redis+sentinel://flashgate:$REDIS_PASSWORD@$(at 4),$(at 
 export FLASHGATE_PORTONE_V1_URL="http://$(at 7)" FLASHGATE_PORTONE_V1_KEY=sim-key FLASHGATE_PORTONE_V1_SECRET=sim-secret-for-tests-only
 export FLASHGATE_TRUSTED_PROXIES=127.0.0.1
 start portone "$program" portone-sim --listen "$(at 7)" --declines 0.1
-await "the replicas and Sentinels" "$program" status
+follow() { # the primary takes no write before it has its replicas
+	redis-cli -p "$PRIMARY_PORT" --user flashgate --pass "$REDIS_PASSWORD" --no-auth-warning info replication | grep good_slaves:2
+}
+await "the replicas" follow
+await "the Sentinels" "$program" status
 for i in 1 2 3; do
 	start gate$i env FLASHGATE_LISTEN="$(at $((10 + i)))" FLASHGATE_ADMIN_LISTEN="$(at $((13 + i)))" "$program" serve
 done
