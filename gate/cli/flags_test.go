@@ -27,15 +27,26 @@ func TestEveryFlagHasItsVariable(t *testing.T) {
 	}
 }
 
-// eachFlag visits the flags of all commands.
-func eachFlag(t *testing.T, visit func(*kong.Flag)) {
+// parse reads a command line.
+func parse(t *testing.T, line string) (c commands, err error) {
 	t.Helper()
-	var c commands
-	parser, err := newParser(&c, &environment{out: &bytes.Buffer{}, err: &bytes.Buffer{}}, func(int) {})
+	_, err = newTestParser(t, &c).Parse(strings.Fields(line))
+	return c, err
+}
+
+func newTestParser(t *testing.T, c *commands) *kong.Kong {
+	t.Helper()
+	parser, err := newParser(c, &environment{out: &bytes.Buffer{}, err: &bytes.Buffer{}}, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = kong.Visit(parser.Model, func(node kong.Visitable, next kong.Next) error {
+	return parser
+}
+
+// eachFlag visits the flags of all commands.
+func eachFlag(t *testing.T, visit func(*kong.Flag)) {
+	t.Helper()
+	err := kong.Visit(newTestParser(t, &commands{}).Model, func(node kong.Visitable, next kong.Next) error {
 		if f, ok := node.(*kong.Flag); ok && f.Name != "help" {
 			visit(f)
 		}
@@ -50,12 +61,7 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 	t.Parallel()
 	f := func(line string, want string) {
 		t.Helper()
-		var c commands
-		parser, err := newParser(&c, &environment{out: &bytes.Buffer{}, err: &bytes.Buffer{}}, func(int) {})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = parser.Parse(strings.Fields(line))
+		_, err := parse(t, line)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("flashgate %s: got %v, want %q", line, err, want)
 		}
@@ -137,11 +143,7 @@ func TestWhoIsPaidSettlesWithinTwoMinutesUnlessToldOtherwise(t *testing.T) {
 	t.Parallel()
 	f := func(flags string, want time.Duration) {
 		t.Helper()
-		var c commands
-		parser, err := newParser(&c, &environment{out: &bytes.Buffer{}, err: &bytes.Buffer{}}, func(int) {})
-		if err == nil {
-			_, err = parser.Parse(strings.Fields("loadtest --target http://g --sale s --admin http://a " + flags))
-		}
+		c, err := parse(t, "loadtest --target http://g --sale s --admin http://a "+flags)
 		if got := c.Loadtest.Settle; err != nil || got != want {
 			t.Errorf("%s: got %s, %v, want %s", flags, got, err, want)
 		}
