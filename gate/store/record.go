@@ -121,7 +121,12 @@ func parseRecord(id, record string) (gate.Order, error) {
 	}
 	o.Taken, o.Settled = p.time(f[7]), p.time(f[9])
 	if f[8] != "" {
-		o.Deadline = time.UnixMilli(start(&o) + p.int(f[8]))
+		from := start(&o)
+		deadline := from + p.int(f[8])
+		if deadline < from {
+			p.fail("deadline %q is before the units were taken", f[8])
+		}
+		o.Deadline = time.UnixMilli(deadline)
 	}
 	if p.err != nil {
 		return o, fmt.Errorf("read the record of order %q: %w", id, p.err)

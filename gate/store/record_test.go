@@ -128,6 +128,8 @@ func TestRecordsThatAreRefused(t *testing.T) {
 		"1H␟1␟ann␟full:1␟␟x␟O1a1␟2000␟2500␟",
 		"1H␟1␟ann␟full:1␟␟␟O1a1␟x␟2500␟",
 		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟x␟",
+		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟-1␟",
+		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟9223372036854775807␟",
 		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟x",
 		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500",
 		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟␟",
