@@ -131,6 +131,19 @@ func TestManyV2OrdersAreListed(t *testing.T) {
 	check(small, 13)
 }
 
+// wantFound wants one payment for each query, by so many calls.
+func wantFound(t *testing.T, fake *fakeV2, queries []portone.Query, lists, singles int) {
+	t.Helper()
+	for _, got := range serve(t, nil, fake).Lookup(t.Context(), queries) {
+		if got.Err != nil || len(got.Payments) != 1 {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if list, single := fake.called("GET /payments?"), fake.called("GET /payments/"); list != lists || single != singles {
+		t.Errorf("%d lists and %d single calls, want %d and %d", list, single, lists, singles)
+	}
+}
+
 func TestAListThatIsNotWorthItIsLeft(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC)
@@ -141,15 +154,7 @@ func TestAListThatIsNotWorthItIsLeft(t *testing.T) {
 	for i := range 30 {
 		fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": start.Format(time.RFC3339)}))
 	}
-	c := serve(t, nil, fake)
-	for _, got := range c.Lookup(t.Context(), many(2, 30, start)) {
-		if got.Err != nil || len(got.Payments) != 1 {
-			t.Errorf("got %+v", got)
-		}
-	}
-	if list, single := fake.called("GET /payments?"), fake.called("GET /payments/"); list != 4 || single != 30 {
-		t.Errorf("%d lists and %d single calls, want 4 and 30", list, single)
-	}
+	wantFound(t, fake, many(2, 30, start), 4, 30)
 }
 
 func TestPaymentsAreListedFromBeforeTheFirstConfirm(t *testing.T) {
@@ -164,14 +169,7 @@ func TestPaymentsAreListedFromBeforeTheFirstConfirm(t *testing.T) {
 	}
 	queries := many(2, 30, start.Add(time.Hour))
 	queries[20].Since = start
-	for _, got := range serve(t, nil, fake).Lookup(t.Context(), queries) {
-		if got.Err != nil || len(got.Payments) != 1 {
-			t.Errorf("got %+v", got)
-		}
-	}
-	if list, single := fake.called("GET /payments?"), fake.called("GET /payments/"); list != 1 || single != 0 {
-		t.Errorf("%d lists and %d single calls, want 1 and none", list, single)
-	}
+	wantFound(t, fake, queries, 1, 0)
 }
 
 func TestAListIsBegunAnewBehindThePagesThatPortOneShows(t *testing.T) {
