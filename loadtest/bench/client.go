@@ -88,7 +88,7 @@ func (s *stream) kept() bool { return s.Rate > 0 }
 
 // due is when a request is, from the start.
 func (s *stream) due(request int) time.Duration {
-	if s.Rate == 0 {
+	if !s.kept() {
 		return 0
 	}
 	return time.Duration(float64(request) / s.Rate * float64(time.Second))

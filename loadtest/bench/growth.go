@@ -41,9 +41,6 @@ func (w *world) grow(ctx context.Context, sizes []int) ([]stage, error) {
 	if err := w.growPeer(ctx, stages); err != nil {
 		return nil, fmt.Errorf("the peer: %w", err)
 	}
-	for _, s := range stages {
-		fmt.Fprintf(w.progress, "growth to %s\n", s)
-	}
 	return stages, nil
 }
 
@@ -76,6 +73,7 @@ func (w *world) growSale(ctx context.Context, sizes []int) (stages []stage, err 
 			return nil, fmt.Errorf("at %d orders: %w", size, err)
 		}
 		stages = append(stages, s)
+		fmt.Fprintf(w.progress, "growth to %s\n", s)
 	}
 	return stages, nil
 }
@@ -120,6 +118,7 @@ func (w *world) growPeer(ctx context.Context, stages []stage) (err error) {
 		if s.Peer, err = w.redis.sample(ctx, func() error { return add(sampleBatch, take) }); err != nil {
 			return err
 		}
+		fmt.Fprintf(w.progress, "growth of the peer to %d orders: %.2f µs of the script a decision\n", s.Orders, s.Peer)
 	}
 	return nil
 }
