@@ -50,12 +50,12 @@ await() { # what for; a command that succeeds once it is there
 	done
 }
 
-redis() { # a number from 1, its role
+redis() { # a number from 1, its role, the port before those of its kind
 	start "$2$1" env OWN_HOST=127.0.0.1 OWN_PORT="$((first + $3 + $1))" CONFIG="$PWD/deploy/redis" \
 		sh -c 'cd "$1" && exec sh "$2" "$3"' sh "$dir/$2$1" "$PWD/deploy/compose/redis.sh" "$2"
 }
 
-for needed in redis-server haproxy openssl "$program"; do
+for needed in redis-server redis-cli haproxy openssl "$program"; do
 	command -v "$needed" >"$dir/found" || { echo "rehearse: $needed is missing; see the first lines of $0" >&2; exit 1; }
 done
 
