@@ -11,14 +11,26 @@ type Register interface {
 	// Sale reads a sale, or its tombstone. It returns ErrNoSale where there is neither.
 	Sale(ctx context.Context, name string) (State, error)
 	// Create makes a sale, or starts it afresh in a higher run. It returns
-	// ErrExists, or a *HeldError unless drop is true.
-	Create(ctx context.Context, who string, sale Sale, drop bool) error
+	// ErrExists, or a *HeldError.
+	Create(ctx context.Context, c Creation) error
 	// Configure replaces the settings that have the given version. It returns
 	// ErrChanged, ErrNoSale or a *StockError. Kind goes into the ledger.
 	Configure(ctx context.Context, who, kind, sale string, version int64, s Settings) error
 	// Delete removes a sale and leaves a tombstone. It returns ErrNoSale, or a
-	// *HeldError unless drop is true.
-	Delete(ctx context.Context, who, sale string, drop bool) error
+	// *HeldError.
+	Delete(ctx context.Context, who, sale string, drop Drop) error
+}
+
+// Creation is a sale to be made, or to be started afresh in a higher run.
+type Creation struct {
+	Who  string // for the ledger
+	Sale Sale
+	Drop Drop // of the lower run
+}
+
+// Drop names what may be lost with a sale. The zero value agrees to no loss.
+type Drop struct {
+	Held bool // units that are held: a payment that is approved afterwards has no unit
 }
 
 var (
@@ -94,7 +106,7 @@ const maxConflicts = 10
 type Application struct {
 	Who     string // for the ledger
 	Sale    Sale
-	Drop    bool  // what is held, where a higher run begins
+	Drop    Drop  // what may be lost where a higher run begins
 	Version int64 // of the settings that the caller has seen; 0 replaces any
 	DryRun  bool  // only tell what would be done
 }
@@ -129,7 +141,7 @@ func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 		case outcome == Changed:
 			err = r.Configure(ctx, a.Who, "apply", a.Sale.Name, old.Version, next.Settings)
 		default:
-			err = r.Create(ctx, a.Who, next, a.Drop)
+			err = r.Create(ctx, Creation{Who: a.Who, Sale: next, Drop: a.Drop})
 		}
 		switch {
 		case err == nil:
@@ -143,7 +155,7 @@ func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 
 // plan tells what Apply does to a sale as it is (the zero State: there is none),
 // the sale that it writes, or why it fails.
-func plan(old State, sale Sale, drop bool) (Outcome, Sale, error) {
+func plan(old State, sale Sale, drop Drop) (Outcome, Sale, error) {
 	switch {
 	case old.Run == 0:
 		return Created, sale, nil
@@ -154,7 +166,7 @@ func plan(old State, sale Sale, drop bool) (Outcome, Sale, error) {
 	case sale.Run < old.Run:
 		return "", sale, &RunError{Sale: sale.Name, Run: sale.Run, Known: old.Run}
 	case sale.Run > old.Run:
-		if held := heldUnits(old.Units); held > 0 && !drop {
+		if held := heldUnits(old.Units); held > 0 && !drop.Held {
 			return "", sale, &HeldError{Sale: sale.Name, Units: held}
 		}
 		return Restarted, sale, nil

@@ -35,7 +35,7 @@ func (c *applyCommand) Run(ctx context.Context, env *environment) error {
 }
 
 func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Store, sale gate.Sale) error {
-	done, err := gate.Apply(ctx, s, gate.Application{Who: c.By, Sale: sale, Drop: c.DropHeld, DryRun: c.DryRun})
+	done, err := gate.Apply(ctx, s, gate.Application{Who: c.By, Sale: sale, Drop: gate.Drop{Held: c.DropHeld}, DryRun: c.DryRun})
 	if err != nil {
 		return err
 	}

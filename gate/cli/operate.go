@@ -55,7 +55,7 @@ type deleteCommand struct {
 // Run deletes the sale.
 func (c *deleteCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
-		if err := s.Delete(ctx, c.By, c.Sale, c.DropHeld); err != nil {
+		if err := s.Delete(ctx, c.By, c.Sale, gate.Drop{Held: c.DropHeld}); err != nil {
 			return noSale(err, c.Sale)
 		}
 		_, err := fmt.Fprintf(env.out, "%s: deleted\n", c.Sale)

@@ -253,7 +253,7 @@ func (c *serveCommand) createSales(ctx context.Context, s *store.Store, log *slo
 	for _, sale := range sales {
 		old, err := s.Sale(ctx, sale.Name)
 		if errors.Is(err, gate.ErrNoSale) {
-			if err = s.Create(ctx, c.Name, sale, false); err == nil {
+			if err = s.Create(ctx, gate.Creation{Who: c.Name, Sale: sale}); err == nil {
 				log.Info("created a sale", "sale", sale.Name, "run", sale.Run)
 				continue
 			}

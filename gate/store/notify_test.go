@@ -116,7 +116,7 @@ func TestASaleThatIsGoneHasNothingToDeliver(t *testing.T) {
 		if _, err := s.KeepDelivery(t.Context(), "marathon", "A", lease, gate.Progress{Position: 1}); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Delete(t.Context(), "kim", "marathon", false); err != nil {
+		if err := s.Delete(t.Context(), "kim", "marathon", gate.Drop{}); err != nil {
 			t.Fatal(err)
 		}
 		gone("deleted")

@@ -10,7 +10,8 @@ import (
 )
 
 // Create implements gate.Register.
-func (s *Store) Create(ctx context.Context, who string, sale gate.Sale, drop bool) error {
+func (s *Store) Create(ctx context.Context, c gate.Creation) error {
+	sale := &c.Sale
 	settings, err := settingsArgs(&sale.Settings)
 	if err != nil {
 		return err
@@ -20,7 +21,7 @@ func (s *Store) Create(ctx context.Context, who string, sale gate.Sale, drop boo
 	if err := s.client.SAdd(ctx, salesKey, sale.Name).Err(); err != nil {
 		return fmt.Errorf("make sale %s known to the gates: %w", sale.Name, err)
 	}
-	args := append([]any{s.now(), who, sale.Run, yes(drop)}, settings...)
+	args := append([]any{s.now(), c.Who, sale.Run, yes(c.Drop.Held)}, settings...)
 	reply, err := s.run(ctx, luascripts.Create, keysOf(sale.Name).all(), args...)
 	if err != nil {
 		return err
@@ -77,18 +78,18 @@ func stockError(sale string, next gate.Settings, reply []any) error {
 }
 
 // Delete implements gate.Register.
-func (s *Store) Delete(ctx context.Context, who, sale string, drop bool) error {
+func (s *Store) Delete(ctx context.Context, who, sale string, drop gate.Drop) error {
 	return s.remove(ctx, who, sale, drop, "")
 }
 
 // DeleteAt deletes a sale of which nothing is held, and only while its newest
 // ledger entry is seq. Else it returns gate.ErrChanged, and what Delete returns.
 func (s *Store) DeleteAt(ctx context.Context, who, sale string, seq int64) error {
-	return s.remove(ctx, who, sale, false, strconv.FormatInt(seq, 10))
+	return s.remove(ctx, who, sale, gate.Drop{}, strconv.FormatInt(seq, 10))
 }
 
-func (s *Store) remove(ctx context.Context, who, sale string, drop bool, seq string) error {
-	reply, err := s.run(ctx, luascripts.Delete, keysOf(sale).all(), s.now(), who, yes(drop), seq)
+func (s *Store) remove(ctx context.Context, who, sale string, drop gate.Drop, seq string) error {
+	reply, err := s.run(ctx, luascripts.Delete, keysOf(sale).all(), s.now(), who, yes(drop.Held), seq)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func marathon(run int64, skus ...gate.SKU) gate.Sale {
 }
 
 func apply(t *testing.T, s *Store, sale gate.Sale, drop bool) (gate.Outcome, error) {
-	done, err := gate.Apply(t.Context(), s, gate.Application{Who: s.opt.Who, Sale: sale, Drop: drop})
+	done, err := gate.Apply(t.Context(), s, gate.Application{Who: s.opt.Who, Sale: sale, Drop: gate.Drop{Held: drop}})
 	return done.Outcome, err
 }
 
@@ -107,7 +107,7 @@ func TestApplyCreatesASaleOnce(t *testing.T) {
 		sale.PerBuyer, sale.Paused = 2, true
 		mustApply(t, s, sale, gate.Created)
 		mustApply(t, s, sale, gate.Unchanged)
-		if err := s.Create(t.Context(), "kim", sale, true); !errors.Is(err, gate.ErrExists) {
+		if err := s.Create(t.Context(), gate.Creation{Who: "kim", Sale: sale, Drop: gate.Drop{Held: true}}); !errors.Is(err, gate.ErrExists) {
 			t.Errorf("again: %v", err)
 		}
 		state := read(t, s)
@@ -189,7 +189,7 @@ func TestAHigherRunAndADeleteWaitForWhatIsHeld(t *testing.T) {
 		mustApply(t, s, marathon(1), gate.Created)
 		take(t, s, "o1", "a1", "ann", "full", 4)
 		_, restart := apply(t, s, marathon(2), false)
-		for what, err := range map[string]error{"restart": restart, "delete": s.Delete(t.Context(), "kim", "marathon", false)} {
+		for what, err := range map[string]error{"restart": restart, "delete": s.Delete(t.Context(), "kim", "marathon", gate.Drop{})} {
 			if held, ok := errors.AsType[*gate.HeldError](err); !ok || *held != (gate.HeldError{Sale: "marathon", Units: 4}) {
 				t.Errorf("%s: %v", what, err)
 			}
@@ -209,17 +209,17 @@ func TestAHigherRunAndADeleteWaitForWhatIsHeld(t *testing.T) {
 func TestADeletedSaleLeavesATombstone(t *testing.T) {
 	onStores(t, func(t *testing.T, open func(string) *Store) {
 		s := open("kim")
-		if err := s.Delete(t.Context(), "kim", "marathon", true); !errors.Is(err, gate.ErrNoSale) {
+		if err := s.Delete(t.Context(), "kim", "marathon", gate.Drop{Held: true}); !errors.Is(err, gate.ErrNoSale) {
 			t.Errorf("a sale that never was: %v", err)
 		}
 		mustApply(t, s, marathon(3), gate.Created)
-		if err := s.Delete(t.Context(), "kim", "marathon", false); err != nil {
+		if err := s.Delete(t.Context(), "kim", "marathon", gate.Drop{}); err != nil {
 			t.Fatal(err)
 		}
 		if state := read(t, s); state.Deleted.IsZero() || state.Run != 3 || state.Seq != 2 || state.Phase(state.Now) != "deleted" {
 			t.Errorf("got %+v", state)
 		}
-		if err := s.Delete(t.Context(), "kim", "marathon", false); !errors.Is(err, gate.ErrNoSale) {
+		if err := s.Delete(t.Context(), "kim", "marathon", gate.Drop{}); !errors.Is(err, gate.ErrNoSale) {
 			t.Errorf("delete: %v", err)
 		}
 		if _, err := gate.SetPaused(t.Context(), s, "kim", "marathon", true); !errors.Is(err, gate.ErrNoSale) {
@@ -231,7 +231,7 @@ func TestADeletedSaleLeavesATombstone(t *testing.T) {
 		if _, err := apply(t, s, marathon(3), false); err == nil {
 			t.Error("the same run came back")
 		}
-		if err := s.Create(t.Context(), "kim", marathon(3), false); !errors.Is(err, gate.ErrExists) {
+		if err := s.Create(t.Context(), gate.Creation{Who: "kim", Sale: marathon(3)}); !errors.Is(err, gate.ErrExists) {
 			t.Errorf("create: %v", err)
 		}
 		mustApply(t, s, marathon(4), gate.Created)

@@ -77,7 +77,7 @@ func (a *Admin) apply(w http.ResponseWriter, r *http.Request, who string) {
 	if err == nil && sale.Name != r.PathValue("sale") {
 		err = fmt.Errorf("the body's sale is %s, the path's %s: write the same name", sale.Name, r.PathValue("sale"))
 	}
-	application := gate.Application{Who: who, Sale: sale, Drop: r.FormValue("drop_held") == "true", DryRun: r.FormValue("dry_run") == "true"}
+	application := gate.Application{Who: who, Sale: sale, Drop: gate.Drop{Held: r.FormValue("drop_held") == "true"}, DryRun: r.FormValue("dry_run") == "true"}
 	if version := r.FormValue("version"); version != "" && err == nil {
 		if application.Version, err = strconv.ParseInt(version, 10, 64); err != nil {
 			err = fmt.Errorf("version %.20q: must be a number", version)
@@ -115,7 +115,7 @@ func (a *Admin) remove(w http.ResponseWriter, r *http.Request, who string) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
 	sale := r.PathValue("sale")
-	if err := a.opt.Sales.Delete(ctx, who, sale, r.FormValue("drop_held") == "true"); err != nil {
+	if err := a.opt.Sales.Delete(ctx, who, sale, gate.Drop{Held: r.FormValue("drop_held") == "true"}); err != nil {
 		fault(w, err)
 		return
 	}
