@@ -200,7 +200,7 @@ func (d *deployment) apply(sale string) {
 	d.t.Helper()
 	path := filepath.Join(d.t.TempDir(), "sales.yaml")
 	write(d.t, path, "sales: ["+sale+"]")
-	d.command("apply", "-f", path)
+	d.command("apply", "--open-now", "-f", path)
 }
 
 // rehearse starts the load test through HAProxy. What it returns waits for its end.

@@ -166,7 +166,7 @@ func (d *deployment) secureGate(a *redistest.Authority) string {
 	sale := filepath.Join(d.dir, "secure.yaml")
 	write(d.t, sale, `sales: [{name: secure, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, `+
 		`notify: "https://shop.example.com/", skus: [{name: unit, stock: 1}]}]`)
-	d.command(append([]string{"apply", "-f", sale}, tls...)...)
+	d.command(append([]string{"apply", "--open-now", "-f", sale}, tls...)...)
 	redistest.StartProgram(d.t, exec.Command(d.program, append([]string{
 		"serve", "--listen", listen, "--admin-listen", admin, "--signing-key", signingKey, "--admin-token", "ops:" + adminToken,
 		"--admin-tls-cert", a.ServerCert, "--admin-tls-key", a.ServerKey,

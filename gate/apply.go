@@ -4,20 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Register is what changes sales in a store. Each method is one atomic script.
 type Register interface {
-	// Sale reads a sale, or its tombstone. It returns ErrNoSale where there is neither.
+	// Sale reads a sale, or its tombstone. Where there is neither it returns
+	// ErrNoSale, or a *MissingError, and the store's clock as the state's Now.
 	Sale(ctx context.Context, name string) (State, error)
 	// Create makes a sale, or starts it afresh in a higher run. It returns
-	// ErrExists, or a *HeldError.
+	// ErrExists, a *HeldError or an *OpenError.
 	Create(ctx context.Context, c Creation) error
 	// Configure replaces the settings that have the given version. It returns
 	// ErrChanged, ErrNoSale or a *StockError. Kind goes into the ledger.
 	Configure(ctx context.Context, who, kind, sale string, version int64, s Settings) error
-	// Delete removes a sale and leaves a tombstone. It returns ErrNoSale, or a
-	// *HeldError.
+	// Delete removes a sale and leaves a tombstone, also of one that is missing. It
+	// returns ErrNoSale, or a *HeldError.
 	Delete(ctx context.Context, who, sale string, drop Drop) error
 }
 
@@ -26,6 +28,9 @@ type Creation struct {
 	Who  string // for the ledger
 	Sale Sale
 	Drop Drop // of the lower run
+	// OpenNow makes it although its window has begun and the store knows no run of
+	// it: it may have been sold from data that is lost.
+	OpenNow bool
 }
 
 // Drop names what may be lost with a sale. The zero value agrees to no loss.
@@ -97,6 +102,7 @@ const (
 	Restarted Outcome = "restarted" // in a higher run
 	Changed   Outcome = "changed"
 	Unchanged Outcome = "unchanged"
+	Kept      Outcome = "kept as it is" // there was something, and only what is not there was to be made
 )
 
 // maxConflicts bounds how often a change is tried that others keep overtaking.
@@ -109,6 +115,11 @@ type Application struct {
 	Drop    Drop  // what may be lost where a higher run begins
 	Version int64 // of the settings that the caller has seen; 0 replaces any
 	DryRun  bool  // only tell what would be done
+	OpenNow bool  // as in Creation
+	IfNone  bool  // only make it where the store has nothing of it
+	// Now is the caller's own clock: like the store's, it must say that the window of
+	// a sale that nobody knows has not begun.
+	Now time.Time
 }
 
 // Applied is what an application did, or would do.
@@ -118,10 +129,19 @@ type Applied struct {
 	After   Sale
 }
 
+// Reminder says what else must be done about a change, empty for nothing: a gate
+// whose file has a later opening would make a lost sale anew while it is open.
+func (a *Applied) Reminder() string {
+	if a.Before.Run == 0 || !a.After.OpensAt.Before(a.Before.OpensAt) {
+		return ""
+	}
+	return "it opens earlier now: write this opens_at into the files given to --sales too"
+}
+
 // Apply makes the stored sale as given. It may be done in the middle of a sale,
 // and doing it twice is doing it once. Whether the sale is paused stays as it
 // is. It returns ErrChanged where the settings have another version than the
-// caller has seen, a *HeldError or a *StockError.
+// caller has seen, a *HeldError, a *StockError or an *OpenError.
 func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 	for range maxConflicts {
 		old, err := r.Sale(ctx, a.Sale.Name)
@@ -130,6 +150,14 @@ func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 		}
 		if a.Version != 0 && a.Version != old.Version {
 			return Applied{}, ErrChanged
+		}
+		if a.IfNone && (old.Run != 0 || !old.Deleted.IsZero()) {
+			return Applied{Outcome: Kept, Before: old.Sale, After: old.Sale}, nil
+		}
+		if old.Run == 0 && !a.OpenNow {
+			if err := a.Sale.begun(old.Now, a.Now); err != nil {
+				return Applied{}, err
+			}
 		}
 		outcome, next, err := plan(old, a.Sale, a.Drop)
 		done := Applied{Outcome: outcome, Before: old.Sale, After: next}
@@ -141,7 +169,7 @@ func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 		case outcome == Changed:
 			err = r.Configure(ctx, a.Who, "apply", a.Sale.Name, old.Version, next.Settings)
 		default:
-			err = r.Create(ctx, Creation{Who: a.Who, Sale: next, Drop: a.Drop})
+			err = r.Create(ctx, Creation{Who: a.Who, Sale: next, Drop: a.Drop, OpenNow: a.OpenNow})
 		}
 		switch {
 		case err == nil:

@@ -6,8 +6,9 @@ import "time"
 // It is never changed, only replaced.
 type catalogue struct {
 	sale    Sale
-	version int64
+	version int64 // 0 where the store never had it
 	skus    map[string]*SKU
+	missing bool // the store has nothing of it
 }
 
 func newCatalogue(s *State) *catalogue {
@@ -31,6 +32,9 @@ func (c *catalogue) check(confirm *Confirm, link *Link, keys *Keys, now time.Tim
 		if v = keys.verify(c.sale.Name, confirm.Order, link, now); v.Code != Held {
 			return v
 		}
+	}
+	if c.missing {
+		return c.missed(now)
 	}
 	if confirm.Lines, v = c.parseItems(confirm.Lines[:0], link.Items); v.Code != Held {
 		return v

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +26,8 @@ type Store interface {
 	Sales(ctx context.Context) ([]string, error)
 	// Sale reads a sale, or its tombstone. It returns ErrNoSale where there is neither.
 	Sale(ctx context.Context, name string) (State, error)
+	// Expect makes the name of a missing sale known to all.
+	Expect(ctx context.Context, name string) error
 	// Decider returns a sale's decider, which connects when it is first used.
 	Decider(sale string) Decider
 }
@@ -36,19 +37,23 @@ type Options struct {
 	Queue int           // confirms that may wait in one lane; default 16384
 	Keys  *Keys         // that links are signed with; nil takes links that nobody signed
 	Try   time.Duration // bound of one store call, with its wait for replicas; default 500 ms
-	Now   func() time.Time
-	Log   *slog.Logger
+	// Expected are the sales that should be there, as those of the gate's file: one
+	// that the store has nothing of is missing, also where nobody else knows of it.
+	Expected []Sale
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Gate knows the sales and has a lane for each.
 type Gate struct {
-	store   Store
-	opt     Options
-	metrics *Metrics
-	lanes   atomic.Pointer[map[string]*Lane] // replaced, never changed
-	pool    sync.Pool
-	running sync.WaitGroup
-	trouble string // what went wrong in the last refresh, logged when it changes
+	store    Store
+	opt      Options
+	expected map[string]Sale
+	metrics  *Metrics
+	lanes    atomic.Pointer[map[string]*Lane] // replaced, never changed
+	pool     sync.Pool
+	running  sync.WaitGroup
+	trouble  string // what went wrong in the last refresh, logged when it changes
 }
 
 // New returns a gate that knows no sale until Load or Run.
@@ -59,7 +64,10 @@ func New(store Store, metrics *Metrics, opt Options) *Gate {
 	if opt.Try == 0 {
 		opt.Try = 500 * time.Millisecond
 	}
-	g := &Gate{store: store, opt: opt, metrics: metrics}
+	g := &Gate{store: store, opt: opt, expected: map[string]Sale{}, metrics: metrics}
+	for _, sale := range opt.Expected {
+		g.expected[sale.Name] = sale
+	}
 	g.pool.New = func() any { return &Request{decided: make(chan struct{}, 1)} }
 	return g
 }
@@ -92,13 +100,15 @@ func (g *Gate) Lane(sale []byte) (*Lane, bool) {
 	return l, ok
 }
 
-// Sales returns the settings of each sale that is known, by name. What they
+// Sales returns the settings of each sale that the store has, by name. What they
 // point to must not be changed.
 func (g *Gate) Sales() map[string]*Settings {
 	sales := map[string]*Settings{}
 	if lanes := g.lanes.Load(); lanes != nil {
 		for name, lane := range *lanes {
-			sales[name] = lane.Settings()
+			if c := lane.catalogue.Load(); !c.missing {
+				sales[name] = &c.sale.Settings
+			}
 		}
 	}
 	return sales
@@ -150,20 +160,20 @@ func (g *Gate) load(ctx context.Context) error {
 	if p := g.lanes.Load(); p != nil {
 		old = *p
 	}
-	states, problem := g.read(ctx, old)
+	states, missing, problem := g.read(ctx, old)
 	if problem != nil && !g.Ready() {
 		return problem
 	}
-	lanes := make(map[string]*Lane, len(states))
-	for name, lane := range old {
-		if state := states[name]; state == nil || state.Deleted.IsZero() {
-			lanes[name] = lane
-		}
-	}
+	lanes := maps.Clone(old)
 	for name, state := range states {
 		if state.Deleted.IsZero() {
 			lanes[name] = g.update(lanes[name], state)
+		} else {
+			delete(lanes, name)
 		}
+	}
+	for name := range missing {
+		lanes[name] = g.miss(lanes[name], name)
 	}
 	g.lanes.Store(&lanes)
 	for name, lane := range old {
@@ -176,40 +186,56 @@ func (g *Gate) load(ctx context.Context) error {
 	if problem == nil {
 		g.metrics.refreshed.SetToCurrentTime()
 	}
+	for name, listed := range missing {
+		if !listed && lanes[name].lost() {
+			problem = errors.Join(problem, g.store.Expect(ctx, name))
+		}
+	}
 	return problem
 }
 
-// read returns the states of the sales that are listed or known, without those
-// that could not be read.
-func (g *Gate) read(ctx context.Context, known map[string]*Lane) (map[string]*State, error) {
+// read returns the states of the sales that are listed, known or expected, and
+// which of them are missing: true where the name is listed. Those that could not
+// be read are in neither.
+func (g *Gate) read(ctx context.Context, known map[string]*Lane) (states map[string]*State, missing map[string]bool, err error) {
 	listed, err := g.store.Sales(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("list the sales: %w", err)
+		return nil, nil, fmt.Errorf("list the sales: %w", err)
 	}
-	states := make(map[string]*State, len(listed))
+	names := map[string]bool{}
+	for name := range known {
+		names[name] = false
+	}
+	for name := range g.expected {
+		names[name] = false
+	}
+	for _, name := range listed {
+		names[name] = true
+	}
+	states, missing = make(map[string]*State, len(names)), map[string]bool{}
 	var problems []error
-	for _, name := range slices.Concat(listed, slices.Collect(maps.Keys(known))) {
-		if states[name] != nil {
-			continue
-		}
+	for name, isListed := range names {
 		state, err := g.store.Sale(ctx, name)
 		switch {
 		case err == nil:
 			states[name] = &state
-		case errors.Is(err, ErrNoSale) && known[name] == nil: // its name outlived it, or comes before it
 		case errors.Is(err, ErrNoSale):
-			problems = append(problems, fmt.Errorf("sale %s is gone from the store without having been deleted: its payments are refused", name))
+			missing[name] = isListed
 		default:
 			problems = append(problems, fmt.Errorf("read sale %s: %w", name, err))
 		}
 	}
-	return states, errors.Join(problems...)
+	return states, missing, errors.Join(problems...)
 }
 
 // update gives a lane the newest settings, and makes it where there is none.
 func (g *Gate) update(lane *Lane, state *State) *Lane {
-	if lane == nil {
-		lane = g.newLane(state)
+	if lane == nil || lane.catalogue.Load().missing {
+		if lane == nil {
+			lane = g.newLane(state)
+		}
+		lane.catalogue.Store(newCatalogue(state))
+		lane.misses = 0
 		g.opt.Log.Info("a sale is known", "sale", state.Name, "run", state.Run, "phase", state.Phase(state.Now),
 			"opens_at", state.OpensAt, "closes_at", state.ClosesAt)
 	} else if c := lane.catalogue.Load(); c.version != state.Version || c.sale.Run != state.Run {

@@ -69,6 +69,7 @@ type Lane struct {
 	log       *slog.Logger
 	breaker   *gobreaker.CircuitBreaker[struct{}]
 	trouble   error // of the newest call without a decision
+	misses    int   // readings in a row that found the sale missing
 	metrics   *laneMetrics
 
 	closing sync.RWMutex // held shared while a confirm is put into the queue

@@ -19,10 +19,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeStore has one sale, and a decider that the test answers for.
 type fakeStore struct {
 	mu     sync.Mutex
-	states map[string]State
-	err    error
-	decide func(ctx context.Context, batch []*Request) error
-	closed int
+	states   map[string]State
+	expected []string // that were made known
+	err      error
+	decide   func(ctx context.Context, batch []*Request) error
+	closed   int
 }
 
 func (s *fakeStore) Sales(context.Context) ([]string, error) {
@@ -43,6 +44,13 @@ func (s *fakeStore) Sale(_ context.Context, name string) (State, error) {
 		return State{}, ErrNoSale
 	}
 	return state, nil
+}
+
+func (s *fakeStore) Expect(_ context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expected = append(s.expected, name)
+	return s.err
 }
 
 func (s *fakeStore) change(name string, f func(*State)) {

@@ -81,7 +81,7 @@ func (m *Metrics) forget(sale string) {
 // the newest state of each sale, so that a SKU that is gone is gone from the
 // metrics too, and a sale opens on time also while the store cannot be read.
 type stock struct {
-	units, orders, refunds, queue, capacity, open *prometheus.Desc
+	units, orders, refunds, queue, capacity, open, missing *prometheus.Desc
 
 	mu    sync.Mutex
 	sales map[string]stocked
@@ -104,6 +104,8 @@ func newStock() *stock {
 		capacity: prometheus.NewDesc("flashgate_queue_capacity", "Confirms that may wait; more are refused as busy.",
 			[]string{"sale"}, nil),
 		open: prometheus.NewDesc("flashgate_sale_open", "1 within the sale's window while it is not paused, else 0.",
+			[]string{"sale"}, nil),
+		missing: prometheus.NewDesc("flashgate_sale_missing", "1 where the sale is expected and the store has nothing of it, else 0.",
 			[]string{"sale"}, nil),
 		sales: make(map[string]stocked),
 	}
@@ -129,6 +131,14 @@ func (s stocked) open() int64 {
 	return 0
 }
 
+// missing is 1 where somebody must see to a sale that the store has nothing of, else 0.
+func (s stocked) missing() int64 {
+	if s.lane.lost() {
+		return 1
+	}
+	return 0
+}
+
 // Describe implements prometheus.Collector.
 func (s *stock) Describe(ch chan<- *prometheus.Desc) {
 	ch <- s.units
@@ -137,6 +147,7 @@ func (s *stock) Describe(ch chan<- *prometheus.Desc) {
 	ch <- s.queue
 	ch <- s.capacity
 	ch <- s.open
+	ch <- s.missing
 }
 
 // Collect implements prometheus.Collector.
@@ -152,6 +163,10 @@ func (s *stock) Collect(ch chan<- prometheus.Metric) {
 		gauge(s.queue, int64(len(at.lane.queue)), name)
 		gauge(s.capacity, int64(cap(at.lane.queue)), name)
 		gauge(s.open, at.open(), name)
+		gauge(s.missing, at.missing(), name)
+		if at.lane.catalogue.Load().missing {
+			continue // what it had is gone
+		}
 		for sku, u := range at.state.Units {
 			gauge(s.units, u.Total, name, sku, "total")
 			gauge(s.units, u.Left, name, sku, "left")

@@ -1,14 +1,20 @@
 package gate
 
-import "time"
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
 
 // Report is a sale as operators are shown it: by the command line and by the
 // admin API. Its JSON is part of what is promised to them.
 type Report struct {
 	Sale     string      `json:"sale"`
 	Run      int64       `json:"run"`
-	State    string      `json:"state"` // State.Phase
-	Seq      int64       `json:"seq"`   // of the newest ledger entry
+	State    string      `json:"state"`             // State.Phase, or "missing"
+	Problem  string      `json:"problem,omitempty"` // of one that is missing: what it means, and what to do
+	Seq      int64       `json:"seq"`               // of the newest ledger entry
 	Version  int64       `json:"version"`
 	OpensAt  time.Time   `json:"opens_at,omitzero"`
 	ClosesAt time.Time   `json:"closes_at,omitzero"`
@@ -32,6 +38,39 @@ func (s *State) Report() Report {
 		r.SKUs = append(r.SKUs, SKUReport{k.Name, s.Units[k.Name]})
 	}
 	return r
+}
+
+// Report tells about a sale of which there is nothing to tell.
+func (e *MissingError) Report() Report {
+	return Report{Sale: e.Sale, State: "missing", Problem: e.Error(), SKUs: []SKUReport{}}
+}
+
+// Reports tells about every sale, and about those that are missing, by name.
+func Reports(ctx context.Context, store interface {
+	Sales(ctx context.Context) ([]string, error)
+	Sale(ctx context.Context, name string) (State, error)
+},
+) ([]Report, error) {
+	names, err := store.Sales(ctx)
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	reports := []Report{}
+	for _, name := range names {
+		state, err := store.Sale(ctx, name)
+		missing, isMissing := errors.AsType[*MissingError](err)
+		switch {
+		case isMissing:
+			reports = append(reports, missing.Report())
+		case errors.Is(err, ErrNoSale): // the store was emptied meanwhile
+		case err != nil:
+			return nil, err
+		default:
+			reports = append(reports, state.Report())
+		}
+	}
+	return reports, nil
 }
 
 // OrderReport is an order as operators are shown it.

@@ -30,9 +30,10 @@ func scripts() map[string]parameters {
 	all := keyNames()
 	return map[string]parameters{
 		"confirm":   of(luascripts.Confirm, all[:5], "now", "who", "first_look"),
-		"create":    of(luascripts.Create, all, append([]string{"now", "who", "run", "drop"}, settings...)...),
+		"create":    of(luascripts.Create, all, append([]string{"now", "who", "run", "drop", "open"}, settings...)...),
 		"configure": of(luascripts.Configure, []string{"sale", "ledger"}, append([]string{"now", "who", "kind", "version"}, settings...)...),
 		"delete":    of(luascripts.Delete, all, "now", "who", "drop", "at"),
+		"forget":    of(luascripts.Forget, []string{"sale", "ledger"}, "now", "who"),
 		"sale":      of(luascripts.Sale, all[:1], "now"),
 		"touch":     of(luascripts.Touch, all[:1], "now"),
 		"claim":     of(luascripts.Claim, []string{"sale", "due"}, "now", "lease", "most", "sweep"),
@@ -43,7 +44,7 @@ func scripts() map[string]parameters {
 
 func defaults() map[string]string {
 	return map[string]string{
-		"who": "kim", "first_look": "20", "run": "1", "drop": "", "kind": "apply", "opens": "1000", "closes": "9000",
+		"who": "kim", "first_look": "20", "run": "1", "drop": "", "open": "1", "kind": "apply", "opens": "1000", "closes": "9000",
 		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
 		"lease": "30", "what": "claim", "token": "A", "most": "10", "sweep": "60", "at": "",
 	}

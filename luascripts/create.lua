@@ -2,12 +2,15 @@
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify
 -- ARGV  1 now_ms, empty in production   2 who   3 run   4 "1" to drop what is held, else empty
---       5 opens_ms  6 closes_ms  7 hold_ms  8 per_buyer  9 paused ("1" or "0")  10 settings (JSON)
+--       5 "1" to make it also where its window has begun and no run of it is known, else empty
+--       6 opens_ms  7 closes_ms  8 hold_ms  9 per_buyer  10 paused ("1" or "0")  11 settings (JSON)
 --       then SKU, stock, SKU, stock, …
 -- reply {"created", seq}
 --       {"exists", run}   the sale is there, in this run or a higher one
 --       {"deleted", run}  only a tombstone is there, of this run or a higher one
 --       {"held", units}   units of the lower run are held; nothing was changed
+--       {"open", now_ms}  its window has begun, or is over, and no run of it is known: it may have been sold from
+--                         data that is lost. Nothing was changed
 
 local fields = redis.call('HGETALL', KEYS[1])
 local old = {}
@@ -19,18 +22,20 @@ if old.run then
 end
 
 local now, seq, term = clock(ARGV[1], old.time), (old.seq or 0) + 1, old.term or 1
+-- A tombstone of run 0 is of a sale that was missing when it was deleted; see forget.lua.
+if tonumber(old.run or 0) == 0 and ARGV[5] ~= '1' and now >= tonumber(ARGV[6]) then return {'open', now} end
 local version = (old.version or 0) + 1 -- goes on over runs, so that settings read in one never count in another
 local orders, counters = '0,0,0,0,0,0,0', {}
 local new = {'run', ARGV[3], 'seq', seq, 'term', term, 'server', old.server or '', 'fence', '', 'time', now,
-  'version', version, 'settings', ARGV[10], 'opens', ARGV[5], 'closes', ARGV[6], 'hold', ARGV[7], 'per_buyer', ARGV[8],
-  'paused', ARGV[9], 'orders', orders}
-for i = 11, #ARGV, 2 do
+  'version', version, 'settings', ARGV[11], 'opens', ARGV[6], 'closes', ARGV[7], 'hold', ARGV[8], 'per_buyer', ARGV[9],
+  'paused', ARGV[10], 'orders', orders}
+for i = 12, #ARGV, 2 do
   local value = ARGV[i + 1] .. ',' .. ARGV[i + 1] .. ',0,0,0'
   counters[#counters + 1] = ARGV[i] .. ':' .. value
   new[#new + 1] = 'sku:' .. ARGV[i]
   new[#new + 1] = value
 end
-append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, settings_entry(ARGV[3], version, ARGV[10], old.settings), {})
+append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, settings_entry(ARGV[3], version, ARGV[11], old.settings), {})
 redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6], KEYS[7])

@@ -24,6 +24,7 @@ var (
 	Create    = load("create")
 	Configure = load("configure")
 	Delete    = load("delete")
+	Forget    = load("forget")
 	Sale      = load("sale")
 	Touch     = load("touch")
 	Claim     = load("claim")

@@ -33,7 +33,7 @@ func open(t *testing.T) *scene {
 		OpensAt: now.Add(-time.Hour), ClosesAt: now.Add(time.Hour), Hold: 5 * time.Minute,
 		SKUs: []gate.SKU{{Name: "full", Stock: 100}, {Name: "half", Stock: 100}},
 	}}
-	if err := sc.s.Create(t.Context(), gate.Creation{Who: "kim", Sale: sale}); err != nil {
+	if err := sc.s.Create(t.Context(), gate.Creation{Who: "kim", Sale: sale, OpenNow: true}); err != nil {
 		t.Fatal(err)
 	}
 	for i, buyer := range []string{"ann", "ann", "ben", "", "cho", "dan"} {

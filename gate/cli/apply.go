@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/store"
@@ -13,6 +14,8 @@ type applyCommand struct {
 	redisFlag
 	File     string `short:"f" required:"" placeholder:"FILE" help:"YAML file of sales; - reads standard input."`
 	DryRun   bool   `help:"Only print what would change."`
+	OpenNow  bool   `help:"Create a sale although its window has begun and Redis knows no run of it. Only for one that was never sold yet: one that was, and is lost, would sell its units again."`
+	OnlyNew  bool   `help:"Only create sales that Redis has nothing of, and keep all others as they are."`
 	DropHeld bool   `help:"Start a higher run even while orders of the old one hold units. A payment that is approved afterwards has no unit."`
 }
 
@@ -35,12 +38,15 @@ func (c *applyCommand) Run(ctx context.Context, env *environment) error {
 }
 
 func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Store, sale gate.Sale) error {
-	done, err := gate.Apply(ctx, s, gate.Application{Who: c.By, Sale: sale, Drop: gate.Drop{Held: c.DropHeld}, DryRun: c.DryRun})
+	done, err := gate.Apply(ctx, s, gate.Application{
+		Who: c.By, Sale: sale, Drop: gate.Drop{Held: c.DropHeld}, DryRun: c.DryRun,
+		OpenNow: c.OpenNow, IfNone: c.OnlyNew, Now: time.Now(),
+	})
 	if err != nil {
 		return err
 	}
 	would := ""
-	if c.DryRun && done.Outcome != gate.Unchanged {
+	if c.DryRun && done.Outcome != gate.Unchanged && done.Outcome != gate.Kept {
 		would = "would be "
 	}
 	fmt.Fprintf(env.out, "%s: %s%s\n", sale.Name, would, done.Outcome)
@@ -48,6 +54,9 @@ func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Sto
 		for _, change := range changes(done.Before, done.After) {
 			fmt.Fprintf(env.out, "  %s\n", change)
 		}
+	}
+	if reminder := done.Reminder(); reminder != "" {
+		fmt.Fprintf(env.out, "  %s\n", reminder)
 	}
 	return nil
 }

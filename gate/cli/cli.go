@@ -126,7 +126,7 @@ func (f *redisFlag) with(env *environment, do func(*store.Store) error) error {
 
 // noSale says what to do about a sale that is not there.
 func noSale(err error, sale string) error {
-	if errors.Is(err, gate.ErrNoSale) {
+	if errors.Is(err, gate.ErrNoSale) && !errors.As(err, new(*gate.MissingError)) {
 		return fmt.Errorf("there is no sale %s: create it with flashgate apply", sale)
 	}
 	return err

@@ -183,7 +183,7 @@ func (s *scenery) createSale(ctx context.Context, sale gate.Sale) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(st.Create(ctx, gate.Creation{Who: "demo", Sale: sale}), st.Close())
+	return errors.Join(st.Create(ctx, gate.Creation{Who: "demo", Sale: sale, OpenNow: true}), st.Close())
 }
 
 // begin runs a part until ctx is done, and returns what it tells once it has started.

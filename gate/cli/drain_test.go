@@ -198,6 +198,9 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 	already := goleak.IgnoreCurrent()
 	redis := redistest.Start(t)
 	for _, address := range []string{"", redis.URL()} {
+		if address != "" {
+			applySale(t, address, openSale("race", 10))
+		}
 		ctx, stop := context.WithCancel(t.Context())
 		var log journal
 		c := serveCommand{

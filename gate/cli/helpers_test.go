@@ -135,7 +135,7 @@ func serveSale(t testing.TB, redis, sale string, args ...string) *process {
 // applySale applies a sale file, given as its text.
 func applySale(t testing.TB, redis, sale string) {
 	t.Helper()
-	command(t, "apply", "--redis", redis, "-f", saleFile(t, sale))
+	command(t, "apply", "--open-now", "--redis", redis, "-f", saleFile(t, sale))
 }
 
 // command runs a command of the program in this process, and returns what it

@@ -28,6 +28,9 @@ func (c *orderCommand) Run(ctx context.Context, env *environment) error {
 			}
 		})
 		if errors.Is(err, gate.ErrNoOrder) {
+			if _, err := s.Sale(ctx, c.Sale); err != nil {
+				return noSale(err, c.Sale)
+			}
 			return fmt.Errorf("sale %s never accepted an order %s in this run: a refused confirm leaves no trace but in --refusal-log", c.Sale, c.Order)
 		}
 		if err != nil {

@@ -17,7 +17,7 @@ func TestAGateAndTheCommandsSpeakTLSWithRedis(t *testing.T) {
 	authority, stranger := redistest.NewAuthority(t), redistest.NewAuthority(t)
 	url := redistest.StartTLS(t, authority).URL()
 	trusted := []string{"--redis", url, "--redis-ca", authority.CA, "--redis-cert", authority.Cert, "--redis-key", authority.Key}
-	command(t, append([]string{"apply", "-f", saleFile(t, openSale("race", 10))}, trusted...)...)
+	command(t, append([]string{"apply", "--open-now", "-f", saleFile(t, openSale("race", 10))}, trusted...)...)
 	gate := startGate(t, append(trusted, "--allow-unsigned")...)
 	if err := sells(newCaller(t), gate, "race", order(1)); err != nil {
 		t.Error(err)

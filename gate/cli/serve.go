@@ -26,7 +26,7 @@ type serveCommand struct {
 	adminFlag
 	Redis string `placeholder:"URL" help:"Redis with the sales: ${addresses}. Without it: an embedded store in memory."`
 	redisTLS
-	Sales string `placeholder:"FILE" help:"YAML file of sales: those that are missing are created, those that exist are left as they are (see apply)."`
+	Sales string `placeholder:"FILE" help:"YAML file of sales: those that Redis knows no run of are created while their window has not begun, those that exist are left as they are (see apply)."`
 	keysFlag
 	webhookFlag
 	portoneFlag
@@ -85,8 +85,11 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 		return err
 	}
 	defer closeStore()
-	demo, err := c.createSales(ctx, s, log)
+	sales, demo, err := c.sales()
 	if err != nil {
+		return err
+	}
+	if err := c.createSales(ctx, s, sales, log); err != nil {
 		return err
 	}
 	answers, err := portone.NewAnswers(c.Language)
@@ -102,7 +105,7 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 	if err != nil {
 		return errors.Join(err, closeLog())
 	}
-	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: keys, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Now: time.Now, Log: log})
+	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: keys, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Expected: sales, Now: time.Now, Log: log})
 	public := web.NewPublic(g, answers, metrics, web.PublicOptions{
 		Secrets: secrets, Sources: sources, MostPerAddress: c.MaxConnectionsPerAddress, Refusals: refusals, Orders: s,
 		Forward: c.forwarder(), Log: log,
@@ -238,41 +241,64 @@ func (c *serveCommand) openStore(ctx context.Context, registry *prometheus.Regis
 	return s, closeStore, nil
 }
 
-// createSales creates the sales of the file that are missing, and reports
-// whether it made the demo sale instead of a file's.
-func (c *serveCommand) createSales(ctx context.Context, s *store.Store, log *slog.Logger) (demo bool, err error) {
-	var sales []gate.Sale
+// sales returns the sales that should be there: those of the file, or of a store
+// that nothing else can have filled the demo sale.
+func (c *serveCommand) sales() (sales []gate.Sale, demo bool, err error) {
 	switch {
 	case c.Sales != "":
-		if sales, err = readSales(c.Sales); err != nil {
-			return false, err
-		}
+		sales, err = readSales(c.Sales)
 	case c.Redis == "":
 		sales, demo = []gate.Sale{demoSale(time.Now())}, true
 	}
+	return sales, demo, err
+}
+
+// createSales creates the sales that may be created, and tells of those that are
+// there and not as they should be.
+func (c *serveCommand) createSales(ctx context.Context, s *store.Store, sales []gate.Sale, log *slog.Logger) error {
 	for _, sale := range sales {
-		old, err := s.Sale(ctx, sale.Name)
-		if errors.Is(err, gate.ErrNoSale) {
-			if err = s.Create(ctx, gate.Creation{Who: c.Name, Sale: sale}); err == nil {
-				log.Info("created a sale", "sale", sale.Name, "run", sale.Run)
-				continue
-			}
-			if errors.Is(err, gate.ErrExists) { // another gate was faster
-				old, err = s.Sale(ctx, sale.Name)
-			}
-		}
-		if err != nil {
-			return false, fmt.Errorf("create sale %s: %w", sale.Name, err)
-		}
-		if !old.Deleted.IsZero() {
+		old, err := c.createSale(ctx, s, sale, log)
+		switch {
+		case err != nil:
+			return fmt.Errorf("create sale %s: %w", sale.Name, err)
+		case !old.Deleted.IsZero():
 			log.Warn("a sale of the file was deleted and is not brought back: give it a higher run and apply it", "sale", sale.Name, "deleted_in_run", old.Run)
-			continue
-		}
-		for _, difference := range changes(old.Sale, sale) {
-			log.Warn("a sale differs from the file and is left as it is: flashgate apply would change it", "sale", sale.Name, "change", string(difference))
+		case old.Run > 0:
+			for _, difference := range changes(old.Sale, sale) {
+				log.Warn("a sale differs from the file and is left as it is: flashgate apply would change it", "sale", sale.Name, "change", string(difference))
+			}
 		}
 	}
-	return demo, nil
+	return nil
+}
+
+// createSale creates a sale that Redis knows no run of if its window has not begun,
+// by Redis' clock and by this gate's: one that is open may have been sold from
+// data that is lost, and the gate says what there is to do. The embedded store
+// cannot have lost any. It returns what is there already.
+func (c *serveCommand) createSale(ctx context.Context, s *store.Store, sale gate.Sale, log *slog.Logger) (gate.State, error) {
+	old, err := s.Sale(ctx, sale.Name)
+	if !errors.Is(err, gate.ErrNoSale) {
+		return old, err
+	}
+	embedded, now := c.Redis == "", time.Now()
+	if now.Before(sale.OpensAt) != old.Now.Before(sale.OpensAt) {
+		log.Warn("Redis' clock and this gate's do not agree whether a sale's window has begun: set both by NTP",
+			"sale", sale.Name, "opens_at", sale.OpensAt, "redis", old.Now, "gate", now)
+	}
+	if !embedded && !now.Before(sale.OpensAt) {
+		return gate.State{}, nil
+	}
+	err = s.Create(ctx, gate.Creation{Who: c.Name, Sale: sale, OpenNow: embedded})
+	switch {
+	case err == nil:
+		log.Info("created a sale", "sale", sale.Name, "run", sale.Run)
+	case errors.Is(err, gate.ErrExists): // another gate was faster
+		return s.Sale(ctx, sale.Name)
+	case errors.As(err, new(*gate.OpenError)):
+		err = nil
+	}
+	return gate.State{}, err
 }
 
 func (c *serveCommand) openRefusalLog(env *environment, metrics *web.Metrics, log *slog.Logger) (*web.RefusalLog, func() error, error) {

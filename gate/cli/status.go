@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -43,21 +41,9 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 
 // list shows every sale with its units over all SKUs.
 func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Store) error {
-	names, err := s.Sales(ctx)
+	reports, err := gate.Reports(ctx, s)
 	if err != nil {
 		return err
-	}
-	slices.Sort(names)
-	reports := []gate.Report{}
-	for _, name := range names {
-		state, err := s.Sale(ctx, name)
-		if errors.Is(err, gate.ErrNoSale) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		reports = append(reports, state.Report())
 	}
 	if c.JSON {
 		return printJSON(env, reports)
@@ -69,13 +55,28 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 		for _, k := range r.SKUs {
 			sum.Total, sum.Left, sum.Held, sum.Paid = sum.Total+k.Total, sum.Left+k.Left, sum.Held+k.Held, sum.Paid+k.Paid
 		}
+		if r.Problem != "" {
+			fmt.Fprintf(w, "%s\t-\t%s\t-\t-\t-\t-\n", r.Sale, r.State)
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%d\t%d\t%d\n", r.Sale, r.Run, r.State, sum.Total, sum.Left, sum.Held, sum.Paid)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, r := range reports {
+		if r.Problem != "" {
+			fmt.Fprintf(env.out, "\n%s\n", r.Problem)
+		}
+	}
+	return nil
 }
 
 // refunds lists the orders that a refund is due of.
 func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.Store) error {
+	if _, err := s.Sale(ctx, c.Sale); err != nil {
+		return noSale(err, c.Sale)
+	}
 	due, err := s.RefundsDue(ctx, c.Sale)
 	if err != nil {
 		return err

@@ -118,7 +118,7 @@ func TestSalesOfAClusterAreSoldSideBySide(t *testing.T) {
 		one := strings.TrimSuffix(strings.TrimPrefix(openSale(name, 10), "sales: ["), "]")
 		file.WriteString("  - " + one + "\n")
 	}
-	gate := startGate(t, "--redis", cluster.URL(), "--allow-unsigned", "--sales", saleFile(t, file.String()))
+	gate := serveSale(t, cluster.URL(), file.String())
 	caller := newCaller(t)
 	for i, name := range names {
 		if err := sells(caller, gate, name, "order-1"); err != nil {

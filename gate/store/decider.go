@@ -45,12 +45,23 @@ func (s *Store) Decider(sale string) gate.Decider {
 // Decide implements gate.Decider.
 func (d *decider) Decide(ctx context.Context, batch []*gate.Request) error {
 	err := d.decide(ctx, batch)
-	if err != nil {
+	if errors.Is(err, errMissing) { // a server that has lost it need not be the one that decides by now
 		d.recover(err)
-		return fmt.Errorf("decide %d confirms of sale %s: %w", len(batch), d.sale, err)
+		err = d.decide(ctx, batch)
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	d.recover(err)
+	if errors.Is(err, errMissing) { // the gate sees it when it reads the sales next
+		refuseAll(batch, gate.Recovering)
+		return nil
+	}
+	return fmt.Errorf("decide %d confirms of sale %s: %w", len(batch), d.sale, err)
 }
+
+// errMissing says that a server has nothing of the sale, not even a tombstone.
+var errMissing = errors.New("the sale is missing in Redis")
 
 func (d *decider) decide(ctx context.Context, batch []*gate.Request) error {
 	if err := d.connect(ctx); err != nil {
@@ -191,7 +202,7 @@ func tell(batch []*gate.Request, reply []any) (held bool, err error) {
 		refuseAll(batch, gate.UnknownSale)
 		return false, nil
 	case letters == "-":
-		return false, errors.New("the sale is gone from Redis without having been deleted")
+		return false, errMissing
 	case len(letters) != len(batch):
 		return false, fmt.Errorf("the script gave %d verdicts for %d confirms", len(letters), len(batch))
 	}

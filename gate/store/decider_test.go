@@ -21,7 +21,7 @@ func BenchmarkDecide(b *testing.B) {
 	defer s.Close()
 	sale := marathon(1, gate.SKU{Name: "full", Stock: gate.MaxUnits})
 	sale.PerBuyer = 2
-	if err := s.Create(b.Context(), gate.Creation{Who: "gate", Sale: sale}); err != nil {
+	if err := s.Create(b.Context(), gate.Creation{Who: "gate", Sale: sale, OpenNow: true}); err != nil {
 		b.Fatal(err)
 	}
 	sold := int64(1e9)

@@ -104,7 +104,7 @@ func (x *exercise) begin(t *rapid.T) {
 }
 
 func (x *exercise) applySale(sale gate.Sale, drop bool) (gate.Outcome, error) {
-	done, err := gate.Apply(x.ctx, x.store, gate.Application{Who: "test", Sale: sale, Drop: gate.Drop{Held: drop}})
+	done, err := gate.Apply(x.ctx, x.store, gate.Application{Who: "test", Sale: sale, Drop: gate.Drop{Held: drop}, OpenNow: true})
 	return done.Outcome, err
 }
 

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/luascripts"
@@ -18,10 +20,10 @@ func (s *Store) Create(ctx context.Context, c gate.Creation) error {
 	}
 	// First the name: gates know what to do about a name without a sale, but
 	// nobody would ever see a sale without a name.
-	if err := s.client.SAdd(ctx, salesKey, sale.Name).Err(); err != nil {
-		return fmt.Errorf("make sale %s known to the gates: %w", sale.Name, err)
+	if err := s.Expect(ctx, sale.Name); err != nil {
+		return err
 	}
-	args := append([]any{s.now(), c.Who, sale.Run, yes(c.Drop.Held)}, settings...)
+	args := append([]any{s.now(), c.Who, sale.Run, yes(c.Drop.Held), yes(c.OpenNow)}, settings...)
 	reply, err := s.run(ctx, luascripts.Create, keysOf(sale.Name).all(), args...)
 	if err != nil {
 		return err
@@ -33,6 +35,8 @@ func (s *Store) Create(ctx context.Context, c gate.Creation) error {
 		return gate.ErrExists
 	case "held":
 		return &gate.HeldError{Sale: sale.Name, Units: number(reply, 1)}
+	case "open":
+		return &gate.OpenError{Sale: sale.Name, Opens: sale.OpensAt, Closes: sale.ClosesAt, Now: time.UnixMilli(number(reply, 1))}
 	}
 	return unknownReply(luascripts.Create, reply)
 }
@@ -79,7 +83,27 @@ func stockError(sale string, next gate.Settings, reply []any) error {
 
 // Delete implements gate.Register.
 func (s *Store) Delete(ctx context.Context, who, sale string, drop gate.Drop) error {
-	return s.remove(ctx, who, sale, drop, "")
+	err := s.remove(ctx, who, sale, drop, "")
+	if errors.Is(err, gate.ErrNoSale) && errors.As(s.none(ctx, sale), new(*gate.MissingError)) {
+		return s.forget(ctx, who, sale)
+	}
+	return err
+}
+
+// forget leaves a tombstone of a missing sale, so that no gate expects it any more.
+func (s *Store) forget(ctx context.Context, who, sale string) error {
+	k := keysOf(sale)
+	reply, err := s.run(ctx, luascripts.Forget, []string{k.sale, k.ledger}, s.now(), who)
+	if err != nil {
+		return err
+	}
+	switch word(reply) {
+	case "forgotten":
+		return nil
+	case "-":
+		return gate.ErrNoSale
+	}
+	return unknownReply(luascripts.Forget, reply)
 }
 
 // DeleteAt deletes a sale of which nothing is held, and only while its newest

@@ -48,7 +48,7 @@ func marathon(run int64, skus ...gate.SKU) gate.Sale {
 }
 
 func apply(t *testing.T, s *Store, sale gate.Sale, drop bool) (gate.Outcome, error) {
-	done, err := gate.Apply(t.Context(), s, gate.Application{Who: s.opt.Who, Sale: sale, Drop: gate.Drop{Held: drop}})
+	done, err := gate.Apply(t.Context(), s, gate.Application{Who: s.opt.Who, Sale: sale, Drop: gate.Drop{Held: drop}, OpenNow: true})
 	return done.Outcome, err
 }
 

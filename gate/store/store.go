@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,9 +92,20 @@ func (s *Store) Sales(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
+// Expect implements gate.Store.
+func (s *Store) Expect(ctx context.Context, name string) error {
+	if err := s.client.SAdd(ctx, salesKey, name).Err(); err != nil {
+		return fmt.Errorf("make sale %s known to the gates: %w", name, err)
+	}
+	return nil
+}
+
 // Sale implements gate.Store.
 func (s *Store) Sale(ctx context.Context, name string) (gate.State, error) {
 	now, hash, err := s.hash(ctx, name)
+	if errors.Is(err, gate.ErrNoSale) {
+		return gate.State{Now: time.UnixMilli(now)}, err
+	}
 	if err != nil {
 		return gate.State{}, err
 	}
@@ -109,13 +121,26 @@ func (s *Store) hash(ctx context.Context, sale string) (now int64, hash map[stri
 	now, _ = reply[0].(int64)
 	fields, _ := reply[1].([]any)
 	if len(fields) == 0 {
-		return 0, nil, gate.ErrNoSale
+		return now, nil, s.none(ctx, sale)
 	}
 	hash = make(map[string]string, len(fields)/2)
 	for i := 0; i+1 < len(fields); i += 2 {
 		hash[fmt.Sprint(fields[i])] = fmt.Sprint(fields[i+1])
 	}
 	return now, hash, nil
+}
+
+// none tells why Redis has nothing of a sale, not even a tombstone: there is
+// none, or it is missing.
+func (s *Store) none(ctx context.Context, sale string) error {
+	names, err := s.Sales(ctx)
+	switch {
+	case err != nil:
+		return err
+	case slices.Contains(names, sale):
+		return &gate.MissingError{Sale: sale}
+	}
+	return gate.ErrNoSale
 }
 
 // run calls a script and returns its reply.

@@ -49,7 +49,7 @@ func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
 		t.Fatal(err)
 	}
 	sale := raceSale()
-	if err := s.Create(t.Context(), gate.Creation{Who: "test", Sale: sale}); err != nil {
+	if err := s.Create(t.Context(), gate.Creation{Who: "test", Sale: sale, OpenNow: true}); err != nil {
 		t.Fatal(err)
 	}
 	g := gate.New(s, gate.NewMetrics(prometheus.NewRegistry()), gate.Options{Now: time.Now, Log: quiet})

@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -33,23 +32,10 @@ type saleView struct {
 func (a *Admin) list(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
-	names, err := a.opt.Sales.Sales(ctx)
+	reports, err := gate.Reports(ctx, a.opt.Sales)
 	if err != nil {
 		fault(w, err)
 		return
-	}
-	slices.Sort(names)
-	reports := []gate.Report{}
-	for _, name := range names {
-		state, err := a.opt.Sales.Sale(ctx, name)
-		switch {
-		case errors.Is(err, gate.ErrNoSale): // its name outlived it, or comes before it
-		case err != nil:
-			fault(w, err)
-			return
-		default:
-			reports = append(reports, state.Report())
-		}
 	}
 	reply(w, http.StatusOK, reports)
 }
@@ -77,7 +63,10 @@ func (a *Admin) apply(w http.ResponseWriter, r *http.Request, who string) {
 	if err == nil && sale.Name != r.PathValue("sale") {
 		err = fmt.Errorf("the body's sale is %s, the path's %s: write the same name", sale.Name, r.PathValue("sale"))
 	}
-	application := gate.Application{Who: who, Sale: sale, Drop: gate.Drop{Held: r.FormValue("drop_held") == "true"}, DryRun: r.FormValue("dry_run") == "true"}
+	application := gate.Application{
+		Who: who, Sale: sale, Drop: gate.Drop{Held: r.FormValue("drop_held") == "true"}, DryRun: r.FormValue("dry_run") == "true",
+		OpenNow: r.FormValue("open_now") == "true", Now: a.opt.Now(),
+	}
 	if version := r.FormValue("version"); version != "" && err == nil {
 		if application.Version, err = strconv.ParseInt(version, 10, 64); err != nil {
 			err = fmt.Errorf("version %.20q: must be a number", version)
@@ -98,10 +87,11 @@ func (a *Admin) apply(w http.ResponseWriter, r *http.Request, who string) {
 		a.note(who, "apply", sale.Name)
 	}
 	reply(w, http.StatusOK, struct {
-		Outcome gate.Outcome   `json:"outcome"`
-		Before  *gate.SaleForm `json:"before,omitempty"`
-		After   gate.SaleForm  `json:"after"`
-	}{done.Outcome, before(&done.Before), done.After.Form()})
+		Outcome  gate.Outcome   `json:"outcome"`
+		Reminder string         `json:"reminder,omitempty"` // what else must be done
+		Before   *gate.SaleForm `json:"before,omitempty"`
+		After    gate.SaleForm  `json:"after"`
+	}{done.Outcome, done.Reminder(), before(&done.Before), done.After.Form()})
 }
 
 func before(s *gate.Sale) *gate.SaleForm {
@@ -154,7 +144,7 @@ func (a *Admin) order(w http.ResponseWriter, r *http.Request, _ string) {
 	defer cancel()
 	o, err := a.opt.Sales.Order(ctx, r.PathValue("sale"), r.PathValue("order"))
 	if err != nil {
-		fault(w, err)
+		fault(w, a.absent(ctx, r.PathValue("sale"), err))
 		return
 	}
 	reply(w, http.StatusOK, o.Report())
@@ -178,7 +168,7 @@ func (a *Admin) report(w http.ResponseWriter, r *http.Request, who string) {
 	report := settle.Report{Order: r.PathValue("order"), Attempt: said.Attempt, Paid: said.State == "paid"}
 	o, err := settle.Tell(ctx, a.opt.Settling, who, r.PathValue("sale"), report)
 	if err != nil {
-		fault(w, err)
+		fault(w, a.absent(ctx, r.PathValue("sale"), err))
 		return
 	}
 	reply(w, http.StatusOK, o.Report())
@@ -187,7 +177,11 @@ func (a *Admin) report(w http.ResponseWriter, r *http.Request, who string) {
 func (a *Admin) refunds(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
 	defer cancel()
-	due, err := a.opt.Sales.RefundsDue(ctx, r.PathValue("sale"))
+	_, err := a.opt.Sales.Sale(ctx, r.PathValue("sale"))
+	var due []gate.Order
+	if err == nil {
+		due, err = a.opt.Sales.RefundsDue(ctx, r.PathValue("sale"))
+	}
 	if err != nil {
 		fault(w, err)
 		return
@@ -290,17 +284,28 @@ func (a *Admin) note(who, kind, sale string) {
 	a.opt.Log.Info("a sale was changed through the admin API", "who", who, "kind", kind, "sale", sale)
 }
 
+// absent tells a sale that is not there from an order that a sale does not have.
+func (a *Admin) absent(ctx context.Context, sale string, err error) error {
+	if errors.Is(err, gate.ErrNoOrder) {
+		if _, gone := a.opt.Sales.Sale(ctx, sale); gone != nil {
+			return gone
+		}
+	}
+	return err
+}
+
 // fault answers an error of the store or of the domain.
 func fault(w http.ResponseWriter, err error) {
 	status := http.StatusServiceUnavailable
 	_, isHeld := errors.AsType[*gate.HeldError](err)
 	_, isStock := errors.AsType[*gate.StockError](err)
 	_, isRun := errors.AsType[*gate.RunError](err)
+	_, isOpen := errors.AsType[*gate.OpenError](err)
 	_, isLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case errors.Is(err, gate.ErrNoSale), errors.Is(err, gate.ErrNoOrder):
 		status = http.StatusNotFound
-	case isHeld, isStock, isRun, errors.Is(err, gate.ErrChanged), errors.Is(err, settle.ErrReport):
+	case isHeld, isStock, isRun, isOpen, errors.Is(err, gate.ErrChanged), errors.Is(err, settle.ErrReport):
 		status = http.StatusConflict
 	case isLarge:
 		status = http.StatusRequestEntityTooLarge

@@ -57,6 +57,8 @@ func (s *store) Decider(string) gate.Decider { return s }
 
 func (s *store) Decide(_ context.Context, batch []*gate.Request) error { return s.decide(batch) }
 
+func (s *store) Expect(context.Context, string) error { return nil }
+
 func (s *store) Close() error { return nil }
 
 func always(c gate.Code) func([]*gate.Request) error {

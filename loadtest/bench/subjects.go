@@ -119,7 +119,7 @@ sales:
 		if err := os.WriteFile(path, fmt.Appendf(nil, file, saleName, perBuyer, stock), 0o600); err != nil {
 			return err
 		}
-		said, err := exec.CommandContext(ctx, w.flashgate, "apply", "--redis", "redis://"+w.redis.addr, "-f", path).CombinedOutput()
+		said, err := exec.CommandContext(ctx, w.flashgate, "apply", "--open-now", "--redis", "redis://"+w.redis.addr, "-f", path).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("flashgate apply: %w\n%s", err, said)
 		}

@@ -1,0 +1,115 @@
+package gate
+
+import (
+	"fmt"
+	"time"
+)
+
+// A sale is missing where it is expected and the store has nothing of it, not
+// even a tombstone: it was never sold yet, or the store lost its data. Nobody but
+// a person can tell, and in the second case making it anew sells its units again.
+
+// What a person does about a missing sale.
+const (
+	NeverSold = "flashgate apply -f FILE --open-now"     // where it was never sold yet
+	WasSold   = "deploy/RUNBOOK.md#flashgatesalemissing" // where its orders are lost
+	bothWays  = "If it was never sold yet: " + NeverSold + "; if it was, its orders are lost, and selling it anew would sell its units again: see " + WasSold
+)
+
+// MissingError says that a sale is expected and that the store has nothing of it.
+// It is an ErrNoSale too.
+type MissingError struct{ Sale string }
+
+// Error implements error.
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("sale %s is missing: it is expected, and Redis has nothing of it. %s", e.Sale, bothWays)
+}
+
+// Unwrap makes it an ErrNoSale.
+func (e *MissingError) Unwrap() error { return ErrNoSale }
+
+// OpenError says that a sale was not made because its window has begun and the
+// store knows no run of it.
+type OpenError struct {
+	Sale          string
+	Opens, Closes time.Time
+	Now           time.Time // by the clock that says so
+}
+
+// Error implements error.
+func (e *OpenError) Error() string {
+	zone := e.Opens.Location()
+	text := func(t time.Time) string { return t.In(zone).Format(time.RFC3339) }
+	window := "its window began at " + text(e.Opens)
+	if !e.Now.Before(e.Closes) {
+		window = "its window ended at " + text(e.Closes)
+	}
+	return fmt.Sprintf("%s (it is %s), and Redis knows no run of sale %s. %s (in the admin API ?open_now=true)", window, text(e.Now), e.Sale, bothWays)
+}
+
+// begun returns an *OpenError where the sale's window has begun by one of the clocks.
+func (s *Sale) begun(clocks ...time.Time) error {
+	for _, now := range clocks {
+		if !now.Before(s.OpensAt) {
+			return &OpenError{Sale: s.Name, Opens: s.OpensAt, Closes: s.ClosesAt, Now: now}
+		}
+	}
+	return nil
+}
+
+// expect returns what is known of a missing sale without the store: what this
+// gate's file says, or else its name alone. Then any version of a call may ask, to
+// be told that it is missing.
+func (g *Gate) expect(name string) Sale {
+	if sale, ok := g.expected[name]; ok {
+		return sale
+	}
+	return Sale{Name: name, Settings: Settings{Accept: Versions()}}
+}
+
+// miss gives the lane of a sale that is missing what to answer, and makes it where
+// there is none.
+func (g *Gate) miss(lane *Lane, name string) *Lane {
+	if lane == nil {
+		lane = g.newLane(&State{Sale: g.expect(name)})
+	}
+	if c := *lane.catalogue.Load(); !c.missing {
+		c.missing = true
+		lane.catalogue.Store(&c)
+	}
+	// A name comes a moment before its sale, so it is missing once it was so twice.
+	if lane.misses++; lane.misses == 2 {
+		lane.sayMissing()
+	}
+	g.metrics.stock.set(&State{Sale: lane.catalogue.Load().sale}, lane, 0)
+	return lane
+}
+
+func (l *Lane) sayMissing() {
+	if !l.lost() {
+		l.log.Info("a sale of the file is over, and Redis knows no run of it: it is not created, and its payments are refused as closed", "sale", l.name)
+		return
+	}
+	l.log.Error("a sale is missing: it is expected, Redis has nothing of it, and its payments are refused",
+		"sale", l.name, "never_sold_yet", NeverSold, "lost", WasSold)
+}
+
+// lost reports whether the sale is missing and somebody must see to it: a sale of
+// the file that is over, and that this gate has never seen, need not be there.
+func (l *Lane) lost() bool {
+	c := l.catalogue.Load()
+	return c.missing && (c.version > 0 || c.missed(l.now()).Code != Closed)
+}
+
+// missed is the verdict on every confirm of a sale that is missing.
+func (c *catalogue) missed(now time.Time) Verdict {
+	switch {
+	case c.sale.ClosesAt.IsZero(): // nobody told this gate the window
+		return Refuse(Recovering)
+	case now.Add(earlyBy).Before(c.sale.OpensAt):
+		return Refuse(NotOpen)
+	case !now.Before(c.sale.ClosesAt):
+		return Refuse(Closed)
+	}
+	return Refuse(Recovering)
+}
