@@ -45,17 +45,6 @@ func idleGate(t *testing.T, s Store) (*Gate, *prometheus.Registry) {
 	return g, registry
 }
 
-func TestASaleThatIsGoneKeepsItsLane(t *testing.T) {
-	t.Parallel()
-	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1, Now: time.Now()}}}
-	g, _ := idleGate(t, s)
-	delete(s.states, "race")
-	g.refresh(t.Context())
-	if _, known := g.Lane([]byte("race")); !known {
-		t.Error("a sale that vanished without a tombstone is forgotten, want it kept and its confirms refused by the store")
-	}
-}
-
 func TestAGateIsNotReadyBeforeTheSalesWereRead(t *testing.T) {
 	t.Parallel()
 	s := &fakeStore{decide: accept, err: errors.New("connection refused"), states: map[string]State{}}

@@ -33,7 +33,7 @@ func (s *fakeStore) Sales(context.Context) ([]string, error) {
 	for name := range s.states {
 		names = append(names, name)
 	}
-	return names, s.err
+	return append(names, s.expected...), s.err
 }
 
 func (s *fakeStore) Sale(_ context.Context, name string) (State, error) {

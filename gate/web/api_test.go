@@ -77,10 +77,58 @@ func TestASaleIsMadeThroughTheAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said := d.want("PUT", "/v1/sales/swim", string(text), 200, `"outcome": "created"`); strings.Contains(said, `"before"`) {
+	const path = "/v1/sales/swim"
+	d.want("PUT", path, string(text), 409, "Redis knows no run of sale swim. If it was never sold yet: ")
+	d.want("PUT", path+"?dry_run=true", string(text), 409, "?open_now=true")
+	d.want("GET", path, "", 404, "no such sale")
+	if said := d.want("PUT", path+"?open_now=true", string(text), 200, `"outcome": "created"`); strings.Contains(said, `"before"`) {
 		t.Errorf("there was none before: %s", said)
 	}
 	d.want("GET", "/v1/sales", "", 200, `"sale": "swim"`)
+
+	ahead := raceSale()
+	ahead.Name, ahead.OpensAt, ahead.ClosesAt = "run", time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+	if text, err = json.Marshal(ahead.Form()); err != nil {
+		t.Fatal(err)
+	}
+	late := openDesk(t, func(o *AdminOptions) { o.Now = func() time.Time { return ahead.OpensAt } })
+	late.want("PUT", "/v1/sales/run", string(text), 409, "Redis knows no run") // the gate's clock and Redis' must agree
+	if said := d.want("PUT", "/v1/sales/run", string(text), 200, `"outcome": "created"`); strings.Contains(said, "reminder") {
+		t.Errorf("there is nothing to remind of: %s", said)
+	}
+	ahead.OpensAt = time.Now().Add(30 * time.Minute)
+	if text, err = json.Marshal(ahead.Form()); err != nil {
+		t.Fatal(err)
+	}
+	d.want("PUT", "/v1/sales/run", string(text), 200, `"reminder": "it opens earlier now: write this opens_at into the files given to --sales too"`)
+}
+
+// A sale that is missing is no sale that was never there, and none that is empty.
+func TestAMissingSaleIsToldOf(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	if err := d.store.Expect(t.Context(), "swim"); err != nil {
+		t.Fatal(err)
+	}
+	const path, what = "/v1/sales/swim", "sale swim is missing: it is expected, and Redis has nothing of it. If it was never sold yet: flashgate apply -f FILE --open-now; if it was, "
+	d.want("GET", "/v1/sales", "", 200, `"state": "missing"`)
+	d.want("GET", "/v1/sales", "", 200, `"problem": "`+what)
+	d.want("GET", "/v1/sales", "", 200, `"sale": "race"`)
+	for _, call := range []string{
+		"GET " + path, "POST " + path + "/pause", "POST " + path + "/resume", "GET " + path + "/refunds", "GET " + path + "/undelivered",
+		"GET " + path + "/orders/o1",
+	} {
+		method, path, _ := strings.Cut(call, " ")
+		d.want(method, path, "", 404, what)
+	}
+	d.want("POST", path+"/orders/o1/report", `{"state":"paid"}`, 404, what)
+	for status := 0; status != 503; { // until the gate has read that it is missing
+		status, _ = d.ask(kim, "POST", path+"/confirm-url", `{"items":"full","buyer":"u","order":"o","amount":80000}`)
+	}
+
+	d.want("DELETE", path, "", 204, "") // nobody expects it any more
+	d.want("GET", path, "", 200, `"state": "deleted"`)
+	d.want("DELETE", path, "", 404, "no such sale")
 }
 
 func TestOnlyWhatChangesASaleIsLogged(t *testing.T) {
