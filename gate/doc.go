@@ -194,7 +194,7 @@
 //	fg:{S}:notify  hash     how far the shop was told, by which gate, until when, and its trouble;
 //	                        o:ORDER → what of the order the shop has not taken
 //	fg:{S}:gates   zset     gate → last heartbeat
-//	fg:sales       set      names of the sales; gates read them twice a second
+//	fg:sales       set      names of the sales that are or should be there; gates read them twice a second
 //
 // After every script, for each SKU: total = left + held + paid + withheld, and
 // the counters equal a recount over the orders. Records and ledger entries are
@@ -213,6 +213,22 @@
 // everything before their first write, because Redis does not undo a script that
 // fails half-way; the first writes are those that a full Redis, or a ledger that
 // is ahead of seq, refuses.
+//
+// # A sale that is missing
+//
+// A Redis without a sale, not even a tombstone, was never told of it or has lost
+// it; no program can tell. Until the window begins that is the same. Afterwards it
+// would sell the units again, so luascripts/create.lua makes a sale that it knows
+// no run of only before its window, or on a person's word (OpenNow); whoever asks
+// looks at its own clock as well.
+//
+// A sale is expected, and missing if it is not there, where it stands in the gate's
+// file, where the gate has had it, or where its name is in fg:sales. A gate puts
+// the name of a missing sale there, so that the others and the commands know too.
+// Its lane stays, or is made, and answers without the store: by the window, where
+// that is known, else recovering. A lane that finds nothing first connects anew,
+// for the sale may be at another server by now. Nothing of it is settled. Deleting
+// it leaves a tombstone of run 0, which ends the expectation and proves nothing.
 //
 // deploy/redis/users.acl is the least that a gate's user must be allowed. Tests
 // run as that user, and fail where it was refused anything.

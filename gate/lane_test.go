@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fakeStore has one sale, and a decider that the test answers for.
 type fakeStore struct {
-	mu     sync.Mutex
+	mu       sync.Mutex
 	states   map[string]State
 	expected []string // that were made known
 	err      error

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +14,11 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-const composeFile = root + "/deploy/compose/compose.yaml"
+const (
+	composeFile  = root + "/deploy/compose/compose.yaml"
+	salesFile    = root + "/deploy/compose/sales.yaml"
+	mountedSales = "/etc/flashgate/sales.yaml" // where a service finds it
+)
 
 // project reads the compose file as docker compose does, with no variable set.
 func project(t *testing.T) *types.Project {
@@ -69,7 +74,7 @@ func TestComposeWaitsOnlyForWhatComes(t *testing.T) {
 			if wait.Condition == types.ServiceConditionHealthy && !checked {
 				t.Errorf("%s waits until %s is healthy, which has no health check", service.Name, name)
 			}
-			if wait.Condition == types.ServiceConditionCompletedSuccessfully && other.Restart != "" {
+			if wait.Condition == types.ServiceConditionCompletedSuccessfully && other.Restart != "" && other.Restart != types.RestartPolicyNo {
 				t.Errorf("%s waits for the end of %s, which is restarted", service.Name, name)
 			}
 		}
@@ -171,27 +176,36 @@ func TestComposeStartsGatesAsTheyWantIt(t *testing.T) {
 	}
 }
 
-// With the compose file's settings, but on an embedded store, the demo sale is
-// on sale: the simulator, started as the compose file does, pays for a ticket.
+// With the compose file's settings, but on one Redis, the demo sale is made by its
+// service and sold by a gate: the simulator, started as the compose file does, pays
+// for a ticket. The gate came first, as it may, and HAProxy waits for the sale.
 func TestComposePutsTheDemoSaleOnSale(t *testing.T) {
 	t.Parallel()
+	requireRedis(t)
 	p := project(t)
-	public, admin, portone := freeAddress(t), freeAddress(t), freeAddress(t)
-	start := func(name string, more ...string) {
+	public, admin, portone, redis := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
+	_, redisPort, _ := strings.Cut(redis, ":")
+	startProgram(t, exec.Command("redis-server", "--bind", "127.0.0.1", "--port", redisPort, "--save", ""))
+	await(t, "Redis", func() error {
+		return exec.Command("flashgate", "status", "--redis", "redis://"+redis).Run()
+	})
+	program := func(name string, more ...string) *exec.Cmd {
 		t.Helper()
 		service, err := p.GetService(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		cmd := flashgate(t, service)
-		cmd.Env = slices.DeleteFunc(append(cmd.Env, more...), func(variable string) bool {
+		cmd.Env = append(slices.DeleteFunc(append(cmd.Env, more...), func(variable string) bool {
 			return strings.HasPrefix(variable, "FLASHGATE_REDIS=") || strings.HasPrefix(variable, "FLASHGATE_WAIT_REPLICAS=")
-		})
+		}), "FLASHGATE_REDIS=redis://"+redis)
 		for i, arg := range cmd.Args {
-			cmd.Args[i] = strings.Replace(arg, "0.0.0.0:8081", portone, 1)
+			arg = strings.Replace(arg, "0.0.0.0:8081", portone, 1)
+			cmd.Args[i] = strings.Replace(arg, mountedSales, salesFile, 1)
 		}
-		startProgram(t, cmd)
+		return cmd
 	}
+	start := func(name string, more ...string) { t.Helper(); startProgram(t, program(name, more...)) }
 	start("portone")
 	start("gate1", "FLASHGATE_LISTEN="+public, "FLASHGATE_ADMIN_LISTEN="+admin,
 		"FLASHGATE_PORTONE_V1_URL=http://"+portone, "FLASHGATE_PORTONE_V2_URL=http://"+portone)
@@ -199,10 +213,29 @@ func TestComposePutsTheDemoSaleOnSale(t *testing.T) {
 		awaitHealth(t, url)
 	}
 
-	answer := payment(t, public, portone)
-	if !strings.Contains(answer, `"confirmStatus":200`) {
-		t.Errorf("the simulator says %s", answer)
+	haproxy, err := p.GetService("haproxy")
+	if err != nil || haproxy.DependsOn["sale"].Condition != types.ServiceConditionCompletedSuccessfully {
+		t.Errorf("HAProxy does not wait for the sale: %v, %v", haproxy.DependsOn, err)
 	}
+	made := func(want string) {
+		t.Helper()
+		if out, err := program("sale").CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("the sale's service: %v, %s, want %s", err, out, want)
+		}
+	}
+	made("demo: created\n")
+	await(t, "the gate to know the sale", func() error {
+		if answer := payment(t, public, portone); !strings.Contains(answer, `"confirmStatus":200`) {
+			return fmt.Errorf("the simulator says %s", answer)
+		}
+		return nil
+	})
+
+	// When all is started again, nothing of it is as on the first day.
+	if out, err := exec.Command("flashgate", "pause", "demo", "--redis", "redis://"+redis).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	made("demo: kept as it is\n")
 }
 
 // payment makes the payment that the compose file's first lines show.
@@ -228,9 +261,6 @@ func flashgate(t *testing.T, service types.ServiceConfig) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "flashgate", service.Command...)
 	cmd.Env = os.Environ()
 	for name, value := range service.Environment {
-		if *value == "/etc/flashgate/sales.yaml" {
-			*value = filepath.Join(root, "deploy/compose/sales.yaml")
-		}
 		if name != "SSL_CERT_FILE" {
 			cmd.Env = append(cmd.Env, name+"="+*value)
 		}

@@ -52,7 +52,7 @@ func TestComposesRedisIsAPrimaryWithReplicaAndSentinel(t *testing.T) {
 	start("sentinel1", sentinel)
 
 	await(t, "a sale to be applied", func() error {
-		out, err := exec.Command("flashgate", "apply", "--redis", "redis+sentinel://flashgate:for-gates@127.0.0.1:"+sentinel+"/flashgate",
+		out, err := exec.Command("flashgate", "apply", "--open-now", "--redis", "redis+sentinel://flashgate:for-gates@127.0.0.1:"+sentinel+"/flashgate",
 			"-f", filepath.Join(root, "deploy/compose/sales.yaml")).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
