@@ -12,7 +12,6 @@ import (
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/shop"
-	"github.com/flashgate/flashgate/gate/web"
 )
 
 // portoneFlag is how serve reaches PortOne's REST APIs, and what it makes of payments.
@@ -54,11 +53,11 @@ func (f *portoneFlag) check() error {
 }
 
 // forwarder returns nil where webhooks are not passed on.
-func (f *portoneFlag) forwarder() web.Forwarder {
+func (f *portoneFlag) forwarder(metrics *shop.Metrics) *shop.Forwarder {
 	if f.ForwardWebhooks == "" {
 		return nil
 	}
-	return shop.NewForwarder(f.ForwardWebhooks)
+	return shop.NewForwarder(f.ForwardWebhooks, metrics)
 }
 
 // client returns nil where there are no credentials.

@@ -106,9 +106,11 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 		return errors.Join(err, closeLog())
 	}
 	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: keys, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Expected: sales, Now: time.Now, Log: log})
+	shopMetrics := shop.NewMetrics(registry)
+	forwarder := c.forwarder(shopMetrics)
 	public := web.NewPublic(g, answers, metrics, web.PublicOptions{
 		Secrets: secrets, Sources: sources, MostPerAddress: c.MaxConnectionsPerAddress, Refusals: refusals, Orders: s,
-		Forward: c.forwarder(), Log: log,
+		Forward: forwarder, Log: log,
 	})
 	admin := web.NewAdmin(web.AdminOptions{
 		Registry: registry, Public: public, Sales: s, Settling: s, ParseSale: parseSale,
@@ -144,12 +146,12 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 		log.Warn("without credentials of PortOne nobody looks up how payments end: units stay held until the shop reports each order")
 	}
 	notifier := shop.NewNotifier(shop.NotifierOptions{
-		Store: s, Sales: g.Sales, Secrets: notifySecrets, Metrics: shop.NewMetrics(registry), Now: time.Now, Log: log,
+		Store: s, Sales: g.Sales, Secrets: notifySecrets, Metrics: shopMetrics, Now: time.Now, Log: log,
 	})
 	started(publicListener.Addr(), adminListener.Addr())
 	w := &workers{
-		gate: g, settler: settle.New(settling), notifier: notifier, public: public, admin: admin, refusals: refusals,
-		drainWait: c.DrainWait, log: log,
+		gate: g, settler: settle.New(settling), notifier: notifier, forwarder: forwarder, public: public, admin: admin,
+		refusals: refusals, drainWait: c.DrainWait, log: log,
 	}
 	return errors.Join(w.run(ctx, publicListener, adminListener), closeLog())
 }
@@ -320,6 +322,7 @@ type workers struct {
 	gate      *gate.Gate
 	settler   *settle.Settler
 	notifier  *shop.Notifier
+	forwarder *shop.Forwarder // nil where webhooks are not passed on
 	public    *web.Public
 	admin     *web.Admin
 	refusals  *web.RefusalLog
@@ -332,7 +335,9 @@ type workers struct {
 // last answers, the lanes, the refusal log; the metrics stay to be read.
 func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
 	failed := make(chan error, 2)
-	var serving, lanes, logging sync.WaitGroup
+	var serving, forwards, lanes, logging sync.WaitGroup
+	forwardCtx, stopForwards := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopForwards()
 	gateCtx, stopGate := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopGate()
 	logCtx, stopLog := context.WithCancel(context.WithoutCancel(ctx))
@@ -341,6 +346,7 @@ func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
 	lanes.Go(func() { w.gate.Run(gateCtx) })
 	lanes.Go(func() { w.settler.Run(gateCtx) })
 	lanes.Go(func() { w.notifier.Run(gateCtx) })
+	forwards.Go(func() { w.forwarder.Run(forwardCtx) })
 	if w.refusals != nil {
 		logging.Go(func() { w.refusals.Run(logCtx) })
 	}
@@ -362,7 +368,9 @@ func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
 		}
 	}
 	w.public.Drain()
+	stopForwards() // webhooks wait for them, and Shutdown for webhooks
 	err = errors.Join(err, w.public.Shutdown())
+	forwards.Wait()
 	stopGate()
 	lanes.Wait()
 	stopLog()

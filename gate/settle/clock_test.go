@@ -62,7 +62,7 @@ func TestAClockThatIsPutBackLosesNothing(t *testing.T) {
 	if code := sc.confirm("o5", "a5"); code != gate.SoldOut {
 		t.Errorf("a unit is sold twice: %s", code)
 	}
-	if _, err := sc.store.Hasten(t.Context(), "race", "o2"); err != nil {
+	if _, err := sc.store.Hasten(t.Context(), []string{"race"}, "o2"); err != nil {
 		t.Fatal(err)
 	}
 	sc.after(time.Second)

@@ -334,7 +334,7 @@ func TestAHastenedOrderIsLookedAtNow(t *testing.T) {
 	sc.bank.set("o1", "a1", gate.PaymentPaid)
 	hasten := func(want bool, order string) {
 		t.Helper()
-		if known, err := sc.store.Hasten(t.Context(), "race", order); err != nil || known != want {
+		if known, err := sc.store.Hasten(t.Context(), []string{"race"}, order); err != nil || known != want {
 			t.Errorf("%s: %v, %v", order, known, err)
 		}
 	}

@@ -4,40 +4,188 @@ package shop
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
+	"time"
 )
 
-// forwards is how many connections to the shop are kept for webhooks.
-const forwards = 16
+const (
+	// forwarders is how many webhooks are passed on at once. Half of them take
+	// only webhooks of known orders, so that strangers never occupy all.
+	forwarders = 16
+	// forwardQueue is how many webhooks of known orders may wait, and how many of
+	// unknown ones.
+	forwardQueue = 512
+	// forwardsPerOrder is how many webhooks of one order may wait or be under
+	// way: enough for paid and cancelled at once, too few to hold others up.
+	forwardsPerOrder = 4
+	// forwardTimeout bounds the wait and the call. PortOne gives up after 30 s.
+	forwardTimeout = 20 * time.Second
+	// lastForward is how long a call that is under way may go on in a drain.
+	lastForward = time.Second
+)
+
+// ErrForwardsFull says that too many webhooks wait to be passed on.
+var ErrForwardsFull = errors.New("too many webhooks wait to be passed on")
+
+// Hook is a webhook to be passed on.
+type Hook struct {
+	Order   string // that it is about; empty for none
+	Known   bool   // a sale has the order
+	Headers map[string]string
+	Body    []byte
+}
 
 // Forwarder passes PortOne's webhooks on to the shop, because a notice_url in a
-// payment takes the place of the webhook URL in PortOne's console.
+// payment takes the place of the webhook URL in PortOne's console. It has
+// workers of its own, so that a shop that does not answer holds up nothing else.
+// A nil *Forwarder passes nothing on, and calls that done.
 type Forwarder struct {
-	url    string
-	client *http.Client
+	url            string
+	client         *http.Client
+	metrics        *Metrics
+	known, unknown chan *forward   // webhooks that wait, of known orders and of others
+	ended          context.Context // done when nothing is passed on any more
+	end            context.CancelFunc
+
+	mu      sync.Mutex
+	byOrder map[string]int // webhooks that wait or are under way
 }
 
-// NewForwarder returns a forwarder to the given URL.
-func NewForwarder(url string) *Forwarder {
-	return &Forwarder{url, newClient(forwards)}
+// forward is a webhook on its way.
+type forward struct {
+	ctx  context.Context // done when nobody waits for it any more
+	hook Hook
+	done chan error
 }
 
-// Forward posts a webhook as it came. It returns an error where the shop does
-// not answer with a 2xx: then PortOne should send it again.
-func (f *Forwarder) Forward(ctx context.Context, headers map[string]string, body []byte) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, f.url, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("pass a webhook on to the shop: %w", withoutURL(err))
+// NewForwarder returns a forwarder to the given URL, which passes nothing on
+// until Run.
+func NewForwarder(url string, metrics *Metrics) *Forwarder {
+	metrics.countForwards()
+	f := &Forwarder{
+		url: url, client: newClient(forwarders), metrics: metrics, byOrder: map[string]int{},
+		known: make(chan *forward, forwardQueue), unknown: make(chan *forward, forwardQueue),
 	}
-	for name, value := range headers {
+	f.ended, f.end = context.WithCancel(context.Background())
+	return f
+}
+
+// Run passes webhooks on until ctx is done. Then calls under way get a second,
+// and whoever else waits gets an error, so that PortOne sends the webhook again.
+func (f *Forwarder) Run(ctx context.Context) {
+	if f == nil {
+		return
+	}
+	defer f.client.CloseIdleConnections()
+	defer f.end()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lastForward, f.end) })
+	defer stop()
+	var workers sync.WaitGroup
+	for i := range forwarders {
+		unknown := f.unknown
+		if i%2 == 0 {
+			unknown = nil // it takes none of them
+		}
+		workers.Go(func() { f.work(ctx, unknown) })
+	}
+	workers.Wait()
+}
+
+// Forward passes a webhook on as it came, and returns when the shop has taken
+// it. It returns an error where the shop does not answer with a 2xx in time, and
+// ErrForwardsFull where too many wait: then PortOne should send it again.
+func (f *Forwarder) Forward(ctx context.Context, hook Hook) error {
+	if f == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, forwardTimeout)
+	defer cancel()
+	defer context.AfterFunc(f.ended, cancel)()
+	hook.Body = slices.Clone(hook.Body) // a worker may read it after the caller has given up
+	w := &forward{ctx, hook, make(chan error, 1)}
+	if !f.enqueue(w) {
+		f.metrics.forwarded.WithLabelValues("dropped").Inc()
+		return fmt.Errorf("pass a webhook on to the shop: %w", ErrForwardsFull)
+	}
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("pass a webhook on to the shop: %w", ctx.Err())
+	}
+}
+
+// enqueue lets a webhook wait, unless too many wait, or too many of its order.
+func (f *Forwarder) enqueue(w *forward) bool {
+	queue := f.unknown
+	if w.hook.Known {
+		queue = f.known
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byOrder[w.hook.Order] >= forwardsPerOrder && w.hook.Order != "" {
+		return false
+	}
+	select {
+	case queue <- w:
+		f.byOrder[w.hook.Order]++
+		return true
+	default:
+		return false
+	}
+}
+
+// leave gives a webhook's place among those of its order back.
+func (f *Forwarder) leave(order string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byOrder[order]--; f.byOrder[order] == 0 {
+		delete(f.byOrder, order)
+	}
+}
+
+// work passes on what waits until ctx is done, webhooks of known orders first.
+func (f *Forwarder) work(ctx context.Context, unknown chan *forward) {
+	for ctx.Err() == nil {
+		var w *forward
+		select {
+		case w = <-f.known:
+		default:
+			select {
+			case w = <-f.known:
+			case w = <-unknown:
+			case <-ctx.Done():
+				return
+			}
+		}
+		outcome, err := f.post(w)
+		f.metrics.forwarded.WithLabelValues(outcome).Inc()
+		f.leave(w.hook.Order)
+		w.done <- err
+	}
+}
+
+// post sends a webhook to the shop, unless nobody waits for it any more.
+func (f *Forwarder) post(w *forward) (outcome string, err error) {
+	if w.ctx.Err() != nil {
+		return "dropped", w.ctx.Err()
+	}
+	request, err := http.NewRequestWithContext(w.ctx, http.MethodPost, f.url, bytes.NewReader(w.hook.Body))
+	if err != nil {
+		return "no_answer", fmt.Errorf("pass a webhook on to the shop: %w", withoutURL(err))
+	}
+	for name, value := range w.hook.Headers {
 		request.Header.Set(name, value)
 	}
 	switch status, err := send(f.client, request); {
 	case err != nil:
-		return fmt.Errorf("pass a webhook on to the shop: %w", err)
+		return "no_answer", fmt.Errorf("pass a webhook on to the shop: %w", err)
 	case !taken(status):
-		return fmt.Errorf("pass a webhook on to the shop: it answered %d", status)
+		return "refused", fmt.Errorf("pass a webhook on to the shop: it answered %d", status)
 	}
-	return nil
+	return "taken", nil
 }

@@ -10,6 +10,7 @@ type Metrics struct {
 	oldest     *prometheus.GaugeVec
 	stuck      *prometheus.GaugeVec
 	secretless *prometheus.GaugeVec
+	forwarded  *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics.
@@ -26,8 +27,19 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		stuck:      gauge("flashgate_notify_stuck_orders", "Orders that are listed as undelivered."),
 		secretless: gauge("flashgate_notify_without_secret", "1 for a sale whose shop is told nothing, because this gate has no secret to sign with."),
 	}
-	r.MustRegister(m.notified, m.lag, m.oldest, m.stuck, m.secretless)
+	m.forwarded = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "flashgate_webhooks_forwarded_total",
+		Help: "Webhooks passed on to the shop, by whether it took them: taken, refused, no_answer, or dropped without a call.",
+	}, []string{"outcome"})
+	r.MustRegister(m.notified, m.lag, m.oldest, m.stuck, m.secretless, m.forwarded)
 	return m
+}
+
+// countForwards shows the counters of webhooks passed on from the start.
+func (m *Metrics) countForwards() {
+	for _, outcome := range []string{"taken", "refused", "no_answer", "dropped"} {
+		m.forwarded.WithLabelValues(outcome)
+	}
 }
 
 // counts shows a sale's counters from the start: one that appears with its first

@@ -136,20 +136,30 @@ func unsettled(o *gate.Order) string {
 	return string(appendRecord(nil, &without))
 }
 
-// Hasten has an order looked at now, and reports whether the sale has it.
-func (s *Store) Hasten(ctx context.Context, sale, id string) (bool, error) {
-	k := keysOf(sale)
-	known, err := s.client.HExists(ctx, k.orders, id).Result()
+// Hasten has an order looked at now in each of the sales that has it, and reports
+// whether any has. All sales are asked at once.
+func (s *Store) Hasten(ctx context.Context, sales []string, id string) (bool, error) {
+	ask := s.client.Pipeline()
+	has := make([]*redis.BoolCmd, len(sales))
+	for i, sale := range sales {
+		has[i] = ask.HExists(ctx, keysOf(sale).orders, id)
+	}
+	_, err := ask.Exec(ctx)
+	hasten, known := s.client.Pipeline(), false
+	for i, sale := range sales {
+		if has[i].Val() {
+			known = true
+			hasten.ZAdd(ctx, keysOf(sale).due, redis.Z{Score: 0, Member: orderMember + id})
+		}
+	}
+	if known {
+		_, failed := hasten.Exec(ctx)
+		err = errors.Join(err, failed)
+	}
 	if err != nil {
-		return false, fmt.Errorf("look for order %q of sale %s: %w", id, sale, err)
+		return known, fmt.Errorf("have order %q looked at: %w", id, err)
 	}
-	if !known {
-		return false, nil
-	}
-	if err := s.client.ZAdd(ctx, k.due, redis.Z{Score: 0, Member: orderMember + id}).Err(); err != nil {
-		return false, fmt.Errorf("have order %q of sale %s looked at: %w", id, sale, err)
-	}
-	return true, nil
+	return known, nil
 }
 
 // Sweep counts the held orders whose deadline is before the given time, and has

@@ -31,15 +31,24 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 		return nil, err
 	}
 	o.Metrics.expires(addr, conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
+	quick := quickConn{conn.(*tls.Conn)}
 	if !asked {
-		return conn, nil
+		return quick, nil
 	}
-	if err := o.welcome(ctx, conn); err != nil {
-		_ = conn.Close() // it is of no use, whatever this says
+	if err := o.welcome(ctx, quick); err != nil {
+		_ = quick.Close() // it is of no use, whatever this says
 		return nil, err
 	}
-	return conn, nil
+	return quick, nil
 }
+
+// quickConn is closed without TLS' goodbye: where the peer does not read, that
+// waits 5 s, which a batch does not have. Every reply of Redis says where it
+// ends, so nothing is lost by it.
+type quickConn struct{ *tls.Conn }
+
+// Close implements net.Conn.
+func (c quickConn) Close() error { return c.NetConn().Close() }
 
 // welcome finds out whether the server takes this client's certificate. TLS 1.3
 // tells only after the handshake, and by then the connection may be gone without

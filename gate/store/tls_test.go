@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -135,5 +136,33 @@ func TestASilentServerWithTLSIsWaitedForNoLongerThanTheCallsTime(t *testing.T) {
 	}
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("it took %s", took)
+	}
+}
+
+// A server that reads nothing any more is left at once, also where the send
+// buffer is full: a TLS connection would wait 5 s for its goodbye to be read.
+func TestASilentServerWithTLSIsLeftAtOnce(t *testing.T) {
+	t.Parallel()
+	authority := redistest.NewAuthority(t)
+	server := redistest.StartTLS(t, authority)
+	opt := trusting(t, authority)
+	opt.Timeout = 10 * time.Second
+	conn, err := opt.dialTLS(t.Context(), "tcp", server.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Stop()
+	below := conn.(interface{ NetConn() net.Conn }).NetConn()
+	for _, size := range []int{1 << 20, 1} { // the last byte that fits must be in
+		for err = nil; err == nil; _, err = below.Write(make([]byte, size)) {
+			_ = below.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		}
+	}
+	start := time.Now()
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("closing took %s", took)
 	}
 }

@@ -25,7 +25,7 @@ const (
 	idleTimeout  = 75 * time.Second // of a kept connection; longer than load balancers keep theirs
 )
 
-// PublicOptions of a Public. Orders and Log are needed; the zero value of the rest verifies
+// PublicOptions of a Public. Orders, Forward and Log are needed; the zero value of the rest verifies
 // nothing of V2, takes calls from everywhere and logs no refusals.
 type PublicOptions struct {
 	Secrets        *portone.Secrets // that V2 signs with
@@ -33,7 +33,7 @@ type PublicOptions struct {
 	MostPerAddress int // connections that one address may have open, unless Sources knows it; 0: any number
 	Refusals       *RefusalLog
 	Orders         Orders    // that webhooks are about
-	Forward        Forwarder // of webhooks to the shop; nil passes none on
+	Forward        Forwarder // of webhooks to the shop
 	Log            *slog.Logger
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/shop"
 )
 
 func TestMain(m *testing.M) {
@@ -40,8 +42,12 @@ type store struct {
 	hasten   func(sale, order string) (bool, error)
 }
 
-func (s *store) Hasten(_ context.Context, sale, order string) (bool, error) {
-	return s.hasten(sale, order)
+func (s *store) Hasten(_ context.Context, sales []string, order string) (known bool, err error) {
+	for _, sale := range sales {
+		has, problem := s.hasten(sale, order)
+		known, err = known || has, errors.Join(err, problem)
+	}
+	return known, err
 }
 
 func (s *store) Sales(context.Context) ([]string, error) { return []string{"race"}, nil }
@@ -101,6 +107,9 @@ func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Lis
 	running.Go(func() { g.Run(ctx) })
 	for !g.Ready() {
 		time.Sleep(time.Millisecond)
+	}
+	if s.forward == nil {
+		s.forward = (*shop.Forwarder)(nil)
 	}
 	public := NewPublic(g, answers, metrics, PublicOptions{
 		Secrets: s.secrets, Refusals: log, Orders: s, Forward: s.forward, Sources: s.sources, Log: quiet,

@@ -2,7 +2,7 @@ package web
 
 import (
 	"context"
-	"errors"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/shop"
 )
 
 const (
@@ -20,15 +21,15 @@ const (
 
 // Orders is what webhooks need of a store.
 type Orders interface {
-	// Hasten has an order looked at now, and reports whether the sale has it.
-	Hasten(ctx context.Context, sale, order string) (bool, error)
+	// Hasten has an order looked at now in each of the sales that has it, and
+	// reports whether any has.
+	Hasten(ctx context.Context, sales []string, order string) (bool, error)
 }
 
 // Forwarder passes webhooks on to the shop's own server.
 type Forwarder interface {
-	// Forward sends a body and its headers on. It returns nil where the shop has
-	// taken it.
-	Forward(ctx context.Context, headers map[string]string, body []byte) error
+	// Forward sends a webhook on. It returns nil where the shop has taken it.
+	Forward(ctx context.Context, hook shop.Hook) error
 }
 
 // webhook answers PortOne's word that something has happened to a payment. It
@@ -45,40 +46,52 @@ func (p *Public) webhook(ctx *fasthttp.RequestCtx, sale string) {
 }
 
 func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome string, v gate.Verdict) {
+	outcome, order, v := p.useWebhook(ctx, sale)
+	if v.Code != gate.Held {
+		return outcome, v
+	}
+	hook := shop.Hook{Order: order, Known: outcome == "known", Headers: forwarded(ctx), Body: ctx.PostBody()}
+	if err := p.opt.Forward.Forward(context.Background(), hook); err != nil {
+		level := slog.LevelDebug // anybody can send webhooks of orders that nobody knows
+		if hook.Known {
+			level = slog.LevelWarn
+		}
+		p.opt.Log.Log(context.Background(), level, "a webhook was not passed on to the shop", "order", order, "error", err)
+		return "not_forwarded", gate.Refuse(gate.ShopUnavailable)
+	}
+	return outcome, v
+}
+
+// useWebhook has the webhook's order looked at, and returns the order.
+func (p *Public) useWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome, order string, v gate.Verdict) {
 	select {
 	case p.hooks <- struct{}{}:
 		defer func() { <-p.hooks }()
 	default:
-		return "busy", gate.Refuse(gate.Busy)
+		return "busy", "", gate.Refuse(gate.Busy)
 	}
 	if p.refusesWebhook(ctx) {
-		return "refused", gate.Refuse(gate.NotAllowed)
+		return "refused", "", gate.Refuse(gate.NotAllowed)
 	}
 	hook, v := p.readWebhook(ctx)
 	if v.Code != gate.Held {
-		return "refused", v
+		return "refused", "", v
 	}
 	sales := []string{sale}
 	if sale == "" {
 		sales = slices.Collect(maps.Keys(p.gate.Sales()))
 	} else if _, known := p.gate.Lane([]byte(sale)); !known {
-		return "refused", gate.Refuse(gate.UnknownSale)
+		return "refused", "", gate.Refuse(gate.UnknownSale)
 	}
 	known, err := p.hasten(sales, hook.Order)
 	if err != nil {
 		p.opt.Log.Warn("a webhook's order could not be had looked at: it is looked at in its turn", "order", hook.Order, "error", err)
-		return "failed", gate.Refuse(gate.Unavailable)
-	}
-	if p.opt.Forward != nil {
-		if err := p.opt.Forward.Forward(context.Background(), forwarded(ctx), ctx.PostBody()); err != nil {
-			p.opt.Log.Warn("a webhook could not be passed on to the shop", "order", hook.Order, "error", err)
-			return "not_forwarded", gate.Refuse(gate.ShopUnavailable)
-		}
+		return "failed", hook.Order, gate.Refuse(gate.Unavailable)
 	}
 	if !known {
-		return "unknown", v
+		return "unknown", hook.Order, v
 	}
-	return "known", v
+	return "known", hook.Order, v
 }
 
 // readWebhook decodes a webhook and checks what V2 signs.
@@ -96,16 +109,12 @@ func (p *Public) readWebhook(ctx *fasthttp.RequestCtx) (portone.Webhook, gate.Ve
 
 // hasten has the order looked at in each of the sales that has it.
 func (p *Public) hasten(sales []string, order string) (known bool, err error) {
-	if order == "" {
+	if order == "" || len(sales) == 0 {
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), webhookTimeout)
 	defer cancel()
-	for _, sale := range sales {
-		has, problem := p.opt.Orders.Hasten(ctx, sale, order)
-		known, err = known || has, errors.Join(err, problem)
-	}
-	return known, err
+	return p.opt.Orders.Hasten(ctx, sales, order)
 }
 
 // forwarded are the headers that a webhook is passed on with: what says how to

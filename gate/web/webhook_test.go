@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/shop"
 )
 
 const (
@@ -61,21 +63,6 @@ func TestAWebhookHasItsOrderLookedAt(t *testing.T) {
 	f("/webhook/swim", hookV1, 404, "[]", "refused")
 	f("/webhook", `{"imp_uid":"imp_1"}`, 400, "[]", "refused")
 	f("/webhook", `[]`, 400, "[]", "refused")
-}
-
-// Without a sale in the path, all of them are asked.
-func TestAWebhookIsKnownIfOneSaleKnowsIt(t *testing.T) {
-	t.Parallel()
-	s := start(t, &store{hasten: func(sale, _ string) (bool, error) { return sale == "race", nil }}, nil, newMetrics())
-	f := func(want bool, sales ...string) {
-		t.Helper()
-		if known, err := s.public.hasten(sales, "order_1"); known != want || err != nil {
-			t.Errorf("%v: known %v, %v, want %v", sales, known, err, want)
-		}
-	}
-	f(true, "race", "swim")
-	f(true, "swim", "race")
-	f(false, "swim", "walk")
 }
 
 func TestAWebhookThatIsNoneIsNotTaken(t *testing.T) {
@@ -186,24 +173,62 @@ func TestAWebhookIsSentAgainWhereItMust(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 
-	shop := &shop{}
-	s = start(t, &store{hasten: (&bell{}).hasten, forward: shop}, nil, newMetrics())
-	if status, body := s.post(t, "/webhook", another); status != 200 || shop.body != another || shop.headers["Content-Type"] != "application/json" {
-		t.Errorf("%d %s, the shop has %s %v", status, body, shop.body, shop.headers)
+	taker := &taker{}
+	s = start(t, &store{hasten: (&bell{}).hasten, forward: taker}, nil, newMetrics())
+	f := func(hook string, known bool, want int) {
+		t.Helper()
+		status, body := s.post(t, "/webhook", hook)
+		if got := taker.hook; status != want || string(got.Body) != hook || got.Known != known || got.Headers["Content-Type"] != "application/json" {
+			t.Errorf("%d %s, the shop has %s %+v", status, body, got.Body, got)
+		}
 	}
-	shop.err = errors.New("it is away")
-	if status, body := s.post(t, "/webhook", hookV1); status != 503 || !strings.Contains(body, "shop_unavailable") {
-		t.Errorf("%d %s", status, body)
-	}
+	f(another, false, 200)
+	f(hookV1, true, 200)
+	taker.err = errors.New("it is away")
+	f(hookV1, true, 503)
 }
 
-type shop struct {
-	headers map[string]string
-	body    string
-	err     error
+// A shop that does not answer costs only the webhooks that are passed on to it:
+// each order is looked at all the same, at once.
+func TestAShopThatDoesNotAnswerHoldsNoLookUpBack(t *testing.T) {
+	t.Parallel()
+	const strangers = 2 * maxWebhooks
+	b, hung := &bell{}, make(chan struct{})
+	s := start(t, &store{hasten: b.hasten, forward: &taker{hung: hung}}, nil, newMetrics())
+	var waiting sync.WaitGroup
+	for range strangers {
+		waiting.Go(func() { s.post(t, "/webhook", another) })
+	}
+	answered := make(chan struct{})
+	waiting.Go(func() { s.post(t, "/webhook", hookV1) })
+	go func() { waiting.Wait(); close(answered) }()
+	for rang := 0; rang < strangers+1; {
+		b.mu.Lock()
+		rang = len(b.rang)
+		b.mu.Unlock()
+		select {
+		case <-answered:
+			t.Fatalf("only %d of %d orders were looked at", rang, strangers+1)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	close(hung)
+	<-answered
 }
 
-func (s *shop) Forward(_ context.Context, headers map[string]string, body []byte) error {
-	s.headers, s.body = headers, string(body)
+// taker takes what is passed on to the shop, once hung is closed.
+type taker struct {
+	hook shop.Hook
+	err  error
+	hung chan struct{}
+}
+
+func (s *taker) Forward(_ context.Context, hook shop.Hook) error {
+	if s.hung != nil {
+		<-s.hung
+		return nil
+	}
+	hook.Body = bytes.Clone(hook.Body)
+	s.hook = hook
 	return s.err
 }
