@@ -8,7 +8,9 @@ type catalogue struct {
 	sale    Sale
 	version int64 // 0 where the store never had it
 	skus    map[string]*SKU
-	missing bool // the store has nothing of it
+
+	missing    bool // the store has nothing of it
+	unreadable bool // what the store has of it cannot be read, and never could
 }
 
 func newCatalogue(s *State) *catalogue {
@@ -18,6 +20,9 @@ func newCatalogue(s *State) *catalogue {
 	}
 	return c
 }
+
+// known reports whether the settings are the sale's own.
+func (c *catalogue) known() bool { return !c.missing && !c.unreadable }
 
 // earlyBy is how far before opening, by the gate's own clock, a confirm is
 // refused without asking the store. What is nearer than that, the store's clock
@@ -33,8 +38,8 @@ func (c *catalogue) check(confirm *Confirm, link *Link, keys *Keys, now time.Tim
 			return v
 		}
 	}
-	if c.missing {
-		return c.missed(now)
+	if !c.known() {
+		return c.unknown(now)
 	}
 	if confirm.Lines, v = c.parseItems(confirm.Lines[:0], link.Items); v.Code != Held {
 		return v

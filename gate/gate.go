@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,13 +25,40 @@ const refreshTimeout = 2 * time.Second
 type Store interface {
 	// Sales returns the names of the sales, in no order.
 	Sales(ctx context.Context) ([]string, error)
-	// Sale reads a sale, or its tombstone. It returns ErrNoSale where there is neither.
-	Sale(ctx context.Context, name string) (State, error)
+	// Read reads sales, or their tombstones, at a cost that depends on what has
+	// changed since they were read last. Each reading stands for itself.
+	Read(ctx context.Context, names []string) map[string]Reading
 	// Expect makes the name of a missing sale known to all.
 	Expect(ctx context.Context, name string) error
 	// Decider returns a sale's decider, which connects when it is first used.
 	Decider(sale string) Decider
 }
+
+// Reading is what was read of a sale.
+type Reading struct {
+	State State
+	// Set reports that the settings are not those of the reading before, which the
+	// version alone does not tell: a lost sale that is made anew counts from 1.
+	Set bool
+	// Err is ErrNoSale where there is neither a sale nor a tombstone, and an
+	// *UnreadableError where what is there is no sale.
+	Err error
+}
+
+// UnreadableError says that the store answered, but what it has of a sale cannot
+// be read. That is the trouble of this sale alone.
+type UnreadableError struct {
+	Sale string
+	Err  error
+}
+
+// Error implements error.
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("sale %s cannot be read, and its payments are refused: look at its keys in Redis, %v", e.Sale, e.Err)
+}
+
+// Unwrap returns what is wrong with it.
+func (e *UnreadableError) Unwrap() error { return e.Err }
 
 // Options of a Gate. Log and Now are needed, the rest has defaults.
 type Options struct {
@@ -106,7 +134,7 @@ func (g *Gate) Sales() map[string]*Settings {
 	sales := map[string]*Settings{}
 	if lanes := g.lanes.Load(); lanes != nil {
 		for name, lane := range *lanes {
-			if c := lane.catalogue.Load(); !c.missing {
+			if c := lane.catalogue.Load(); c.known() {
 				sales[name] = &c.sale.Settings
 			}
 		}
@@ -154,26 +182,29 @@ func (g *Gate) refresh(ctx context.Context) {
 }
 
 // load reads every sale, then makes the lanes match. Before every sale was read
-// once the gate has none.
+// once the gate has none; one that cannot be read keeps nobody else waiting.
 func (g *Gate) load(ctx context.Context) error {
 	old := map[string]*Lane{}
 	if p := g.lanes.Load(); p != nil {
 		old = *p
 	}
-	states, missing, problem := g.read(ctx, old)
-	if problem != nil && !g.Ready() {
-		return problem
+	read, err := g.read(ctx, old)
+	if err != nil && !g.Ready() {
+		return err
 	}
 	lanes := maps.Clone(old)
-	for name, state := range states {
-		if state.Deleted.IsZero() {
-			lanes[name] = g.update(lanes[name], state)
+	for name, r := range read.found {
+		if r.State.Deleted.IsZero() {
+			lanes[name] = g.update(lanes[name], &r)
 		} else {
 			delete(lanes, name)
 		}
 	}
-	for name := range missing {
+	for name := range read.missing {
 		lanes[name] = g.miss(lanes[name], name)
+	}
+	for name := range read.unreadable {
+		lanes[name] = g.spoil(lanes[name], name)
 	}
 	g.lanes.Store(&lanes)
 	for name, lane := range old {
@@ -183,24 +214,30 @@ func (g *Gate) load(ctx context.Context) error {
 			g.metrics.forget(name)
 		}
 	}
-	if problem == nil {
+	if err == nil {
 		g.metrics.refreshed.SetToCurrentTime()
 	}
-	for name, listed := range missing {
+	for name, listed := range read.missing {
 		if !listed && lanes[name].lost() {
-			problem = errors.Join(problem, g.store.Expect(ctx, name))
+			err = errors.Join(err, g.store.Expect(ctx, name))
 		}
 	}
-	return problem
+	return errors.Join(append(slices.Collect(maps.Values(read.unreadable)), err)...)
 }
 
-// read returns the states of the sales that are listed, known or expected, and
-// which of them are missing: true where the name is listed. Those that could not
-// be read are in neither.
-func (g *Gate) read(ctx context.Context, known map[string]*Lane) (states map[string]*State, missing map[string]bool, err error) {
+// read is what was read of the sales. Each is in at most one of them.
+type read struct {
+	found      map[string]Reading
+	missing    map[string]bool  // true where the name is listed
+	unreadable map[string]error // why
+}
+
+// read reads the sales that are listed, known or expected. Those that the store
+// did not answer for are in the error alone.
+func (g *Gate) read(ctx context.Context, known map[string]*Lane) (read, error) {
 	listed, err := g.store.Sales(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list the sales: %w", err)
+		return read{}, fmt.Errorf("list the sales: %w", err)
 	}
 	names := map[string]bool{}
 	for name := range known {
@@ -212,25 +249,28 @@ func (g *Gate) read(ctx context.Context, known map[string]*Lane) (states map[str
 	for _, name := range listed {
 		names[name] = true
 	}
-	states, missing = make(map[string]*State, len(names)), map[string]bool{}
+	r := read{found: make(map[string]Reading, len(names)), missing: map[string]bool{}, unreadable: map[string]error{}}
 	var problems []error
-	for name, isListed := range names {
-		state, err := g.store.Sale(ctx, name)
+	for name, reading := range g.store.Read(ctx, slices.Sorted(maps.Keys(names))) {
+		_, isUnreadable := errors.AsType[*UnreadableError](reading.Err)
 		switch {
-		case err == nil:
-			states[name] = &state
-		case errors.Is(err, ErrNoSale):
-			missing[name] = isListed
+		case reading.Err == nil:
+			r.found[name] = reading
+		case errors.Is(reading.Err, ErrNoSale):
+			r.missing[name] = names[name]
+		case isUnreadable:
+			r.unreadable[name] = reading.Err
 		default:
-			problems = append(problems, fmt.Errorf("read sale %s: %w", name, err))
+			problems = append(problems, reading.Err)
 		}
 	}
-	return states, missing, errors.Join(problems...)
+	return r, errors.Join(problems...)
 }
 
 // update gives a lane the newest settings, and makes it where there is none.
-func (g *Gate) update(lane *Lane, state *State) *Lane {
-	if lane == nil || lane.catalogue.Load().missing {
+func (g *Gate) update(lane *Lane, r *Reading) *Lane {
+	state := &r.State
+	if lane == nil || !lane.catalogue.Load().known() {
 		if lane == nil {
 			lane = g.newLane(state)
 		}
@@ -238,7 +278,7 @@ func (g *Gate) update(lane *Lane, state *State) *Lane {
 		lane.misses = 0
 		g.opt.Log.Info("a sale is known", "sale", state.Name, "run", state.Run, "phase", state.Phase(state.Now),
 			"opens_at", state.OpensAt, "closes_at", state.ClosesAt)
-	} else if c := lane.catalogue.Load(); c.version != state.Version || c.sale.Run != state.Run {
+	} else if c := lane.catalogue.Load(); r.Set || c.version != state.Version || c.sale.Run != state.Run {
 		lane.catalogue.Store(newCatalogue(state))
 		g.opt.Log.Info("a sale has new settings", "sale", state.Name, "run", state.Run, "version", state.Version)
 	}

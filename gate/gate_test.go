@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"testing"
@@ -66,33 +65,67 @@ func TestAGateIsNotReadyBeforeTheSalesWereRead(t *testing.T) {
 
 func TestAReadThatFailsHalfWayLeavesTheGateNotReady(t *testing.T) {
 	t.Parallel()
-	good := &fakeStore{decide: accept, states: map[string]State{
+	s := &fakeStore{decide: accept, states: map[string]State{
 		"race": {Sale: testSale(), Version: 1, Now: time.Now()}, "other": {Sale: testSale(), Version: 1, Now: time.Now()},
 	}}
-	s := &failingSale{fakeStore: good, fail: true}
+	s.broken = map[string]error{"other": errors.New("timeout")}
 	g, _ := idleGate(t, s)
 	if g.Ready() {
 		t.Error("ready although a sale could not be read")
 	}
-	s.fail = false
+	s.broken = nil
 	g.refresh(t.Context())
 	if !g.Ready() {
 		t.Error("not ready although every sale was read")
 	}
 }
 
-type failingSale struct {
-	*fakeStore
-	fail bool
+// What cannot be read is the trouble of one sale: the others are sold.
+func TestASaleThatCannotBeReadIsAloneUnavailable(t *testing.T) {
+	t.Parallel()
+	other := testSale()
+	other.Name = "other"
+	s := &fakeStore{decide: accept, states: map[string]State{
+		"race": {Sale: testSale(), Version: 1, Now: time.Now()}, "other": {Sale: other, Version: 1, Now: time.Now()},
+	}}
+	s.broken = map[string]error{"other": &UnreadableError{Sale: "other", Err: errors.New("settings are no JSON")}}
+	g, registry := idleGate(t, s)
+	if !g.Ready() {
+		t.Error("not ready because one sale cannot be read")
+	}
+	f := func(sale string, want Code) {
+		t.Helper()
+		if got := confirmIn(g, sale, "order", time.Now()).Code; got != want {
+			t.Errorf("%s: %s, want %s", sale, got, want)
+		}
+	}
+	f("race", Held)
+	f("other", Unavailable)
+	if g.Sales()["other"] != nil {
+		t.Error("the settings of a sale that cannot be read are given out")
+	}
+	s.broken = nil
+	g.refresh(t.Context())
+	f("other", Held)
+	s.broken = map[string]error{"other": &UnreadableError{Sale: "other", Err: errors.New("damaged")}}
+	g.refresh(t.Context())
+	f("other", Held) // the store decides, as long as it can
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
 }
 
-func (s *failingSale) Sale(ctx context.Context, name string) (State, error) {
-	if s.fail && name == "other" {
-		return State{}, errors.New("timeout")
+// A lost sale that is made anew has version 1 again: its settings are others.
+func TestSettingsThatTheVersionDoesNotTellApartAreTakenUp(t *testing.T) {
+	t.Parallel()
+	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1, Now: time.Now()}}}
+	g, _ := idleGate(t, s)
+	s.change("race", func(state *State) { state.PerBuyer = 2 })
+	s.set = true
+	g.refresh(t.Context())
+	if got := confirm(t, g, "order", time.Now()).Code; got != BadRequest {
+		t.Errorf("got %s: the buyer is not demanded", got)
 	}
-	state, err := s.fakeStore.Sale(ctx, name)
-	state.Name = name
-	return state, err
 }
 
 func TestMetricsShowTheNewestStock(t *testing.T) {

@@ -22,6 +22,8 @@ type fakeStore struct {
 	states   map[string]State
 	expected []string // that were made known
 	err      error
+	broken   map[string]error // what is wrong with sales
+	set      bool             // every reading has new settings
 	decide   func(ctx context.Context, batch []*Request) error
 	closed   int
 }
@@ -36,14 +38,18 @@ func (s *fakeStore) Sales(context.Context) ([]string, error) {
 	return append(names, s.expected...), s.err
 }
 
-func (s *fakeStore) Sale(_ context.Context, name string) (State, error) {
+func (s *fakeStore) Read(_ context.Context, names []string) map[string]Reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	state, ok := s.states[name]
-	if !ok {
-		return State{}, ErrNoSale
+	read := map[string]Reading{}
+	for _, name := range names {
+		state, ok := s.states[name]
+		read[name] = Reading{State: state, Set: s.set, Err: s.broken[name]}
+		if !ok {
+			read[name] = Reading{Err: ErrNoSale}
+		}
 	}
-	return state, nil
+	return read
 }
 
 func (s *fakeStore) Expect(_ context.Context, name string) error {
@@ -138,7 +144,11 @@ func eventually(t testing.TB, what string, done func() bool) {
 // confirm sends one confirm through the gate and returns its verdict.
 func confirm(t testing.TB, g *Gate, order string, received time.Time) Verdict {
 	t.Helper()
-	lane, ok := g.Lane([]byte("race"))
+	return confirmIn(g, "race", order, received)
+}
+
+func confirmIn(g *Gate, sale, order string, received time.Time) Verdict {
+	lane, ok := g.Lane([]byte(sale))
 	if !ok {
 		return Refuse(UnknownSale)
 	}

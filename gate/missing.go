@@ -98,12 +98,28 @@ func (l *Lane) sayMissing() {
 // the file that is over, and that this gate has never seen, need not be there.
 func (l *Lane) lost() bool {
 	c := l.catalogue.Load()
-	return c.missing && (c.version > 0 || c.missed(l.now()).Code != Closed)
+	return c.missing && (c.version > 0 || c.unknown(l.now()).Code != Closed)
 }
 
-// missed is the verdict on every confirm of a sale that is missing.
-func (c *catalogue) missed(now time.Time) Verdict {
+// spoil makes the lane of a sale that cannot be read where there is none. One
+// that was read before goes on with what is known.
+func (g *Gate) spoil(lane *Lane, name string) *Lane {
+	if lane == nil {
+		lane = g.newLane(&State{Sale: g.expect(name)})
+		c := *lane.catalogue.Load()
+		c.unreadable = true
+		lane.catalogue.Store(&c)
+		g.metrics.stock.set(&State{Sale: c.sale}, lane, 0)
+	}
+	return lane
+}
+
+// unknown is the verdict on every confirm of a sale that is missing or cannot be
+// read.
+func (c *catalogue) unknown(now time.Time) Verdict {
 	switch {
+	case c.unreadable:
+		return Refuse(Unavailable)
 	case c.sale.ClosesAt.IsZero(): // nobody told this gate the window
 		return Refuse(Recovering)
 	case now.Add(earlyBy).Before(c.sale.OpensAt):

@@ -12,8 +12,8 @@ import (
 type Report struct {
 	Sale     string      `json:"sale"`
 	Run      int64       `json:"run"`
-	State    string      `json:"state"`             // State.Phase, or "missing"
-	Problem  string      `json:"problem,omitempty"` // of one that is missing: what it means, and what to do
+	State    string      `json:"state"`             // State.Phase, "missing" or "unreadable"
+	Problem  string      `json:"problem,omitempty"` // where it is missing or unreadable: what that means, and what to do
 	Seq      int64       `json:"seq"`               // of the newest ledger entry
 	Version  int64       `json:"version"`
 	OpensAt  time.Time   `json:"opens_at,omitzero"`
@@ -45,10 +45,16 @@ func (e *MissingError) Report() Report {
 	return Report{Sale: e.Sale, State: "missing", Problem: e.Error(), SKUs: []SKUReport{}}
 }
 
-// Reports tells about every sale, and about those that are missing, by name.
+// Report tells about a sale that cannot be read.
+func (e *UnreadableError) Report() Report {
+	return Report{Sale: e.Sale, State: "unreadable", Problem: e.Error(), SKUs: []SKUReport{}}
+}
+
+// Reports tells about every sale by name, also about those that are missing or
+// cannot be read.
 func Reports(ctx context.Context, store interface {
 	Sales(ctx context.Context) ([]string, error)
-	Sale(ctx context.Context, name string) (State, error)
+	Read(ctx context.Context, names []string) map[string]Reading
 },
 ) ([]Report, error) {
 	names, err := store.Sales(ctx)
@@ -56,18 +62,19 @@ func Reports(ctx context.Context, store interface {
 		return nil, err
 	}
 	slices.Sort(names)
-	reports := []Report{}
+	reports, read := []Report{}, store.Read(ctx, names)
 	for _, name := range names {
-		state, err := store.Sale(ctx, name)
-		missing, isMissing := errors.AsType[*MissingError](err)
+		r := read[name]
+		unreadable, isUnreadable := errors.AsType[*UnreadableError](r.Err)
 		switch {
-		case isMissing:
-			reports = append(reports, missing.Report())
-		case errors.Is(err, ErrNoSale): // the store was emptied meanwhile
-		case err != nil:
-			return nil, err
+		case r.Err == nil:
+			reports = append(reports, r.State.Report())
+		case errors.Is(r.Err, ErrNoSale):
+			reports = append(reports, (&MissingError{name}).Report())
+		case isUnreadable:
+			reports = append(reports, unreadable.Report())
 		default:
-			reports = append(reports, state.Report())
+			return nil, r.Err
 		}
 	}
 	return reports, nil

@@ -47,6 +47,7 @@ func defaults() map[string]string {
 		"who": "kim", "first_look": "20", "run": "1", "drop": "", "open": "1", "kind": "apply", "opens": "1000", "closes": "9000",
 		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
 		"lease": "30", "what": "claim", "token": "A", "most": "10", "sweep": "60", "at": "",
+		"seq": "", "time": "", "sha1": "",
 	}
 }
 

@@ -1,8 +1,18 @@
--- sale: reads a sale and the clock that decides over it, at one instant.
+-- sale: reads a sale and the clock that decides over it, at one instant; for who has read it before, only what
+-- has changed.
 --
 -- KEYS  1 sale
 -- ARGV  1 now_ms, empty in production
--- reply {now_ms, {field, value, …}}; no fields where there is no such sale
+--       then, where it was read before:  2 seq  3 time  4 SHA-1 of the settings, each as it was read
+-- reply {now_ms, {field, value, …}}; no fields where there is no such sale, and settings are empty where they are
+--                                    those that were read before
+--       {now_ms, "same"}             nothing has changed
 
+local head = redis.call('HMGET', KEYS[1], 'seq', 'time')
+local now = clock(ARGV[1], head[2])
+if head[1] and head[1] == ARGV[2] and head[2] == ARGV[3] then return {now, 'same'} end
 local fields = redis.call('HGETALL', KEYS[1])
-return {clock(ARGV[1], redis.call('HGET', KEYS[1], 'time')), fields}
+for i = 1, ARGV[4] and #fields or 0, 2 do
+  if fields[i] == 'settings' and redis.sha1hex(fields[i + 1]) == ARGV[4] then fields[i + 1] = '' end
+end
+return {now, fields}

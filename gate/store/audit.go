@@ -20,7 +20,7 @@ func (s *Store) Inspect(ctx context.Context, sale string) (state gate.State, obe
 	if err != nil {
 		return state, obeyed, err
 	}
-	if state, err = parseState(sale, now, hash); err != nil || !state.Deleted.IsZero() {
+	if state, err = parseState(sale, now, hash, nil); err != nil || !state.Deleted.IsZero() {
 		return state, obeyed, err
 	}
 	var p parser

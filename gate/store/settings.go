@@ -92,15 +92,19 @@ func (p *parser) settingsEntry(text string) (after *gate.SettingsEntry, before *
 	return after, before
 }
 
-// parseState reads a sale's hash.
-func parseState(name string, now int64, hash map[string]string) (gate.State, error) {
+// parseState reads a sale's hash. Where settings are given they are the sale's,
+// and those in the hash are not read.
+func parseState(name string, now int64, hash map[string]string, settings *gate.Settings) (gate.State, error) {
 	var p parser
 	s := gate.State{Now: time.UnixMilli(now), Seq: p.int(hash["seq"]), Term: p.int(hash["term"])}
 	s.Name, s.Run = name, p.int(hash["run"])
 	s.Deleted = p.time(hash["deleted"])
 	if s.Deleted.IsZero() {
 		s.Version = p.int(hash["version"])
-		s.Settings = p.settings(hash["settings"])
+		if settings == nil {
+			settings = new(p.settings(hash["settings"]))
+		}
+		s.Settings = *settings
 		s.Orders = p.counts(hash["orders"])
 		s.Units = map[string]gate.Units{}
 		for field, value := range hash {

@@ -54,6 +54,8 @@ type Store struct {
 	address address
 	client  redis.UniversalClient // for everything but the lanes
 	opt     Options
+
+	readings readings // of Read
 }
 
 // Open returns the store at an address of one of AddressForms. It connects when
@@ -72,7 +74,7 @@ func Open(addr string, opt Options) (*Store, error) {
 	if opt.FirstLook == 0 {
 		opt.FirstLook = DefaultFirstLook
 	}
-	s := &Store{address: a, opt: opt, client: a.client(opt)}
+	s := &Store{address: a, opt: opt, client: a.client(opt), readings: readings{known: map[string]reading{}}}
 	opt.Metrics.watch(s.client)
 	if opt.Certificate != nil {
 		opt.Metrics.expires("client", opt.Certificate.Leaf)
@@ -109,7 +111,7 @@ func (s *Store) Sale(ctx context.Context, name string) (gate.State, error) {
 	if err != nil {
 		return gate.State{}, err
 	}
-	return parseState(name, now, hash)
+	return parseState(name, now, hash, nil)
 }
 
 // hash reads a sale's hash and the clock, in milliseconds, at one instant.
@@ -123,11 +125,16 @@ func (s *Store) hash(ctx context.Context, sale string) (now int64, hash map[stri
 	if len(fields) == 0 {
 		return now, nil, s.none(ctx, sale)
 	}
-	hash = make(map[string]string, len(fields)/2)
+	return now, hashOf(fields), nil
+}
+
+// hashOf returns the fields of a hash from their flat list.
+func hashOf(fields []any) map[string]string {
+	hash := make(map[string]string, len(fields)/2)
 	for i := 0; i+1 < len(fields); i += 2 {
 		hash[fmt.Sprint(fields[i])] = fmt.Sprint(fields[i+1])
 	}
-	return now, hash, nil
+	return hash
 }
 
 // none tells why Redis has nothing of a sale, not even a tombstone: there is

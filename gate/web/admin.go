@@ -24,6 +24,8 @@ type Sales interface {
 	gate.Register
 	// Sales returns the names of the sales, in no order.
 	Sales(ctx context.Context) ([]string, error)
+	// Read reads many sales at once.
+	Read(ctx context.Context, names []string) map[string]gate.Reading
 	// Order reads an order. It returns gate.ErrNoOrder where there is none.
 	Order(ctx context.Context, sale, id string) (gate.Order, error)
 	// RefundsDue returns the orders with an attempt that is to be refunded.

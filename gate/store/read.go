@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/luascripts"
+)
+
+// readAtOnce is how many sales are read by one round trip: few enough that the
+// replies of the largest sales come within the time of one call.
+const readAtOnce = 32
+
+// readings are the sales as they were last read.
+type readings struct {
+	mu    sync.Mutex
+	known map[string]reading
+}
+
+// reading is what was last read of a sale, and what the script tells by whether
+// it has changed.
+type reading struct {
+	state     gate.State
+	seq, time string
+	settings  string // their SHA-1
+}
+
+// Read implements gate.Store. Sales are read many at a time; of one that was read
+// before comes only what has changed since.
+func (s *Store) Read(ctx context.Context, names []string) map[string]gate.Reading {
+	read := make(map[string]gate.Reading, len(names))
+	for len(names) > 0 {
+		some := names[:min(readAtOnce, len(names))]
+		names = names[len(some):]
+		for i, cmd := range s.readSome(ctx, some) {
+			read[some[i]] = s.readings.take(some[i], cmd)
+		}
+	}
+	return read
+}
+
+// readSome calls the script for each of the sales, in one round trip, or two
+// where a server does not know the script.
+func (s *Store) readSome(ctx context.Context, names []string) []*redis.Cmd {
+	pipe := s.client.Pipeline()
+	cmds := make([]*redis.Cmd, len(names))
+	for i, name := range names {
+		cmds[i] = pipe.EvalSha(ctx, luascripts.Sale.SHA1, []string{keysOf(name).sale}, s.readArgs(name)...)
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	again := s.client.Pipeline()
+	for i, name := range names {
+		if redis.HasErrorPrefix(cmds[i].Err(), "NOSCRIPT") {
+			cmds[i] = again.Eval(ctx, luascripts.Sale.Source, []string{keysOf(name).sale}, s.readArgs(name)...)
+		}
+	}
+	if again.Len() > 0 {
+		_, _ = again.Exec(ctx)
+	}
+	return cmds
+}
+
+// readArgs are the script's arguments for a sale as it was last read.
+func (s *Store) readArgs(name string) []any {
+	s.readings.mu.Lock()
+	defer s.readings.mu.Unlock()
+	if r, ok := s.readings.known[name]; ok {
+		return []any{s.now(), r.seq, r.time, r.settings}
+	}
+	return []any{s.now()}
+}
+
+// take reads the script's reply and remembers it.
+func (r *readings) take(name string, cmd *redis.Cmd) gate.Reading {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, wasKnown := r.known[name]
+	delete(r.known, name) // whatever goes wrong below, it is read whole next time
+	reply, err := cmd.Slice()
+	switch {
+	case err != nil && strings.Contains(err.Error(), "WRONGTYPE"):
+		return gate.Reading{Err: &gate.UnreadableError{Sale: name, Err: err}}
+	case err != nil:
+		return gate.Reading{Err: fmt.Errorf("read sale %s: %w", name, err)}
+	}
+	now, after := number(reply, 0), before
+	if fields, changed := reply[1].([]any); changed {
+		if after, err = parseReading(name, now, fields, &before); err != nil {
+			return gate.Reading{Err: err}
+		}
+	} else if !wasKnown {
+		return gate.Reading{Err: unknownReply(luascripts.Sale, reply)}
+	}
+	after.state.Now = time.UnixMilli(now)
+	r.known[name] = after
+	return gate.Reading{State: after.state, Set: after.settings != before.settings}
+}
+
+// parseReading reads a sale's fields, whose settings are empty where they are the
+// known ones.
+func parseReading(name string, now int64, fields []any, known *reading) (reading, error) {
+	hash := hashOf(fields)
+	if len(hash) == 0 {
+		return reading{}, gate.ErrNoSale
+	}
+	r := reading{seq: hash["seq"], time: hash["time"], settings: known.settings}
+	settings := &known.state.Settings
+	if text, there := hash["settings"]; !there || text != "" {
+		sum := sha1.Sum([]byte(text))
+		r.settings, settings = hex.EncodeToString(sum[:]), nil
+	}
+	var err error
+	if r.state, err = parseState(name, now, hash, settings); err != nil {
+		return reading{}, &gate.UnreadableError{Sale: name, Err: err}
+	}
+	return r, nil
+}
