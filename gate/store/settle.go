@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/luascripts"
 )
@@ -138,33 +136,34 @@ func unsettled(o *gate.Order) string {
 
 // Hasten has an order looked at now, and reports whether the sale has it.
 func (s *Store) Hasten(ctx context.Context, sale, id string) (bool, error) {
-	k := keysOf(sale)
-	known, err := s.client.HExists(ctx, k.orders, id).Result()
+	known, _, err := s.look(ctx, sale, false, id)
 	if err != nil {
-		return false, fmt.Errorf("look for order %q of sale %s: %w", id, sale, err)
-	}
-	if !known {
-		return false, nil
-	}
-	if err := s.client.ZAdd(ctx, k.due, redis.Z{Score: 0, Member: orderMember + id}).Err(); err != nil {
 		return false, fmt.Errorf("have order %q of sale %s looked at: %w", id, sale, err)
 	}
-	return true, nil
+	return known == 1, nil
+}
+
+// look has orders looked at now, or only those that are missing in due. It returns
+// how many of them the sale has, and how many of these were missing.
+func (s *Store) look(ctx context.Context, sale string, missing bool, ids ...any) (known, found int, err error) {
+	k := keysOf(sale)
+	reply, err := s.run(ctx, luascripts.Look, []string{k.sale, k.orders, k.due}, append([]any{yes(missing)}, ids...)...)
+	return int(number(reply, 0)), int(number(reply, 1)), err
 }
 
 // Sweep counts the held orders whose deadline is before the given time, and has
 // those of them looked at that nobody would look at: found of all overdue ones.
 func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, err error) {
-	var page []redis.Z
+	var page []any
 	have := func() error { // them looked at
 		if len(page) == 0 {
 			return nil
 		}
-		added, err := s.client.ZAddNX(ctx, keysOf(sale).due, page...).Result()
+		late, missing, err := s.look(ctx, sale, true, page...)
 		if err != nil {
 			return fmt.Errorf("have %d orders looked at: %w", len(page), err)
 		}
-		overdue, found, page = overdue+len(page), found+int(added), page[:0]
+		overdue, found, page = overdue+late, found+missing, page[:0]
 		return nil
 	}
 	err = s.EachOrder(ctx, sale, func(id string, o gate.Order, fault error) error {
@@ -174,7 +173,7 @@ func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overd
 		case o.State != gate.OrderHeld && o.State != gate.OrderAsking, !o.Deadline.Before(before):
 			return nil
 		}
-		if page = append(page, redis.Z{Member: orderMember + id}); len(page) < sweepPage {
+		if page = append(page, id); len(page) < sweepPage {
 			return nil
 		}
 		return have()
