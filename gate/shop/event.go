@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -26,12 +27,12 @@ type Event struct {
 }
 
 // eventsOf returns the changes of orders that a ledger entry has, of one order
-// alone if it is named, in their order.
+// alone if it is named, in their order. A deadline alone is nothing to tell.
 func eventsOf(sale string, run int64, e *gate.Entry, order string) []Event {
 	var events []Event
 	for i := range e.Orders {
 		o := e.Orders[i]
-		if order != "" && o.ID != order {
+		if order != "" && o.ID != order || slices.Contains(e.Extended, i) {
 			continue
 		}
 		o.Taken, o.Deadline, o.Settled = o.Taken.UTC(), o.Deadline.UTC(), o.Settled.UTC()
