@@ -14,7 +14,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Event is one change of an order, as the shop is told of it. Its JSON is part of
+// Event is a change of an order, as the shop is told of it. Its JSON is part of
 // what is promised to shops.
 type Event struct {
 	ID        string           `json:"id"`        // the same whenever the same change is told again

@@ -210,8 +210,10 @@ func TestLedgerEntriesThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, bad := range map[int][]string{
-		0: {"", "x"}, 1: {"", "2␟3␟2000␟confirm␟gate-1", "1␟3␟2000␟confirm", "1␟x␟2000␟confirm␟g", "1␟3␟x␟confirm␟g",
-			"1␟3␟2000␟confirm␟g␟0", "1␟3␟2000␟confirm␟g␟", "1␟3␟2000␟confirm␟g␟0␟0"},
+		0: {"", "x"}, 1: {
+			"", "2␟3␟2000␟confirm␟gate-1", "1␟3␟2000␟confirm", "1␟x␟2000␟confirm␟g", "1␟3␟x␟confirm␟g",
+			"1␟3␟2000␟confirm␟g␟0", "1␟3␟2000␟confirm␟g␟", "1␟3␟2000␟confirm␟g␟0␟0",
+		},
 		2: {"", "x"}, 3: {"x", "full", "full:1,2,3,4", "full:1,2,3,4,x", "full:1,2,3,4,5;"},
 		4: {"", "x"}, 5: {"", "1,2,3,4,5,6", "1,2,3,4,5,6,x"}, 6: {"", "x"}, 7: {"x", "1␟1␟{}", "x␟1␟{}␟", "1␟x␟{}␟", "1␟1␟{␟", "1␟1␟␟{", "1␟1␟{}␟␟"},
 	} {
