@@ -13,23 +13,23 @@ type Delivery struct {
 	Now      time.Time // the store's clock
 	Run, Seq int64     // of the sale; Seq is the newest ledger entry
 	Notify   string    // the shop's URL; told only to operators
-	Position int64     // the newest entry up to which every change was delivered, or is listed
+	Position int64     // the newest entry up to which of every change it, or a newer one of its order, was delivered or is listed
 	Retry    time.Time // when an operator last had all that is listed tried
 	Trouble  string    // why nothing gets through to the shop; empty while something does
 	Listed   []Undelivered
 }
 
-// Undelivered is an order with changes that the shop did not take. Later changes
-// of the order wait behind them.
+// Undelivered is an order of which the shop did not take what changed. Only its
+// newest state is told.
 type Undelivered struct {
-	Order   string    `json:"order"`
-	Entries []int64   `json:"entries"` // ledger entries with the changes, oldest first
-	Since   time.Time `json:"since"`   // when the oldest change was made
-	Tries   int       `json:"tries"`
-	Tried   time.Time `json:"tried"` // last
-	Next    time.Time `json:"next"`
-	GiveUp  time.Time `json:"give_up"` // from when on it is tried only when an operator says so
-	Error   string    `json:"error"`
+	Order  string    `json:"order"`
+	Entry  int64     `json:"entry"` // the ledger entry with its newest state
+	Since  time.Time `json:"since"` // when the oldest change was made that the shop does not know of
+	Tries  int       `json:"tries"`
+	Tried  time.Time `json:"tried"` // last
+	Next   time.Time `json:"next"`
+	GiveUp time.Time `json:"give_up"` // from when on it is tried only when an operator says so
+	Error  string    `json:"error"`
 }
 
 // Due reports whether it is to be tried at the given time.

@@ -80,7 +80,7 @@
 //
 //	no record                        all checks pass: held; else refused, and nothing is stored
 //	any, other lines, buyer, amount  refused: order_changed (an amount that was unknown may become known)
-//	held, the same attempt           200, nothing taken twice; the deadline is at least now + hold
+//	held, the same attempt           200, nothing taken twice; the deadline is at least now + 3/4 of the hold
 //	held, a new attempt              200, the attempt is added; sold_out while a line's left is below zero
 //	held, an attempt that ended      refused: attempt_ended
 //	asking                           as held, but never 200: the shop has not said yes
@@ -93,6 +93,14 @@
 //
 // attempt_limit is there because a record keeps at most eight attempts:
 // forgetting one would let an ended attempt pass as new.
+//
+// A confirm that comes again writes only where it adds an attempt or an amount, or
+// moves the deadline by a quarter of the hold: a link that is sent over and over
+// would fill the ledger, and Redis. So an order writes at most eight attempts, an amount,
+// and four deadlines in each hold. With the rest of the table, nothing that
+// a caller can repeat takes memory each time: refusals write nothing, a repeat of a
+// paid order and one that comes too soon write the time alone, a webhook moves the
+// order's place in due.
 //
 // What a look-up at PortOne does (gate/settle/judge.go decides, luascripts/settle.lua moves the units):
 //
@@ -125,11 +133,13 @@
 // if the order is no longer what it was: a new attempt, an amount or another gate
 // was faster; the order is then due at once. So each move may be sent twice, and a
 // new attempt that comes during a look-up is never lost. Confirms of a known
-// attempt move the deadline and the revision alone, which says nothing about what
-// PortOne said: the move is made on top of them, so that nobody keeps an order
-// from being settled by confirming it over and over. Only a release by time rests
-// on the deadline: a 200 has been given. A 200 that goes out in the moment of a
-// proven release is for an attempt that PortOne has ended; should it be paid all
+// attempt move the deadline and the revision alone, if anything, which says nothing
+// about what PortOne said: the move is made on top of them, so that nobody keeps an
+// order from being settled by confirming it over and over. Only a release by time
+// rests on the deadline: a 200 has been given. One that moved it is seen by that; one
+// that did not was given at least three quarters of the hold before the deadline, and
+// the release comes a grace after it. A 200 that goes out in the moment of a proven
+// release is for an attempt that PortOne has ended; should it be paid all
 // the same, it is a late payment.
 //
 // Each gate watches Redis' clock by its own. Where it gains more than 10 s from one
@@ -162,9 +172,13 @@
 //
 // The ledger is the only source. One gate at a time tells the shop of a sale: it
 // claims fg:{S}:notify with a token and a lease, and every later write of it needs
-// that token. The position moves only over entries whose every change was taken,
-// or is listed as undelivered; later changes of a listed order wait behind it.
-// After eight orders refused in a row the shop counts as down: then one order at a
+// that token. Of each order only the newest state is told, so an order has one place
+// among those that wait, however often it changes; one that changes while it is told
+// goes behind the others. The ledger says which changes only move a deadline, in the
+// entry's head: a gate that takes over has no other way to know, and the revision,
+// which names a record's content, goes up for these too. They are told to nobody. The
+// position moves only over entries of whose every change this state or a newer one
+// was taken, or is listed as undelivered. After eight orders refused in a row the shop counts as down: then one order at a
 // time is tried, nothing more is listed, and the position waits. A breaker that
 // counts calls would not do: it would try one order that is refused for ever, and
 // never see that the others pass.
@@ -212,7 +226,11 @@
 // sale, so that time does not run back after a failover. They read and check
 // everything before their first write, because Redis does not undo a script that
 // fails half-way; the first writes are those that a full Redis, or a ledger that
-// is ahead of seq, refuses.
+// is ahead of seq, refuses. A full Redis refuses what takes units, adds stock or makes
+// a sale. What frees, ends or takes nothing (settling, telling, pausing, deleting,
+// 200s that change nothing) begins with a write that needs no memory, behind which
+// Redis refuses none (although_full in prelude.lua). What that takes is bounded by
+// the orders that there are, and comes from what the machine has above maxmemory.
 //
 // # A sale that is missing
 //

@@ -60,6 +60,10 @@ type EntryReport struct {
 	Counts OrderCounts      `json:"counts"` // after the entry
 	Orders []OrderReport    `json:"orders"` // as the entry leaves them, in the order of the changes
 
+	// Extended are the places in Orders, from 0, of those that have a later deadline
+	// and nothing else that is new.
+	Extended []int `json:"extended,omitempty"`
+
 	// Run, Version and Settings are there where the entry changed settings; Before
 	// where it replaced or deleted any.
 	Run      int64           `json:"run,omitempty"`
@@ -81,7 +85,7 @@ func (s *Settings) Report() SettingsReport { return SettingsReport{s.Form(), s.P
 func (e *Entry) Report() EntryReport {
 	r := EntryReport{
 		Seq: e.Seq, Term: e.Term, Time: e.Time, Kind: e.Kind, Who: e.Who, Units: e.Counters, Counts: e.Counts,
-		Orders: make([]OrderReport, len(e.Orders)),
+		Orders: make([]OrderReport, len(e.Orders)), Extended: e.Extended,
 	}
 	for i := range e.Orders {
 		r.Orders[i] = e.Orders[i].Report()

@@ -18,6 +18,7 @@ type Entry struct {
 	Settings *SettingsEntry   // after the entry, where it changed them
 	Before   *Settings        // what the entry replaced or deleted; nil where there was nothing
 	Orders   []Order          // the full new records, in the order of the changes
+	Extended []int            // which of Orders have a later deadline, and nothing else that is new
 }
 
 // SettingsEntry is the settings register as one ledger entry leaves it.

@@ -55,7 +55,7 @@ type Settings struct {
 	// ReleaseUnproven releases a held order by time alone where payments cannot be
 	// looked up. A payment that was approved all the same has no unit then.
 	ReleaseUnproven bool `json:"release_unproven,omitempty"`
-	// Notify is the shop's URL that is told of each change of an order; empty for none.
+	// Notify is the shop's URL that is told when an order has changed; empty for none.
 	Notify string `json:"notify,omitempty"`
 
 	SKUs []SKU `json:"skus"`

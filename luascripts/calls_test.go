@@ -34,9 +34,10 @@ func scripts() map[string]parameters {
 		"configure": of(luascripts.Configure, []string{"sale", "ledger"}, append([]string{"now", "who", "kind", "version"}, settings...)...),
 		"delete":    of(luascripts.Delete, all, "now", "who", "drop", "at"),
 		"forget":    of(luascripts.Forget, []string{"sale", "ledger"}, "now", "who"),
-		"sale":      of(luascripts.Sale, all[:1], "now"),
+		"sale":      of(luascripts.Sale, all[:1], "now", "seq", "time", "sha1"),
 		"touch":     of(luascripts.Touch, all[:1], "now"),
 		"claim":     of(luascripts.Claim, []string{"sale", "due"}, "now", "lease", "most", "sweep"),
+		"look":      of(luascripts.Look, []string{"sale", "orders", "due"}, "missing"),
 		"settle":    of(luascripts.Settle, all[:5], "now", "who", "kind"),
 		"notify":    of(luascripts.Notify, []string{"sale", "notify"}, "now", "what", "token", "lease"),
 	}
@@ -46,7 +47,7 @@ func defaults() map[string]string {
 	return map[string]string{
 		"who": "kim", "first_look": "20", "run": "1", "drop": "", "open": "1", "kind": "apply", "opens": "1000", "closes": "9000",
 		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
-		"lease": "30", "what": "claim", "token": "A", "most": "10", "sweep": "60", "at": "",
+		"lease": "30", "what": "claim", "token": "A", "most": "10", "sweep": "60", "at": "", "missing": "",
 		"seq": "", "time": "", "sha1": "",
 	}
 }
@@ -85,7 +86,7 @@ func parseCall(line string, confirms []string) (call, error) {
 		batch, err = parseBatch(confirms)
 	case "settle":
 		batch, err = parseMoves(confirms)
-	case "notify":
+	case "notify", "look":
 		batch = parseFields(confirms)
 	}
 	c.args = append(c.args, batch...)
@@ -144,7 +145,7 @@ func parseMoves(lines []string) ([]any, error) {
 	return append(moves, done...), nil
 }
 
-// parseFields reads a hash's fields, each "FIELD VALUE" with "-" for an empty value.
+// parseFields reads words, such as a hash's fields, each "FIELD VALUE", with "-" for an empty one.
 func parseFields(lines []string) (fields []any) {
 	for _, text := range lines {
 		for _, word := range strings.Fields(text) {

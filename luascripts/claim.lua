@@ -7,10 +7,13 @@
 -- ARGV  1 now_ms, empty in production   2 lease_ms   3 the most to take   4 ms between two sweeps
 -- reply {now_ms, member, …}; members are "seq:N" for the orders of a ledger entry, "o:ORDER" for one order,
 --       and "sweep", which is due again by itself; no members where there is no such sale
+--
+-- It works on a full Redis too: without it nothing would be settled there.
 
 local head = redis.call('HMGET', KEYS[1], 'time', 'run', 'deleted')
 local now = clock(ARGV[1], head[1])
 if not head[2] or head[3] then return {now} end
+although_full(KEYS[1])
 redis.call('ZADD', KEYS[2], 'NX', now + ARGV[4], 'sweep')
 local members = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, ARGV[3])
 for i = 1, #members do

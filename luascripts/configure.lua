@@ -11,6 +11,8 @@
 --       {"below", SKU, counters}  the stock is less than what is held, paid or withheld
 --       {"used", SKU, counters}   a SKU that is to go is held, paid or withheld
 --       counters are "total,left,held,paid,withheld"; only "done" changed anything
+--
+-- A full Redis refuses only what adds stock or a SKU: pausing and lowering must be possible then too.
 
 local fields = redis.call('HGETALL', KEYS[1])
 local old = {}
@@ -18,13 +20,13 @@ for i = 1, #fields, 2 do old[fields[i]] = fields[i + 1] end
 if not old.run or old.deleted then return {'-'} end
 if ARGV[4] ~= old.version then return {'version', tonumber(old.version)} end
 
-local counters, updates, kept = {}, {}, {}
+local counters, updates, kept, adds = {}, {}, {}, false
 for i = 11, #ARGV, 2 do
   local name, stock = 'sku:' .. ARGV[i], tonumber(ARGV[i + 1])
   local total, left, rest = string.match(old[name] or '0,0,0,0,0', '^(%d+),(-?%d+),(.*)$')
   local more = stock - total
   if more < 0 and left + more < 0 then return {'below', ARGV[i], old[name]} end
-  kept[name] = true
+  kept[name], adds = true, adds or more > 0 or not old[name]
   if more ~= 0 or not old[name] then
     local value = table.concat({stock, left + more, rest}, ',')
     counters[#counters + 1] = ARGV[i] .. ':' .. value
@@ -42,6 +44,7 @@ for name, value in pairs(old) do
 end
 
 local now, seq, version = clock(ARGV[1], old.time), old.seq + 1, old.version + 1
+if not adds then although_full(KEYS[1]) end
 append(KEYS[2], seq, old.term, now, ARGV[3], ARGV[2], counters, old.orders,
   settings_entry(old.run, version, ARGV[10], old.settings), {})
 if #gone > 0 then redis.call('HDEL', KEYS[1], unpack(gone)) end

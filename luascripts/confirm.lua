@@ -18,6 +18,10 @@
 --         K unseen   O order_changed   P already_paid   E attempt_ended   N attempt_limit
 --       {"-"} where there is no such sale, {"x"} where only its tombstone is left
 --
+-- A confirm that comes again writes only if it adds an attempt or an amount, or if it moves the deadline by a quarter
+-- of the hold or more. So the deadline of an order is at least three quarters of the hold ahead whenever it is
+-- answered H, and a link that is sent over and over fills no ledger.
+--
 -- Redis does not undo a script that fails half-way. So every key is read before the first write, and the
 -- first write is the one that can be refused: by a full Redis, or by a ledger that is ahead of `seq`.
 --
@@ -81,6 +85,7 @@ local changed, size = {}, 0
 local owners, owning = {}, 0
 local newest, units_of = has_repeats and {}, has_repeats and {}
 local took, retook, asking, attempted = 0, 0, 0, false
+local extended = {} -- which changes only move a deadline, counted from 0
 
 -- Checks all that a hold needs, then takes its units.
 local function take(i)
@@ -109,7 +114,8 @@ local function take(i)
   return 'H'
 end
 
--- Decides a confirm of an order that has a record.
+-- Decides a confirm of an order that has a record. Returns the verdict, the new record if there is one, and whether
+-- that only moves the deadline.
 local function again(i, record)
   local state, revision, buyer, lines, amount, balance, attempts, taken, deadline = string.match(record, RECORD)
   local new_state, _, new_buyer, new_lines, new_amount, _, new = string.match(ARGV[record0 + i] .. SEP .. SEP, RECORD)
@@ -129,6 +135,7 @@ local function again(i, record)
     attempts = count == 0 and new or attempts .. ITEM .. new
   end
 
+  local only_later = false
   if state == 'R' then
     local verdict = take(i)
     if verdict ~= 'H' then return verdict end
@@ -139,18 +146,21 @@ local function again(i, record)
     for k = 1, cart.size, 2 do
       if not known and left[cart[k]] and left[cart[k]] < 0 then return 'S' end
     end
-    deadline, attempted = math.max(tonumber(deadline), now - taken + hold), attempted or not known
+    local later = now - taken + hold
+    only_later = known and new_amount == amount
+    if only_later and (later - deadline) * 4 < hold then return state == 'A' and 'A' or 'H' end
+    deadline, attempted = math.max(tonumber(deadline), later), attempted or not known
   end
   return state == 'A' and 'A' or 'H', table.concat({'1' .. state, revision + 1, buyer, lines, new_amount, balance,
-    attempts, taken, deadline, ''}, SEP)
+    attempts, taken, deadline, ''}, SEP), only_later
 end
 
 local verdicts, accepted = {}, false
 for i = 1, n do
   local id = ARGV[id0 + i]
-  local record, verdict = has_repeats and newest[id] or records[i], nil
+  local record, verdict, only_later = has_repeats and newest[id] or records[i], nil, false
   if record then
-    verdict, record = again(i, record)
+    verdict, record, only_later = again(i, record)
   else
     verdict = take(i)
     if verdict == 'H' then
@@ -159,6 +169,7 @@ for i = 1, n do
     end
   end
   if record then
+    if only_later then extended[#extended + 1] = size / 2 end
     changed[size + 1], changed[size + 2] = id, record
     size = size + 2
     if has_repeats then newest[id] = record end
@@ -184,12 +195,13 @@ if size > 0 then
   end
   local looks = took > 0 or retook > 0 or attempted
   if looks then redis.call('ZCARD', KEYS[5]) end
-  append(KEYS[4], seq, head[3], now, 'confirm', ARGV[2], counters, orders, '', changed)
+  append(KEYS[4], seq, head[3], now, 'confirm', ARGV[2], counters, orders, '', changed, extended)
   if looks then redis.call('ZADD', KEYS[5], now + ARGV[3], 'seq:' .. seq) end
   redis.call('HSET', KEYS[2], unpack(changed))
   if owning > 0 then redis.call('HSET', KEYS[3], unpack(owners)) end
   redis.call('HSET', KEYS[1], unpack(updates))
 elseif accepted then
+  although_full(KEYS[1])
   redis.call('HSET', KEYS[1], 'time', now) -- so that WAIT has a write of this call to wait for
 end
 return {table.concat(verdicts), now, seq}

@@ -7,6 +7,8 @@
 --       {"-"}            no such sale, or only its tombstone
 --       {"held", units}  units are held; nothing was changed
 --       {"seq", seq}     the sale has another seq; nothing was changed
+--
+-- It works on a full Redis too, for it frees.
 
 local fields = redis.call('HGETALL', KEYS[1])
 local old = {}
@@ -17,6 +19,7 @@ local units = held_units(fields)
 if units > 0 and ARGV[3] ~= '1' then return {'held', units} end
 
 local now, seq = clock(ARGV[1], old.time), old.seq + 1
+although_full(KEYS[1])
 append(KEYS[4], seq, old.term, now, 'delete', ARGV[2], {}, '0,0,0,0,0,0,0', settings_entry(old.run, old.version, '', old.settings), {})
 redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
 redis.call('DEL', KEYS[1])

@@ -1,11 +1,14 @@
 package luascripts_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // The bounds of package gate, which this package does not know.
@@ -52,7 +55,7 @@ func TestTheLargestSaleTakesTheLargestBatch(t *testing.T) {
 		if got := say(t, s, "confirm now=2000", batch...); got != want {
 			t.Fatalf("first: got %s", got)
 		}
-		if got := say(t, s, "confirm now=2100", batch...); got != strings.Replace(want, "2000 2", "2100 3", 1) {
+		if got := say(t, s, "confirm now=2200", batch...); got != strings.Replace(want, "2000 2", "2200 3", 1) {
 			t.Fatalf("again: got %s", got)
 		}
 		if got := say(t, s, configure); got != "done 4 2" {
@@ -87,22 +90,29 @@ func TestTheLargestSaleChangesAllItsSKUs(t *testing.T) {
 	})
 }
 
-func TestAFullRedisChangesNothing(t *testing.T) {
+// fill leaves a Redis no memory at all.
+func fill(t *testing.T, s *server) {
+	t.Helper()
+	if err := s.admin.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAFullRedisTakesNothingMore(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t)
 	say(t, s, "create now=900 full:10")
 	held := "o1 a1 ann full:1 -"
 	say(t, s, "confirm now=2000", held)
-	if err := s.admin.ConfigSet(t.Context(), "maxmemory", "1").Err(); err != nil {
-		t.Fatal(err)
-	}
+	fill(t, s)
 	for _, test := range []struct{ line, batch string }{
 		{"confirm now=2100", "o2 a2 bob full:1 -"},
-		{"confirm now=2100", held},
+		{"confirm now=2100", "o1 a2 ann full:1 -"},
+		{"confirm now=2100", "o1 a1 ann full:1 3000"},
+		{"confirm now=2400", held}, // which would move the deadline
 		{"create now=2100 run=2 drop=1 full:20", ""},
 		{"configure now=2100 version=1 full:20", ""},
-		{"delete now=2100 drop=1", ""},
-		{"touch now=2100", ""},
+		{"configure now=2100 version=1 full:10 half:0", ""},
 	} {
 		if got := say(t, s, test.line, test.batch); got != "error: OOM (nothing written)" {
 			t.Errorf("%s: got %s", test.line, got)
@@ -111,6 +121,77 @@ func TestAFullRedisChangesNothing(t *testing.T) {
 	if got := say(t, s, "confirm now=2100", "o2 a2 bob full:10 -"); got != "S 2100 2 (nothing written)" {
 		t.Errorf("a refusal needs no memory: got %s", got)
 	}
+}
+
+// What frees, ends or takes nothing goes on: who stands before a full Redis can
+// pause, settle what is held, and delete.
+func TestAFullRedisLetsOrdersEndAndSalesBePausedAndDeleted(t *testing.T) {
+	t.Parallel()
+	s := startRedis(t)
+	say(t, s, "create now=900 full:10 half:5")
+	say(t, s, "confirm now=2000", "o1 a1 ann full:1 -", "o2 a2 bob full:2 -")
+	say(t, s, "notify now=2000 what=claim token=A")
+	fill(t, s)
+	for _, test := range []struct{ line, batch, want string }{
+		{"confirm now=2100", "o1 a1 ann full:1 -", "H 2100 2"},
+		{"touch now=2110", "", "1"},
+		{"configure now=2120 version=1 kind=pause paused=1 full:10 half:5", "", "done 3 2"},
+		{"configure now=2130 version=2 kind=resume full:10 half:5", "", "done 4 3"},
+		{"configure now=2140 version=3 full:9", "", "done 5 4"},
+		{"claim now=2150", "", "2150 seq:2"},
+		{"look", "o1 o2", "2 2"},
+		{"settle kind=settle now=2160", "o1 1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟500␟ 1R␟2␟ann␟full:1␟␟␟F1a1␟2000␟␟ - 60", "D 2160 6"},
+		{"settle kind=report now=2170", "o2 1H␟1␟bob␟full:2␟␟␟O1a2␟2000␟500␟ 1P␟2␟bob␟full:2␟␟␟P1a2␟2000␟␟ - -", "D 2170 7"},
+		{"notify now=2180 what=keep token=A", "position 7", "held 2180 1 7 0 []"},
+		{"delete now=2190 drop=1", "", "deleted 8"},
+	} {
+		if got := say(t, s, test.line, test.batch); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.line, got, test.want)
+		}
+	}
+	for _, line := range s.dump(t, "limits") {
+		if key, _, _ := strings.Cut(line, " "); key != "sale" && key != "ledger" {
+			t.Errorf("deleted, and there is %s", line)
+		}
+	}
+}
+
+// A link that is sent again and again: what it writes does not grow.
+func TestRepeatsFillNoMemory(t *testing.T) {
+	t.Parallel()
+	s := startRedis(t)
+	for _, attempts := range []int{1, 8} {
+		s.clear(t)
+		say(t, s, "create now=900 hold=300000 closes=9000000 full:10")
+		for i := range attempts {
+			say(t, s, fmt.Sprintf("confirm now=%d", 2000+i), fmt.Sprintf("ORD20261201000137 imp_44828009063%d user-4711 full:1 80000", i))
+		}
+		before := s.memory(t)
+		const repeats = 2000 // in a quarter of the hold
+		for i := range repeats {
+			now := 2008 + int64(i)*74_000/repeats
+			if got, want := say(t, s, fmt.Sprintf("confirm now=%d", now), "ORD20261201000137 imp_448280090630 user-4711 full:1 80000"),
+				fmt.Sprintf("H %d %d", now, attempts+1); !strings.HasPrefix(got, want) {
+				t.Fatalf("repeat %d: got %s, want %s", i, got, want)
+			}
+		}
+		if after := s.memory(t); after != before {
+			t.Errorf("with %d attempts, %d repeats took %d bytes", attempts, repeats, after-before)
+		}
+	}
+}
+
+// memory is what the keys of the sale take.
+func (s *server) memory(t *testing.T) (bytes int64) {
+	t.Helper()
+	for _, name := range keyNames() {
+		n, err := s.admin.MemoryUsage(t.Context(), fullName("limits", name), 0).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+		bytes += n
+	}
+	return bytes
 }
 
 func TestWithoutATimeScriptsUseTheServersOwn(t *testing.T) {

@@ -2,7 +2,7 @@
 --
 -- A gate claims this with a token of its own, new for each claim, and keeps it by a lease. What it has done it
 -- writes with that token: a gate whose lease has run out, and whose place another has taken, or whose run is
--- over, changes nothing.
+-- over, changes nothing. It works on a full Redis too, so that what was told is not told over and over.
 --
 -- KEYS  1 sale  2 notify
 -- ARGV  1 now_ms, empty in production   2 what: "claim", "keep", or "retry" (have all that is listed tried now)
@@ -32,6 +32,7 @@ else
   write('until', now + lease)
 end
 for i = 5, #ARGV, 2 do write(ARGV[i], ARGV[i + 1]) end
+although_full(KEYS[1])
 redis.call('HSET', KEYS[2], unpack(written))
 if #removed > 0 then redis.call('HDEL', KEYS[2], unpack(removed)) end
 return {'held', now, tonumber(head[1]), tonumber(head[2]), tonumber(old[3] or 0),

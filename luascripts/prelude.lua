@@ -20,10 +20,21 @@ local function clock(given, latest)
   return math.max(now, tonumber(latest or 0))
 end
 
+-- Lets a script write although Redis is full. Redis 6.2 and later refuse the first write of a script if it could
+-- take memory, and none that comes after a first one that takes none. So this is the first write of what must go on
+-- without memory: it removes a field that no hash has. (The flag allow-oom is unknown to 6.2.) What frees, ends or
+-- takes nothing comes behind it; what takes units or adds stock does not, and is refused with nothing written.
+local function although_full(key)
+  redis.call('HDEL', key, '')
+end
+
 -- Appends a ledger entry: its head, the counters and order counts after it, the settings if they changed,
--- then the full new record of each changed order.
-local function append(ledger, seq, term, now, kind, who, counters, orders, settings, changed)
-  redis.call('XADD', ledger, seq .. '-0', 'e', table.concat({'1', term, now, kind, who}, SEP),
+-- then the full new record of each changed order. The head ends with who, or with which of the changes only moved
+-- a deadline, counted from 0 and with commas between: the shop is not told of these.
+local function append(ledger, seq, term, now, kind, who, counters, orders, settings, changed, extended)
+  local head = table.concat({'1', term, now, kind, who}, SEP)
+  if extended and extended[1] then head = head .. SEP .. table.concat(extended, ',') end
+  redis.call('XADD', ledger, seq .. '-0', 'e', head,
     'c', table.concat(counters, ';'), 'o', orders, 's', settings, unpack(changed))
 end
 

@@ -28,6 +28,7 @@ var (
 	Sale      = load("sale")
 	Touch     = load("touch")
 	Claim     = load("claim")
+	Look      = load("look")
 	Settle    = load("settle")
 	Notify    = load("notify")
 )

@@ -5,6 +5,9 @@
 -- attempt was confirmed again, which moves the deadline alone, changes nothing about what PortOne said of it: so
 -- who confirms over and over cannot keep an order from being settled.
 --
+-- It works on a full Redis too, so that units come back and payments are known: an order moves a few times in its
+-- life, some hundred bytes each.
+--
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due
 -- ARGV  1 now_ms, empty in production   2 who   3 kind, for the ledger: "settle" or "report"
 --       4 n, the number of orders, each once; then for each order five:
@@ -112,7 +115,16 @@ local function stamped(record, new)
   return to .. SEP .. revision + 1 .. rest .. (own ~= '' and own or deadline) .. SEP .. (to ~= from and now or settled)
 end
 
-local outcomes, changed, looks, gone = {}, {}, {}, {}
+local outcomes, changed, extended, looks, gone = {}, {}, {}, {}, {}
+
+-- Notes the new record of an order, and whether only its deadline is new.
+local function change(id, old, new)
+  local state, _, rest = string.match(old, PARTS)
+  local new_state, _, new_rest = string.match(new, PARTS)
+  if state == new_state and rest == new_rest then extended[#extended + 1] = #changed / 2 end
+  changed[#changed + 1], changed[#changed + 2] = id, new
+end
+
 for i = 1, n do
   local at = 5 * i
   local id, old, new, other, look = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
@@ -124,10 +136,10 @@ for i = 1, n do
     new, other = stamped(record, new), other ~= '' and stamped(record, other)
     if move(record, new) then
       outcome = 'D'
-      changed[#changed + 1], changed[#changed + 2] = id, new
+      change(id, record, new)
     elseif other and move(record, other) then
       outcome = 'O'
-      changed[#changed + 1], changed[#changed + 2] = id, other
+      change(id, record, other)
     else
       outcome = 'N'
     end
@@ -142,6 +154,7 @@ end
 for i = 5 * n + 5, #ARGV do gone[#gone + 1] = ARGV[i] end
 
 redis.call('ZCARD', KEYS[5])
+although_full(KEYS[1])
 if #changed > 0 then
   seq = seq + 1
   local orders = table.concat(counts, ',')
@@ -153,7 +166,7 @@ if #changed > 0 then
     updates[#updates + 1], updates[#updates + 2] = 'sku:' .. sku, value
   end
   table.sort(counters)
-  append(KEYS[4], seq, head[3], now, ARGV[3], ARGV[2], counters, orders, '', changed)
+  append(KEYS[4], seq, head[3], now, ARGV[3], ARGV[2], counters, orders, '', changed, extended)
   redis.call('HSET', KEYS[2], unpack(changed))
   for buyer, count in pairs(bought) do
     if count > 0 then redis.call('HSET', KEYS[3], buyer, count) else redis.call('HDEL', KEYS[3], buyer) end

@@ -35,6 +35,8 @@ func (*ledgerCommand) Help() string {
             attempts that are refund due
   orders    [{order, state, revision, buyer, lines: [{sku, quantity}], amount, balance, attempts: [{attempt, version,
             state}], taken, deadline, settled, withheld}]: each order that it changed, whole; what is unknown is left out
+  extended  places in orders, from 0, of those that only have a later deadline, for they were confirmed again; your
+            server is not told of these
   run, version, settings, before
             where settings were changed: the run, their version, and the settings after and before it, in the form of
             a sale file, with paused`

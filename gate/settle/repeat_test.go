@@ -10,7 +10,8 @@ import (
 )
 
 // The attempt that is looked up is confirmed again and again: that moves the
-// deadline, and says nothing about what PortOne said.
+// deadline by a quarter of the hold each time, and says nothing about what PortOne
+// said.
 func TestAnOrderThatIsConfirmedOverAndOverIsSettled(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[gate.PaymentState]string{gate.PaymentPaid: "paid P a1", gate.PaymentFailed: "released F a1"} {
@@ -21,7 +22,7 @@ func TestAnOrderThatIsConfirmedOverAndOverIsSettled(t *testing.T) {
 			sc.bank.set("o1", "a1", state)
 			sc.bank.onLookup = func() {
 				for range 3 {
-					sc.now = sc.now.Add(time.Millisecond)
+					sc.now = sc.now.Add(75 * time.Second)
 					if code := sc.confirm("o1", "a1"); code != gate.Held {
 						t.Errorf("confirmed during the look-up: %s", code)
 					}
@@ -34,7 +35,7 @@ func TestAnOrderThatIsConfirmedOverAndOverIsSettled(t *testing.T) {
 			}
 			sc.want(map[string]string{"o1": want}, 10-paid, 0, paid, 0)
 			o, err := sc.store.Order(t.Context(), "race", "o1")
-			if err != nil || o.Revision != 5 || o.Deadline.Sub(at) != 5*time.Minute+20*time.Second+3*time.Millisecond {
+			if err != nil || o.Revision != 5 || o.Deadline.Sub(at) != 5*time.Minute+20*time.Second+3*75*time.Second {
 				t.Errorf("%+v, %v", o, err)
 			}
 		})
@@ -86,6 +87,28 @@ func TestARepeatKeepsAHoldThatWouldHaveEndedByTime(t *testing.T) {
 	sc.want(map[string]string{"o1": "released O a1"}, 10, 0, 0, 0)
 }
 
+// A 200 that moves no deadline is worth three quarters of the hold all the same: the
+// release by time that does not see it comes later than that.
+func TestARepeatThatWritesNothingKeepsThreeQuartersOfTheHold(t *testing.T) {
+	t.Parallel()
+	sc := openScene(t)
+	sc.confirm("o1", "a1")
+	sc.bank.set("o1", "a1", gate.PaymentReady)
+	sc.after(75*time.Second - time.Millisecond)
+	if code := sc.confirm("o1", "a1"); code != gate.Held {
+		t.Errorf("confirmed again: %s", code)
+	}
+	sc.after(225 * time.Second) // of 300, since the repeat
+	o, err := sc.store.Order(t.Context(), "race", "o1")
+	if err != nil || o.State != gate.OrderHeld || o.Revision != 1 || o.Deadline.Sub(at) != 5*time.Minute || !sc.now.Before(o.Deadline) {
+		t.Errorf("%+v, %v", o, err)
+	}
+	sc.after(time.Minute) // the grace
+	sc.want(map[string]string{"o1": "held O a1"}, 9, 1, 0, 0)
+	sc.after(3 * time.Second)
+	sc.want(map[string]string{"o1": "released O a1"}, 10, 0, 0, 0)
+}
+
 // repeating is a store in which an order is confirmed again whenever it was read.
 type repeating struct {
 	*store.Store
@@ -105,7 +128,7 @@ func TestAReportIsTakenOfAnOrderThatIsConfirmedOverAndOver(t *testing.T) {
 	f := func(order, attempt string, paid bool) {
 		t.Helper()
 		again := repeating{sc.store, func() {
-			sc.now = sc.now.Add(time.Second)
+			sc.now = sc.now.Add(2 * time.Minute)
 			sc.confirm(order, attempt)
 		}}
 		if _, err := Tell(t.Context(), again, "kim", "race", Report{Order: order, Paid: paid}); err != nil {

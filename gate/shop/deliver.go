@@ -39,11 +39,10 @@ func (h *health) down() bool { return h.trouble != "" }
 // result is what came of telling the shop of an order.
 type result struct {
 	q       *queue
-	retry   bool      // the order was listed when it was tried
-	through int64     // the ledger entry up to which the shop has taken all; 0 for none
-	since   time.Time // when the oldest change was made that it has not taken
-	err     error     // why it did not take it; nil also where there was no time for it
-	unread  error     // why the changes of a listed order could not be read
+	retry   bool  // the order was listed when it was tried
+	through int64 // the ledger entry whose state of the order the shop has taken; 0 for none
+	err     error // why it did not take it
+	unread  error // why the state of a listed order could not be read
 }
 
 // start sends as many messages as may be under way. It sends none that might
@@ -56,8 +55,8 @@ func (s *session) start(ctx context.Context) {
 		q := s.due[0]
 		s.due = s.due[1:]
 		s.again++
-		to, run, seqs := s.to, s.d.Run, slices.Clone(q.listed.Entries)
-		s.send(q, true, func() result { return s.tellAgain(ctx, to, run, q.order, seqs) })
+		to, run, entry := s.to, s.d.Run, q.listed.Entry
+		s.send(q, true, func() result { return s.tellAgain(ctx, to, run, q.order, entry) })
 	}
 	if s.health.down() {
 		if q := s.leastTried(); q != nil && s.fresher == 0 && !s.now().Before(s.health.probe) {
@@ -77,8 +76,8 @@ func (s *session) start(ctx context.Context) {
 
 func (s *session) sendFresh(ctx context.Context, q *queue) {
 	s.fresher++
-	to, events := s.to, q.events
-	s.send(q, false, func() result { return s.tell(ctx, to, events) })
+	to, newest := s.to, q.newest
+	s.send(q, false, func() result { return s.tell(ctx, to, &newest) })
 }
 
 func (s *session) send(q *queue, retry bool, do func() result) {
@@ -97,25 +96,14 @@ func (s *session) leastTried() *queue {
 	return slices.MinFunc(s.fresh, func(a, b *queue) int { return a.tries - b.tries })
 }
 
-// tell tells the shop of an order's changes in their order, until it refuses one.
-// What there is no time for is left for another message.
-func (s *session) tell(ctx context.Context, to string, events []Event) (r result) {
-	began := s.n.opt.Now()
-	for i := range events {
-		e := &events[i]
-		late := s.n.opt.Now().Sub(began) > postTimeout
-		if !late {
-			r.err = s.n.poster.post(ctx, to, e)
-			s.count(ctx, r.err)
-		}
-		if late || r.err != nil {
-			r.through = min(r.through, e.Seq-1) // a change of the same entry may have come before it
-			r.since = e.Timestamp
-			return r
-		}
-		r.through = e.Seq
+// tell tells the shop of an order's newest state.
+func (s *session) tell(ctx context.Context, to string, e *Event) result {
+	err := s.n.poster.post(ctx, to, e)
+	s.count(ctx, err)
+	if err != nil {
+		return result{err: err}
 	}
-	return r
+	return result{through: e.Seq}
 }
 
 func (s *session) count(ctx context.Context, err error) {
@@ -129,21 +117,19 @@ func (s *session) count(ctx context.Context, err error) {
 	s.n.opt.Metrics.notified.WithLabelValues(s.sale, outcome).Inc()
 }
 
-// tellAgain tells the shop of the changes of a listed order, which are in these
-// ledger entries.
-func (s *session) tellAgain(ctx context.Context, to string, run int64, order string, seqs []int64) result {
-	entries, err := s.n.opt.Store.EntriesAt(ctx, s.sale, seqs)
+// tellAgain tells the shop of the newest state of a listed order, which is in this
+// ledger entry.
+func (s *session) tellAgain(ctx context.Context, to string, run int64, order string, entry int64) result {
+	entries, err := s.n.opt.Store.EntriesAt(ctx, s.sale, []int64{entry})
 	if err != nil {
 		return result{unread: err}
 	}
-	var events []Event
 	for _, e := range entries {
-		events = append(events, eventsOf(s.sale, run, e, order)...)
+		if events := eventsOf(s.sale, run, e, order); len(events) > 0 {
+			return s.tell(ctx, to, &events[len(events)-1])
+		}
 	}
-	if len(events) == 0 {
-		return result{through: seqs[len(seqs)-1]}
-	}
-	return s.tell(ctx, to, events)
+	return result{through: entry} // it is gone, with a run that is over
 }
 
 // account notes what came of a message.
@@ -162,23 +148,27 @@ func (s *session) account(ctx context.Context, r result) {
 		s.accountListed(ctx, r)
 		return
 	}
-	told := 0
-	for told < len(q.events) && q.events[told].Seq <= r.through {
-		told++
-	}
-	q.events, s.waiting = q.events[told:], s.waiting-told
-	if r.err != nil && ctx.Err() == nil {
+	switch {
+	case r.err == nil:
+		s.taken(q, r.through)
+	case ctx.Err() == nil:
 		s.refused(q, r.err)
-	}
-	if len(q.events) == 0 {
-		s.fresh = slices.DeleteFunc(s.fresh, func(other *queue) bool { return other == q })
-		if q.listed == nil {
-			delete(s.queues, q.order)
-		}
 	}
 }
 
-// refused notes that the shop did not take a fresh order's oldest change.
+// taken notes that the shop has taken a fresh order's state as of an entry. An order
+// that has changed meanwhile waits anew behind the others, so that it never keeps
+// them from being told, however often it changes.
+func (s *session) taken(q *queue, through int64) {
+	s.leave(q)
+	if q.newest.Seq > through {
+		s.wait(q, through+1)
+	} else {
+		delete(s.queues, q.order)
+	}
+}
+
+// refused notes that the shop did not take a fresh order's newest state.
 func (s *session) refused(q *queue, err error) {
 	h := &s.health
 	if h.refused++; h.refused > manyRefused {
@@ -190,28 +180,22 @@ func (s *session) refused(q *queue, err error) {
 		h.probe, h.trouble = s.now().Add(backoff(h.probes, maxProbe)), problem(err)
 		return
 	}
-	s.list(q, q.events)
+	s.leave(q)
+	s.list(q, q.newest.Seq)
 	s.failed(q, err)
 	s.n.opt.Log.Warn("the shop did not take a change of an order: it is tried again", "sale", s.sale, "order", q.order, "error", err)
-	s.waiting -= len(q.events)
-	q.events = nil
 }
 
 // accountListed takes from the list what the shop has taken.
 func (s *session) accountListed(ctx context.Context, r result) {
 	q := r.q
-	u := *q.listed
-	u.Entries = slices.DeleteFunc(slices.Clone(u.Entries), func(seq int64) bool { return seq <= r.through })
-	switch {
-	case len(u.Entries) == 0:
+	switch u := *q.listed; {
+	case r.through >= u.Entry:
 		s.put(q, nil)
-		s.n.opt.Log.Info("the shop has taken all changes of an order that was listed as undelivered", "sale", s.sale, "order", q.order)
+		s.n.opt.Log.Info("the shop has taken the newest state of an order that was listed as undelivered", "sale", s.sale, "order", q.order)
 		return
-	case r.through > 0:
-		u.Tries = 0
-		if u.Since = r.since; u.Since.IsZero() { // a change that came meanwhile
-			u.Since = s.now()
-		}
+	case r.through > 0: // a change came meanwhile
+		u.Tries, u.Since = 0, s.now()
 		s.put(q, &u)
 	}
 	if err := errors.Join(r.err, r.unread); err != nil && ctx.Err() == nil {

@@ -8,12 +8,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Event is one change of an order, as the shop is told of it. Its JSON is part of
+// Event is a change of an order, as the shop is told of it. Its JSON is part of
 // what is promised to shops.
 type Event struct {
 	ID        string           `json:"id"`        // the same whenever the same change is told again
@@ -26,12 +27,12 @@ type Event struct {
 }
 
 // eventsOf returns the changes of orders that a ledger entry has, of one order
-// alone if it is named, in their order.
+// alone if it is named, in their order. A deadline alone is nothing to tell.
 func eventsOf(sale string, run int64, e *gate.Entry, order string) []Event {
 	var events []Event
 	for i := range e.Orders {
 		o := e.Orders[i]
-		if order != "" && o.ID != order {
+		if order != "" && o.ID != order || slices.Contains(e.Extended, i) {
 			continue
 		}
 		o.Taken, o.Deadline, o.Settled = o.Taken.UTC(), o.Deadline.UTC(), o.Settled.UTC()

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -57,17 +58,23 @@ type ledger struct {
 	d       gate.Delivery
 	away    error // what every call returns
 	claims  int
-	asked   int // how often it was to be kept
-	wrote   int // how much of the list came with the last time
+	asked   int   // how often it was to be kept
+	wrote   int   // how much of the list came with the last time
+	read    int64 // the newest entry that was read
 }
 
-// add appends an entry that changes orders, each "ORDER STATE REVISION".
+// add appends an entry that changes orders, each "ORDER STATE REVISION", or "ORDER STATE
+// REVISION extended" where only its deadline is new.
 func (l *ledger) add(changes ...string) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	e := &gate.Entry{Seq: int64(len(l.entries) + 1), Time: l.now().Truncate(time.Millisecond), Kind: "confirm"}
-	for _, text := range changes {
+	for i, text := range changes {
 		var state string
+		text, extended := strings.CutSuffix(text, " extended")
+		if extended {
+			e.Extended = append(e.Extended, i)
+		}
 		o := gate.Order{Lines: []gate.Line{{SKU: "full", Quantity: 1}}}
 		if _, err := fmt.Sscan(text, &o.ID, &state, &o.Revision); err != nil {
 			panic(err)
@@ -140,7 +147,9 @@ func (l *ledger) Entries(_ context.Context, _ string, after int64, most int) ([]
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	rest := l.entries[min(int(after), len(l.entries)):]
-	return slices.Clone(rest[:min(most, len(rest))]), l.away
+	rest = rest[:min(most, len(rest))]
+	l.read = after + int64(len(rest))
+	return slices.Clone(rest), l.away
 }
 
 func (l *ledger) EntriesAt(_ context.Context, _ string, seqs []int64) ([]*gate.Entry, error) {
@@ -153,6 +162,24 @@ func (l *ledger) EntriesAt(_ context.Context, _ string, seqs []int64) ([]*gate.E
 		}
 	}
 	return found, l.away
+}
+
+// awaitRead waits until a gate that has read up to an entry has read on, or all is
+// over.
+func (l *ledger) awaitRead(entry int64, over <-chan struct{}) {
+	for {
+		l.lock.Lock()
+		read := l.read
+		l.lock.Unlock()
+		if read > entry {
+			return
+		}
+		select {
+		case <-over:
+			return
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 func (l *ledger) sales() map[string]*gate.Settings {

@@ -40,8 +40,8 @@ type NotifierOptions struct {
 	Log     *slog.Logger
 }
 
-// Notifier tells the shop of each change of an order, of all sales that have a URL
-// for it. Any number of gates may do so at once: each sale is claimed by one.
+// Notifier tells the shop the newest state of each order that has changed, of all
+// sales that have a URL for it. Any number of gates may do so at once: each sale is claimed by one.
 type Notifier struct {
 	opt     NotifierOptions
 	poster  *poster

@@ -1,6 +1,8 @@
 package shop_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -79,8 +81,8 @@ func TestSecretsAreReadOrRefused(t *testing.T) {
 	f(secretA+",whsec_c2hvcnQ/c2hvcnQ/c2hvcnQ/c2hvcnQ!", "notify secret 2 is not whsec_")
 }
 
-// Each order's changes come in their order, also where the shop refuses one time
-// in three, and where an order changes twice in one entry.
+// Each order's states come in their order, and the newest comes, also where the shop
+// refuses one time in three, and where an order changes twice in one entry.
 func TestChangesOfAnOrderComeInTheirOrder(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)
@@ -88,7 +90,6 @@ func TestChangesOfAnOrderComeInTheirOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	s.refuses = func(shop.Event) int { return []int{0, 0, http.StatusInternalServerError}[random.IntN(3)] }
 	const orders, revisions = 40, 5
-	gateOf(t, l, secretA)
 	for revision := 1; revision < revisions; revision++ {
 		for i := 0; i < orders; i += 4 {
 			var changes []string
@@ -99,14 +100,18 @@ func TestChangesOfAnOrderComeInTheirOrder(t *testing.T) {
 				changes = append(changes, fmt.Sprintf("o%d Paid %d", i, revisions))
 			}
 			l.add(changes...)
+			if len(l.entries) == 5 {
+				gateOf(t, l, secretA)
+				awaitPosition(t, l, 5) // so that some of it is told, and some merged
+			}
 		}
 	}
-	await(t, "every change", func() error {
+	await(t, "every order's newest state", func() error {
 		l.put(time.Second) // so that what is listed is soon due
 		for i := range orders {
-			want := []int64{1, 2, 3, 4, 5}[:revisions-min(i%4, 1)]
-			if got := s.has(fmt.Sprintf("o%d", i)); !slices.Equal(got, want) {
-				return fmt.Errorf("o%d came as %v, want %v", i, got, want)
+			want := int64(revisions - min(i%4, 1))
+			if got := s.has(fmt.Sprintf("o%d", i)); !slices.IsSorted(got) || !slices.Contains(got, want) {
+				return fmt.Errorf("o%d came as %v, want up to %d", i, got, want)
 			}
 		}
 		return nil
@@ -277,4 +282,113 @@ func TestNothingIsToldWithoutASecretOrAnAddress(t *testing.T) {
 	if calls, _ := s.got(); calls != 2 {
 		t.Errorf("%d calls", calls)
 	}
+}
+
+// However often one order changes, it is one message that waits, and the others
+// are told of at once.
+func TestAnOrderThatChangesOverAndOverHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(20 * time.Millisecond)
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(slow.Close)
+	l := &ledger{notify: slow.URL}
+	gateOf(t, l, secretA)
+	const changes = 20_000
+	for i := range changes {
+		l.add(fmt.Sprintf("hot Held %d", i+1))
+	}
+	l.add("o1 Held 1")
+	began := time.Now()
+	await(t, "the other order", func() error {
+		if len(s.has("o1")) == 0 {
+			return errors.New("the shop has not heard of it")
+		}
+		return nil
+	})
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the other order was told of after %v", took)
+	}
+	awaitPosition(t, l, changes+1)
+	hot := s.has("hot")
+	if len(hot) > 100 || !slices.IsSorted(hot) || hot[len(hot)-1] != changes {
+		t.Errorf("the shop was told of the order %d times, %v", len(hot), hot)
+	}
+}
+
+// Orders that change again whenever the shop is being told of them wait their turn
+// behind the others, though there are more of them than messages at a time.
+func TestOrdersThatChangeAllTheTimeHoldUpNoOther(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	l := &ledger{}
+	over := make(chan struct{})
+	const hot = 20
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		var e shop.Event
+		if err := json.Unmarshal(body, &e); err == nil && strings.HasPrefix(e.Order.Order, "hot") {
+			l.add(fmt.Sprintf("%s Held %d", e.Order.Order, e.Order.Revision+1))
+			l.awaitRead(e.Seq, over)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(busy.Close)
+	t.Cleanup(func() { close(over) })
+	l.notify = busy.URL
+	for i := range hot {
+		l.add(fmt.Sprintf("hot%d Held 1", i))
+	}
+	gateOf(t, l, secretA)
+	await(t, "the first messages", func() error {
+		if calls, _ := s.got(); calls < hot {
+			return fmt.Errorf("%d calls", calls)
+		}
+		return nil
+	})
+	calls, _ := s.got()
+	l.add("o1 Held 1")
+	await(t, "the other order", func() error {
+		if now, _ := s.got(); len(s.has("o1")) == 0 {
+			return fmt.Errorf("%d calls since", now-calls)
+		}
+		return nil
+	})
+	if now, _ := s.got(); now-calls > 4*hot {
+		t.Errorf("the other order came after %d messages", now-calls)
+	}
+}
+
+// A later deadline alone is nothing to tell of; what the shop has not taken is not
+// made newer by it either.
+func TestNobodyIsToldOfADeadline(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	l := &ledger{notify: s.url}
+	s.refuses = func(e shop.Event) int { return map[string]int{"o3": http.StatusTeapot}[e.Order.Order] }
+	l.add("o1 Held 1", "o3 Held 1")
+	l.add("o1 Held 2 extended", "o2 Held 1", "o3 Held 2 extended")
+	l.add("o2 Held 2 extended")
+	l.add("o1 Held 3 extended", "o1 Held 4")
+	gateOf(t, l, secretA)
+	awaitPosition(t, l, 4)
+	l.add("o3 Held 3 extended", "o2 Held 3 extended")
+	awaitPosition(t, l, 5)
+	if _, taken := s.got(); taken != 2 || !slices.Equal(s.has("o1"), []int64{4}) || !slices.Equal(s.has("o2"), []int64{1}) {
+		t.Errorf("%d messages, of o1 %v, of o2 %v", taken, s.has("o1"), s.has("o2"))
+	}
+	if d := l.told(); len(d.Listed) != 1 || d.Listed[0].Entry != 1 {
+		t.Errorf("listed %+v", d.Listed)
+	}
+	s.set(func() { s.refuses = func(shop.Event) int { return 0 } })
+	l.put(time.Minute)
+	await(t, "what was refused", func() error {
+		if got := s.has("o3"); !slices.Equal(got, []int64{1}) {
+			return fmt.Errorf("the shop has %v of o3", got)
+		}
+		return nil
+	})
 }

@@ -14,9 +14,9 @@ const (
 	// parallel bounds the messages to one shop at a time, and retries those of
 	// them that are of listed orders, so that these do not keep the others waiting.
 	parallel, retries = 16, 4
-	// More of the ledger is read, a page at a time, while fewer changes than window
+	// More of the ledger is read, a page at a time, while fewer orders than window
 	// wait. An entry may have the changes of a whole batch.
-	window, page = 512, 32
+	window, page = 512, 64
 )
 
 // session tells the shop of one sale's changes for as long as this gate has it.
@@ -31,8 +31,7 @@ type session struct {
 	at      time.Time     // when it told that, by this gate's clock
 	read    int64         // the newest ledger entry that was read
 	more    bool          // there are entries after it
-	fresh   []*queue      // orders with changes that were not listed, in the order of the ledger
-	waiting int           // changes in fresh
+	fresh   []*queue      // orders that are not listed, the one that has waited longest first
 	queues  map[string]*queue
 	due     []*queue                     // listed orders that are to be tried
 	changed map[string]*gate.Undelivered // what of the list the store does not know yet
@@ -44,10 +43,14 @@ type session struct {
 	warned  bool
 }
 
-// queue is what the shop has not taken of one order.
+// queue is what the shop has not taken of one order: its newest state. What stood
+// in between is left out, so that no order has more than one place in the queue,
+// however often it changes.
 type queue struct {
 	order  string
-	events []Event           // oldest first; of a listed order none: they are read again when it is tried
+	newest Event             // of a listed order none: it is read again when it is tried
+	from   int64             // the oldest ledger entry with a change that the shop does not know of
+	since  time.Time         // when that was made
 	listed *gate.Undelivered // nil where it is not listed
 	tries  int               // while nothing gets through
 	busy   bool              // a message is under way
@@ -101,7 +104,7 @@ func (s *session) loop(ctx context.Context) error {
 			select {
 			case r := <-s.results:
 				s.account(ctx, r)
-				ticked = s.more && s.waiting == 0
+				ticked = s.more && len(s.fresh) < window/2
 			case <-ticker.C:
 				ticked = true
 			case <-ctx.Done():
@@ -115,7 +118,7 @@ func (s *session) loop(ctx context.Context) error {
 func (s *session) progress() gate.Progress {
 	position := s.read
 	for _, q := range s.fresh {
-		position = min(position, q.events[0].Seq-1)
+		position = min(position, q.from-1)
 	}
 	return gate.Progress{Position: position, Trouble: s.health.trouble, Listed: s.changed}
 }
@@ -150,56 +153,60 @@ func (s *session) sync(ctx context.Context) error {
 	return nil
 }
 
-// fill reads more of the ledger if there is room for it. Changes of a listed
-// order go behind those that it waits for.
+// fill reads more of the ledger while there is room for it, for as long as a tick:
+// then what was read is to be told, and the lease to be kept.
 func (s *session) fill(ctx context.Context) error {
-	if s.more = s.d.Seq > s.read; !s.more || s.waiting >= window {
-		return nil
-	}
-	entries, err := s.n.opt.Store.Entries(ctx, s.sale, s.read, page)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		for _, event := range eventsOf(s.sale, s.d.Run, e, "") {
-			s.add(event)
+	s.more = s.d.Seq > s.read
+	for began := s.n.opt.Now(); s.more && len(s.fresh) < window && s.n.opt.Now().Sub(began) < tick; {
+		entries, err := s.n.opt.Store.Entries(ctx, s.sale, s.read, page)
+		if err != nil {
+			return err
 		}
-		s.read = e.Seq
+		for _, e := range entries {
+			for _, event := range eventsOf(s.sale, s.d.Run, e, "") {
+				s.add(event)
+			}
+			s.read = e.Seq
+		}
+		s.more = len(entries) > 0 && s.d.Seq > s.read
 	}
-	s.more = len(entries) > 0 && s.d.Seq > s.read
 	return nil
 }
 
+// add takes a change for the newest state of its order. An order that waits keeps
+// its place.
 func (s *session) add(e Event) {
 	q := s.queues[e.Order.Order]
-	if q == nil {
-		q = &queue{order: e.Order.Order}
+	switch {
+	case q == nil:
+		q = &queue{order: e.Order.Order, newest: e}
 		s.queues[q.order] = q
+		s.wait(q, e.Seq)
+	case q.listed != nil:
+		s.list(q, e.Seq)
+	default:
+		q.newest = e
 	}
-	if q.listed != nil {
-		s.list(q, []Event{e})
-		return
-	}
-	if len(q.events) == 0 {
-		s.fresh = append(s.fresh, q)
-	}
-	q.events = append(q.events, e)
-	s.waiting++
 }
 
-// list puts changes of an order on the list, behind those that are on it.
-func (s *session) list(q *queue, events []Event) {
-	u := gate.Undelivered{Order: q.order, Since: events[0].Timestamp}
+// wait puts an order behind all that wait, with changes from an entry on.
+func (s *session) wait(q *queue, from int64) {
+	q.from, q.since = from, q.newest.Timestamp
+	s.fresh = append(s.fresh, q)
+}
+
+// leave takes an order from those that wait.
+func (s *session) leave(q *queue) {
+	s.fresh = slices.DeleteFunc(s.fresh, func(other *queue) bool { return other == q })
+}
+
+// list puts an order on the list, with the entry that has its newest state.
+func (s *session) list(q *queue, newest int64) {
+	u := gate.Undelivered{Order: q.order, Since: q.since}
 	if q.listed != nil {
 		u = *q.listed
 	}
-	u.Entries = slices.Clone(u.Entries)
-	for _, e := range events {
-		if !slices.Contains(u.Entries, e.Seq) {
-			u.Entries = append(u.Entries, e.Seq)
-		}
-	}
-	u.GiveUp = s.now().Add(giveUpAfter)
+	u.Entry, u.GiveUp = newest, s.now().Add(giveUpAfter)
 	s.put(q, &u)
 }
 
@@ -231,14 +238,12 @@ func (s *session) measure() {
 	var oldest time.Time
 	stuck := 0
 	for _, q := range s.queues {
-		since := time.Time{}
+		since := q.since
 		if q.listed != nil {
 			since = q.listed.Since
 			stuck++
-		} else if len(q.events) > 0 {
-			since = q.events[0].Timestamp
 		}
-		if !since.IsZero() && (oldest.IsZero() || since.Before(oldest)) {
+		if oldest.IsZero() || since.Before(oldest) {
 			oldest = since
 		}
 	}

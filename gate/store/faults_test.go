@@ -116,17 +116,21 @@ func TestALostReplyTakesNothingTwice(t *testing.T) {
 	l.holds(3)
 }
 
-// A Redis that has no memory left refuses the script, and none of it is written.
+// A Redis that has no memory left refuses the script, and none of it is written. Who
+// has a hold already hears so, for that takes nothing, also where replicas are waited
+// for.
 func TestAFullRedisRefusesAndKeepsWhatItHas(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
-	l := openLane(t, redis.URL(), Options{})
+	redistest.StartReplica(t, redis)
+	l := openLane(t, redis.URL(), Options{WaitReplicas: 1, WaitTimeout: time.Second})
 	mustApply(t, l.store, marathon(1), gate.Created)
 	l.wants("held", "a")
 	before := read(t, l.store)
 	redis.Do(t, "CONFIG", "SET", "maxmemory", 1)
 	l.fails("OOM", "b", "c")
-	l.fails("OOM", "a")
+	l.wants("held", "a")
+	l.wants("held", "a")
 	after := read(t, l.store)
 	if before.Seq != after.Seq || len(ledger(t, l.store, 0)) != 2 {
 		t.Errorf("entry %d was written where there is no memory", after.Seq)
@@ -134,6 +138,53 @@ func TestAFullRedisRefusesAndKeepsWhatItHas(t *testing.T) {
 	redis.Do(t, "CONFIG", "SET", "maxmemory", 0)
 	l.wants("held held held", "a", "b", "c")
 	l.holds(3)
+}
+
+// A person who finds Redis full can pause, lower the stock, report orders, and delete;
+// held orders are found to be looked at, and webhooks count.
+func TestAFullRedisCanBeFreed(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	l := openLane(t, redis.URL(), Options{})
+	mustApply(t, l.store, marathon(1), gate.Created)
+	l.wants("held held held", "a", "b", "c")
+	redis.Do(t, "DEL", "fg:{marathon}:due")
+	redis.Do(t, "CONFIG", "SET", "maxmemory", 1)
+
+	overdue, found, err := l.store.Sweep(t.Context(), "marathon", time.Now().Add(time.Hour))
+	if err != nil || overdue != 3 || found != 3 {
+		t.Errorf("swept %d of %d, %v", found, overdue, err)
+	}
+	for order, want := range map[string]bool{"a": true, "stranger": false} {
+		if known, err := l.store.Hasten(t.Context(), []string{"marathon"}, order); err != nil || known != want {
+			t.Errorf("a webhook about %s: %t, %v", order, known, err)
+		}
+	}
+	due, err := l.store.Claim(t.Context(), "marathon", 10, time.Minute)
+	if err != nil || len(due.Orders) != 3 {
+		t.Errorf("claimed %+v, %v", due, err)
+	}
+	orders, err := l.store.Orders(t.Context(), "marathon", []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := orders[0]
+	after.State, after.Attempts, after.Deadline = gate.OrderReleased, []gate.Attempt{{ID: "attempt of a", State: gate.AttemptFailed}}, time.Time{}
+	moved, err := l.store.Settle(t.Context(), "gate", "settle", "marathon", []gate.Move{{Before: orders[0], After: &after}}, nil)
+	if err != nil || moved[0] != gate.MovedOn {
+		t.Errorf("released: %q, %v", moved, err)
+	}
+	l.holds(2)
+	if _, err := l.store.ClaimDelivery(t.Context(), "marathon", "A", time.Minute); err != nil {
+		t.Error(err)
+	}
+	if changed, err := gate.SetPaused(t.Context(), l.store, "kim", "marathon", true); err != nil || !changed {
+		t.Errorf("paused: %t, %v", changed, err)
+	}
+	l.wants("paused", "d")
+	if err := l.store.Delete(t.Context(), "kim", "marathon", gate.Drop{Held: true}); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestASaleThatIsGoneIsNotSold(t *testing.T) {

@@ -34,6 +34,7 @@ func (x *exercise) check(t *rapid.T) {
 	fold := gate.NewFold(saleName)
 	for e, err := range x.store.Ledger(x.ctx, saleName, 0) {
 		if err == nil {
+			same(t, "extended", e.Extended, extended(fold.ByID, e))
 			err = fold.Apply(e)
 		}
 		if err != nil {
@@ -47,6 +48,24 @@ func (x *exercise) check(t *rapid.T) {
 	}
 	fold.Now, fold.Settings = state.Now, state.Settings
 	same(t, "folded state", fold.State, state)
+}
+
+// extended returns which changes of an entry only move a deadline, by the orders
+// before it.
+func extended(before map[string]gate.Order, e *gate.Entry) (places []int) {
+	newest := map[string]gate.Order{}
+	for i, o := range e.Orders {
+		was, again := newest[o.ID]
+		if !again {
+			was = before[o.ID]
+		}
+		was.Revision, was.Deadline = o.Revision, o.Deadline
+		if reflect.DeepEqual(was, o) {
+			places = append(places, i)
+		}
+		newest[o.ID] = o
+	}
+	return places
 }
 
 // stored reads the orders and buyers that Redis holds.

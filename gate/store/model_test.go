@@ -4,6 +4,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/flashgate/flashgate/gate"
 )
@@ -68,7 +69,7 @@ func (m *model) batch(confirms []gate.Confirm) []gate.Verdict {
 		verdicts[i] = m.confirm(c)
 		held = held || verdicts[i].Code == gate.Held
 	}
-	written := !maps.EqualFunc(before, m.orders, func(a, b gate.Order) bool { return a.Revision == b.Revision })
+	written := !reflect.DeepEqual(before, m.orders)
 	switch {
 	case written:
 		m.changed()
@@ -110,9 +111,17 @@ func (m *model) confirm(c gate.Confirm) gate.Verdict {
 	case at < 0 && len(o.Attempts) == gate.MaxAttempts:
 		return gate.Refuse(gate.AttemptLimit)
 	}
+	if at >= 0 && (o.Amount.Known || !c.Amount.Known) && m.gain(o) < m.Hold/4 {
+		return gate.Refuse(gate.Held) // it is asked again too soon to change anything
+	}
 	m.write(o, c)
 	return gate.Refuse(gate.Held)
 }
+
+// deadline is that of a hold that begins now, and gain by how much it is later than
+// an order's.
+func (m *model) deadline() time.Time             { return instant(m.time()).Add(m.Hold) }
+func (m *model) gain(o gate.Order) time.Duration { return m.deadline().Sub(o.Deadline) }
 
 // hold passes an order through all checks and takes its units.
 func (m *model) hold(o gate.Order, c gate.Confirm) gate.Verdict {
@@ -156,8 +165,8 @@ func (m *model) write(o gate.Order, c gate.Confirm) {
 	if !slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.ID == string(c.Attempt) }) {
 		o.Attempts = append(slices.Clip(o.Attempts), gate.Attempt{ID: string(c.Attempt), State: gate.AttemptOpen})
 	}
-	if deadline := instant(m.time() + m.Hold.Milliseconds()); deadline.After(o.Deadline) {
-		o.Deadline = deadline
+	if m.gain(o) > 0 {
+		o.Deadline = m.deadline()
 	}
 	o.Revision++
 	m.orders[o.ID] = o

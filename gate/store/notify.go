@@ -29,13 +29,13 @@ const keepMost = 500
 
 // listedJSON is the stored form of an order in the list. Times are milliseconds.
 type listedJSON struct {
-	Entries []int64 `json:"entries"`
-	Since   int64   `json:"since"`
-	Tries   int     `json:"tries"`
-	Tried   int64   `json:"tried"`
-	Next    int64   `json:"next"`
-	GiveUp  int64   `json:"give_up"`
-	Error   string  `json:"error"`
+	Entry  int64  `json:"entry"`
+	Since  int64  `json:"since"`
+	Tries  int    `json:"tries"`
+	Tried  int64  `json:"tried"`
+	Next   int64  `json:"next"`
+	GiveUp int64  `json:"give_up"`
+	Error  string `json:"error"`
 }
 
 // ClaimDelivery makes the holder of the token the one that tells the shop of a
@@ -55,7 +55,7 @@ func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time
 		text := ""
 		if listed != nil {
 			b, err := json.Marshal(listedJSON{
-				Entries: listed.Entries, Since: listed.Since.UnixMilli(), Tries: listed.Tries, Tried: listed.Tried.UnixMilli(),
+				Entry: listed.Entry, Since: listed.Since.UnixMilli(), Tries: listed.Tries, Tried: listed.Tried.UnixMilli(),
 				Next: listed.Next.UnixMilli(), GiveUp: listed.GiveUp.UnixMilli(), Error: listed.Error,
 			})
 			if err != nil {
@@ -138,12 +138,12 @@ func parseDelivery(sale string, hash map[string]string) (gate.Delivery, error) {
 			continue
 		}
 		var l listedJSON
-		if err := json.Unmarshal([]byte(text), &l); err != nil || len(l.Entries) == 0 {
+		if err := json.Unmarshal([]byte(text), &l); err != nil || l.Entry < 1 {
 			p.fail("order %q is listed as %q", order, text)
 			continue
 		}
 		d.Listed = append(d.Listed, gate.Undelivered{
-			Order: order, Entries: l.Entries, Since: time.UnixMilli(l.Since), Tries: l.Tries, Tried: time.UnixMilli(l.Tried),
+			Order: order, Entry: l.Entry, Since: time.UnixMilli(l.Since), Tries: l.Tries, Tried: time.UnixMilli(l.Tried),
 			Next: time.UnixMilli(l.Next), GiveUp: time.UnixMilli(l.GiveUp), Error: l.Error,
 		})
 	}
@@ -151,7 +151,7 @@ func parseDelivery(sale string, hash map[string]string) (gate.Delivery, error) {
 		return d, fmt.Errorf("read what the shop was told of sale %s: %w", sale, p.err)
 	}
 	slices.SortFunc(d.Listed, func(a, b gate.Undelivered) int {
-		return cmp.Or(cmp.Compare(a.Entries[0], b.Entries[0]), cmp.Compare(a.Order, b.Order))
+		return cmp.Or(cmp.Compare(a.Entry, b.Entry), cmp.Compare(a.Order, b.Order))
 	})
 	return d, nil
 }

@@ -13,11 +13,12 @@ import (
 
 const lease = 30 * time.Second
 
-// undelivered is an order of which the shop did not take what entries changed.
-func undelivered(order string, entries ...int64) gate.Undelivered {
+// undelivered is an order of which the shop did not take the newest state, which is in
+// this entry.
+func undelivered(order string, entry int64) gate.Undelivered {
 	at := time.UnixMilli(1_800_000_000_000)
 	return gate.Undelivered{
-		Order: order, Entries: entries, Since: at, Tries: 3, Tried: at.Add(time.Minute), Next: at.Add(2 * time.Minute),
+		Order: order, Entry: entry, Since: at, Tries: 3, Tried: at.Add(time.Minute), Next: at.Add(2 * time.Minute),
 		GiveUp: at.Add(72 * time.Hour), Error: "the shop answered 500",
 	}
 }
@@ -39,7 +40,7 @@ func TestOneGateAtATimeTellsTheShop(t *testing.T) {
 		if _, err := second.ClaimDelivery(t.Context(), "marathon", "B", lease); !errors.Is(err, gate.ErrClaimed) {
 			t.Errorf("a second claim: %v", err)
 		}
-		o1, o2 := undelivered("o1", 2), undelivered("주문 2", 1, 2)
+		o1, o2 := undelivered("o1", 2), undelivered("주문 2", 1)
 		done := gate.Progress{Position: 2, Trouble: "it is down", Listed: map[string]*gate.Undelivered{"o1": &o1, "주문 2": &o2}}
 		if d, err = first.KeepDelivery(t.Context(), "marathon", "A", lease, done); err != nil || d.Seq != 2 || d.Run != 1 {
 			t.Fatalf("kept %+v, %v", d, err)

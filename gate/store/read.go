@@ -40,42 +40,26 @@ func (s *Store) Read(ctx context.Context, names []string) map[string]gate.Readin
 	for len(names) > 0 {
 		some := names[:min(readAtOnce, len(names))]
 		names = names[len(some):]
-		for i, cmd := range s.readSome(ctx, some) {
+		calls := make([]scriptCall, len(some))
+		for i, name := range some {
+			calls[i] = s.readCall(name)
+		}
+		for i, cmd := range s.runAll(ctx, luascripts.Sale, calls) {
 			read[some[i]] = s.readings.take(some[i], cmd)
 		}
 	}
 	return read
 }
 
-// readSome calls the script for each of the sales, in one round trip, or two
-// where a server does not know the script.
-func (s *Store) readSome(ctx context.Context, names []string) []*redis.Cmd {
-	pipe := s.client.Pipeline()
-	cmds := make([]*redis.Cmd, len(names))
-	for i, name := range names {
-		cmds[i] = pipe.EvalSha(ctx, luascripts.Sale.SHA1, []string{keysOf(name).sale}, s.readArgs(name)...)
-	}
-	_, _ = pipe.Exec(ctx) // each command has its own error
-	again := s.client.Pipeline()
-	for i, name := range names {
-		if redis.HasErrorPrefix(cmds[i].Err(), "NOSCRIPT") {
-			cmds[i] = again.Eval(ctx, luascripts.Sale.Source, []string{keysOf(name).sale}, s.readArgs(name)...)
-		}
-	}
-	if again.Len() > 0 {
-		_, _ = again.Exec(ctx)
-	}
-	return cmds
-}
-
-// readArgs are the script's arguments for a sale as it was last read.
-func (s *Store) readArgs(name string) []any {
+// readCall calls the script for a sale, and tells it what was last read.
+func (s *Store) readCall(name string) scriptCall {
 	s.readings.mu.Lock()
 	defer s.readings.mu.Unlock()
+	call := scriptCall{[]string{keysOf(name).sale}, []any{s.now()}}
 	if r, ok := s.readings.known[name]; ok {
-		return []any{s.now(), r.seq, r.time, r.settings}
+		call.args = append(call.args, r.seq, r.time, r.settings)
 	}
-	return []any{s.now()}
+	return call
 }
 
 // take reads the script's reply and remembers it.

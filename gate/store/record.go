@@ -194,6 +194,18 @@ func (p *parser) counts(s string) gate.OrderCounts {
 	}
 }
 
+// places reads which of n changes are meant, by their places from 0.
+func (p *parser) places(s string, n int) (places []int) {
+	for text := range strings.SplitSeq(s, ",") {
+		at := p.int(text)
+		if at < 0 || at >= int64(n) {
+			p.fail("there is no change %q", text)
+		}
+		places = append(places, int(at))
+	}
+	return places
+}
+
 func (p *parser) fail(format string, args ...any) {
 	if p.err == nil {
 		p.err = fmt.Errorf(format, args...)
@@ -203,14 +215,15 @@ func (p *parser) fail(format string, args ...any) {
 var errEntry = errors.New("the entry is not of a version that this program knows")
 
 // parseEntry reads a ledger entry: its id "SEQ-0" and its flat list of fields.
-// The first four are e (version, term, time, kind, who), c (counters), o (order
-// counts) and s (run, version, settings after and before, or empty); the others are order and record.
+// The first four are e (version, term, time, kind, who, and which changes only moved a
+// deadline if any did), c (counters), o (order counts) and s (run, version, settings
+// after and before, or empty); the others are order and record.
 func parseEntry(id string, f []string) (*gate.Entry, error) {
 	if len(f) < 8 || len(f)%2 != 0 || f[0] != "e" || f[2] != "c" || f[4] != "o" || f[6] != "s" {
 		return nil, fmt.Errorf("ledger entry %s: %w", id, errEntry)
 	}
 	head := strings.Split(f[1], fieldSep)
-	if len(head) != 5 || head[0] != string(recordVersion) {
+	if len(head) < 5 || len(head) > 6 || head[0] != string(recordVersion) {
 		return nil, fmt.Errorf("ledger entry %s: %w", id, errEntry)
 	}
 	var p parser
@@ -237,6 +250,12 @@ func parseEntry(id string, f []string) (*gate.Entry, error) {
 			return nil, fmt.Errorf("ledger entry %s: %w", id, err)
 		}
 		e.Orders = append(e.Orders, o)
+	}
+	if len(head) == 6 {
+		e.Extended = p.places(head[5], len(e.Orders))
+	}
+	if p.err != nil {
+		return nil, fmt.Errorf("ledger entry %s: %w", id, p.err)
 	}
 	return e, nil
 }

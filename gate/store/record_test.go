@@ -147,7 +147,7 @@ func TestRecordsThatAreRefused(t *testing.T) {
 func TestALedgerEntryIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	got, err := parseEntry("12-0", []string{
-		"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0;half:5,-1,3,2,1", "o", "1,2,3,4,5,6,7", "s", "",
+		"e", readable("1␟3␟2000␟confirm␟gate-1␟0,1"), "c", "full:10,9,1,0,0;half:5,-1,3,2,1", "o", "1,2,3,4,5,6,7", "s", "",
 		"e", readable("1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟500␟"), "o2", readable("1D␟2␟␟half:1␟␟␟␟␟␟"),
 	})
 	if err != nil {
@@ -167,6 +167,7 @@ func TestALedgerEntryIsReadAsItIsWritten(t *testing.T) {
 			},
 			{ID: "o2", State: gate.OrderRefundDue, Revision: 2, Lines: line("half")},
 		},
+		Extended: []int{0, 1},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -209,7 +210,10 @@ func TestLedgerEntriesThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, bad := range map[int][]string{
-		0: {"", "x"}, 1: {"", "2␟3␟2000␟confirm␟gate-1", "1␟3␟2000␟confirm", "1␟x␟2000␟confirm␟g", "1␟3␟x␟confirm␟g"},
+		0: {"", "x"}, 1: {
+			"", "2␟3␟2000␟confirm␟gate-1", "1␟3␟2000␟confirm", "1␟x␟2000␟confirm␟g", "1␟3␟x␟confirm␟g",
+			"1␟3␟2000␟confirm␟g␟0", "1␟3␟2000␟confirm␟g␟", "1␟3␟2000␟confirm␟g␟0␟0",
+		},
 		2: {"", "x"}, 3: {"x", "full", "full:1,2,3,4", "full:1,2,3,4,x", "full:1,2,3,4,5;"},
 		4: {"", "x"}, 5: {"", "1,2,3,4,5,6", "1,2,3,4,5,6,x"}, 6: {"", "x"}, 7: {"x", "1␟1␟{}", "x␟1␟{}␟", "1␟x␟{}␟", "1␟1␟{␟", "1␟1␟␟{", "1␟1␟{}␟␟"},
 	} {
@@ -219,6 +223,13 @@ func TestLedgerEntriesThatAreRefused(t *testing.T) {
 			if e, err := parseEntry("1-0", fields); err == nil {
 				t.Errorf("field %d %q is read as %+v", i, text, e)
 			}
+		}
+	}
+	for _, places := range []string{"1", "-1", "x", "0,1", "0,"} {
+		fields := append(append([]string(nil), good...), "o1", readable("1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟500␟"))
+		fields[1] += fieldSep + places
+		if e, err := parseEntry("1-0", fields); err == nil {
+			t.Errorf("that %s are extended is read as %v", places, e.Extended)
 		}
 	}
 	for _, fields := range [][]string{nil, good[:7], append(good[:8:8], "o1"), append(good[:8:8], "o1", "x")} {

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/luascripts"
 )
@@ -138,43 +136,48 @@ func unsettled(o *gate.Order) string {
 
 // Hasten has an order looked at now in each of the sales that has it, and reports
 // whether any has. All sales are asked at once.
-func (s *Store) Hasten(ctx context.Context, sales []string, id string) (bool, error) {
-	ask := s.client.Pipeline()
-	has := make([]*redis.BoolCmd, len(sales))
+func (s *Store) Hasten(ctx context.Context, sales []string, id string) (known bool, err error) {
+	calls := make([]scriptCall, len(sales))
 	for i, sale := range sales {
-		has[i] = ask.HExists(ctx, keysOf(sale).orders, id)
+		calls[i] = lookCall(sale, false, id)
 	}
-	_, err := ask.Exec(ctx)
-	hasten, known := s.client.Pipeline(), false
-	for i, sale := range sales {
-		if has[i].Val() {
-			known = true
-			hasten.ZAdd(ctx, keysOf(sale).due, redis.Z{Score: 0, Member: orderMember + id})
+	for i, cmd := range s.runAll(ctx, luascripts.Look, calls) {
+		reply, problem := cmd.Slice()
+		if problem != nil {
+			err = errors.Join(err, fmt.Errorf("have order %q of sale %s looked at: %w", id, sales[i], problem))
 		}
+		known = known || number(reply, 0) == 1
 	}
-	if known {
-		_, failed := hasten.Exec(ctx)
-		err = errors.Join(err, failed)
-	}
-	if err != nil {
-		return known, fmt.Errorf("have order %q looked at: %w", id, err)
-	}
-	return known, nil
+	return known, err
+}
+
+// look has orders looked at now, or only those that are missing in due. It returns
+// how many of them the sale has, and how many of these were missing.
+func (s *Store) look(ctx context.Context, sale string, missing bool, ids ...any) (known, found int, err error) {
+	call := lookCall(sale, missing, ids...)
+	reply, err := s.run(ctx, luascripts.Look, call.keys, call.args...)
+	return int(number(reply, 0)), int(number(reply, 1)), err
+}
+
+// lookCall calls the script look.
+func lookCall(sale string, missing bool, ids ...any) scriptCall {
+	k := keysOf(sale)
+	return scriptCall{[]string{k.sale, k.orders, k.due}, append([]any{yes(missing)}, ids...)}
 }
 
 // Sweep counts the held orders whose deadline is before the given time, and has
 // those of them looked at that nobody would look at: found of all overdue ones.
 func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, err error) {
-	var page []redis.Z
+	var page []any
 	have := func() error { // them looked at
 		if len(page) == 0 {
 			return nil
 		}
-		added, err := s.client.ZAddNX(ctx, keysOf(sale).due, page...).Result()
+		late, missing, err := s.look(ctx, sale, true, page...)
 		if err != nil {
 			return fmt.Errorf("have %d orders looked at: %w", len(page), err)
 		}
-		overdue, found, page = overdue+len(page), found+int(added), page[:0]
+		overdue, found, page = overdue+late, found+missing, page[:0]
 		return nil
 	}
 	err = s.EachOrder(ctx, sale, func(id string, o gate.Order, fault error) error {
@@ -184,7 +187,7 @@ func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overd
 		case o.State != gate.OrderHeld && o.State != gate.OrderAsking, !o.Deadline.Before(before):
 			return nil
 		}
-		if page = append(page, redis.Z{Member: orderMember + id}); len(page) < sweepPage {
+		if page = append(page, id); len(page) < sweepPage {
 			return nil
 		}
 		return have()

@@ -162,6 +162,30 @@ func (s *Store) run(ctx context.Context, script luascripts.Script, keys []string
 	return reply, nil
 }
 
+// scriptCall is one of several calls of a script.
+type scriptCall struct {
+	keys []string
+	args []any
+}
+
+// runAll calls a script several times in one round trip, or in two where a server
+// does not know the script. Each call has its own error.
+func (s *Store) runAll(ctx context.Context, script luascripts.Script, calls []scriptCall) []*redis.Cmd {
+	pipe, again := s.client.Pipeline(), s.client.Pipeline()
+	cmds := make([]*redis.Cmd, len(calls))
+	for i, call := range calls {
+		cmds[i] = pipe.EvalSha(ctx, script.SHA1, call.keys, call.args...)
+	}
+	_, _ = pipe.Exec(ctx) // what went wrong is in each command
+	for i, call := range calls {
+		if redis.HasErrorPrefix(cmds[i].Err(), "NOSCRIPT") {
+			cmds[i] = again.Eval(ctx, script.Source, call.keys, call.args...)
+		}
+	}
+	_, _ = again.Exec(ctx)
+	return cmds
+}
+
 // now is the time that scripts are told: none, so that they use Redis' own,
 // unless a test sets the clock.
 func (s *Store) now() string {

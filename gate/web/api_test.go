@@ -251,7 +251,7 @@ func TestWhatTheShopHasNotTakenIsShownByTheAPI(t *testing.T) {
 	if _, err := d.store.ClaimDelivery(t.Context(), "race", "A", time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	listed := gate.Undelivered{Order: "o1", Entries: []int64{2, 5}, Tries: 3, Error: "the shop answered 500"}
+	listed := gate.Undelivered{Order: "o1", Entry: 5, Tries: 3, Error: "the shop answered 500"}
 	p := gate.Progress{Position: 7, Trouble: "the shop answered 503", Listed: map[string]*gate.Undelivered{"o1": &listed}}
 	if _, err := d.store.KeepDelivery(t.Context(), "race", "A", time.Minute, p); err != nil {
 		t.Fatal(err)
@@ -261,7 +261,7 @@ func TestWhatTheShopHasNotTakenIsShownByTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	if said.Sale != "race" || said.Run != 1 || said.Position != 7 || said.Trouble != p.Trouble || len(said.Orders) != 1 ||
-		said.Orders[0].Order != "o1" || said.Orders[0].Tries != 3 || said.Orders[0].Error != listed.Error || len(said.Orders[0].Entries) != 2 {
+		said.Orders[0].Order != "o1" || said.Orders[0].Tries != 3 || said.Orders[0].Error != listed.Error || said.Orders[0].Entry != 5 {
 		t.Errorf("%+v", said)
 	}
 	d.want("GET", "/v1/sales/swim/undelivered", "", 404, "no such sale")
