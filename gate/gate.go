@@ -34,7 +34,7 @@ type Store interface {
 // Options of a Gate. Log and Now are needed, the rest has defaults.
 type Options struct {
 	Queue int           // confirms that may wait in one lane; default 16384
-	Keys  *Keys         // that links are signed with; nil takes links that nobody signed
+	Keys  *Keys         // that links are signed with; Unsigned takes links that nobody signed, nil takes none
 	Try   time.Duration // bound of one store call, with its wait for replicas; default 500 ms
 	Now   func() time.Time
 	Log   *slog.Logger

@@ -29,9 +29,9 @@ func TestRefusalsAreWrittenForCustomerService(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	log.Run(ctx)
-	var lines []refusalLine
+	var lines []refusal
 	for decoder := json.NewDecoder(&out); decoder.More(); {
-		var line refusalLine
+		var line refusal
 		if err := decoder.Decode(&line); err != nil {
 			t.Fatal(err)
 		}
@@ -57,9 +57,8 @@ func TestARefusalLogThatCannotKeepUpDropsAndCounts(t *testing.T) {
 	t.Parallel()
 	metrics := newMetrics()
 	log := NewRefusalLog(broken{}, metrics, slog.New(slog.DiscardHandler))
-	confirm := &gate.Confirm{Order: []byte("o")}
 	for range refusalBacklog + 3 {
-		log.note("race", confirm, gate.Refuse(gate.SoldOut))
+		log.note(refusal{Order: "o"})
 	}
 	if n := testutil.ToFloat64(metrics.dropped); n != 3 {
 		t.Errorf("%v dropped while nobody wrote, want 3", n)
@@ -96,7 +95,7 @@ func logged(t *testing.T, out io.Writer, refusals int) (dropped int) {
 	metrics := newMetrics()
 	log := NewRefusalLog(out, metrics, slog.New(slog.DiscardHandler))
 	for range refusals {
-		log.note("race", &gate.Confirm{Order: []byte("o")}, gate.Refuse(gate.SoldOut))
+		log.note(refusal{Order: "o"})
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
@@ -118,7 +117,7 @@ func TestARefusalLogOutlivesAFailure(t *testing.T) {
 	out := &disk{fails: 1}
 	dropped, written := logged(t, out, refusals), 0
 	for decoder := json.NewDecoder(&out.kept); decoder.More(); written++ {
-		if err := decoder.Decode(new(refusalLine)); err != nil {
+		if err := decoder.Decode(new(refusal)); err != nil {
 			t.Fatal(err)
 		}
 	}
