@@ -110,7 +110,7 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 
 // counts reports whether a payment pays the order.
 func (p policy) counts(o *gate.Order, f *gate.Payment) bool {
-	return p.currency != "" && f.Currency == p.currency && (f.Live || p.test) && (!o.Amount.Known || f.Amount == o.Amount.Value)
+	return f.Currency == p.currency && (f.Live || p.test) && (!o.Amount.Known || f.Amount == o.Amount.Value)
 }
 
 // kept returns which paid attempt pays the order: the one that did already, or
