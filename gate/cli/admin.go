@@ -47,7 +47,7 @@ func (f *adminFlag) validate() error {
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return true // net.Listen says what is wrong with it
+		return false // an empty one is every interface
 	}
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
