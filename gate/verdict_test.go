@@ -95,7 +95,9 @@ func TestAWrongLinksCauseIsTold(t *testing.T) {
 	f("no kid", k, func(l *Link) { l.KeyID = nil }, order, KeyUnknown)
 	f("an unknown kid", k, func(l *Link) { l.KeyID = []byte("k3") }, order, KeyUnknown)
 	f("half a signature", k, func(l *Link) { l.Signature = l.Signature[:20] }, order, SignatureMalformed)
-	f("a hexadecimal signature", k, func(l *Link) { l.Signature = []byte("3f786850e387550fdab836ed7e6dc881de23001b3f786850e387550fdab836ed") }, order, SignatureMalformed)
+	f("a hexadecimal signature", k, func(l *Link) {
+		l.Signature = []byte("3f786850e387550fdab836ed7e6dc881de23001b3f786850e387550fdab836ed")
+	}, order, SignatureMalformed)
 	f("base64 of the other alphabet", k, func(l *Link) { l.Signature[3] = '+' }, order, SignatureMalformed)
 	f("the other key's kid", k, func(l *Link) { l.KeyID = []byte("k2") }, order, KeyMixedUp)
 

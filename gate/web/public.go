@@ -52,7 +52,7 @@ type Public struct {
 
 	refused, refusedHooks *refusals // confirms, webhooks
 
-	draining  atomic.Bool
+	draining atomic.Bool
 
 	mu       sync.Mutex // over what follows
 	listener net.Listener

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -149,5 +151,25 @@ func TestARefusalLogOutlivesAFailure(t *testing.T) {
 	}
 	if dropped == 0 || written == 0 || dropped+written != refusals {
 		t.Errorf("%d written and %d dropped of %d", written, dropped, refusals)
+	}
+}
+
+// The README shows a line as it is written.
+func TestTheReadmesRefusalIsOne(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "a line of JSON, for customer service:\n\n```json\n")
+	text, _, _ := strings.Cut(rest, "```")
+	var shown refusal
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&shown); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	if again, err := json.Marshal(shown); err != nil || string(again) != strings.Join(strings.Fields(strings.NewReplacer(": ", ":", ", ", ",").Replace(text)), "") {
+		t.Errorf("its fields are %s, the README's are %s", again, text)
 	}
 }
