@@ -110,6 +110,25 @@ func TestEveryRefusalIsAFaultOrAboutTheLinkOrMeant(t *testing.T) {
 	}
 }
 
+// Whoever reads a cause in the log finds here what to do.
+func TestTheRunbookSaysWhatToDoAboutEachCause(t *testing.T) {
+	t.Parallel()
+	code := ""
+	var got, want []string
+	for _, row := range regexp.MustCompile("(?m)^\\| (?:`(\\w+)` )?\\| `(\\w+)` \\| .{10,} \\|$").FindAllStringSubmatch(readFile(t, "RUNBOOK.md"), -1) {
+		if row[1] != "" {
+			code = row[1]
+		}
+		got = append(got, code+" "+row[2])
+	}
+	for _, cause := range gate.Causes() {
+		want = append(want, cause.Code().String()+" "+cause.String())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the runbook has\n%q, the causes are\n%q", got, want)
+	}
+}
+
 // An alert that nobody can act on, or that was never seen to ring, is worse than none.
 func TestEveryAlertSaysWhatToDoAndIsSeenToRingAndNotToRing(t *testing.T) {
 	t.Parallel()

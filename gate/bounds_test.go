@@ -38,7 +38,7 @@ func TestAnAmountThatOverflowMadeRightIsRefused(t *testing.T) {
 	f := func(items string, amount int64, want Code) {
 		t.Helper()
 		confirm := Confirm{Amount: Amount{Value: amount, Known: true}}
-		if v := testCatalogue(dear).check(&confirm, &Link{Items: []byte(items)}, nil, time.Now()); v.Code != want {
+		if v := outcome(testCatalogue(dear).check(&confirm, &Link{Items: []byte(items)}, time.Now())); v.Code != want {
 			t.Errorf("%s for %d: got %s, want %s", items, amount, v.Code, want)
 		}
 	}
@@ -66,7 +66,7 @@ func TestALinkMayReachItsBounds(t *testing.T) {
 			return
 		}
 		_, l := readLink(t, link)
-		if v := k.verify(o.Sale, []byte(o.Order), l, signTime); v.Code != Held {
+		if v := outcome(k.verify(o.Sale, []byte(o.Order), l, signTime)); v.Code != Held {
 			t.Errorf("%s: refused with %s", link, v.Code)
 		}
 		if !o.Amount.Known && len(l.Amount) > 0 {

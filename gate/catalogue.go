@@ -29,47 +29,53 @@ func (c *catalogue) known() bool { return !c.missing && !c.unreadable }
 // decides.
 const earlyBy = 2 * time.Second
 
-// check reads the link into the confirm and refuses what needs no store. Where
-// there are keys, the link must be signed. A zero verdict lets the confirm go on.
-func (c *catalogue) check(confirm *Confirm, link *Link, keys *Keys, now time.Time) Verdict {
-	var v Verdict
-	if keys != nil {
-		if v = keys.verify(c.sale.Name, confirm.Order, link, now); v.Code != Held {
-			return v
-		}
-	}
+// check reads the link into the confirm and refuses what needs no store: it
+// reports whether the confirm may go on, and why not.
+func (c *catalogue) check(confirm *Confirm, link *Link, now time.Time) (Verdict, bool) {
 	if !c.known() {
-		return c.unknown(now)
+		return c.unknown(now), false
 	}
-	if confirm.Lines, v = c.parseItems(confirm.Lines[:0], link.Items); v.Code != Held {
-		return v
+	lines, v, ok := c.parseItems(confirm.Lines[:0], link.Items)
+	if !ok {
+		confirm.Lines = lines[:0] // half a cart is none; its memory is kept
+		return v, false
 	}
+	confirm.Lines = lines
 	confirm.Buyer = append(confirm.Buyer[:0], link.Buyer...)
 	switch {
 	case len(link.Buyer) > 0 && !ValidID(link.Buyer):
-		return Malformed("buyer", WantID)
+		return Malformed("buyer", WantID), false
 	case len(link.Buyer) == 0 && c.sale.PerBuyer > 0:
-		return NeedsBuyer()
+		return NeedsBuyer(), false
 	case now.Add(earlyBy).Before(c.sale.OpensAt):
-		return Refuse(NotOpen)
+		return Refuse(NotOpen), false
 	}
+	return c.checkAmount(confirm, link)
+}
+
+// checkAmount holds the amount against the link's, which stands in for one that
+// the call does not have, and against the prices. Lines without a price may cost
+// anything, so with one of them the others tell only the least.
+func (c *catalogue) checkAmount(confirm *Confirm, link *Link) (Verdict, bool) {
 	if len(link.Amount) > 0 {
 		signed, ok := parseDigits(link.Amount)
 		switch {
 		case !ok || signed > MaxAmount:
-			return Malformed("amount", WantAmount)
+			return Malformed("amount", WantAmount), false
 		case !confirm.Amount.Known:
 			confirm.Amount = Amount{Value: signed, Known: true}
 		case confirm.Amount.Value != signed:
-			return Refuse(AmountMismatch)
+			return wrongAmount(AmountNotLinks, signed), false
 		}
 	}
 	cost, priced := c.cost(confirm.Lines)
 	switch {
-	case !confirm.Amount.Known && (priced || !c.sale.AmountOptional):
-		return NeedsAmount()
-	case priced && confirm.Amount.Value != cost:
-		return Refuse(AmountMismatch)
+	case !confirm.Amount.Known && (priced > 0 || !c.sale.AmountOptional):
+		return NeedsAmount(), false
+	case priced == len(confirm.Lines) && confirm.Amount.Value != cost:
+		return wrongAmount(AmountNotPrice, cost), false
+	case confirm.Amount.Value < cost:
+		return wrongAmount(AmountBelowPrice, cost), false
 	}
-	return Verdict{}
+	return Verdict{}, true
 }

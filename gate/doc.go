@@ -51,7 +51,21 @@
 // this order (see link.go) or that is too old, items that cannot be read,
 // unknown SKUs, a buyer that is missing where a limit needs one, another amount
 // than the link's or than the lines cost, and a confirm more than two seconds
-// before opening. The rest goes into the sale's lane.
+// before opening. Of a cart in which some lines have no price, the others tell the
+// least that the amount may be. The rest goes into the sale's lane.
+//
+// A check reports whether a confirm passes; only the store says Held. The zero
+// verdict is neither: it is Undecided, and refused, so what forgets to decide
+// sells nothing. What opens a gate (Unsigned, portone.Unverified, web.Anybody) is
+// a value of its own, and a nil in its place lets nobody in.
+//
+// A refusal has a code, which is the buyer's, and a cause where its code has
+// several (cause.go), which is the operator's: whoever forges a link must not
+// learn from the answer how far it got. A wrong signature looks the same for
+// another order, a changed value and another key. But where no signature by a kid
+// has ever been right, the key is in doubt first: key_unproven; where some were,
+// the link: other_order_or_altered. What describes a refusal is put together
+// only where somebody reads it.
 //
 // A lane has one call in flight, on a connection of its own to the primary. It
 // takes one waiting confirm, drains what else is waiting (to MaxBatch; those
@@ -115,6 +129,9 @@
 //	paid      cancelled in full                       refunded, units to left or withheld
 //	any       paid otherwise than ordered             that attempt is refund due
 //	refund due, cancelled                             refunded
+//
+// An order is released for what a look-up says, never for what it leaves out:
+// one that has no word on an attempt tells nothing.
 //
 // Paid counts only in the order's amount, the gate's currency, on a live channel.
 // A payment that PortOne has under another order is as if it were not there: a

@@ -63,7 +63,7 @@ func (e *UnreadableError) Unwrap() error { return e.Err }
 // Options of a Gate. Log and Now are needed, the rest has defaults.
 type Options struct {
 	Queue int           // confirms that may wait in one lane; default 16384
-	Keys  *Keys         // that links are signed with; nil takes links that nobody signed
+	Keys  *Keys         // that links are signed with; Unsigned takes links that nobody signed, nil takes none
 	Try   time.Duration // bound of one store call, with its wait for replicas; default 500 ms
 	// Expected are the sales that should be there, as those of the gate's file: one
 	// that the store has nothing of is missing, also where nobody else knows of it.

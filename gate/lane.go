@@ -49,7 +49,8 @@ type Request struct {
 	decided chan struct{}
 }
 
-// Set tells the request its verdict. Only a Decider calls it.
+// Set tells the request its verdict. Only a Decider calls it; a request that it
+// forgets stays Undecided.
 func (r *Request) Set(v Verdict) { r.verdict = v }
 
 // Verdict returns what was set.
@@ -85,39 +86,44 @@ func (l *Lane) Name() string { return l.name }
 // stays the same until they change; what it points to must not be changed.
 func (l *Lane) Settings() *Settings { return &l.catalogue.Load().sale.Settings }
 
-// Check tells what a confirm of the offer would be refused for without a look at
-// the stock, once the sale is open.
-func (l *Lane) Check(o *Offer) Verdict {
+// Check reports whether a confirm of the offer would pass all checks that need no
+// look at the stock, once the sale is open; the verdict says why not.
+func (l *Lane) Check(o *Offer) (Verdict, bool) {
 	c := l.catalogue.Load()
 	confirm := Confirm{Order: []byte(o.Order), Amount: o.Amount}
-	return c.check(&confirm, &Link{Items: []byte(o.Items), Buyer: []byte(o.Buyer)}, nil, c.sale.OpensAt)
+	return c.check(&confirm, &Link{Items: []byte(o.Items), Buyer: []byte(o.Buyer)}, c.sale.OpensAt)
 }
 
 // Confirm decides one confirm: r.Confirm holds what PortOne sent, link what the
 // confirm_url claims. It waits for the store, but never longer than the answer
 // budget.
 func (l *Lane) Confirm(r *Request, link *Link) Verdict {
-	if v := l.catalogue.Load().check(&r.Confirm, link, l.keys, l.now()); v.Code != Held {
+	now := l.now()
+	if v, ok := l.keys.verify(l.name, r.Confirm.Order, link, now); !ok {
 		return v
 	}
-	if v := l.enqueue(r); v.Code != Held {
+	if v, ok := l.catalogue.Load().check(&r.Confirm, link, now); !ok {
+		return v
+	}
+	if v, ok := l.enqueue(r); !ok {
 		return v
 	}
 	<-r.decided
 	return r.verdict
 }
 
-func (l *Lane) enqueue(r *Request) Verdict {
+// enqueue reports whether the request waits for its verdict now.
+func (l *Lane) enqueue(r *Request) (Verdict, bool) {
 	l.closing.RLock()
 	defer l.closing.RUnlock()
 	if l.closed {
-		return Refuse(Unavailable)
+		return Refuse(Unavailable), false
 	}
 	select {
 	case l.queue <- r:
-		return Verdict{}
+		return Verdict{}, true
 	default:
-		return Refuse(Busy)
+		return RefuseFor(QueueFull), false
 	}
 }
 
@@ -148,7 +154,7 @@ func (l *Lane) gather(batch []*Request) []*Request {
 	kept := batch[:0]
 	for _, r := range batch {
 		if r.Received.Before(latest) {
-			r.verdict = Refuse(Busy)
+			r.verdict = RefuseFor(QueueTime)
 			r.decided <- struct{}{}
 			continue
 		}
@@ -166,6 +172,9 @@ func (l *Lane) decide(ctx context.Context, batch []*Request) {
 		for range tries {
 			if err = l.call(ctx, batch); err == nil {
 				break
+			}
+			for _, r := range batch { // a call that failed may have decided some
+				r.verdict = Verdict{}
 			}
 		}
 		return struct{}{}, err

@@ -104,6 +104,9 @@ func startGate(t testing.TB, s *fakeStore, opt Options) (*Gate, *prometheus.Regi
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
+	if opt.Keys == nil {
+		opt.Keys = Unsigned()
+	}
 	opt.Log = slog.New(slog.DiscardHandler)
 	registry := prometheus.NewRegistry()
 	g := New(s, NewMetrics(registry), opt)

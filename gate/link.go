@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,14 +44,17 @@ const (
 )
 
 // Keys sign links and verify them. They may be used by any number of goroutines.
+// A nil *Keys takes no link; Unsigned takes all.
 type Keys struct {
 	first *key
 	byID  map[string]*key
+	open  bool // links are not verified
 }
 
 type key struct {
-	id   string
-	macs sync.Pool // of *mac
+	id     string
+	macs   sync.Pool   // of *mac
+	proven atomic.Bool // a link was signed with it: the shop has the same key
 }
 
 type mac struct {
@@ -58,6 +62,9 @@ type mac struct {
 	text []byte // what is signed
 	sum  []byte
 }
+
+// Unsigned returns keys that sign nothing and take links that nobody signed.
+func Unsigned() *Keys { return &Keys{open: true} }
 
 // ParseKeys reads keys written as "ID:BASE64,…". The first one signs, all of
 // them verify, so that keys can be changed without refusing anybody. Its errors
@@ -110,34 +117,71 @@ func (m *mac) over(sale string, order []byte, l *Link) []byte {
 	return m.sum
 }
 
-// verify refuses a link that this shop did not sign for this sale and order, or
-// that is too old.
-func (k *Keys) verify(sale string, order []byte, l *Link, now time.Time) Verdict {
-	signer := k.byID[string(l.KeyID)]
-	if signer == nil || string(l.Version) != linkVersion {
-		return Refuse(BadSignature)
+// verify reports whether this shop has signed the link for this sale and order,
+// and whether it still serves; if not, the verdict says why.
+func (k *Keys) verify(sale string, order []byte, l *Link, now time.Time) (Verdict, bool) {
+	switch {
+	case k != nil && k.open:
+		return Verdict{}, true
+	case len(l.Signature) == 0:
+		return RefuseFor(LinkUnsigned), false
+	case string(l.Version) != linkVersion:
+		return RefuseFor(LinkVersion), false
+	}
+	named := k.find(l.KeyID)
+	if named == nil {
+		return RefuseFor(KeyUnknown), false
 	}
 	var given [sha256.Size]byte
 	if base64.RawURLEncoding.DecodedLen(len(l.Signature)) != len(given) {
-		return Refuse(BadSignature)
+		return RefuseFor(SignatureMalformed), false
 	}
 	if n, err := base64.RawURLEncoding.Strict().Decode(given[:], l.Signature); err != nil || n != len(given) {
-		return Refuse(BadSignature)
+		return RefuseFor(SignatureMalformed), false
 	}
-	m := signer.macs.Get().(*mac)
-	same := hmac.Equal(m.over(sale, order, l), given[:])
-	signer.macs.Put(m)
-	if !same {
-		return Refuse(BadSignature)
+	if !named.signed(given[:], sale, order, l) {
+		return RefuseFor(k.mismatch(named, given[:], sale, order, l)), false
+	}
+	if !named.proven.Load() {
+		named.proven.Store(true)
 	}
 	expires, ok := parseDigits(l.Expires)
 	switch {
 	case !ok:
-		return Malformed("exp", "must be seconds since 1970")
+		return Malformed("exp", "must be seconds since 1970"), false
 	case now.Unix() >= expires:
-		return Refuse(ExpiredLink)
+		return Refuse(ExpiredLink), false
 	}
-	return Verdict{}
+	return Verdict{}, true
+}
+
+func (k *Keys) find(id []byte) *key {
+	if k == nil {
+		return nil
+	}
+	return k.byID[string(id)]
+}
+
+// signed reports whether the signature is this key's over the link.
+func (k *key) signed(signature []byte, sale string, order []byte, l *Link) bool {
+	m := k.macs.Get().(*mac)
+	defer k.macs.Put(m)
+	return hmac.Equal(m.over(sale, order, l), signature)
+}
+
+// mismatch tells what can be told of a signature that is not the named key's. A
+// wrong signature looks the same for another order, a changed value and another
+// key; but if the shop had another key, none of its links would ever have passed.
+func (k *Keys) mismatch(named *key, signature []byte, sale string, order []byte, l *Link) Cause {
+	for _, other := range k.byID {
+		if other != named && other.signed(signature, sale, order, l) {
+			return KeyMixedUp
+		}
+	}
+	if !named.proven.Load() {
+		return KeyUnproven
+	}
+	return LinkAltered
 }
 
 // parseDigits reads a whole number that has no sign, no leading zero and at
@@ -171,6 +215,8 @@ func (k *Keys) URL(base string, o Offer) (string, error) {
 		return "", err
 	}
 	switch {
+	case k.first == nil:
+		return "", errors.New("there is no key to sign with")
 	case !ValidName(o.Sale):
 		return "", fmt.Errorf("sale name %q: use 1 to %d of A-Z a-z 0-9 _ . -", o.Sale, MaxName)
 	case !ValidID(o.Order):
@@ -219,7 +265,7 @@ func checkItems(items string) error {
 		name, _, _ := strings.Cut(item, ":")
 		any.skus[name] = &SKU{Name: name}
 	}
-	if _, v := any.parseItems(nil, []byte(items)); v.Code != Held {
+	if _, _, ok := any.parseItems(nil, []byte(items)); !ok {
 		return fmt.Errorf("items %q: %s", items, itemsForm)
 	}
 	return nil

@@ -99,7 +99,7 @@ func TestLinksAreAsTheVectorsSay(t *testing.T) {
 				t.Errorf("got  %s (%v)\nwant %s", link, err, v.Link)
 			}
 			sale, l := readLink(t, v.Link)
-			if got := k.verify(sale, []byte(v.Order), l, o.Expires.Add(-time.Second)); got.Code != Held {
+			if got := outcome(k.verify(sale, []byte(v.Order), l, o.Expires.Add(-time.Second))); got.Code != Held {
 				t.Errorf("refused: %s", got.Code)
 			}
 		})
@@ -136,13 +136,13 @@ func TestALinkAlteredInAnyOneCharacterIsRefused(t *testing.T) {
 		honest := *field
 		for _, altered := range append(alterations(honest), nil) {
 			*field = altered
-			if v := k.verify(string(sale), order, link, signTime); v.Code != BadSignature {
+			if v := outcome(k.verify(string(sale), order, link, signTime)); v.Code != BadSignature {
 				t.Errorf("%s %q for %q: got %s, want bad_signature", name, altered, honest, v.Code)
 			}
 		}
 		*field = honest
 	}
-	if v := k.verify(string(sale), order, link, signTime); v.Code != Held {
+	if v := outcome(k.verify(string(sale), order, link, signTime)); v.Code != Held {
 		t.Errorf("the link as it was signed: %s", v.Code)
 	}
 }
@@ -160,7 +160,7 @@ func TestASignatureHasOneSpelling(t *testing.T) {
 		}
 		for _, altered := range []string{cut + "\n", cut + "\r", "\n" + cut, cut[:20] + "\r" + cut[20:]} {
 			l.Signature = []byte(altered)
-			if v := k.verify(o.Sale, []byte(o.Order), l, signTime); v.Code != BadSignature {
+			if v := outcome(k.verify(o.Sale, []byte(o.Order), l, signTime)); v.Code != BadSignature {
 				t.Errorf("order %s, signature %q: got %s, want bad_signature", o.Order, altered, v.Code)
 			}
 		}
@@ -175,7 +175,7 @@ func TestALinkServesItsOwnOrderAndSaleAlone(t *testing.T) {
 	link := signedLink(t, k, o)
 	f := func(sale, order string) {
 		t.Helper()
-		if v := k.verify(sale, []byte(order), link, signTime); v.Code != BadSignature {
+		if v := outcome(k.verify(sale, []byte(order), link, signTime)); v.Code != BadSignature {
 			t.Errorf("sale %s, order %q: got %s, want bad_signature", sale, order, v.Code)
 		}
 	}
@@ -192,7 +192,7 @@ func TestNothingMovesAcrossTheBordersOfALink(t *testing.T) {
 		t.Helper()
 		link, order := signedLink(t, k, o), o.Order
 		move(link, &order)
-		if v := k.verify(o.Sale, []byte(order), link, signTime); v.Code != BadSignature {
+		if v := outcome(k.verify(o.Sale, []byte(order), link, signTime)); v.Code != BadSignature {
 			t.Errorf("%s: got %s, want bad_signature", what, v.Code)
 		}
 	}
@@ -213,7 +213,7 @@ func TestALinkExpires(t *testing.T) {
 	link := signedLink(t, k, o)
 	f := func(now time.Time, want Code) {
 		t.Helper()
-		if v := k.verify(o.Sale, []byte(o.Order), link, now); v.Code != want {
+		if v := outcome(k.verify(o.Sale, []byte(o.Order), link, now)); v.Code != want {
 			t.Errorf("%s to its expiry: got %s, want %s", o.Expires.Sub(now), v.Code, want)
 		}
 	}
@@ -229,11 +229,11 @@ func TestAnExpiryThatCannotBeReadIsNamedOnlyIfItWasSigned(t *testing.T) {
 	for _, exp := range []string{"", "soon", "-1", "+1796119300", "1796119300.5", "01796119300", "17961193000000", "1e10"} {
 		link := signedLink(t, k, o)
 		link.Expires = []byte(exp)
-		if v := k.verify(o.Sale, []byte(o.Order), link, signTime); v.Code != BadSignature {
+		if v := outcome(k.verify(o.Sale, []byte(o.Order), link, signTime)); v.Code != BadSignature {
 			t.Errorf("%q, not signed: got %s, want bad_signature", exp, v.Code)
 		}
 		link.Signature = k.first.sign(nil, o.Sale, []byte(o.Order), link)
-		if v := k.verify(o.Sale, []byte(o.Order), link, signTime); v.Code != BadRequest || v.Field != "exp" {
+		if v := outcome(k.verify(o.Sale, []byte(o.Order), link, signTime)); v.Code != BadRequest || v.Field != "exp" {
 			t.Errorf("%q, signed: got %s %s, want bad_request exp", exp, v.Code, v.Field)
 		}
 	}
@@ -246,7 +246,7 @@ func TestALinkOfAnotherVersionIsRefusedThoughItIsSigned(t *testing.T) {
 	for _, version := range []string{"", "0", "2", "01"} {
 		link.Version = []byte(version)
 		link.Signature = k.first.sign(nil, o.Sale, []byte(o.Order), link)
-		if v := k.verify(o.Sale, []byte(o.Order), link, signTime); v.Code != BadSignature {
+		if v := outcome(k.verify(o.Sale, []byte(o.Order), link, signTime)); v.Code != BadSignature {
 			t.Errorf("version %q: got %s, want bad_signature", version, v.Code)
 		}
 	}
@@ -259,7 +259,7 @@ func TestKeysChangeWithoutRefusingAnybody(t *testing.T) {
 	f := func(k, by *Keys, want Code) {
 		t.Helper()
 		link := signedLink(t, by, o)
-		if v := k.verify(o.Sale, []byte(o.Order), link, signTime); v.Code != want {
+		if v := outcome(k.verify(o.Sale, []byte(o.Order), link, signTime)); v.Code != want {
 			t.Errorf("a link by %s: got %s, want %s", link.KeyID, v.Code, want)
 		}
 	}
@@ -315,7 +315,7 @@ func TestASignedAmountMustBePortOnes(t *testing.T) {
 		o.Items, o.Amount = items, signed
 		o.Expires = time.Now().Add(time.Minute)
 		confirm := Confirm{Order: []byte(o.Order), Amount: body}
-		v := testCatalogue().check(&confirm, signedLink(t, k, o), k, time.Now())
+		v := outcome(testCatalogue().check(&confirm, signedLink(t, k, o), time.Now()))
 		if v.Code != want || v.Code == Held && confirm.Amount != after {
 			t.Errorf("%s, signed %v, body %v: got %s %v, want %s %v", items, signed, body, v.Code, confirm.Amount, want, after)
 		}
@@ -336,22 +336,42 @@ func TestASignedAmountMustBePortOnes(t *testing.T) {
 	f("free", known(5), known(0), AmountMismatch, Amount{})
 }
 
-func TestAGateWithoutKeysTakesUnsignedLinks(t *testing.T) {
+func TestOnlyAGateThatWasToldSoTakesUnsignedLinks(t *testing.T) {
 	t.Parallel()
-	f := func(link Link, body Amount, keys *Keys, want Code) {
+	unsigned := &Link{Items: []byte("full"), Buyer: []byte("alice")}
+	signed := signedLink(t, testKeys(t, "k1:"+testKey), testOffer())
+	f := func(what string, keys *Keys, link *Link, want Code, cause Cause) {
 		t.Helper()
-		confirm := Confirm{Order: []byte("ORD1"), Amount: body}
-		if v := testCatalogue().check(&confirm, &link, keys, time.Now()); v.Code != want {
-			t.Errorf("%s %s: got %s, want %s", link.Items, link.Amount, v.Code, want)
+		v := outcome(keys.verify("seoul-marathon", []byte(testOffer().Order), link, signTime))
+		if v.Code != want || v.Cause != cause {
+			t.Errorf("%s: got %s %s, want %s %s", what, v.Code, v.Cause, want, cause)
 		}
 	}
-	unsigned := Link{Items: []byte("full"), Buyer: []byte("alice")}
-	f(unsigned, Amount{Value: 80000, Known: true}, nil, Held)
-	f(unsigned, Amount{}, testKeys(t, "k1:"+testKey), BadSignature)
-	f(Link{Items: []byte("full"), Amount: []byte("80000")}, Amount{}, nil, Held)
-	f(Link{Items: []byte("full"), Amount: []byte("79999")}, Amount{}, nil, AmountMismatch)
-	f(Link{Items: []byte("free"), Amount: []byte("1000000000001")}, Amount{}, nil, BadRequest)
-	f(Link{Items: []byte("free"), Amount: []byte("-5")}, Amount{}, nil, BadRequest)
+	f("told so, an unsigned link", Unsigned(), unsigned, Held, NoCause)
+	f("told so, a link that somebody signed", Unsigned(), signed, Held, NoCause)
+	f("a key, an unsigned link", testKeys(t, "k1:"+testKey), unsigned, BadSignature, LinkUnsigned)
+	f("nothing said, an unsigned link", nil, unsigned, BadSignature, LinkUnsigned)
+	f("nothing said, a signed link", nil, signed, BadSignature, KeyUnknown)
+	f("no key, a signed link", &Keys{}, signed, BadSignature, KeyUnknown)
+
+	if link, err := Unsigned().URL("https://gate.example.com", testOffer()); err == nil {
+		t.Errorf("signed without a key: %s", link)
+	}
+}
+
+func TestTheAmountOfAnUnsignedLinkIsHeldAgainstThePricesToo(t *testing.T) {
+	t.Parallel()
+	f := func(items, amount string, want Code) {
+		t.Helper()
+		confirm := Confirm{Order: []byte("ORD1")}
+		if v := outcome(testCatalogue().check(&confirm, &Link{Items: []byte(items), Amount: []byte(amount)}, time.Now())); v.Code != want {
+			t.Errorf("%s %s: got %s, want %s", items, amount, v.Code, want)
+		}
+	}
+	f("full", "80000", Held)
+	f("full", "79999", AmountMismatch)
+	f("free", "1000000000001", BadRequest)
+	f("free", "-5", BadRequest)
 }
 
 func TestWhatNoGateWouldTakeIsNotSigned(t *testing.T) {
@@ -394,8 +414,14 @@ func TestLinksOfOrdinaryCartsAreShort(t *testing.T) {
 	}
 }
 
+// raceEnabled reports whether the race detector watches.
+func raceEnabled() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+}
+
 func TestVerifyingAllocatesNothing(t *testing.T) {
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+	if raceEnabled() {
 		t.Skip("the race detector empties pools at random")
 	}
 	k, o := testKeys(t, "k1:"+testKey), testOffer()
@@ -422,12 +448,11 @@ func FuzzLink(f *testing.F) {
 	honest := text(signed, []byte(o.Order))
 	f.Fuzz(func(t *testing.T, items, buyer, order, amount, exp, version, kid, sig []byte) {
 		l := &Link{Items: items, Buyer: buyer, Amount: amount, Expires: exp, Version: version, KeyID: kid, Signature: sig}
-		v := k.verify(o.Sale, order, l, signTime)
+		v := outcome(k.verify(o.Sale, order, l, signTime))
 		if same := text(l, order) == honest; same != (v.Code == Held) {
 			t.Errorf("%s: got %s", text(l, order), v.Code)
 		}
-		c.check(&Confirm{Order: order}, l, k, signTime)
-		c.check(&Confirm{Order: order}, l, nil, signTime)
+		c.check(&Confirm{Order: order}, l, signTime)
 	})
 }
 
@@ -436,7 +461,7 @@ func BenchmarkVerifyLink(b *testing.B) {
 	link, order := signedLink(b, k, o), []byte(o.Order)
 	b.ReportAllocs()
 	for b.Loop() {
-		if v := k.verify(o.Sale, order, link, signTime); v.Code != Held {
+		if v := outcome(k.verify(o.Sale, order, link, signTime)); v.Code != Held {
 			b.Fatal(v.Code)
 		}
 	}

@@ -147,7 +147,7 @@ func TestASaleIsExpectedWhereItsNameIsKnown(t *testing.T) {
 	if v := confirm(t, w.Gate, "order", time.Now()); v.Code != Recovering || !strings.Contains(w.log.String(), "a sale is missing") {
 		t.Errorf("a confirm is %s, the log has\n%s", v.Code, &w.log)
 	}
-	if lane, _ := w.Lane([]byte("race")); lane.Check(&Offer{Sale: "race", Items: "free", Order: "o"}).Code != Recovering {
+	if v := checkOffer(w.Gate); v.Code != Recovering {
 		t.Error("a link to it is taken")
 	}
 	gone := stored()
@@ -179,3 +179,10 @@ func TestAMissingSaleThatCannotBeMadeKnownKeepsNothingUp(t *testing.T) {
 type fullStore struct{ *fakeStore }
 
 func (*fullStore) Expect(context.Context, string) error { return errors.New("it is full") }
+
+// checkOffer tells what a link to the sale would be refused for.
+func checkOffer(g *Gate) Verdict {
+	lane, _ := g.Lane([]byte("race"))
+	v, _ := lane.Check(&Offer{Sale: "race", Items: "free", Order: "o"})
+	return v
+}

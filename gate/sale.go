@@ -29,7 +29,7 @@ const (
 type SKU struct {
 	Name  string `json:"name"`
 	Stock int64  `json:"stock"`           // units put on sale
-	Price *int64 `json:"price,omitempty"` // in PortOne's unit of amount; nil means that amounts are not compared
+	Price *int64 `json:"price,omitempty"` // in PortOne's unit of amount; nil: it may cost anything
 }
 
 // Settings are everything about a sale that an operator may change while it
@@ -42,7 +42,7 @@ type Settings struct {
 	Paused   bool          `json:"paused"`
 	Accept   []string      `json:"accept,omitempty"` // PortOne's versions that are taken, of Versions(); none names all
 	// AmountOptional takes confirms of which neither the payment service, nor the
-	// link, nor the prices tell an amount: there is nothing to compare then.
+	// link, nor any price tells an amount: there is nothing to compare then.
 	AmountOptional bool              `json:"amount_optional,omitempty"`
 	Messages       map[string]string `json:"messages,omitempty"` // sentences shown to buyers, by refusal code
 	// AutoRefund cancels payments that are refund due, once each.

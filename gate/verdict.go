@@ -6,9 +6,10 @@ import "strings"
 // code is a refusal and says why.
 type Code uint8
 
-// The codes, in the order of the table in the package documentation.
+// The codes. The zero value is a refusal: what nobody has decided is not a yes.
 const (
-	Held Code = iota
+	Undecided Code = iota
+	Held
 	SoldOut
 	NotOpen
 	Closed
@@ -36,7 +37,7 @@ const (
 )
 
 var codeNames = [codes]string{
-	Held: "held", SoldOut: "sold_out", NotOpen: "not_open", Closed: "closed", Paused: "paused",
+	Undecided: "undecided", Held: "held", SoldOut: "sold_out", NotOpen: "not_open", Closed: "closed", Paused: "paused",
 	BuyerLimit: "buyer_limit", OrderChanged: "order_changed", AlreadyPaid: "already_paid",
 	AttemptEnded: "attempt_ended", AttemptLimit: "attempt_limit", AmountMismatch: "amount_mismatch",
 	BadSignature: "bad_signature", ExpiredLink: "expired_link", NotAllowed: "not_allowed",
@@ -58,7 +59,7 @@ func ParseCode(name string) (Code, bool) {
 	return 0, false
 }
 
-// Codes returns every code, Held first.
+// Codes returns every code.
 func Codes() []Code {
 	all := make([]Code, codes)
 	for i := range all {
@@ -67,17 +68,45 @@ func Codes() []Code {
 	return all
 }
 
-func refusalList() string { return strings.Join(codeNames[Held+1:], ", ") }
+// Refusals returns every code but Held, with Undecided at the end.
+func Refusals() []Code { return append(Codes()[SoldOut:], Undecided) }
 
-// Verdict is the answer to one confirm.
+func refusalList() string {
+	var names []string
+	for _, c := range Refusals() {
+		names = append(names, c.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// Verdict is the answer to one confirm. The zero value refuses.
+//
+// A check returns a verdict and whether the confirm passes it. The verdict counts
+// only where it does not: a check refuses, and only a Decider says Held.
 type Verdict struct {
 	Code  Code
+	Cause Cause // which of several reasons the code was given for; NoCause where it has one
+	Item  uint8 // for UnknownSKU: which of the link's items, from 1; 0 where nobody can tell
+
 	Field string // for BadRequest: what could not be read, such as "merchant_uid" or "items"
 	Want  string // for BadRequest: what Field must be, a sentence without its subject
+
+	Expected int64 // for AmountMismatch: what the amount must be, or at least be
 }
 
 // Refuse returns the verdict with the given code.
 func Refuse(c Code) Verdict { return Verdict{Code: c} }
+
+// RefuseFor returns the verdict with the given cause and its code.
+func RefuseFor(c Cause) Verdict { return Verdict{Code: c.Code(), Cause: c} }
+
+// wrongAmount returns the verdict on an amount that is not, or less than, what is
+// expected.
+func wrongAmount(c Cause, expected int64) Verdict {
+	v := RefuseFor(c)
+	v.Expected = expected
+	return v
+}
 
 // Malformed returns a BadRequest verdict that names the field and what it must be.
 func Malformed(field, want string) Verdict {
@@ -97,5 +126,5 @@ func NeedsBuyer() Verdict {
 
 // NeedsAmount returns the verdict on a confirm of which nothing tells the amount.
 func NeedsAmount() Verdict {
-	return Malformed("amount", "is needed: in the call, in the link, or not at all where the sale has no prices and says amount_optional")
+	return Malformed("amount", "is needed: in the call, in the link, or not at all where nothing in the cart has a price and the sale says amount_optional")
 }

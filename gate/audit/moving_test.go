@@ -133,7 +133,7 @@ func TestARunThatEndsDuringALookUpIsSeen(t *testing.T) {
 						end()
 					}
 				}
-				return portone.Finding{Order: q.Order}
+				return payments{}.find(q)
 			}), "race", func(string, int64) {})
 			if !errors.Is(err, audit.ErrRestarted) || !ended {
 				t.Errorf("got %v", err)

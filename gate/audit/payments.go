@@ -177,13 +177,17 @@ func (a *auditor) ask(ctx context.Context, payments Payments, orders []gate.Orde
 	if len(queries) == 0 {
 		return results, nil
 	}
-	for k, found := range payments.Lookup(ctx, queries) {
+	found := payments.Lookup(ctx, queries)
+	if len(found) != len(queries) {
+		found = make([]portone.Finding, len(queries)) // nobody knows which is whose
+	}
+	for k := range found {
 		r := &results[of[k]]
-		if found.Err != nil {
-			r.err = found.Err
+		if err := found[k].Doubt(queries[k]); err != nil {
+			r.err = err
 			continue
 		}
-		r.differences = append(r.differences, differences(&orders[of[k]], queries[k].Version, found.Payments)...)
+		r.differences = append(r.differences, differences(&orders[of[k]], queries[k].Version, found[k].Payments)...)
 	}
 	a.progress("orders at PortOne", a.report.Payments)
 	return results, ctx.Err()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,16 +20,27 @@ type payments map[string][]gate.Payment
 func (p payments) Lookup(_ context.Context, queries []portone.Query) []portone.Finding {
 	findings := make([]portone.Finding, len(queries))
 	for i, q := range queries {
-		findings[i] = portone.Finding{Order: q.Order, Payments: p[q.Order]}
+		findings[i] = p.find(q)
 	}
 	return findings
+}
+
+// find accounts for each of a query's attempts, as PortOne's client does.
+func (p payments) find(q portone.Query) portone.Finding {
+	f := portone.Finding{Order: q.Order, Payments: p[q.Order]}
+	for _, attempt := range q.Attempts {
+		if !slices.ContainsFunc(f.Payments, func(p gate.Payment) bool { return p.Attempt == attempt }) {
+			f.Missing = append(f.Missing, attempt)
+		}
+	}
+	return f
 }
 
 // counted looks payments up one by one, and counts how often each order is asked for.
 func (p payments) counted(asked map[string]int) asking {
 	return func(q portone.Query) portone.Finding {
 		asked[q.Order]++
-		return portone.Finding{Order: q.Order, Payments: p[q.Order]}
+		return p.find(q)
 	}
 }
 
@@ -143,12 +155,31 @@ func TestWhatCannotBeLookedUpIsCounted(t *testing.T) {
 		if q.Order == "o2" || q.Order == "o3" {
 			return portone.Finding{Order: q.Order, Err: errors.New("PortOne is away")}
 		}
-		return portone.Finding{Order: q.Order, Payments: asOrdered()[q.Order]}
+		return asOrdered().find(q)
 	}))
 	if r.NotLookedUp != 2 || r.Problem != "PortOne is away" || r.Differences != 0 || r.Payments != 6 {
 		t.Errorf("got %+v", r)
 	}
 }
+
+// Silence is not a word: an empty finding agrees with nothing.
+func TestALookUpThatSaysNothingIsNoAgreement(t *testing.T) {
+	t.Parallel()
+	for name, silent := range map[string]audit.Payments{
+		"empty findings":  asking(func(portone.Query) portone.Finding { return portone.Finding{} }),
+		"no findings":     silence{},
+		"another attempt": asking(func(q portone.Query) portone.Finding { return portone.Finding{Order: q.Order, Missing: []string{"a9"}} }),
+	} {
+		r := open(t).audit(silent)
+		if r.NotLookedUp == 0 || r.NotLookedUp != r.Payments || r.Differences != 0 {
+			t.Errorf("%s: got %+v", name, r)
+		}
+	}
+}
+
+type silence struct{}
+
+func (silence) Lookup(context.Context, []portone.Query) []portone.Finding { return nil }
 
 // An order that changes between its look-up and the comparison is looked up again.
 func TestAnOrderThatIsPaidDuringItsLookUpIsNoDifference(t *testing.T) {
@@ -156,7 +187,7 @@ func TestAnOrderThatIsPaidDuringItsLookUpIsNoDifference(t *testing.T) {
 	sc, looks := open(t), 0
 	r := sc.audit(asking(func(q portone.Query) portone.Finding {
 		if q.Order != "o2" {
-			return portone.Finding{Order: q.Order, Payments: asOrdered()[q.Order]}
+			return asOrdered().find(q)
 		}
 		if looks++; looks == 2 { // the second look is the one that would count
 			sc.settle("o2", gate.OrderRefunded, gate.AttemptRefunded)
@@ -176,7 +207,7 @@ func TestAStaleAnswerIsAskedForAgain(t *testing.T) {
 		if asked[q.Order]++; q.Order == "o2" && asked["o2"] == 1 {
 			return portone.Finding{Order: "o2", Payments: []gate.Payment{charged("o2", state(gate.PaymentReady))}}
 		}
-		return portone.Finding{Order: q.Order, Payments: asOrdered()[q.Order]}
+		return asOrdered().find(q)
 	}))
 	if r.Differences != 0 || fmt.Sprint(asked) != "map[o1:1 o2:2 o3:1 o4:1 o5:1 o6:1]" {
 		t.Errorf("asked %v: %+v", asked, r)

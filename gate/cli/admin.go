@@ -25,10 +25,13 @@ type adminFlag struct {
 	PublicURL          string  `placeholder:"URL" help:"Where PortOne reaches the gates, such as https://gate.example.com: what links begin with that the admin API signs."`
 }
 
+func (f *adminFlag) given() bool {
+	return f.AdminToken != nil || f.AdminTokenFile != nil || f.AdminReadToken != nil || f.AdminReadTokenFile != nil
+}
+
 func (f *adminFlag) validate() error {
-	tokens := f.AdminToken != nil || f.AdminTokenFile != nil || f.AdminReadToken != nil || f.AdminReadTokenFile != nil
 	switch {
-	case !tokens && !loopback(f.AdminListen):
+	case !f.given() && !loopback(f.AdminListen):
 		return fmt.Errorf("--admin-listen %s: whoever reaches it could change sales; set FLASHGATE_ADMIN_TOKEN (openssl rand -hex 32), or listen on 127.0.0.1", f.AdminListen)
 	case (f.AdminTLSCert == "") != (f.AdminTLSKey == ""):
 		return errors.New("--admin-tls-cert and --admin-tls-key: give both")
@@ -44,25 +47,29 @@ func (f *adminFlag) validate() error {
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return true // net.Listen says what is wrong with it
+		return false // an empty one is every interface
 	}
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// tokens returns nil where none are given.
+// tokens returns those that are given. To give none is to let everybody in on
+// this machine, and is taken for that only where nobody else reaches the listener.
 func (f *adminFlag) tokens() (*web.Tokens, error) {
+	if !f.given() && loopback(f.AdminListen) {
+		return web.Anybody(), nil
+	}
 	tokens := &web.Tokens{}
-	operators, err := secret("admin-token", f.AdminToken, f.AdminTokenFile, func(text string) (*web.Tokens, error) {
+	_, err := secret("admin-token", f.AdminToken, f.AdminTokenFile, func(text string) (*web.Tokens, error) {
 		return tokens, tokens.AddOperators(text)
 	})
 	if err != nil {
 		return nil, err
 	}
-	readers, err := secret("admin-read-token", f.AdminReadToken, f.AdminReadTokenFile, func(text string) (*web.Tokens, error) {
+	_, err = secret("admin-read-token", f.AdminReadToken, f.AdminReadTokenFile, func(text string) (*web.Tokens, error) {
 		return tokens, tokens.AddReaders(text)
 	})
-	if err != nil || operators == nil && readers == nil {
+	if err != nil {
 		return nil, err
 	}
 	return tokens, nil

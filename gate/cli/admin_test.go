@@ -11,11 +11,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/web"
 )
 
 // ask calls the admin listener and returns its answer. A body is JSON.
@@ -40,6 +42,28 @@ func (p *process) ask(t testing.TB, token, method, path, body string) (status in
 		t.Fatal(err)
 	}
 	return answer.StatusCode, string(read)
+}
+
+// A listener without tokens must be one that only this machine reaches, and what
+// cannot be read names every interface.
+func TestAnAddressThatSaysNothingIsNotLoopback(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]bool{
+		"127.0.0.1:9090": true, "[::1]:9090": true, "localhost:9090": true, "127.8.9.1:0": true,
+		"": false, "9090": false, "127.0.0.1": false, ":9090": false, "0.0.0.0:9090": false, "[::]:9090": false,
+		"10.0.0.1:9090": false, "localhost.example.com:9090": false,
+	} {
+		if got := loopback(addr); got != want {
+			t.Errorf("%q: %t, want %t", addr, got, want)
+		}
+	}
+	c := serveCommand{adminFlag: adminFlag{AdminListen: ""}}
+	if err := c.validate(); err == nil {
+		t.Error("an empty admin address needs no token")
+	}
+	if tokens, err := c.tokens(); err != nil || !reflect.DeepEqual(tokens, &web.Tokens{}) {
+		t.Errorf("its tokens are %+v, %v, want none that lets anybody in", tokens, err)
+	}
 }
 
 // A shop's server asks for a link, and the gate takes it: for that order alone.

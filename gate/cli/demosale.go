@@ -8,11 +8,12 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// demoSale is on sale where neither Redis nor a sale is given.
+// demoSale is on sale where neither Redis nor a sale is given. It takes every
+// confirm call that PortOne documents, also one of V1 that says no amount.
 func demoSale(now time.Time) gate.Sale {
 	return gate.Sale{Name: "demo", Run: 1, Settings: gate.Settings{
 		OpensAt: now.Add(-time.Minute).Truncate(time.Second), ClosesAt: now.AddDate(0, 0, 30).Truncate(time.Second),
-		Hold: 5 * time.Minute, SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
+		Hold: 5 * time.Minute, AmountOptional: true, SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
 	}}
 }
 

@@ -161,10 +161,7 @@ func (r *reader) versions(v value) []string {
 func (r *reader) messages(v value) map[string]string {
 	messages := make(map[string]string)
 	var fields []field
-	for _, code := range gate.Codes() {
-		if code == gate.Held {
-			continue
-		}
+	for _, code := range gate.Refusals() {
 		fields = append(fields, field{code.String(), optional, func(v value) {
 			if text, ok := r.text(v, "a sentence in quotes"); ok {
 				messages[code.String()] = text

@@ -95,7 +95,7 @@ func TestParseSalesAccepts(t *testing.T) {
 
 func everyMessage() string {
 	var text strings.Builder
-	for _, c := range gate.Codes()[1:] {
+	for _, c := range gate.Refusals() {
 		fmt.Fprintf(&text, "\n      %s: why %s", c, c)
 	}
 	return text.String()
@@ -279,7 +279,7 @@ func TestParseSalesRefuses(t *testing.T) {
 
 func refusals() []string {
 	var names []string
-	for _, c := range gate.Codes()[1:] {
+	for _, c := range gate.Refusals() {
 		names = append(names, c.String())
 	}
 	return names

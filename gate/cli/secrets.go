@@ -28,8 +28,13 @@ type webhookFlag struct {
 	WebhookSecretFile *string `placeholder:"FILE" help:"File with the secrets."`
 }
 
-// secrets returns nil where none are given.
+func (f *webhookFlag) given() bool { return f.WebhookSecret != nil || f.WebhookSecretFile != nil }
+
+// secrets returns those that are given. To give none is to take what nobody signed.
 func (f *webhookFlag) secrets() (*portone.Secrets, error) {
+	if !f.given() {
+		return portone.Unverified(), nil
+	}
 	return secret("webhook-secret", f.WebhookSecret, f.WebhookSecretFile, portone.ParseSecrets)
 }
 

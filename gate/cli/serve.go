@@ -73,7 +73,9 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 	if err != nil {
 		return err
 	}
-	if keys == nil {
+	verify := keys
+	if c.unsigned() {
+		verify = gate.Unsigned()
 		log.Warn("confirm links are not signed: whoever reaches this gate can make one")
 	}
 	registry := prometheus.NewRegistry()
@@ -105,7 +107,7 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 	if err != nil {
 		return errors.Join(err, closeLog())
 	}
-	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: keys, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Expected: sales, Now: time.Now, Log: log})
+	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: verify, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Expected: sales, Now: time.Now, Log: log})
 	shopMetrics := shop.NewMetrics(registry)
 	forwarder := c.forwarder(shopMetrics)
 	public := web.NewPublic(g, answers, metrics, web.PublicOptions{
@@ -161,7 +163,7 @@ func (c *serveCommand) Validate() error {
 	switch {
 	case c.AllowUnsigned && c.keysFlag.given():
 		return errors.New("--allow-unsigned with a signing key: with a key every link must be signed, so leave one of them out")
-	case c.Redis != "" && !c.AllowUnsigned && !c.keysFlag.given():
+	case !c.keysFlag.given() && !c.unsigned():
 		return errors.New("without a signing key a buyer can change what a confirm link buys: " +
 			"set FLASHGATE_SIGNING_KEY (ID:BASE64, from openssl rand -base64 32) or --signing-key-file, " +
 			"or say --allow-unsigned for a rehearsal")
@@ -194,6 +196,12 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--name %q: must be 1 to %d bytes of printable text", c.Name, gate.MaxID)
 	}
 	return nil
+}
+
+// unsigned reports whether links are taken that nobody signed: where there is no
+// key and that was said, or the sale is only a demo.
+func (c *serveCommand) unsigned() bool {
+	return !c.keysFlag.given() && (c.AllowUnsigned || c.Redis == "")
 }
 
 func (c *serveCommand) wait() time.Duration {

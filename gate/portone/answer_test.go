@@ -45,10 +45,7 @@ func TestEveryRefusalHasASentenceInBothLanguages(t *testing.T) {
 		return strings.ContainsFunc(s, func(r rune) bool { return unicode.Is(unicode.Hangul, r) })
 	}
 	said := map[string]gate.Code{}
-	for _, c := range gate.Codes() {
-		if c == gate.Held {
-			continue
-		}
+	for _, c := range gate.Refusals() {
 		code, ko := read(t, korean.Body(gate.Refuse(c)))
 		if code != c.String() || !hangul(ko) || !strings.HasSuffix(ko, "요.") || utf8.RuneCountInString(ko) > 80 {
 			t.Errorf("%s in Korean: code %q, sentence %q", c, code, ko)
@@ -69,7 +66,7 @@ func TestEveryRefusalHasASentenceInBothLanguages(t *testing.T) {
 func TestHeldHasNoSentence(t *testing.T) {
 	t.Parallel()
 	for _, a := range []*portone.Answers{answers(t, "ko"), answers(t, "en").With(map[string]string{"held": "x"})} {
-		if got := string(a.Body(gate.Verdict{})); got != `{"code":"held"}` {
+		if got := string(a.Body(gate.Refuse(gate.Held))); got != `{"code":"held"}` {
 			t.Errorf("got %s", got)
 		}
 	}

@@ -15,13 +15,14 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Version is the version of PortOne that made a call; zero is an unknown one.
+// Version is the version of PortOne that made a call.
 type Version uint8
 
 // The versions. Only calls of V2 are signed.
 const (
-	V1 Version = 1
-	V2 Version = 2
+	Unknown Version = 0 // nothing that was read is a call
+	V1      Version = 1
+	V2      Version = 2
 )
 
 // String returns the version's name in sale files, "v1" or "v2".
@@ -65,36 +66,37 @@ var shapes = [...]shape{
 // and leaves the rest of c alone. Every byte kept is copied into c's own slices.
 //
 // It takes V1 and V2's 2024-01-01 as JSON or as a form, and V2's 2024-04-25 as
-// JSON. Unknown fields are ignored. The zero verdict, gate.Held, means decoded;
-// any other is a BadRequest that names what could not be read, and then c keeps
+// JSON. Unknown fields are ignored. Only what was decoded has a version; without
+// one the verdict is a BadRequest that names what could not be read, and c keeps
 // what was read before that. An amount that V1 does not send is left unknown.
 func Decode(c *gate.Confirm, contentType, body []byte) (Version, gate.Verdict) {
 	c.Order, c.Attempt, c.Amount = c.Order[:0], c.Attempt[:0], gate.Amount{}
 	var m message
-	if v := m.read(contentType, body, inObject, inForm); v.Code != gate.Held {
-		return 0, v
+	if v, ok := m.read(contentType, body, inObject, inForm); !ok {
+		return Unknown, v
 	}
 	return m.decode(c)
 }
 
-// read takes a body apart by its content type.
-func (m *message) read(contentType, body []byte, object, form scope) gate.Verdict {
+// read takes a body apart by its content type. It reports whether that could be
+// done; the verdict says why not.
+func (m *message) read(contentType, body []byte, object, form scope) (gate.Verdict, bool) {
 	mediaType, _, _ := bytes.Cut(contentType, []byte(";"))
 	mediaType = bytes.TrimSpace(mediaType)
 	switch {
 	case bytes.EqualFold(mediaType, []byte("application/json")):
 		if want := m.readJSON(body, object); want != "" {
-			return gate.Malformed("body", want)
+			return gate.Malformed("body", want), false
 		}
 	case bytes.EqualFold(mediaType, []byte("application/x-www-form-urlencoded")):
 		m.readForm(body, form)
 	default:
-		return gate.Malformed("Content-Type", contentTypeWant)
+		return gate.Malformed("Content-Type", contentTypeWant), false
 	}
 	if m.repeated != unknown {
-		return gate.Malformed(m.repeated.String(), onceWant)
+		return gate.Malformed(m.repeated.String(), onceWant), false
 	}
-	return gate.Verdict{}
+	return gate.Verdict{}, true
 }
 
 func (m *message) decode(c *gate.Confirm) (Version, gate.Verdict) {
@@ -104,7 +106,7 @@ func (m *message) decode(c *gate.Confirm) (Version, gate.Verdict) {
 			continue
 		}
 		if found != nil {
-			return 0, gate.Malformed("body", mixedWant)
+			return Unknown, gate.Malformed("body", mixedWant)
 		}
 		found = &shapes[i]
 	}
@@ -113,7 +115,7 @@ func (m *message) decode(c *gate.Confirm) (Version, gate.Verdict) {
 	case m.has(kind):
 		found = &shapes[len(shapes)-1]
 	default:
-		return 0, gate.Malformed("body", bodyWant)
+		return Unknown, gate.Malformed("body", bodyWant)
 	}
 	return found.decode(c, m)
 }
@@ -126,23 +128,23 @@ func (m *message) touches(s *shape) bool {
 
 func (s *shape) decode(c *gate.Confirm, m *message) (Version, gate.Verdict) {
 	if s.kind != unknown && !m.values[s.kind].is("Transaction.Confirm") {
-		return 0, gate.Malformed(s.kind.String(), typeWant)
+		return Unknown, gate.Malformed(s.kind.String(), typeWant)
 	}
 	if s.timestamp != unknown && !m.values[s.timestamp].isTime() {
-		return 0, gate.Malformed(s.timestamp.String(), timestampWant)
+		return Unknown, gate.Malformed(s.timestamp.String(), timestampWant)
 	}
 	var ok bool
 	if c.Order, ok = m.values[s.order].appendID(c.Order); !ok {
-		return 0, gate.Malformed(s.order.String(), gate.WantID)
+		return Unknown, gate.Malformed(s.order.String(), gate.WantID)
 	}
 	if c.Attempt, ok = m.values[s.attempt].appendID(c.Attempt); !ok {
-		return 0, gate.Malformed(s.attempt.String(), gate.WantID)
+		return Unknown, gate.Malformed(s.attempt.String(), gate.WantID)
 	}
 	if s.amountOptional && !m.has(s.amount) {
 		return s.version, gate.Verdict{}
 	}
 	if c.Amount.Value, c.Amount.Known = m.values[s.amount].amount(); !c.Amount.Known {
-		return 0, gate.Malformed(s.amount.String(), gate.WantAmount)
+		return Unknown, gate.Malformed(s.amount.String(), gate.WantAmount)
 	}
 	return s.version, gate.Verdict{}
 }

@@ -32,7 +32,7 @@ type message struct {
 
 // verify returns nil where a gate with the message's secret takes it.
 func (m message) verify(s *portone.Secrets) error {
-	return s.Verify([]byte(m.Body), m.ID, strconv.FormatInt(m.Timestamp, 10), m.Signature)
+	return refusal(s.Verify([]byte(m.Body), m.ID, strconv.FormatInt(m.Timestamp, 10), m.Signature))
 }
 
 // unsigned returns V2's confirm calls and webhooks, of now.
@@ -111,10 +111,10 @@ func TestWhatNodeSignsIsVerifiedAndAChangedByteIsNot(t *testing.T) {
 				}
 			}
 		}
-		f("body", m.Body, func(x string) error { return s.Verify([]byte(x), m.ID, timestamp, m.Signature) })
-		f("id", m.ID, func(x string) error { return s.Verify([]byte(m.Body), x, timestamp, m.Signature) })
-		f("timestamp", timestamp, func(x string) error { return s.Verify([]byte(m.Body), m.ID, x, m.Signature) })
-		f("signature", m.Signature, func(x string) error { return s.Verify([]byte(m.Body), m.ID, timestamp, x) })
+		f("body", m.Body, func(x string) error { return refusal(s.Verify([]byte(x), m.ID, timestamp, m.Signature)) })
+		f("id", m.ID, func(x string) error { return refusal(s.Verify([]byte(m.Body), x, timestamp, m.Signature)) })
+		f("timestamp", timestamp, func(x string) error { return refusal(s.Verify([]byte(m.Body), m.ID, x, m.Signature)) })
+		f("signature", m.Signature, func(x string) error { return refusal(s.Verify([]byte(m.Body), m.ID, timestamp, x)) })
 	}
 }
 

@@ -62,8 +62,23 @@ type Finding struct {
 	// payments.
 	Missing []string
 	// Err says that the order could not be looked up. Then nothing is known about
-	// it: neither that it was paid nor that it was not.
+	// it: neither that it was paid nor that it was not. Doubt has it.
 	Err error
+}
+
+// Doubt returns why the finding does not tell what became of the query's attempts,
+// and nil only where it has a word on each: one that is empty says nothing, and
+// not that there is no payment.
+func (f *Finding) Doubt(q Query) error {
+	if f.Err != nil {
+		return f.Err
+	}
+	for _, attempt := range q.Attempts {
+		if !has(f.Payments, attempt) && !slices.Contains(f.Missing, attempt) {
+			return fmt.Errorf("the look-up of order %q says nothing of attempt %q", q.Order, attempt)
+		}
+	}
+	return nil
 }
 
 // Lookup returns a finding for each query, in their order. What goes wrong for

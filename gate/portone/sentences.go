@@ -30,6 +30,7 @@ func korean() map[gate.Code]string {
 		gate.Unavailable:     "일시적인 오류로 결제를 진행하지 못했습니다. 잠시 후 다시 시도해 주세요.",
 		gate.Recovering:      "시스템을 복구하고 있어 결제를 진행하지 못했습니다. 잠시 후 다시 시도해 주세요.",
 		gate.NotDurable:      "주문을 안전하게 저장하지 못해 결제를 중단했습니다. 잠시 후 다시 시도해 주세요.",
+		gate.Undecided:       "주문을 확인하지 못해 결제를 진행하지 못했습니다. 잠시 후 다시 시도해 주세요.",
 	}
 }
 
@@ -58,5 +59,6 @@ func english() map[gate.Code]string {
 		gate.Unavailable:     "The payment was stopped because of a passing fault. Please try again in a little while.",
 		gate.Recovering:      "The system is recovering, so the payment was stopped. Please try again in a little while.",
 		gate.NotDurable:      "The order could not be stored safely, so the payment was stopped. Please try again in a little while.",
+		gate.Undecided:       "The order could not be checked, so the payment was stopped. Please try again in a little while.",
 	}
 }

@@ -8,11 +8,19 @@ import (
 	"strings"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 // Secrets verify what V2 signs by Standard Webhooks: its confirm calls and its
-// webhooks. A nil *Secrets verifies nothing.
-type Secrets struct{ hooks []*standardwebhooks.Webhook }
+// webhooks. A nil *Secrets takes none of them; Unverified takes all.
+type Secrets struct {
+	hooks []*standardwebhooks.Webhook
+	open  bool // calls are not verified
+}
+
+// Unverified returns secrets that verify nothing and take every call.
+func Unverified() *Secrets { return &Secrets{open: true} }
 
 // minSecret is how long a secret must be, in bytes, so that a part of one that
 // was pasted by mistake does not pass. PortOne's have 32.
@@ -34,26 +42,37 @@ func ParseSecrets(text string) (*Secrets, error) {
 	return s, nil
 }
 
-// ErrUnsigned says that a call of V2 does not have the signature of any secret,
-// or that it is more than five minutes old.
-var ErrUnsigned = errors.New("no secret has signed this call, or it is too old")
-
-// Verify checks the signature of a body by the three headers that Standard
-// Webhooks has: webhook-id, webhook-timestamp, webhook-signature.
-func (s *Secrets) Verify(body []byte, id, timestamp, signature string) error {
+// Verify reports whether a secret has signed a body, by the three headers that
+// Standard Webhooks has: webhook-id, webhook-timestamp, webhook-signature. The
+// verdict says why not.
+func (s *Secrets) Verify(body []byte, id, timestamp, signature string) (gate.Verdict, bool) {
 	if s == nil {
-		return nil
+		return gate.RefuseFor(gate.CallMismatch), false
+	}
+	if s.open {
+		return gate.Verdict{}, true
 	}
 	headers := http.Header{}
 	headers.Set(standardwebhooks.HeaderWebhookID, id)
 	headers.Set(standardwebhooks.HeaderWebhookTimestamp, timestamp)
 	headers.Set(standardwebhooks.HeaderWebhookSignature, signature)
+	var err error
 	for _, hook := range s.hooks {
-		if hook.Verify(body, headers) == nil {
-			return nil
+		if err = hook.Verify(body, headers); err == nil {
+			return gate.Verdict{}, true
 		}
 	}
-	return ErrUnsigned
+	return gate.RefuseFor(causeOf(err)), false
+}
+
+func causeOf(err error) gate.Cause {
+	switch {
+	case errors.Is(err, standardwebhooks.ErrRequiredHeaders):
+		return gate.CallUnsigned
+	case errors.Is(err, standardwebhooks.ErrMessageTooOld), errors.Is(err, standardwebhooks.ErrMessageTooNew):
+		return gate.CallStale
+	}
+	return gate.CallMismatch
 }
 
 // Takes reports whether a sale that accepts the named versions takes a call of
@@ -61,8 +80,11 @@ func (s *Secrets) Verify(body []byte, id, timestamp, signature string) error {
 // nothing of V1, which signs nothing: else leaving the signature out would be as
 // easy as writing the older body.
 func (s *Secrets) Takes(v Version, accept []string) bool {
-	if len(accept) == 0 {
-		return s == nil || v == V2
+	switch {
+	case len(accept) > 0:
+		return slices.Contains(accept, v.String())
+	case v == V1:
+		return s != nil && s.open
 	}
-	return slices.Contains(accept, v.String())
+	return v == V2
 }

@@ -2,6 +2,7 @@ package portone_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
@@ -37,6 +39,17 @@ func signed(t testing.TB, with, body string, at time.Time) (id, timestamp, signa
 	return "msg_1", fmt.Sprint(at.Unix()), signature
 }
 
+// refusal is the cause that a call is refused for; nil where it is taken.
+func refusal(v gate.Verdict, taken bool) error {
+	switch {
+	case taken:
+		return nil
+	case v.Code != gate.BadSignature:
+		return errors.New(v.Code.String())
+	}
+	return errors.New(v.Cause.String())
+}
+
 func TestASignedCallOfV2IsVerified(t *testing.T) {
 	t.Parallel()
 	const body = `{"type":"Transaction.Confirm"}`
@@ -44,32 +57,33 @@ func TestASignedCallOfV2IsVerified(t *testing.T) {
 	both := secrets(t, secret('n')+", "+secret('o')+"\n")
 	for _, with := range []string{secret('n'), secret('o')} {
 		id, timestamp, signature := signed(t, with, body, now)
-		if err := both.Verify([]byte(body), id, timestamp, signature); err != nil {
+		if err := refusal(both.Verify([]byte(body), id, timestamp, signature)); err != nil {
 			t.Errorf("one of two secrets: %v", err)
 		}
-		if err := both.Verify([]byte(body), id, timestamp, "v1,AAAA "+signature); err != nil {
+		if err := refusal(both.Verify([]byte(body), id, timestamp, "v1,AAAA "+signature)); err != nil {
 			t.Errorf("one of two signatures: %v", err)
 		}
-		for what, err := range map[string]error{
-			"another body":      both.Verify([]byte(body+" "), id, timestamp, signature),
-			"another id":        both.Verify([]byte(body), id+"1", timestamp, signature),
-			"another time":      both.Verify([]byte(body), id, timestamp[:9]+"x", signature),
-			"no id":             both.Verify([]byte(body), "", timestamp, signature),
-			"no time":           both.Verify([]byte(body), id, "", signature),
-			"no signature":      both.Verify([]byte(body), id, timestamp, ""),
-			"half a signature":  both.Verify([]byte(body), id, timestamp, signature[:len(signature)/2]),
-			"another version":   both.Verify([]byte(body), id, timestamp, strings.Replace(signature, "v1", "v2", 1)),
-			"the other secrets": secrets(t, secret('x')).Verify([]byte(body), id, timestamp, signature),
-		} {
-			if err == nil {
-				t.Errorf("%s is taken", what)
+		f := func(what, body, id, timestamp, signature string, by *portone.Secrets, want gate.Cause) {
+			t.Helper()
+			if err := refusal(by.Verify([]byte(body), id, timestamp, signature)); err == nil || err.Error() != want.String() {
+				t.Errorf("%s: got %v, want %s", what, err, want)
 			}
 		}
-	}
-	for _, age := range []time.Duration{6 * time.Minute, -6 * time.Minute} {
-		id, timestamp, signature := signed(t, secret('n'), body, now.Add(-age))
-		if both.Verify([]byte(body), id, timestamp, signature) == nil {
-			t.Errorf("a call that is %s old is taken", age)
+		f("another body", body+" ", id, timestamp, signature, both, gate.CallMismatch)
+		f("another id", body, id+"1", timestamp, signature, both, gate.CallMismatch)
+		f("another time", body, id, fmt.Sprint(now.Unix()-1), signature, both, gate.CallMismatch)
+		f("a time that is none", body, id, timestamp[:9]+"x", signature, both, gate.CallMismatch)
+		f("no id", body, "", timestamp, signature, both, gate.CallUnsigned)
+		f("no time", body, id, "", signature, both, gate.CallUnsigned)
+		f("no signature", body, id, timestamp, "", both, gate.CallUnsigned)
+		f("half a signature", body, id, timestamp, signature[:len(signature)/2], both, gate.CallMismatch)
+		f("another version", body, id, timestamp, strings.Replace(signature, "v1", "v2", 1), both, gate.CallMismatch)
+		f("another secret", body, id, timestamp, signature, secrets(t, secret('x')), gate.CallMismatch)
+		f("no secret", body, id, timestamp, signature, &portone.Secrets{}, gate.CallMismatch)
+		f("nothing said", body, id, timestamp, signature, nil, gate.CallMismatch)
+		for _, age := range []time.Duration{6 * time.Minute, -6 * time.Minute} {
+			id, timestamp, signature := signed(t, with, body, now.Add(-age))
+			f(fmt.Sprint(age, " old"), body, id, timestamp, signature, both, gate.CallStale)
 		}
 	}
 }
@@ -87,28 +101,30 @@ func TestASecretThatIsNoneIsRefusedAndNotShown(t *testing.T) {
 
 func TestUnsignedBodiesOfV1AreTakenWhereTheSaleNamesThem(t *testing.T) {
 	t.Parallel()
-	var none *portone.Secrets
-	if err := none.Verify([]byte("{}"), "", "", ""); err != nil {
-		t.Errorf("without secrets: %v", err)
+	if err := refusal(portone.Unverified().Verify([]byte("{}"), "", "", "")); err != nil {
+		t.Errorf("unverified: %v", err)
 	}
 	some := secrets(t, secret('a'))
 	f := func(s *portone.Secrets, v portone.Version, want bool, accept ...string) {
 		t.Helper()
 		if got := s.Takes(v, accept); got != want {
-			t.Errorf("V%d is taken: %t, want %t (secrets: %t, accept %v)", v, got, want, s != nil, accept)
+			t.Errorf("%s is taken: %t, want %t (%+v, accept %v)", v, got, want, s, accept)
 		}
 	}
-	f(none, portone.V1, true)
-	f(none, portone.V2, true)
+	f(portone.Unverified(), portone.V1, true)
+	f(portone.Unverified(), portone.V2, true)
 	f(some, portone.V1, false)
 	f(some, portone.V2, true)
-	for _, s := range []*portone.Secrets{none, some} {
+	f(nil, portone.V1, false)
+	for _, s := range []*portone.Secrets{portone.Unverified(), some, nil} {
 		f(s, portone.V1, true, "v1")
 		f(s, portone.V2, false, "v1")
 		f(s, portone.V1, false, "v2")
 		f(s, portone.V2, true, "v2")
 		f(s, portone.V1, true, "v1", "v2")
 		f(s, portone.V2, true, "v1", "v2")
+		f(s, portone.Unknown, false)
+		f(s, portone.Unknown, false, "v1", "v2")
 	}
 }
 
@@ -120,8 +136,8 @@ func BenchmarkVerifyCall(b *testing.B) {
 			id, timestamp, signature := signed(b, with.secret, string(body), time.Now())
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := both.Verify(body, id, timestamp, signature); err != nil {
-					b.Fatal(err)
+				if _, ok := both.Verify(body, id, timestamp, signature); !ok {
+					b.Fatal("refused")
 				}
 			}
 		})

@@ -28,11 +28,11 @@ var webhookShapes = [...]webhookShape{
 
 // DecodeWebhook reads the body of a webhook: V1 and V2's 2024-01-01 as JSON or as
 // a form, V2's 2024-04-25 as JSON. Unknown kinds and fields are no reason to
-// refuse it. The zero verdict, gate.Held, means decoded; any other is a
+// refuse it. Only what was decoded has a version; without one the verdict is a
 // BadRequest that names what could not be read.
 func DecodeWebhook(contentType, body []byte) (Webhook, gate.Verdict) {
 	var m message
-	if v := m.read(contentType, body, inWebhook, inWebhookForm); v.Code != gate.Held {
+	if v, ok := m.read(contentType, body, inWebhook, inWebhookForm); !ok {
 		return Webhook{}, v
 	}
 	var found *webhookShape

@@ -211,10 +211,13 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 		if orders[i].State == gate.OrderRefunded && !orders[i].RefundDue() {
 			continue
 		}
-		findings[i].asked = true
+		attempts := 0
 		for _, q := range portone.QueriesOf(&orders[i]) {
 			queries, of = append(queries, q), append(of, i)
+			attempts += len(q.Attempts)
 		}
+		findings[i].asked = true
+		findings[i].unsure = attempts < len(orders[i].Attempts) // one is of no version that can be asked
 	}
 	if len(queries) == 0 {
 		return findings
@@ -222,6 +225,9 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 	var problem error
 	unsure := 0
 	found := s.opt.Payments.Lookup(ctx, queries)
+	if len(found) != len(queries) {
+		found = make([]portone.Finding, len(queries)) // nobody knows which is whose
+	}
 	for k := range found {
 		if len(found[k].Payments) > 0 {
 			s.known[queries[k].Version].Store(true)
@@ -230,7 +236,7 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 	for k := range found {
 		f := &findings[of[k]]
 		f.payments = append(f.payments, found[k].Payments...)
-		err := found[k].Err
+		err := found[k].Doubt(queries[k])
 		if err == nil && len(found[k].Missing) > 0 && !s.known[queries[k].Version].Load() {
 			err = errStrangers
 		}

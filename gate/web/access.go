@@ -30,15 +30,22 @@ const (
 	maxFailing = 16
 )
 
-// Tokens are what callers of the admin listener show. A nil *Tokens lets
-// everybody in who reaches it.
-type Tokens struct{ known []token }
+// Tokens are what callers of the admin listener show. Without any, and where
+// they are nil, nobody is let in; Anybody lets in who calls this machine itself.
+type Tokens struct {
+	known []token
+	open  bool // no token is asked for
+}
 
 type token struct {
 	name string // of its holder, for the ledger
 	hash [sha256.Size]byte
 	role role
 }
+
+// Anybody returns tokens that ask for none: whoever reaches the listener as
+// localhost may operate.
+func Anybody() *Tokens { return &Tokens{open: true} }
 
 // AddOperators adds bearer tokens that may operate, written as "NAME:TOKEN,…".
 // A token without a name is "operator". Its errors never show a token.
@@ -74,6 +81,9 @@ func (t *Tokens) add(text string, r role, anonymous string) error {
 
 // find returns the token that was shown, in a time that tells nothing of it.
 func (t *Tokens) find(shown string) (found token, ok bool) {
+	if t == nil {
+		return token{}, false
+	}
 	hash := sha256.Sum256([]byte(shown))
 	for _, k := range t.known {
 		if subtle.ConstantTimeCompare(hash[:], k.hash[:]) == 1 {
@@ -99,7 +109,7 @@ type handler func(w http.ResponseWriter, r *http.Request, who string)
 // allow lets those through who have at least the given role.
 func (g *guard) allow(least role, next handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if g.tokens == nil {
+		if g.tokens != nil && g.tokens.open {
 			if !loopbackHost(r.Host) {
 				problem(w, http.StatusForbidden, errors.New("without tokens the admin listener answers only calls to localhost"))
 				return

@@ -35,7 +35,7 @@ type Sales interface {
 	Delivery(ctx context.Context, sale string) (gate.Delivery, error)
 }
 
-// AdminOptions of an Admin. All but Tokens, Keys and BaseURL are needed.
+// AdminOptions of an Admin. All but Keys and BaseURL are needed.
 type AdminOptions struct {
 	Registry  *prometheus.Registry
 	Public    *Public
@@ -45,7 +45,7 @@ type AdminOptions struct {
 	// Audit returns a report on a sale that can be written as JSON. Its errors are
 	// those of a store.
 	Audit   func(ctx context.Context, sale string) (any, error)
-	Tokens  *Tokens    // nil lets everybody in who reaches the listener
+	Tokens  *Tokens    // that callers show; nil lets nobody in
 	Keys    *gate.Keys // sign links; nil signs none
 	BaseURL string     // where PortOne reaches the gates, for links
 	Now     func() time.Time

@@ -52,7 +52,7 @@ func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
 	if err := s.Create(t.Context(), gate.Creation{Who: "test", Sale: sale, OpenNow: true}); err != nil {
 		t.Fatal(err)
 	}
-	g := gate.New(s, gate.NewMetrics(prometheus.NewRegistry()), gate.Options{Now: time.Now, Log: quiet})
+	g := gate.New(s, gate.NewMetrics(prometheus.NewRegistry()), gate.Options{Keys: gate.Unsigned(), Now: time.Now, Log: quiet})
 	answers, err := portone.NewAnswers("en")
 	if err != nil {
 		t.Fatal(err)
@@ -260,9 +260,23 @@ func TestGuessingIsSlowAndHindersNobody(t *testing.T) {
 	}
 }
 
-func TestWithoutTokensOnlyThisMachineIsAnswered(t *testing.T) {
+// Who may come in is said, never left out.
+func TestTokensThatNobodyHasLetNobodyIn(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t, func(o *AdminOptions) { o.Tokens = nil })
+	for name, tokens := range map[string]*Tokens{"nil": nil, "none": {}} {
+		d := openDesk(t, func(o *AdminOptions) { o.Tokens = tokens })
+		if status, text := d.ask("", "POST", "/v1/sales/race/pause", ""); status != 401 {
+			t.Errorf("%s: %d %s, want 401", name, status, text)
+		}
+		if status, text := d.ask(kim, "GET", "/v1/sales", ""); status != 401 {
+			t.Errorf("%s, with somebody's token: %d %s, want 401", name, status, text)
+		}
+	}
+}
+
+func TestWhereNoTokenIsAskedForOnlyThisMachineIsAnswered(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t, func(o *AdminOptions) { o.Tokens = Anybody() })
 	f := func(want int, headers ...string) {
 		t.Helper()
 		if status, text := d.ask("", "POST", "/v1/sales/race/pause", "", headers...); status != want {

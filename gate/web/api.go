@@ -266,7 +266,7 @@ func (a *Admin) confirmURL(w http.ResponseWriter, r *http.Request, _ string) {
 		fault(w, gate.ErrNoSale)
 		return
 	}
-	if v := lane.Check(&offer); v.Code != gate.Held {
+	if v, ok := lane.Check(&offer); !ok {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(status(v.Code))
 		_, _ = w.Write(a.opt.Public.answers.Body(v))

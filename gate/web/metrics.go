@@ -12,6 +12,7 @@ import (
 // name no known sale.
 type Metrics struct {
 	confirms  *prometheus.CounterVec
+	causes    *prometheus.CounterVec
 	seconds   *prometheus.HistogramVec
 	elsewhere prometheus.Counter
 	crowded   prometheus.Counter
@@ -23,6 +24,7 @@ type Metrics struct {
 // saleMetrics are one sale's counters, looked up once.
 type saleMetrics struct {
 	outcomes []prometheus.Counter // by code
+	causes   []prometheus.Counter // by cause; nil for NoCause
 	seconds  prometheus.Observer
 }
 
@@ -33,6 +35,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "flashgate_confirms_total",
 			Help: "Confirm calls answered; outcome is held, or the code of the refusal.",
 		}, []string{"sale", "outcome"}),
+		causes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_refusal_causes_total",
+			Help: "Confirm calls refused with an outcome that has several causes, by cause.",
+		}, []string{"sale", "outcome", "cause"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "flashgate_confirm_duration_seconds",
 			Help:    "Time from the first byte of a confirm call to its answer.",
@@ -59,19 +65,25 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Refusals that are missing in the refusal log, because writing was too slow or failed.",
 		}),
 	}
-	r.MustRegister(m.confirms, m.seconds, m.elsewhere, m.crowded, m.webhooks, m.panics, m.dropped)
+	r.MustRegister(m.confirms, m.causes, m.seconds, m.elsewhere, m.crowded, m.webhooks, m.panics, m.dropped)
 	return m
 }
 
 func (m *Metrics) sale(name string) *saleMetrics {
-	s := &saleMetrics{seconds: m.seconds.WithLabelValues(name)}
+	s := &saleMetrics{seconds: m.seconds.WithLabelValues(name), causes: make([]prometheus.Counter, len(gate.Causes())+1)}
 	for _, c := range gate.Codes() {
 		s.outcomes = append(s.outcomes, m.confirms.WithLabelValues(name, c.String()))
+	}
+	for _, c := range gate.Causes() {
+		s.causes[c] = m.causes.WithLabelValues(name, c.Code().String(), c.String())
 	}
 	return s
 }
 
-func (s *saleMetrics) observe(c gate.Code, received time.Time) {
-	s.outcomes[c].Inc()
+func (s *saleMetrics) observe(v gate.Verdict, received time.Time) {
+	s.outcomes[v.Code].Inc()
+	if v.Cause != gate.NoCause {
+		s.causes[v.Cause].Inc()
+	}
 	s.seconds.Observe(time.Since(received).Seconds())
 }

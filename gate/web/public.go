@@ -25,10 +25,10 @@ const (
 	idleTimeout  = 75 * time.Second // of a kept connection; longer than load balancers keep theirs
 )
 
-// PublicOptions of a Public. Orders, Forward and Log are needed; the zero value of the rest verifies
-// nothing of V2, takes calls from everywhere and logs no refusals.
+// PublicOptions of a Public. Secrets, Orders, Forward and Log are needed; the zero
+// value of the rest takes calls from everywhere and logs no refusals.
 type PublicOptions struct {
-	Secrets        *portone.Secrets // that V2 signs with
+	Secrets        *portone.Secrets // that V2 signs with; portone.Unverified takes what nobody signed
 	Sources        Sources
 	MostPerAddress int // connections that one address may have open, unless Sources knows it; 0: any number
 	Refusals       *RefusalLog
@@ -47,9 +47,12 @@ type Public struct {
 	server    *fasthttp.Server
 	fronts    sync.Map // *gate.Lane → *front
 	unknown   *front   // of requests that name no known sale
-	strangers strangers
+	strangers nowAndThen
 	hooks     chan struct{} // has room for the webhooks that are taken at once
-	draining  atomic.Bool
+
+	refused, refusedHooks *refusals // confirms, webhooks
+
+	draining atomic.Bool
 
 	mu       sync.Mutex // over what follows
 	listener net.Listener
@@ -68,6 +71,7 @@ func NewPublic(g *gate.Gate, answers *portone.Answers, metrics *Metrics, opt Pub
 	p := &Public{
 		gate: g, answers: answers, metrics: metrics, opt: opt,
 		unknown: &front{answers: answers, metrics: metrics.sale("")}, hooks: make(chan struct{}, maxWebhooks),
+		refused: newRefusals(), refusedHooks: newRefusals(),
 	}
 	p.server = &fasthttp.Server{
 		Handler:                      p.handle,
@@ -208,31 +212,33 @@ func (p *Public) survive(ctx *fasthttp.RequestCtx) {
 
 // confirm decides one confirm call and answers it.
 func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Time) {
-	lane, known := p.gate.Lane(sale)
-	if !known {
-		v := gate.Refuse(gate.UnknownSale)
-		if !p.gate.Ready() {
-			v = gate.Refuse(gate.Unavailable)
-		}
-		p.answer(ctx, p.unknown, v)
-		p.unknown.metrics.observe(v.Code, received)
-		return
-	}
-	f := p.front(lane)
 	r := p.gate.Request(received)
-	v := p.decide(ctx, lane, r)
+	f, v := p.decide(ctx, sale, r)
 	p.answer(ctx, f, v)
-	f.metrics.observe(v.Code, received)
+	f.metrics.observe(v, received)
 	if v.Code != gate.Held {
-		p.opt.Refusals.note(lane.Name(), &r.Confirm, v)
+		p.tell(ctx, sale, r, v)
 	}
 	p.gate.Release(r)
 }
 
-func (p *Public) decide(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Request) gate.Verdict {
+// decide returns the verdict on a confirm, and what answers for its sale.
+func (p *Public) decide(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request) (*front, gate.Verdict) {
+	lane, known := p.gate.Lane(sale)
+	switch {
+	case known:
+		return p.front(lane), p.ask(ctx, lane, r)
+	case p.gate.Ready():
+		return p.unknown, gate.Refuse(gate.UnknownSale)
+	}
+	return p.unknown, gate.Refuse(gate.Unavailable)
+}
+
+// ask refuses what is no call of PortOne's that the sale takes, and asks the lane
+// about the rest.
+func (p *Public) ask(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Request) gate.Verdict {
 	var link gate.Link
-	v := readLink(&link, ctx.QueryArgs())
-	if v.Code != gate.Held {
+	if v, ok := readLink(&link, ctx.QueryArgs()); !ok {
 		return v
 	}
 	header, body := &ctx.Request.Header, ctx.PostBody()
@@ -242,12 +248,14 @@ func (p *Public) decide(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Reque
 	version, v := portone.Decode(&r.Confirm, header.ContentType(), body)
 	r.Confirm.Version = uint8(version)
 	switch {
-	case v.Code != gate.Held:
+	case version == portone.Unknown:
 		return v
 	case !p.opt.Secrets.Takes(version, lane.Settings().Accept):
 		return gate.Malformed("body", "must be of a version that this sale takes, which "+version.String()+" is not")
-	case version == portone.V2 && !p.signed(header, body):
-		return gate.Refuse(gate.BadSignature)
+	case version == portone.V2:
+		if v, ok := p.signed(header, body); !ok {
+			return v
+		}
 	}
 	if p.refusesConfirm(ctx, r.Received) { // after what tells PortOne's calls from the internet's noise
 		return gate.Refuse(gate.NotAllowed)
@@ -259,16 +267,16 @@ func compressed() gate.Verdict {
 	return gate.Malformed("Content-Encoding", "must not be given: bodies are not decompressed")
 }
 
-// signed reports whether V2 has signed the body, as far as there is a secret to
-// tell by.
-func (p *Public) signed(header *fasthttp.RequestHeader, body []byte) bool {
+// signed reports whether V2 has signed the body; the verdict says why it is not
+// taken.
+func (p *Public) signed(header *fasthttp.RequestHeader, body []byte) (gate.Verdict, bool) {
 	return p.opt.Secrets.Verify(body, string(header.Peek("Webhook-Id")),
-		string(header.Peek("Webhook-Timestamp")), string(header.Peek("Webhook-Signature"))) == nil
+		string(header.Peek("Webhook-Timestamp")), string(header.Peek("Webhook-Signature")))
 }
 
 // readLink reads the query of a confirm_url. Unknown parameters are ignored,
 // one that is given twice is refused: nobody could tell which one was meant.
-func readLink(l *gate.Link, args *fasthttp.Args) gate.Verdict {
+func readLink(l *gate.Link, args *fasthttp.Args) (gate.Verdict, bool) {
 	for key, value := range args.All() {
 		var field *[]byte
 		switch string(key) {
@@ -290,13 +298,13 @@ func readLink(l *gate.Link, args *fasthttp.Args) gate.Verdict {
 			continue
 		}
 		if *field != nil {
-			return gate.Malformed(string(key), "must be given once")
+			return gate.Malformed(string(key), "must be given once"), false
 		}
 		if *field = value; value == nil {
 			*field = []byte{}
 		}
 	}
-	return gate.Verdict{}
+	return gate.Verdict{}, true
 }
 
 // front returns what answers for a lane's sale, made anew when its settings
@@ -335,7 +343,7 @@ func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	linger(ctx)
 	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(writeTimeout)) // fasthttp leaves that of the answer before, which has passed
 	p.answer(ctx, p.unknown, v)
-	p.unknown.metrics.observe(v.Code, arrival(ctx))
+	p.unknown.metrics.observe(v, arrival(ctx))
 }
 
 func respond(ctx *fasthttp.RequestCtx, status int, body []byte) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,7 +37,9 @@ type store struct {
 	decide   func(batch []*gate.Request) error
 	messages map[string]string
 	accept   []string
-	secrets  *portone.Secrets
+	keys     *gate.Keys       // nil: links are not signed
+	secrets  *portone.Secrets // nil: calls are not verified
+	log      *slog.Logger     // nil: nobody reads it
 	sources  Sources
 	forward  Forwarder
 	hasten   func(sale, order string) (bool, error)
@@ -97,11 +100,21 @@ func start(t testing.TB, s *store, log *RefusalLog, metrics *Metrics) *site {
 func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Listener) *Public {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
+	keys, secrets, logger := s.keys, s.secrets, s.log
+	if keys == nil {
+		keys = gate.Unsigned()
+	}
+	if secrets == nil {
+		secrets = portone.Unverified()
+	}
+	if logger == nil {
+		logger = quiet
+	}
 	answers, err := portone.NewAnswers("en")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := gate.New(s, gate.NewMetrics(prometheus.NewRegistry()), gate.Options{Now: time.Now, Log: quiet})
+	g := gate.New(s, gate.NewMetrics(prometheus.NewRegistry()), gate.Options{Keys: keys, Now: time.Now, Log: quiet})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { g.Run(ctx) })
@@ -112,7 +125,7 @@ func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Lis
 		s.forward = (*shop.Forwarder)(nil)
 	}
 	public := NewPublic(g, answers, metrics, PublicOptions{
-		Secrets: s.secrets, Refusals: log, Orders: s, Forward: s.forward, Sources: s.sources, Log: quiet,
+		Secrets: secrets, Refusals: log, Orders: s, Forward: s.forward, Sources: s.sources, Log: logger,
 	})
 	running.Go(func() { _ = public.Serve(ln) })
 	t.Cleanup(func() {
@@ -152,7 +165,7 @@ func TestEveryCodeHasAStatusAndOnlyHeldIs200(t *testing.T) {
 		404: "unknown_sale unknown_sku",
 		409: "sold_out buyer_limit order_changed already_paid attempt_ended attempt_limit amount_mismatch shop_refused",
 		413: "too_large",
-		503: "shop_unavailable busy unavailable recovering not_durable",
+		503: "undecided shop_unavailable busy unavailable recovering not_durable",
 	}
 	got := map[int]string{}
 	for _, c := range gate.Codes() {
@@ -165,6 +178,53 @@ func TestEveryCodeHasAStatusAndOnlyHeldIs200(t *testing.T) {
 	}
 	if len(got) != len(want) {
 		t.Errorf("statuses %v", got)
+	}
+}
+
+// A decider that forgets a confirm, or sets nothing at all, has not said yes; nor
+// has one that failed after its first words.
+func TestWhatNobodyHasDecidedIsRefused(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	for name, decide := range map[string]func([]*gate.Request) error{
+		"nothing set": func([]*gate.Request) error { return nil },
+		"the zero verdict set": func(batch []*gate.Request) error {
+			batch[0].Set(gate.Verdict{})
+			return nil
+		},
+		"held by a call that failed": func(batch []*gate.Request) error {
+			if calls++; calls > 1 {
+				return nil
+			}
+			batch[0].Set(gate.Refuse(gate.Held))
+			return errors.New("the connection was lost")
+		},
+	} {
+		s := start(t, &store{decide: decide}, nil, newMetrics())
+		if status, body := s.post(t, "/confirm/race?items=full", v1); status != 503 || !strings.Contains(body, `"undecided"`) {
+			t.Errorf("%s: %d %s, want 503 undecided", name, status, body)
+		}
+	}
+}
+
+// A request that is used again must not bring the last one's 200 along.
+func TestARequestUsedAgainIsUndecidedAgain(t *testing.T) {
+	t.Parallel()
+	var forget atomic.Bool
+	s := start(t, &store{decide: func(batch []*gate.Request) error {
+		if forget.Load() {
+			return nil
+		}
+		return always(gate.Held)(batch)
+	}}, nil, newMetrics())
+	if status, body := s.post(t, "/confirm/race?items=full", v1); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	forget.Store(true)
+	for range 20 { // one at least takes a request that was used
+		if status, body := s.post(t, "/confirm/race?items=full", v1); status != 503 {
+			t.Fatalf("%d %s, want 503 undecided", status, body)
+		}
 	}
 }
 

@@ -6,9 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"time"
-
-	"github.com/flashgate/flashgate/gate"
 )
 
 // refusalBacklog is how many refusals may wait to be written.
@@ -19,40 +16,19 @@ const refusalBacklog = 8192
 // and counts. A nil *RefusalLog writes nothing.
 type RefusalLog struct {
 	out     io.Writer
-	lines   chan refusalLine
+	lines   chan refusal
 	metrics *Metrics
 	log     *slog.Logger
 }
 
-// refusalLine is one line of the log.
-type refusalLine struct {
-	Time    time.Time   `json:"time"`
-	Sale    string      `json:"sale"`
-	Order   string      `json:"order,omitempty"`
-	Attempt string      `json:"attempt,omitempty"`
-	Buyer   string      `json:"buyer,omitempty"`
-	Lines   []gate.Line `json:"lines,omitempty"`
-	Amount  *int64      `json:"amount,omitempty"`
-	Code    string      `json:"code"`
-	Field   string      `json:"field,omitempty"`
-}
-
 // NewRefusalLog returns a log that Run writes to out.
 func NewRefusalLog(out io.Writer, metrics *Metrics, log *slog.Logger) *RefusalLog {
-	return &RefusalLog{out: out, lines: make(chan refusalLine, refusalBacklog), metrics: metrics, log: log}
+	return &RefusalLog{out: out, lines: make(chan refusal, refusalBacklog), metrics: metrics, log: log}
 }
 
-func (l *RefusalLog) note(sale string, c *gate.Confirm, v gate.Verdict) {
+func (l *RefusalLog) note(line refusal) {
 	if l == nil {
 		return
-	}
-	line := refusalLine{
-		Time: time.Now(), Sale: sale, Order: string(c.Order), Attempt: string(c.Attempt), Buyer: string(c.Buyer),
-		Lines: append([]gate.Line(nil), c.Lines...), Code: v.Code.String(), Field: v.Field,
-	}
-	if c.Amount.Known {
-		amount := c.Amount.Value
-		line.Amount = &amount
 	}
 	select {
 	case l.lines <- line:
@@ -66,7 +42,7 @@ func (l *RefusalLog) Run(ctx context.Context) {
 	w := bufio.NewWriter(l.out)
 	encoder := json.NewEncoder(w)
 	unsure, failing := 0, false // lines since the last flush; whether that failed
-	write := func(line refusalLine) {
+	write := func(line refusal) {
 		unsure++
 		err := encoder.Encode(line)
 		if err == nil && len(l.lines) > 0 {

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,40 +19,65 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-func TestRefusalsAreWrittenForCustomerService(t *testing.T) {
-	t.Parallel()
+// written posts to a listener with a refusal log, and returns the log's lines,
+// without their times.
+func written(t *testing.T, s *store, post func(*site)) []string {
+	t.Helper()
 	metrics := newMetrics()
 	var out bytes.Buffer
 	log := NewRefusalLog(&out, metrics, slog.New(slog.DiscardHandler))
-	s := start(t, &store{decide: always(gate.SoldOut)}, log, metrics)
-	s.post(t, "/confirm/race?items=full:2&buyer=alice", v1)
-	s.post(t, "/confirm/race?items=full", `{"merchant_uid":"order_2"}`)
-	s.post(t, "/confirm/unknown?items=full", v1)
-
+	post(start(t, s, log, metrics))
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	log.Run(ctx)
-	var lines []refusalLine
-	for decoder := json.NewDecoder(&out); decoder.More(); {
-		var line refusalLine
-		if err := decoder.Decode(&line); err != nil {
-			t.Fatal(err)
+	var lines []string
+	for line := range strings.Lines(out.String()) {
+		var stamped struct{ Time time.Time }
+		if err := json.Unmarshal([]byte(line), &stamped); err != nil || time.Since(stamped.Time) > time.Minute {
+			t.Errorf("%s: %v", line, err)
 		}
-		if time.Since(line.Time) > time.Minute {
-			t.Errorf("time %s", line.Time)
-		}
-		line.Time = time.Time{}
-		lines = append(lines, line)
+		_, rest, _ := strings.Cut(line, ",")
+		lines = append(lines, "{"+strings.TrimSpace(rest))
 	}
-	if len(lines) != 2 {
-		t.Fatalf("%d lines, want one for each refusal of a known sale: %v", len(lines), lines)
+	return lines
+}
+
+func TestRefusalsAreWrittenForCustomerService(t *testing.T) {
+	t.Parallel()
+	lines := written(t, &store{decide: always(gate.SoldOut)}, func(s *site) {
+		s.post(t, "/confirm/race?items=full:2&buyer=alice", v1)
+		s.post(t, "/confirm/race?items=full", `{"merchant_uid":"order_2"}`)
+		s.post(t, "/confirm/race?items=full,half&items=full", v1)
+		s.post(t, "/confirm/race?items=full,extra:2,half", v1)
+		s.post(t, "/confirm/race?items=full&amount=999", v1)
+		s.post(t, "/confirm/other?items=full&buyer=bob", v1)
+		s.post(t, "/confirm/"+strings.Repeat("x", 300)+"%0Ay?items=%E2%80%AEfull%00%FF", "{")
+	})
+	want := []string{
+		`{"sale":"race","order":"order_1","attempt":"imp_1","buyer":"alice","items":"full:2","lines":[{"sku":"full","quantity":2}],"amount":1000,"code":"sold_out"}`,
+		`{"sale":"race","order":"order_2","items":"full","code":"bad_request","field":"imp_uid","want":"must be 1 to 64 bytes of printable text"}`,
+		`{"sale":"race","order":"order_1","attempt":"imp_1","items":"full,half","amount":1000,"code":"bad_request","field":"items","want":"must be given once"}`,
+		`{"sale":"race","order":"order_1","attempt":"imp_1","items":"full,extra:2,half","amount":1000,"code":"unknown_sku","sku":"extra"}`,
+		`{"sale":"race","order":"order_1","attempt":"imp_1","items":"full","lines":[{"sku":"full","quantity":1}],"amount":1000,"link_amount":"999","code":"amount_mismatch","cause":"amount_not_links","expected":999}`,
+		`{"sale":"other","order":"order_1","attempt":"imp_1","buyer":"bob","items":"full","amount":1000,"code":"unknown_sale"}`,
+		`{"sale":"` + strings.Repeat("x", gate.MaxLink) + `…","items":"` + "\ufffdfull\ufffd\ufffd" + `","code":"unknown_sale"}`,
 	}
-	first, _ := json.Marshal(lines[0])
-	if want := `{"time":"0001-01-01T00:00:00Z","sale":"race","order":"order_1","attempt":"imp_1","buyer":"alice","lines":[{"sku":"full","quantity":2}],"amount":1000,"code":"sold_out"}`; string(first) != want {
-		t.Errorf("got  %s\nwant %s", first, want)
+	if got, want := strings.Join(lines, "\n"), strings.Join(want, "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if lines[1].Order != "order_2" || lines[1].Code != "bad_request" || lines[1].Field != "imp_uid" {
-		t.Errorf("got %+v", lines[1])
+}
+
+// Everything that the link says is there to be compared with what the shop has
+// signed; but not the signature, with which anybody could use it.
+func TestARefusedLinkIsWrittenWithoutItsSignature(t *testing.T) {
+	t.Parallel()
+	keys := linkKeys(t)
+	link := signedPath(t, keys, gate.Offer{Items: "full", Buyer: "alice", Order: "order_2", Amount: gate.Amount{Value: 1000, Known: true}})
+	lines := written(t, &store{decide: always(gate.Held), keys: keys}, func(s *site) { s.post(t, link, v1) })
+	want := `{"sale":"race","order":"order_1","attempt":"imp_1","buyer":"alice","items":"full","amount":1000,"link_amount":"1000",` +
+		`"exp":"4102444800","kid":"k1","code":"bad_signature","cause":"key_unproven"}`
+	if len(lines) != 1 || lines[0] != want {
+		t.Errorf("got  %s\nwant %s", lines, want)
 	}
 }
 
@@ -57,9 +85,8 @@ func TestARefusalLogThatCannotKeepUpDropsAndCounts(t *testing.T) {
 	t.Parallel()
 	metrics := newMetrics()
 	log := NewRefusalLog(broken{}, metrics, slog.New(slog.DiscardHandler))
-	confirm := &gate.Confirm{Order: []byte("o")}
 	for range refusalBacklog + 3 {
-		log.note("race", confirm, gate.Refuse(gate.SoldOut))
+		log.note(refusal{Order: "o"})
 	}
 	if n := testutil.ToFloat64(metrics.dropped); n != 3 {
 		t.Errorf("%v dropped while nobody wrote, want 3", n)
@@ -96,7 +123,7 @@ func logged(t *testing.T, out io.Writer, refusals int) (dropped int) {
 	metrics := newMetrics()
 	log := NewRefusalLog(out, metrics, slog.New(slog.DiscardHandler))
 	for range refusals {
-		log.note("race", &gate.Confirm{Order: []byte("o")}, gate.Refuse(gate.SoldOut))
+		log.note(refusal{Order: "o"})
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
@@ -118,11 +145,31 @@ func TestARefusalLogOutlivesAFailure(t *testing.T) {
 	out := &disk{fails: 1}
 	dropped, written := logged(t, out, refusals), 0
 	for decoder := json.NewDecoder(&out.kept); decoder.More(); written++ {
-		if err := decoder.Decode(new(refusalLine)); err != nil {
+		if err := decoder.Decode(new(refusal)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if dropped == 0 || written == 0 || dropped+written != refusals {
 		t.Errorf("%d written and %d dropped of %d", written, dropped, refusals)
+	}
+}
+
+// The README shows a line as it is written.
+func TestTheReadmesRefusalIsOne(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "a line of JSON, for customer service:\n\n```json\n")
+	text, _, _ := strings.Cut(rest, "```")
+	var shown refusal
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&shown); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	if again, err := json.Marshal(shown); err != nil || string(again) != strings.Join(strings.Fields(strings.NewReplacer(": ", ":", ", ", ",").Replace(text)), "") {
+		t.Errorf("its fields are %s, the README's are %s", again, text)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -107,24 +106,4 @@ func (p *Public) refusesConfirm(ctx *fasthttp.RequestCtx, received time.Time) bo
 			"confirms", n, "refused", p.opt.Sources.Strict)
 	}
 	return p.opt.Sources.Strict
-}
-
-// strangersEvery is how often confirms from elsewhere are logged, at most.
-const strangersEvery = time.Minute
-
-// strangers counts what is worth a line in the log now and then.
-type strangers struct {
-	unlogged atomic.Int64
-	logged   atomic.Int64 // when, in unix nanoseconds
-}
-
-// note counts one more, and returns how many a line is to be written for now,
-// which is mostly none.
-func (s *strangers) note(now time.Time) int64 {
-	s.unlogged.Add(1)
-	last := s.logged.Load()
-	if now.UnixNano()-last < int64(strangersEvery) || !s.logged.CompareAndSwap(last, now.UnixNano()) {
-		return 0
-	}
-	return s.unlogged.Swap(0)
 }

@@ -36,19 +36,22 @@ type Forwarder interface {
 // believes nothing of it: an order that is known is looked up now, one that is
 // not costs no look-up. The path may name the sale.
 func (p *Public) webhook(ctx *fasthttp.RequestCtx, sale string) {
-	outcome, v := p.takeWebhook(ctx, sale)
+	outcome, v, taken := p.takeWebhook(ctx, sale)
 	p.metrics.webhooks.WithLabelValues(outcome).Inc()
-	if v.Code != gate.Held {
-		p.answer(ctx, p.unknown, v)
+	if taken {
+		respond(ctx, fasthttp.StatusOK, []byte(`{"code":"ok"}`))
 		return
 	}
-	respond(ctx, fasthttp.StatusOK, []byte(`{"code":"ok"}`))
+	p.answer(ctx, p.unknown, v)
+	p.tellWebhook(sale, v)
 }
 
-func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome string, v gate.Verdict) {
-	outcome, order, v := p.useWebhook(ctx, sale)
-	if v.Code != gate.Held {
-		return outcome, v
+// takeWebhook reports what became of a webhook and whether it is taken; the
+// verdict says why not.
+func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome string, v gate.Verdict, taken bool) {
+	outcome, order, v, used := p.useWebhook(ctx, sale)
+	if !used {
+		return outcome, v, false
 	}
 	hook := shop.Hook{Order: order, Known: outcome == "known", Headers: forwarded(ctx), Body: ctx.PostBody()}
 	if err := p.opt.Forward.Forward(context.Background(), hook); err != nil {
@@ -57,54 +60,60 @@ func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome str
 			level = slog.LevelWarn
 		}
 		p.opt.Log.Log(context.Background(), level, "a webhook was not passed on to the shop", "order", order, "error", err)
-		return "not_forwarded", gate.Refuse(gate.ShopUnavailable)
+		return "not_forwarded", gate.Refuse(gate.ShopUnavailable), false
 	}
-	return outcome, v
+	return outcome, gate.Verdict{}, true
 }
 
-// useWebhook has the webhook's order looked at, and returns the order.
-func (p *Public) useWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome, order string, v gate.Verdict) {
+// useWebhook has the webhook's order looked at, and returns the order. It reports
+// whether that went well; the verdict says why not.
+func (p *Public) useWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome, order string, v gate.Verdict, ok bool) {
 	select {
 	case p.hooks <- struct{}{}:
 		defer func() { <-p.hooks }()
 	default:
-		return "busy", "", gate.Refuse(gate.Busy)
+		return "busy", "", gate.Refuse(gate.Busy), false
 	}
 	if p.refusesWebhook(ctx) {
-		return "refused", "", gate.Refuse(gate.NotAllowed)
+		return "refused", "", gate.Refuse(gate.NotAllowed), false
 	}
-	hook, v := p.readWebhook(ctx)
-	if v.Code != gate.Held {
-		return "refused", "", v
+	hook, v, ok := p.readWebhook(ctx)
+	if !ok {
+		return "refused", "", v, false
 	}
 	sales := []string{sale}
 	if sale == "" {
 		sales = slices.Collect(maps.Keys(p.gate.Sales()))
 	} else if _, known := p.gate.Lane([]byte(sale)); !known {
-		return "refused", "", gate.Refuse(gate.UnknownSale)
+		return "refused", "", gate.Refuse(gate.UnknownSale), false
 	}
 	known, err := p.hasten(sales, hook.Order)
 	if err != nil {
 		p.opt.Log.Warn("a webhook's order could not be had looked at: it is looked at in its turn", "order", hook.Order, "error", err)
-		return "failed", hook.Order, gate.Refuse(gate.Unavailable)
+		return "failed", hook.Order, gate.Refuse(gate.Unavailable), false
 	}
 	if !known {
-		return "unknown", hook.Order, v
+		return "unknown", hook.Order, gate.Verdict{}, true
 	}
-	return "known", hook.Order, v
+	return "known", hook.Order, gate.Verdict{}, true
 }
 
-// readWebhook decodes a webhook and checks what V2 signs.
-func (p *Public) readWebhook(ctx *fasthttp.RequestCtx) (portone.Webhook, gate.Verdict) {
+// readWebhook decodes a webhook and checks what V2 signs. It reports whether the
+// webhook may be believed to be one; the verdict says why not.
+func (p *Public) readWebhook(ctx *fasthttp.RequestCtx) (portone.Webhook, gate.Verdict, bool) {
 	header, body := &ctx.Request.Header, ctx.PostBody()
 	if len(header.Peek("Content-Encoding")) > 0 {
-		return portone.Webhook{}, compressed()
+		return portone.Webhook{}, compressed(), false
 	}
 	hook, v := portone.DecodeWebhook(header.ContentType(), body)
-	if hook.Version == portone.V2 && !p.signed(header, body) { // what cannot be read has no version
-		v = gate.Refuse(gate.BadSignature)
+	switch hook.Version {
+	case portone.V1: // signs nothing
+		return hook, gate.Verdict{}, true
+	case portone.V2:
+		v, ok := p.signed(header, body)
+		return hook, v, ok
 	}
-	return hook, v
+	return hook, v, false
 }
 
 // hasten has the order looked at in each of the sales that has it.

@@ -19,7 +19,7 @@ func statuses() map[string]int {
 		"order_changed": 409, "already_paid": 409, "attempt_ended": 409, "attempt_limit": 409, "amount_mismatch": 409,
 		"bad_signature": 403, "expired_link": 403, "not_allowed": 403, "shop_unavailable": 503, "shop_refused": 409,
 		"unknown_sale": 404, "unknown_sku": 404, "bad_request": 400, "too_large": 413,
-		"busy": 503, "unavailable": 503, "recovering": 503, "not_durable": 503,
+		"busy": 503, "unavailable": 503, "recovering": 503, "not_durable": 503, "undecided": 503,
 	}
 }
 
@@ -27,7 +27,7 @@ func statuses() map[string]int {
 // order may be held all the same.
 func unsure(code string) bool {
 	switch code {
-	case "busy", "unavailable", "recovering", "not_durable", "shop_unavailable":
+	case "busy", "unavailable", "recovering", "not_durable", "shop_unavailable", "undecided":
 		return true
 	}
 	return false

@@ -1,0 +1,71 @@
+package gate
+
+// Cause tells apart what a code may have been given for, where that is more than
+// one thing. The buyer reads the code's sentence alone: whoever forges a link
+// must not learn what was wrong with it. Logs and metrics have the cause.
+type Cause uint8
+
+// The causes, by the code that they belong to.
+const (
+	NoCause Cause = iota // the code says all there is to say
+
+	LinkUnsigned       // BadSignature
+	LinkVersion        //
+	KeyUnknown         //
+	SignatureMalformed //
+	KeyMixedUp         //
+	KeyUnproven        //
+	LinkAltered        //
+	CallUnsigned       //
+	CallStale          //
+	CallMismatch       //
+
+	AmountNotLinks   // AmountMismatch
+	AmountNotPrice   //
+	AmountBelowPrice //
+
+	QueueFull // Busy
+	QueueTime //
+
+	causes // how many there are
+)
+
+var causeTable = [causes]struct {
+	name  string
+	code  Code
+	means string
+}{
+	LinkUnsigned:       {"link_unsigned", BadSignature, "the link has no signature"},
+	LinkVersion:        {"link_version", BadSignature, "the link's v is not " + linkVersion},
+	KeyUnknown:         {"key_unknown", BadSignature, "this gate has no signing key of the link's kid"},
+	SignatureMalformed: {"signature_malformed", BadSignature, "the link's sig is not 43 characters of base64url: it was cut off or encoded otherwise"},
+	KeyMixedUp:         {"key_mixed_up", BadSignature, "another key of this gate has signed the link than the one that its kid names"},
+	KeyUnproven:        {"key_unproven", BadSignature, "the signature does not match, and none by this kid has since this gate started: the shop may sign with another key"},
+	LinkAltered:        {"other_order_or_altered", BadSignature, "the signature does not match, though others by this kid do: the link was made for another order, or was changed"},
+	CallUnsigned:       {"call_unsigned", BadSignature, "the call of V2 lacks webhook-id, webhook-timestamp or webhook-signature"},
+	CallStale:          {"call_stale", BadSignature, "the call's webhook-timestamp is more than five minutes from this gate's clock"},
+	CallMismatch:       {"call_mismatch", BadSignature, "none of this gate's webhook secrets has signed the call"},
+	AmountNotLinks:     {"amount_not_links", AmountMismatch, "the payment's amount is not the one that the link was signed for"},
+	AmountNotPrice:     {"amount_not_price", AmountMismatch, "the amount is not what the lines cost"},
+	AmountBelowPrice:   {"amount_below_price", AmountMismatch, "the amount is less than the lines with a price cost"},
+	QueueFull:          {"queue_full", Busy, "as many confirms wait as may"},
+	QueueTime:          {"queue_time", Busy, "the confirm's time ran out while it waited"},
+}
+
+// String returns the cause as it stands in logs and metrics; empty for NoCause.
+func (c Cause) String() string { return causeTable[c].name }
+
+// Code returns the code that a confirm is refused with for this cause.
+func (c Cause) Code() Code { return causeTable[c].code }
+
+// Means says in half a sentence what was found, for operators.
+func (c Cause) Means() string { return causeTable[c].means }
+
+// Causes returns every cause but NoCause.
+func Causes() []Cause {
+	all := make([]Cause, causes-1)
+	for i := range all {
+		all[i] = Cause(i + 1)
+	}
+	return all
+}

@@ -1,0 +1,142 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+// refusal describes one refused confirm: a line of the refusal log. What the link
+// says stands in it as it was sent, but for its signature, which is as good as
+// money.
+type refusal struct {
+	Time       time.Time   `json:"time"`
+	Sale       string      `json:"sale"` // as sent: there may be none of that name
+	Order      string      `json:"order,omitempty"`
+	Attempt    string      `json:"attempt,omitempty"`
+	Buyer      string      `json:"buyer,omitempty"`
+	Items      string      `json:"items,omitempty"`
+	Lines      []gate.Line `json:"lines,omitempty"` // what items were read as
+	Amount     *int64      `json:"amount,omitempty"`
+	LinkAmount string      `json:"link_amount,omitempty"`
+	Expires    string      `json:"exp,omitempty"`
+	Kid        string      `json:"kid,omitempty"`
+	Code       string      `json:"code"`
+	Cause      string      `json:"cause,omitempty"`
+	Field      string      `json:"field,omitempty"`
+	Want       string      `json:"want,omitempty"`
+	Expected   *int64      `json:"expected,omitempty"` // what the amount must be, or at least be
+	SKU        string      `json:"sku,omitempty"`      // that the sale does not have
+}
+
+// tell writes a refusal to where it is read: to the refusal log, to the log at
+// debug, and to the log now and then where a mistake or an attack may be behind
+// it. Mostly nobody reads it, and then it costs next to nothing.
+func (p *Public) tell(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request, v gate.Verdict) {
+	alike := p.refused.note(v, r.Received)
+	each := p.opt.Log.Enabled(context.Background(), slog.LevelDebug)
+	if p.opt.Refusals == nil && alike == 0 && !each {
+		return
+	}
+	line := describe(ctx, sale, &r.Confirm, v)
+	p.opt.Refusals.note(line)
+	attrs := line.attrs()
+	if v.Cause != gate.NoCause {
+		attrs = append(attrs, slog.String("means", v.Cause.Means()))
+	}
+	if each {
+		p.opt.Log.LogAttrs(context.Background(), slog.LevelDebug, "a confirm was refused", attrs...)
+	}
+	if alike > 0 {
+		level := slog.LevelInfo
+		if v.Code == gate.Undecided {
+			level = slog.LevelError // a fault of the gate's own
+		}
+		p.opt.Log.LogAttrs(context.Background(), level, "confirms are refused; this is the newest of them",
+			append(attrs, slog.Int64("confirms", alike))...)
+	}
+}
+
+// tellWebhook logs a webhook that was refused, as tell does a confirm.
+func (p *Public) tellWebhook(sale string, v gate.Verdict) {
+	attrs := []any{"code", v.Code.String(), "sale", sent([]byte(sale))}
+	if v.Cause != gate.NoCause {
+		attrs = append(attrs, "cause", v.Cause.String(), "means", v.Cause.Means())
+	}
+	if v.Field != "" {
+		attrs = append(attrs, "field", v.Field, "want", v.Want)
+	}
+	p.opt.Log.Debug("a webhook was refused", attrs...)
+	if alike := p.refusedHooks.note(v, time.Now()); alike > 0 {
+		p.opt.Log.Info("webhooks are refused; this is the newest of them", append(attrs, "webhooks", alike)...)
+	}
+}
+
+// describe reads again what a refused confirm has said, also of what was not
+// looked at any more once it was refused.
+func describe(ctx *fasthttp.RequestCtx, sale []byte, c *gate.Confirm, v gate.Verdict) refusal {
+	var link gate.Link
+	readLink(&link, ctx.QueryArgs())
+	if len(c.Order) == 0 {
+		portone.Decode(c, ctx.Request.Header.ContentType(), ctx.PostBody())
+	}
+	line := refusal{
+		Time: time.Now(), Sale: sent(sale), Order: string(c.Order), Attempt: string(c.Attempt), Buyer: sent(link.Buyer),
+		Items: sent(link.Items), Lines: append([]gate.Line(nil), c.Lines...), LinkAmount: sent(link.Amount),
+		Expires: sent(link.Expires), Kid: sent(link.KeyID),
+		Code: v.Code.String(), Cause: v.Cause.String(), Field: v.Field, Want: v.Want, SKU: sent(gate.NthItem(link.Items, v.Item)),
+	}
+	if c.Amount.Known {
+		line.Amount = new(c.Amount.Value)
+	}
+	if v.Code == gate.AmountMismatch {
+		line.Expected = new(v.Expected)
+	}
+	return line
+}
+
+// attrs are what the log has of a refusal: all but the buyer, who is the refusal
+// log's alone.
+func (l *refusal) attrs() []slog.Attr {
+	text := func(name, value string) slog.Attr {
+		if value == "" {
+			return slog.Attr{}
+		}
+		return slog.String(name, value)
+	}
+	number := func(name string, value *int64) slog.Attr {
+		if value == nil {
+			return slog.Attr{}
+		}
+		return slog.Int64(name, *value)
+	}
+	return []slog.Attr{
+		text("code", l.Code), text("cause", l.Cause), text("field", l.Field), text("want", l.Want), text("sale", l.Sale),
+		text("order", l.Order), text("attempt", l.Attempt), text("items", l.Items), text("sku", l.SKU),
+		number("amount", l.Amount), number("expected", l.Expected), text("link_amount", l.LinkAmount), text("exp", l.Expires),
+		text("kid", l.Kid),
+	}
+}
+
+// sent is what somebody sent as it may stand in a log: not longer than a link
+// should be, and with � for what cannot be printed.
+func sent(b []byte) string {
+	rest := ""
+	if len(b) > gate.MaxLink {
+		b, rest = b[:gate.MaxLink], "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, string(b)) + rest
+}
