@@ -38,7 +38,7 @@ func TestAHigherRunIsNoticedEvenWithTheSameVersion(t *testing.T) {
 func idleGate(t *testing.T, s Store) (*Gate, *prometheus.Registry) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	g := New(s, NewMetrics(registry), Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	g := New(s, NewMetrics(registry), Options{Keys: Unsigned(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(g.close)
 	g.refresh(t.Context())
 	return g, registry

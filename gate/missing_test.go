@@ -27,7 +27,7 @@ func watch(t *testing.T, states map[string]State, expected ...Sale) *watched {
 	t.Helper()
 	w := &watched{t: t, store: &fakeStore{decide: accept, states: states}, registry: prometheus.NewRegistry()}
 	w.Gate = New(w.store, NewMetrics(w.registry), Options{
-		Expected: expected, Now: time.Now, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Keys: Unsigned(), Expected: expected, Now: time.Now, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	})
 	t.Cleanup(w.close)
 	w.refresh(t.Context())

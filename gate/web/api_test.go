@@ -170,11 +170,14 @@ func (s troubled) Sales(ctx context.Context) ([]string, error) {
 	return []string{"swim", "race"}, s.names
 }
 
-func (s troubled) Sale(ctx context.Context, name string) (gate.State, error) {
-	if name != "race" {
-		return gate.State{}, s.sale
+func (s troubled) Read(ctx context.Context, names []string) map[string]gate.Reading {
+	read := s.Store.Read(ctx, []string{"race"})
+	for _, name := range names {
+		if name != "race" {
+			read[name] = gate.Reading{Err: s.sale}
+		}
 	}
-	return s.Store.Sale(ctx, name)
+	return read
 }
 
 func (s troubled) RefundsDue(context.Context, string) ([]gate.Order, error) { return nil, s.sale }
