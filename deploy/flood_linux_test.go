@@ -24,13 +24,16 @@ type flood struct {
 	wrong    []string                  // answers that no gate may give
 }
 
-func newFlood() *flood {
-	return &flood{over: make(chan struct{}), codes: map[string]map[string]int{}, promised: map[string]bool{}}
+func newFlood(gates ...string) *flood {
+	f := &flood{over: make(chan struct{}), codes: map[string]map[string]int{}, promised: map[string]bool{}}
+	for _, gate := range gates {
+		f.codes[gate] = map[string]int{}
+	}
+	return f
 }
 
 // come has buyers come to a gate's confirm URL.
 func (f *flood) come(gate string, client *http.Client, url string) {
-	f.codes[gate] = map[string]int{}
 	for buyer := range 4 {
 		f.buyers.Go(func() {
 			pace := time.NewTicker(100 * time.Millisecond)
