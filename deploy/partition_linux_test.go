@@ -89,7 +89,7 @@ func startPartition(t *testing.T, program string, redis []string, sentinels ...s
 	sale := filepath.Join(t.TempDir(), "sales.yaml")
 	write(t, sale, fmt.Sprintf("sales: [{name: cut, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, "+
 		"hold: 1h, skus: [{name: unit, stock: %d}]}]", unitsToCut))
-	if said, err := gates[left].command(program, "apply", "--redis", p.url, "-f", sale).CombinedOutput(); err != nil {
+	if said, err := gates[left].command(program, "apply", "--open-now", "--redis", p.url, "-f", sale).CombinedOutput(); err != nil {
 		t.Fatalf("applying the sale: %v: %s", err, said)
 	}
 	clients := map[string]*http.Client{}
