@@ -8,24 +8,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/loadtest/launch"
 )
 
-// What users.acl is given for its placeholders.
 const (
-	gatePassword     = "gate-secret"
-	replicaPassword  = "replica-secret"
-	sentinelPassword = "sentinel-secret"
-	signingKey       = "k1:YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtMDE="
-	adminToken       = "0123456789abcdef0123456789abcdef"
+	signingKey = "k1:YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtMDE="
+	adminToken = "0123456789abcdef0123456789abcdef"
 )
 
 // patience is how long anything may take on a busy machine.
@@ -85,60 +79,12 @@ func (d *deployment) build() {
 	}
 }
 
-// startRedis starts three servers and three Sentinels with redis.conf,
-// sentinel.conf and users.acl.
+// startRedis starts Redis and its Sentinels, three of each, on this machine.
 func (d *deployment) startRedis() {
 	d.t.Helper()
-	program := redistest.Require(d.t, "redis-server")
-	acl := d.fill("redis/users.acl", d.dir, ">PASSWORD", ">"+gatePassword, "REPLICA_PASSWORD", replicaPassword, "SENTINEL_PASSWORD", sentinelPassword)
-	var primary string
-	for number := range 3 {
-		dir, port := d.t.TempDir(), redistest.FreePort(d.t)
-		conf := d.fill("redis/redis.conf", dir, "OWN_HOST", "127.0.0.1", "OWN_PORT", strconv.Itoa(port), "REPLICA_PASSWORD", replicaPassword,
-			"/var/lib/redis", dir, "/etc/redis/users.acl", acl)
-		if number > 0 {
-			write(d.t, conf, readFile(d.t, conf)+"replicaof 127.0.0.1 "+primary+"\n")
-		}
-		cmd := exec.Command(program, conf)
-		cmd.Dir = dir
-		server := redistest.StartProgram(d.t, cmd)
-		client := redis.NewClient(&redis.Options{
-			Addr: fmt.Sprint("127.0.0.1:", port), Username: "flashgate", Password: gatePassword, DialerRetries: 1, MaxRetries: -1,
-		})
-		d.t.Cleanup(func() { _ = client.Close() })
-		if number == 0 {
-			d.primary, primary = server, strconv.Itoa(port)
-		}
-		awaitUp(d.t, server, "redis-server to be in sync", func() error {
-			info, err := client.Info(context.Background(), "replication").Result()
-			if err == nil && number > 0 && !strings.Contains(info, "master_link_status:up") {
-				err = fmt.Errorf("it is not: %s", info)
-			}
-			return err
-		})
-	}
-	var addrs []string
-	for range 3 {
-		dir, port := d.t.TempDir(), redistest.FreePort(d.t)
-		conf := d.fill("redis/sentinel.conf", dir, "OWN_HOST", "127.0.0.1", "OWN_PORT", strconv.Itoa(port),
-			"PRIMARY_HOST", "127.0.0.1", "PRIMARY_PORT", primary, "SENTINEL_PASSWORD", sentinelPassword)
-		cmd := exec.Command(program, conf, "--sentinel")
-		cmd.Dir = dir
-		redistest.StartProgram(d.t, cmd)
-		addrs = append(addrs, fmt.Sprint("127.0.0.1:", port))
-	}
-	for _, addr := range addrs {
-		client := redis.NewSentinelClient(&redis.Options{Addr: addr})
-		d.t.Cleanup(func() { _ = client.Close() })
-		await(d.t, "the Sentinels to know each other", func() error {
-			seen, err := client.Master(context.Background(), "flashgate").Result()
-			if err == nil && (seen["num-other-sentinels"] != "2" || seen["num-slaves"] != "2" || seen["flags"] != "master") {
-				err = fmt.Errorf("it sees %v", seen)
-			}
-			return err
-		})
-	}
-	d.redis = "redis+sentinel://flashgate:" + gatePassword + "@" + strings.Join(addrs, ",") + "/flashgate"
+	here := slices.Repeat([]machine{{addr: "127.0.0.1", command: exec.Command}}, 3)
+	r := startRedis(d.t, here, here)
+	d.primary, d.redis = r.servers[0].Program, r.url
 }
 
 // startHAProxy starts it with haproxy.cfg.
@@ -151,18 +97,10 @@ func (d *deployment) startHAProxy(gates []string) {
 	d.public = "https://" + redistest.StartHAProxy(d.t, readFile(d.t, "haproxy/haproxy.cfg"), append(gates, "LISTEN=fd@3", "CERT="+cert, "STATS="+d.stats)...)
 }
 
-// fill writes a copy of a file into dir, with its placeholders filled in.
-func (d *deployment) fill(file, dir string, placeholders ...string) string {
-	d.t.Helper()
-	path := filepath.Join(dir, filepath.Base(file))
-	write(d.t, path, strings.NewReplacer(placeholders...).Replace(readFile(d.t, file)))
-	return path
-}
-
 func (g *gateProcess) start() {
 	g.d.t.Helper()
 	g.process = redistest.StartProgram(g.d.t, exec.Command(g.d.program, g.args...))
-	awaitUp(g.d.t, g.process, "the gate to be ready", func() error { return ready(g.listen) })
+	awaitUp(g.d.t, g.process, "the gate to be ready", func() error { return ready(http.DefaultClient, g.listen) })
 }
 
 // restart ends the gate as an operator does, and starts it anew where it was.
@@ -172,8 +110,8 @@ func (g *gateProcess) restart() {
 	g.start()
 }
 
-func ready(addr string) error {
-	answer, err := http.Get("http://" + addr + "/readyz")
+func ready(client *http.Client, addr string) error {
+	answer, err := client.Get("http://" + addr + "/readyz")
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,9 @@
 #!/bin/sh
-# A launch behind HAProxy, on this machine and without containers: Redis with two replicas and three Sentinels, three
-# gates, HAProxy with TLS and a simulated PortOne, all by the files of this folder. When everything answers, a sale is
-# made that opens some seconds later, and flashgate loadtest sends it buyers and says PASS or FAIL. All of it ends with
-# the script. It needs redis-server, haproxy and openssl (on Debian: apt-get install redis-server haproxy openssl).
+# A launch behind HAProxy, on this machine and without containers: Redis with two replicas and a Sentinel beside each of
+# the three, three gates, HAProxy with TLS and a simulated PortOne, all by the files of this folder. When everything
+# answers, a sale is made that opens some seconds later, and flashgate loadtest sends it buyers and says PASS or FAIL. All
+# of it ends with the script. It needs redis-server, haproxy and openssl (on Debian: apt-get install redis-server haproxy
+# openssl).
 #
 #   deploy/rehearse.sh [flags of flashgate loadtest, such as --rate 2000 --demand 20000]
 #
@@ -50,9 +51,9 @@ await() { # what for; a command that succeeds once it is there
 	done
 }
 
-redis() { # a number from 1, its role, the port before those of its kind
-	start "$2$1" env OWN_HOST=127.0.0.1 OWN_PORT="$((first + $3 + $1))" CONFIG="$PWD/deploy/redis" \
-		sh -c 'cd "$1" && exec sh "$2" "$3"' sh "$dir/$2$1" "$PWD/deploy/compose/redis.sh" "$2"
+redis() { # a number from 1, its role
+	start "redis$1" env OWN_HOST=127.0.0.1 OWN_PORT="$((first + $1))" SENTINEL_PORT="$((first + 3 + $1))" CONFIG="$PWD/deploy/redis" \
+		sh -c 'cd "$1" && exec sh "$2" "$3"' sh "$dir/redis$1" "$PWD/deploy/compose/redis.sh" "$2"
 }
 
 for needed in redis-server redis-cli haproxy openssl "$program"; do
@@ -61,10 +62,9 @@ done
 
 export REDIS_PASSWORD=rehearsal-gates REPLICA_PASSWORD=rehearsal-replicas SENTINEL_PASSWORD=rehearsal-sentinels
 export PRIMARY_HOST=127.0.0.1 PRIMARY_PORT=$((first + 1))
-redis 1 primary 0
-redis 2 replica 0
-redis 3 replica 0
-for i in 1 2 3; do redis $i sentinel 3; done
+redis 1 primary
+redis 2 replica
+redis 3 replica
 
 FLASHGATE_SIGNING_KEY=rehearsal:$(openssl rand -base64 32)
 export FLASHGATE_SIGNING_KEY

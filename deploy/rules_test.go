@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -129,13 +130,60 @@ func TestTheRunbookSaysWhatToDoAboutEachCause(t *testing.T) {
 	}
 }
 
+// A number goes through a format that prints it as people write it: humanize would
+// make 17.23m of 0.01723, and none at all 1e+06 of a million.
+func TestNoAlertPrintsANumberAsItComes(t *testing.T) {
+	t.Parallel()
+	actions := regexp.MustCompile(`{{[^}]*\$value[^}]*}}`)
+	good := regexp.MustCompile(`^{{ (printf "%\.\df" \$value|\$value \| humanize(Duration|Percentage)|if [lg]t \$value [0-9.e]+) }}$`)
+	for _, a := range alerts(t) {
+		for name, text := range a.Annotations {
+			for _, action := range actions.FindAllString(text, -1) {
+				if !good.MatchString(action) {
+					t.Errorf("%s: %s of %s", name, action, a.Alert)
+				}
+			}
+		}
+	}
+}
+
+// The runbook's link is one that can be clicked, in whatever shows it, and is of
+// the project that go.mod names.
+func TestEveryAlertLinksItsHeadingInTheRunbook(t *testing.T) {
+	t.Parallel()
+	module := regexp.MustCompile(`(?m)^module (.+)$`).FindStringSubmatch(readFile(t, "../go.mod"))
+	if module == nil {
+		t.Fatal("go.mod names no module")
+	}
+	host, project, _ := strings.Cut(module[1], "/")
+	headings := map[string]bool{}
+	for _, heading := range runbook(t) {
+		headings[strings.ToLower(heading)] = true
+	}
+	for _, a := range alerts(t) {
+		link, err := url.Parse(a.Annotations["runbook_url"])
+		if err != nil || link.Scheme != "https" || link.Host != host || link.Path != "/"+project+"/blob/main/deploy/RUNBOOK.md" {
+			t.Errorf("%s leads to %q, %v", a.Alert, a.Annotations["runbook_url"], err)
+			continue
+		}
+		if want := strings.ToLower(a.Alert); link.Fragment != want || !headings[want] {
+			t.Errorf("%s leads to the heading %q, and the runbook has its own: %t", a.Alert, link.Fragment, headings[want])
+		}
+	}
+}
+
+// runbook returns its headings, of which each is an alert's.
+func runbook(t *testing.T) (headings []string) {
+	t.Helper()
+	for _, heading := range regexp.MustCompile(`(?m)^## (\w+)$`).FindAllStringSubmatch(readFile(t, "RUNBOOK.md"), -1) {
+		headings = append(headings, heading[1])
+	}
+	return headings
+}
+
 // An alert that nobody can act on, or that was never seen to ring, is worse than none.
 func TestEveryAlertSaysWhatToDoAndIsSeenToRingAndNotToRing(t *testing.T) {
 	t.Parallel()
-	headings := map[string]bool{}
-	for _, heading := range regexp.MustCompile(`(?m)^## (\w+)$`).FindAllStringSubmatch(readFile(t, "RUNBOOK.md"), -1) {
-		headings[heading[1]] = true
-	}
 	rings, quiet := map[string]bool{}, map[string]bool{}
 	tests, err := filepath.Glob(filepath.Join("prometheus", "tests", "*.yml"))
 	if err != nil {
@@ -170,12 +218,10 @@ func TestEveryAlertSaysWhatToDoAndIsSeenToRingAndNotToRing(t *testing.T) {
 		if a.For == "" || a.Annotations["summary"] == "" || len(a.Annotations["description"]) < 80 {
 			t.Errorf("%s must say for how long, what, and what to do: %q, %q", name, a.For, a.Annotations)
 		}
-		if want := "deploy/RUNBOOK.md#" + strings.ToLower(name); a.Annotations["runbook"] != want || !headings[name] {
-			t.Errorf("%s leads to %q, want %s, and its heading there is %t", name, a.Annotations["runbook"], want, headings[name])
-		}
-		delete(headings, name)
 	}
-	for heading := range headings {
-		t.Errorf("the runbook's %s is no alert", heading)
+	for _, heading := range runbook(t) {
+		if !slices.ContainsFunc(alerts(t), func(a rule) bool { return a.Alert == heading }) {
+			t.Errorf("the runbook's %s is no alert", heading)
+		}
 	}
 }

@@ -171,7 +171,7 @@ func (d *deployment) secureGate(a *redistest.Authority) string {
 		"serve", "--listen", listen, "--admin-listen", admin, "--signing-key", signingKey, "--admin-token", "ops:" + adminToken,
 		"--admin-tls-cert", a.ServerCert, "--admin-tls-key", a.ServerKey,
 	}, tls...)...))
-	await(d.t, "the gate to be ready", func() error { return ready(listen) })
+	await(d.t, "the gate to be ready", func() error { return ready(http.DefaultClient, listen) })
 	return admin
 }
 

@@ -286,7 +286,8 @@
 // to the sale's primary; MOVED, ASK and READONLY lead its next call elsewhere.
 // Whenever it connects it reads the server's run and replication id, and logs
 // and counts a change; it refuses a server that is a replica, or that would
-// evict sales.
+// evict sales. A Sentinel, which it asks for the primary, is told from a server by
+// what only Sentinels say, for Valkey has other names than Redis for their mode.
 //
 // Over TLS the host that is dialled is the name that is verified, also where a
 // Sentinel or a Cluster names it. Where a server asks for a client certificate, a
@@ -302,8 +303,16 @@
 // for: after one, the next hold is made sure of by a bare write and WAIT behind
 // it, on the same connection or not at all. Where fewer than N replicas have it
 // in time the answer is not_durable; the hold stays. No hold is then taken until
-// a bare write and WAIT succeed, which is tried a few times a second. With two
-// replicas WAIT 1 survives the loss of one server, WAIT 2 a partition as well.
+// a bare write and WAIT succeed, which is tried a few times a second.
+//
+// What WAIT is worth depends on who may promote a replica. With a Sentinel on each
+// of three Redis hosts, and nowhere else, it takes two hosts to promote one, and
+// WAIT 1 means that two have the hold: one of those who promote has it, and Sentinel
+// takes the replica that has the most. So it survives the loss of any host and any
+// cut. With Sentinels on other machines, a cut may leave a primary and a replica
+// without them: both have the holds, and another is promoted. WAIT 2 would survive
+// that, but sells nothing while any host is away. deploy/partition_linux_test.go
+// cuts networks both ways.
 //
 // # Deploying
 //

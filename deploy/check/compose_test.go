@@ -131,8 +131,7 @@ func TestComposeGivesWhatIsAskedFor(t *testing.T) {
 	f("haproxy", "LISTEN")
 	f("haproxy", "CERT")
 	f("haproxy", "STATS")
-	_, sentinels, _ := strings.Cut(f("gate1", "FLASHGATE_REDIS"), "@")
-	for sentinel := range strings.SplitSeq(strings.TrimSuffix(sentinels, "/flashgate"), ",") {
+	for _, sentinel := range sentinels(f("gate1", "FLASHGATE_REDIS")) {
 		host(sentinel)
 	}
 	for _, url := range []string{f("gate1", "FLASHGATE_PORTONE_V1_URL"), f("gate1", "FLASHGATE_PORTONE_V2_URL")} {
@@ -152,6 +151,39 @@ func TestComposeGivesWhatIsAskedFor(t *testing.T) {
 	}
 }
 
+// sentinels returns the hosts that an address of Redis names.
+func sentinels(address string) []string {
+	_, hosts, _ := strings.Cut(address, "@")
+	return strings.Split(strings.TrimSuffix(hosts, "/flashgate"), ",")
+}
+
+// Whoever can promote a replica has the majority of the data only where a
+// Sentinel is on each Redis host, and nowhere else. Those that run redis.sh are
+// such hosts, and nothing else runs Redis' image.
+func TestComposeHasASentinelOnEachRedisHostAndNowhereElse(t *testing.T) {
+	t.Parallel()
+	p := project(t)
+	var hosts []string
+	for _, service := range p.Services {
+		if !strings.HasPrefix(service.Image, "redis:") {
+			continue
+		}
+		hosts = append(hosts, service.Name)
+		if !slices.Equal(service.Entrypoint, types.ShellCommand{"sh", "/etc/flashgate/redis.sh"}) || service.NetworkMode != "" {
+			t.Errorf("%s is no Redis host of its own: it runs %q in the network %q", service.Name, service.Entrypoint, service.NetworkMode)
+		}
+	}
+	slices.Sort(hosts)
+	for _, service := range p.Services {
+		if address := service.Environment["FLASHGATE_REDIS"]; address != nil && !slices.Equal(sentinels(*address), hosts) {
+			t.Errorf("%s asks the Sentinels %q, and the Redis hosts are %q", service.Name, sentinels(*address), hosts)
+		}
+	}
+	if len(hosts) != 3 {
+		t.Errorf("there are %d Redis hosts", len(hosts))
+	}
+}
+
 // Every gate's command line is one that the program takes: it ends because it
 // cannot reach Redis (1), not because the command line is wrong (2).
 func TestComposeStartsGatesAsTheyWantIt(t *testing.T) {
@@ -164,7 +196,7 @@ func TestComposeStartsGatesAsTheyWantIt(t *testing.T) {
 		gates++
 		cmd := flashgate(t, service)
 		cmd.Env = append(cmd.Env, "FLASHGATE_REDIS="+strings.NewReplacer(
-			"sentinel1", "127.0.0.1:1", "sentinel2", "127.0.0.1:1", "sentinel3", "127.0.0.1:1",
+			"redis1", "127.0.0.1:1", "redis2", "127.0.0.1:1", "redis3", "127.0.0.1:1",
 		).Replace(*service.Environment["FLASHGATE_REDIS"]))
 		out, err := cmd.CombinedOutput()
 		if cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "flashgate: --redis: ") {

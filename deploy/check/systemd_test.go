@@ -112,7 +112,7 @@ func TestSystemdStartsAGateWithTheExample(t *testing.T) {
 
 	filled := strings.NewReplacer(
 		"k1:BASE64", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "whsec_BASE64", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk=",
-		"10.0.0.21,10.0.0.22,10.0.0.23", "127.0.0.1:1,127.0.0.1:2",
+		"10.0.0.11,10.0.0.12,10.0.0.13", "127.0.0.1:1,127.0.0.1:2",
 	)
 	command := strings.Fields(value(t, unit(t), "ExecStart"))
 	cmd := exec.Command(filepath.Base(command[0]), command[1:]...)

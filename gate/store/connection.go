@@ -42,7 +42,7 @@ func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
 	if err != nil && !saysNothing(err) {
 		return err
 	}
-	if infoField(info, "redis_mode") == "sentinel" {
+	if isSentinel(info) {
 		return nil // asked for the primary's address, beside the lane
 	}
 	d.meetings++

@@ -226,6 +226,10 @@ func refuseEviction(policy string) error {
 	return nil
 }
 
+// isSentinel reports whether INFO is a Sentinel's. Redis calls it redis_mode:sentinel
+// and Valkey server_mode:sentinel; both tell how many primaries it watches.
+func isSentinel(info string) bool { return infoField(info, "sentinel_masters") != "" }
+
 // infoField returns a field of Redis' INFO, empty where it is not told.
 func infoField(info, field string) string {
 	for line := range strings.Lines(info) {
