@@ -35,7 +35,7 @@ func (*demoCommand) Help() string {
 	return `Starts a store in memory, a simulated PortOne and the gates, all in this program and on free ports of this
 machine. Then a sale opens: the buyers come, a tenth of them press twice, a few requests are hostile, some cards are
 declined. Every answer is checked, every payment settled, and in the end everything is recounted. Nothing is kept but
-the report.`
+the report. Buyers, gates and store share this machine, so that its latencies are not those of a deployment.`
 }
 
 // Validate checks the flags.

@@ -211,9 +211,9 @@ func (report *Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// conclusion is the verdict, and what it does not speak of.
+// conclusion is the verdict, and what a PASS does not speak of.
 func (report *Report) conclusion() string {
-	if len(report.Skipped) == 0 {
+	if !report.Pass || len(report.Skipped) == 0 {
 		return report.Verdict()
 	}
 	return fmt.Sprintf("%s (skipped: %s)", report.Verdict(), strings.Join(report.Skipped, ", "))
