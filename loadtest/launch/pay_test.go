@@ -121,6 +121,16 @@ func TestOrdersAreHeldAgainstThePayments(t *testing.T) {
 	})
 }
 
+func TestWhereNobodyTriesToPayNothingIsChecked(t *testing.T) {
+	t.Parallel()
+	facts, s := playedFacts(t), newFakeSimulator(t)
+	facts.run.Simulator = s.Simulator
+	c, err := facts.run.checkPayments(t.Context(), Judge{Tell: quietly}, facts.run.stories(), facts.states)
+	if err != nil || c.Result != Skipped {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestTheVerdictWaitsUntilNothingIsHeld(t *testing.T) {
 	t.Parallel()
 	held := 2
