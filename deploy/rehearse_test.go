@@ -29,7 +29,7 @@ func TestALaunchWithoutContainersAndNothingIsLeftOfIt(t *testing.T) {
 	cmd.Env = append(os.Environ(), "FLASHGATE="+d.program, fmt.Sprint("PORT=", first), "TMPDIR="+temporary,
 		"FLASHGATE_FIRST_LOOK=1s", "FLASHGATE_DRAIN_WAIT=0s")
 	said, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(said), "\nPASS\n") {
+	if err != nil || !strings.Contains(string(said), "\nPASS") {
 		t.Errorf("it ended with %v, and not with PASS:\n%s", err, said)
 	}
 	if err := inUse(first); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,6 +17,9 @@ func TestTheDemoEndsWithEveryTicketPaid(t *testing.T) {
 	if status := p.wait(t); status != 0 {
 		t.Fatalf("status %d\n%s%s", status, p.stdout.String(), p.stderr.String())
 	}
+	if !regexp.MustCompile(`^40 of 40 sold, 0 oversold, [1-9]\d* declined tickets sold again\n`).MatchString(p.stdout.String()) {
+		t.Errorf("it begins with\n%.100s", p.stdout.String())
+	}
 	for _, want := range []string{"0 left, 0 held, 40 paid of 40", "\nPASS\n", "0 differ from what PortOne was paid"} {
 		if !strings.Contains(p.stdout.String(), want) {
 			t.Errorf("%q is not in\n%s", want, p.stdout.String())
@@ -24,7 +28,7 @@ func TestTheDemoEndsWithEveryTicketPaid(t *testing.T) {
 	if said := p.stderr.String(); !strings.Contains(said, "the report: "+page) || strings.Contains(said, "level=ERROR") {
 		t.Errorf("it says\n%s", said)
 	}
-	if text, err := os.ReadFile(page); err != nil || !bytes.Contains(text, []byte("PASS")) {
+	if text, err := os.ReadFile(page); err != nil || !bytes.Contains(text, []byte("PASS")) || !bytes.Contains(text, []byte("left in Redis: 40 at first, 0 at the lowest, 0 at the end")) {
 		t.Errorf("the page is %.100s, %v", text, err)
 	}
 }
@@ -33,7 +37,7 @@ func TestTheDemoEndsWhenItIsInterrupted(t *testing.T) {
 	t.Parallel()
 	p := startProcess(t, "flashgate", "demo", "--rate", "200")
 	await(t, "the launch", func() error {
-		if !strings.Contains(p.stderr.String(), "accepted") && !p.ended() {
+		if !strings.Contains(p.stderr.String(), "orders told 200") && !p.ended() {
 			return os.ErrNotExist
 		}
 		return nil

@@ -30,6 +30,9 @@ type loadtestCommand struct {
 	Lookups        int           `default:"32" placeholder:"N" help:"Orders looked up at once in the audit (${default})."`
 	JSON           string        `name:"json" placeholder:"FILE" help:"Write the report as JSON."`
 	HTML           string        `name:"html" placeholder:"FILE" help:"Write the report as one page that needs no network."`
+
+	maxDelay time.Duration // launch.Run.MaxDelay
+	noun     string        // launch.Run.Noun
 }
 
 // launchFlags say what is sent.
@@ -178,7 +181,9 @@ func (c *loadtestCommand) rehearse(ctx context.Context, env *environment, admin 
 	if err := c.await(ctx, env, before, plan); err != nil {
 		return err
 	}
-	run := launch.Run{Plan: plan, NewConnections: c.NewConnections, Timeout: c.Timeout, MaxWorkers: c.MaxInFlight}
+	run := launch.Run{
+		Plan: plan, NewConnections: c.NewConnections, Timeout: c.Timeout, MaxWorkers: c.MaxInFlight, MaxDelay: c.maxDelay, Noun: c.noun,
+	}
 	if c.CA != "" {
 		var err error
 		if run.CA, err = readAuthorities("ca", c.CA); err != nil {
@@ -188,23 +193,20 @@ func (c *loadtestCommand) rehearse(ctx context.Context, env *environment, admin 
 	if c.Pay != "" {
 		run.Simulator = &launch.Simulator{URL: c.Pay, Client: &http.Client{Timeout: time.Minute}}
 	}
-	sending := newMeter(env.err, plan.Requests())
-	err := run.Attack(ctx, func(p launch.Progress) {
-		sending.tell(p.Sent, fmt.Sprintf("%d accepted, %d refused, %d without an answer, %d under way", p.Accepted, p.Refused, p.Failed, p.Sent-p.Answered))
-	})
-	sending.end()
-	if err != nil {
+	progress := newMeter(env.err)
+	defer progress.end()
+	if err := run.Attack(ctx, func(p launch.Progress) { progress.tell("sending", p.String()) }); err != nil {
 		return err
 	}
 	judging := context.WithoutCancel(ctx) // a run that was cut short is judged too
-	checks, after, err := run.Verdict(judging, launch.Judge{
-		Admin: admin, Before: before, Within: c.Within, Tolerate: c.Tolerate, Workers: c.Lookups, Settle: c.Settle,
-		Tell: func(what string, done int) { fmt.Fprintf(env.err, "%d %s\n", done, what) },
+	found, err := run.Verdict(judging, launch.Judge{
+		Admin: admin, Before: before, Within: c.Within, Tolerate: c.Tolerate, Workers: c.Lookups, Settle: c.Settle, Tell: progress.tell,
 	})
 	if err != nil {
 		return err
 	}
-	report := run.Report(before, after, checks)
+	progress.end()
+	report := run.Report(found)
 	if err := errors.Join(writeFile(c.JSON, report.WriteJSON), writeFile(c.HTML, report.WriteHTML), report.WriteText(env.out)); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 )
 
@@ -22,39 +21,64 @@ func progressTo(w io.Writer) func(what string, read int64) {
 	}
 }
 
-// meter shows how far a command has come of what is known to be ahead of it: a
-// bar in a terminal, elsewhere a line a second.
+// meter shows how far a command has come: in a terminal in one line, elsewhere in
+// a line a second. The last of each phase is always shown.
 type meter struct {
-	out   io.Writer
-	total int
-	bar   *progressbar.ProgressBar // nil where out is no terminal
-	told  time.Time
+	out     io.Writer
+	width   func() int // of the terminal; nil where out is none
+	phase   string
+	line    string // told last
+	shown   bool   // line was written
+	written time.Time
 }
 
-func newMeter(out io.Writer, total int) *meter {
-	m := &meter{out: out, total: total, told: time.Now()}
+func newMeter(out io.Writer) *meter {
+	m := &meter{out: out}
 	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		m.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(out), progressbar.OptionSetWidth(30),
-			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(false), progressbar.OptionUseANSICodes(true))
+		m.width = func() int {
+			columns, _, err := term.GetSize(int(file.Fd()))
+			if err != nil {
+				return 80
+			}
+			return columns
+		}
 	}
 	return m
 }
 
-// tell shows that so many are done, and a text beside it.
-func (m *meter) tell(done int, text string) {
-	switch {
-	case m.bar != nil:
-		m.bar.Describe(text)
-		_ = m.bar.Set(done) // it cannot be more than its total
-	case time.Since(m.told) >= time.Second || done == m.total:
-		m.told = time.Now()
-		fmt.Fprintf(m.out, "%d of %d: %s\n", done, m.total, text)
+// tell shows how far a phase has come. The text names what it counts.
+func (m *meter) tell(phase, text string) {
+	if phase != m.phase {
+		m.end()
+		m.phase, m.written = phase, time.Time{}
+	}
+	m.line, m.shown = phase, false
+	if text != "" {
+		m.line += " · " + text
+	}
+	if m.width != nil || time.Since(m.written) >= time.Second {
+		m.write()
 	}
 }
 
-// end leaves the bar as it is, and begins a new line.
-func (m *meter) end() {
-	if m.bar != nil {
-		fmt.Fprintln(m.out)
+func (m *meter) write() {
+	m.shown, m.written = true, time.Now()
+	if m.width == nil {
+		fmt.Fprintln(m.out, m.line)
+		return
 	}
+	line := []rune(m.line)
+	fmt.Fprintf(m.out, "\r\x1b[K%s", string(line[:min(len(line), max(1, m.width()-1))]))
+}
+
+// end leaves the phase as it was told last, and begins a new line.
+func (m *meter) end() {
+	switch {
+	case m.phase == "":
+	case m.width != nil:
+		fmt.Fprintln(m.out)
+	case !m.shown:
+		m.write()
+	}
+	m.phase = ""
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,6 +34,9 @@ type Sales interface {
 	// Delivery reads how far the shop was told of a sale's changes. It returns
 	// gate.ErrNoSale where there is none.
 	Delivery(ctx context.Context, sale string) (gate.Delivery, error)
+	// Ledger reads a sale's ledger from the entry with number from on, oldest
+	// first. It ends with the entries that there are; an error ends it too.
+	Ledger(ctx context.Context, sale string, from int64) iter.Seq2[*gate.Entry, error]
 }
 
 // AdminOptions of an Admin. All but Keys and BaseURL are needed.
@@ -88,6 +92,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("POST /v1/sales/{sale}/resume", operator, a.resume)
 	handle("GET /v1/sales/{sale}/orders/{order}", reader, a.order)
 	handle("GET /v1/sales/{sale}/audit", reader, a.audit)
+	handle("GET /v1/sales/{sale}/ledger", reader, a.ledger)
 	handle("POST /v1/sales/{sale}/orders/{order}/report", operator, a.report)
 	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
 	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)

@@ -196,6 +196,8 @@ func TestEachRoleMayDoWhatItMayDo(t *testing.T) {
 	f("GET", "/v1/sales/race/undelivered", "", 200, 200)
 	f("GET", "/v1/sales/race/audit", "", 200, 200)
 	f("GET", "/v1/sales/swim/audit", "", 404, 404)
+	f("GET", "/v1/sales/race/ledger", "", 200, 200)
+	f("GET", "/v1/sales/swim/ledger", "", 404, 404)
 	f("GET", "/nothing", "", 404, 404)
 	f("GET", "/v1/sales/race/refunds", "", 200, 200)
 	f("POST", "/v1/sales/race/orders/o1/report", `{"state":"paid"}`, 403, 404)

@@ -26,6 +26,7 @@ const maxRead = 64 << 20
 // SaleView is a sale as the admin API shows it.
 type SaleView struct {
 	Run     int64            `json:"run"`
+	Seq     int64            `json:"seq"` // of the newest ledger entry
 	Version int64            `json:"version"`
 	SKUs    []UnitsView      `json:"skus"`
 	Orders  map[string]int64 `json:"orders"` // by state, and refunds
@@ -75,6 +76,9 @@ func (o *orderView) lost() bool { return o != nil && o.State != "held" && o.Stat
 
 // auditView is what the gate's own audit found.
 type auditView struct {
+	Orders      int64 `json:"orders"`
+	Payments    int64 `json:"payments"` // orders that were looked up at PortOne
+	Moving      int64 `json:"moving"`   // changed each time that it was compared
 	Differences int64 `json:"differences"`
 	Findings    []struct {
 		Text string `json:"text"`

@@ -57,8 +57,8 @@ func TestTheChecksHoldTheAnswersAgainstTheSale(t *testing.T) {
 		stories := facts.run.stories()
 		report := &Report{Checks: []Check{
 			checkDuplicates(stories, facts.states, facts.run), facts.run.checkHolds(stories, facts.states),
-			facts.run.checkUnits(stories, facts.states, &facts.after), checkRecords(stories, &facts.before, &facts.after),
-			facts.run.checkSoldOut(stories, &facts.before, &facts.after),
+			facts.run.given(stories, facts.states).checkUnits(&facts.after), checkRecords(stories, &facts.before, &facts.after),
+			facts.run.checkSoldOut(stories, &facts.before, &facts.after, &Stock{Missing: "no ledger"}),
 		}}
 		if got := failed(report); got != want {
 			t.Errorf("%s: %q failed, want %q\n%s", name, got, want, describe(report))
@@ -104,6 +104,48 @@ func TestTheChecksHoldTheAnswersAgainstTheSale(t *testing.T) {
 	f("", "refused after its release", func(f *facts) { f.release(0); f.ask("attempt_ended", time.Minute) })
 }
 
+// A check that had nothing to look at, or could not look, has passed nothing.
+func TestWhatCouldNotBeCheckedIsSkipped(t *testing.T) {
+	t.Parallel()
+	ledger := &Stock{bySKU: map[string][]level{"a": {{0, 4}, {100 * time.Millisecond, 0}, {time.Hour, 1}}}}
+	f := func(name string, want Result, why string, check func(f *facts) Check, change func(f *facts)) {
+		t.Helper()
+		facts := playedFacts(t)
+		change(facts)
+		if c := check(facts); c.Result != want || !strings.Contains(c.Detail, why) {
+			t.Errorf("%s: %+v, want %s, %q", name, c, want, why)
+		}
+	}
+	tell := func(code string) func(f *facts) {
+		return func(f *facts) {
+			for i := range f.run.answers {
+				f.run.answers[i].code = code
+			}
+		}
+	}
+	released := func(f *facts) { f.release(0) }
+	answers := func(f *facts) Check { return f.run.checkAnswers(nil) }
+	duplicates := func(f *facts) Check { return checkDuplicates(f.run.stories(), f.states, f.run) }
+	holds := func(f *facts) Check { return f.run.checkHolds(f.run.stories(), f.states) }
+	soldOut := func(stock *Stock) func(f *facts) Check {
+		return func(f *facts) Check { return f.run.checkSoldOut(f.run.stories(), &f.before, &f.after, stock) }
+	}
+	f("no answer", Skipped, "no request was answered", answers, func(f *facts) {
+		for i := range f.run.answers {
+			f.run.answers[i] = answer{failure: "timed out"}
+		}
+	})
+	f("no repeat", Skipped, "nobody asked again", duplicates, func(*facts) {})
+	f("a repeat", Passed, "0 of 1", duplicates, func(f *facts) { f.ask("held", time.Minute) })
+	f("no 200", Skipped, "nobody was told 200", holds, tell("sold_out"))
+	f("a 200", Passed, "0 of 4", holds, func(*facts) {})
+	f("not sold out", Skipped, "nobody was told so", soldOut(ledger), tell("held"))
+	f("units came back, and there is no ledger", Skipped, "not known: it is gone", soldOut(&Stock{Missing: "it is gone"}), released)
+	f("units came back, by the ledger", Passed, "0 of 5", soldOut(ledger), released)
+	ledger = &Stock{bySKU: map[string][]level{"a": {{0, 4}, {time.Hour, 0}}}}
+	f("told too early, by the ledger", Failed, "5 of 5", soldOut(ledger), released)
+}
+
 // sameBuyer makes all orders one buyer's.
 func (f *facts) sameBuyer() {
 	for i, state := range f.states {
@@ -117,7 +159,7 @@ func TestOnlyTheGateIsBlamedForItsTime(t *testing.T) {
 		t.Helper()
 		run := playedRun(t, func(int) time.Duration { return time.Minute }) // sent late, answered at once
 		change(&run.answers[9])
-		if c := run.checkTime(Judge{Within: time.Second}); c.OK != ok {
+		if c := run.checkTime(Judge{Within: time.Second}); (c.Result == Passed) != ok {
 			t.Errorf("%+v", c)
 		}
 	}
@@ -128,7 +170,7 @@ func TestOnlyTheGateIsBlamedForItsTime(t *testing.T) {
 
 func TestTheGatesOwnAuditIsHeard(t *testing.T) {
 	t.Parallel()
-	f := func(status int, body string, ok bool, want string) {
+	f := func(status int, body string, result Result, want string) {
 		t.Helper()
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /v1/sales/race/audit", func(w http.ResponseWriter, _ *http.Request) {
@@ -136,16 +178,18 @@ func TestTheGatesOwnAuditIsHeard(t *testing.T) {
 			_, _ = w.Write([]byte(body)) // to a test that sees what is missing
 		})
 		run := playedRun(t, func(int) time.Duration { return 0 })
-		c, err := run.checkAudit(t.Context(), Judge{Admin: &Admin{URL: serve(t, mux), Client: http.DefaultClient}})
-		if err != nil || c.OK != ok || !strings.Contains(c.Detail, want) {
+		c, err := run.checkAudit(t.Context(), Judge{Admin: &Admin{URL: serve(t, mux), Client: http.DefaultClient}, Tell: quietly})
+		if err != nil || c.Result != result || !strings.Contains(c.Detail, want) {
 			t.Errorf("%d %s: %+v, %v", status, body, c, err)
 		}
 	}
-	f(200, `{"differences": 0}`, true, "0 differences")
-	f(200, `{"differences": 2, "findings": [{"text": "x"}]}`, false, "2 differences")
-	f(200, `{"differences": 0, "problem": "no credentials"}`, false, "no credentials")
-	f(404, ``, false, "404")
-	f(503, ``, false, "503")
+	f(200, `{"differences": 0, "orders": 7, "payments": 5}`, Passed, "0 differences in 7 orders, of which it looked 5 up at PortOne")
+	f(200, `{"differences": 0, "moving": 3}`, Skipped, "3 orders or buyers changed")
+	f(200, `{"differences": 1, "moving": 3}`, Failed, "1 differences")
+	f(200, `{"differences": 2, "findings": [{"text": "x"}]}`, Failed, "2 differences")
+	f(200, `{"differences": 0, "problem": "no credentials"}`, Failed, "no credentials")
+	f(404, ``, Failed, "404")
+	f(503, ``, Failed, "503")
 }
 
 func TestWhatFailsIsKeptByItsCause(t *testing.T) {

@@ -56,7 +56,6 @@ type Moment struct {
 	Accepted int     `json:"accepted"`
 	Refused  int     `json:"refused"`
 	Failed   int     `json:"failed"`
-	Left     *int64  `json:"left,omitempty"` // units of all SKUs, by the 200s that had arrived at its end
 	P50      float64 `json:"p50_ms"`
 	P99      float64 `json:"p99_ms"`
 	Max      float64 `json:"max_ms"`
@@ -73,9 +72,8 @@ func width(d time.Duration) time.Duration {
 	return w
 }
 
-// timeline cuts the run into moments. With the sale as it was before, they tell
-// how its stock fell.
-func (r *Run) timeline(before *SaleView) (moments []Moment, each time.Duration) {
+// timeline cuts the run into moments.
+func (r *Run) timeline() (moments []Moment, each time.Duration) {
 	whole := r.Plan.shape.Duration()
 	for number := range r.sent { // a client that falls behind sends later than the shape has it
 		whole = max(whole, r.answers[number].sent)
@@ -104,31 +102,7 @@ func (r *Run) timeline(before *SaleView) (moments []Moment, each time.Duration) 
 		l := latencyOf(took[i])
 		moments[i].At, moments[i].P50, moments[i].P99, moments[i].Max = float64(i)*each.Seconds(), l.P50, l.P99, l.Max
 	}
-	if before != nil {
-		r.fall(moments, before, at)
-	}
 	return moments, each
-}
-
-// fall notes the units that are left at the end of each moment.
-func (r *Run) fall(moments []Moment, before *SaleView, at func(time.Duration) int) {
-	taken := make([]int64, len(moments))
-	for _, s := range r.stories() {
-		if s.accepted == 0 {
-			continue
-		}
-		for _, l := range r.Plan.order(s.number).lines {
-			taken[at(s.accepted)] += l.Quantity
-		}
-	}
-	var left int64
-	for _, u := range before.SKUs {
-		left += u.Left
-	}
-	for i := range moments {
-		left -= taken[i]
-		moments[i].Left = new(left)
-	}
 }
 
 // counts writes counts as a list, the highest first.

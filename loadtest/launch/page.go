@@ -1,140 +1,107 @@
 package launch
 
 import (
-	"bytes"
 	_ "embed"
 	"fmt"
 	"html/template"
-	"image/color"
 	"io"
-	"math"
-	"strconv"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
+	"slices"
+	"time"
 )
 
 //go:embed page.html
 var pageText string
 
-// Size of a chart.
-const chartWidth, chartHeight = 24 * vg.Centimeter, 6 * vg.Centimeter
-
-// chart is one drawing of the timeline, over the seconds of the run.
-type chart struct {
-	Title string
-	Lines []line
-}
-
-type line struct {
-	Name   string
-	colour color.RGBA
-	value  func(*Moment) float64
-}
-
-// Colour is the line's colour in CSS.
-func (l line) Colour() template.CSS {
-	return template.CSS(fmt.Sprintf("#%02x%02x%02x", l.colour.R, l.colour.G, l.colour.B))
-}
-
-// Most is the line's greatest value.
-func (l line) Most(timeline []Moment) string {
-	most := 0.0
-	for i := range timeline {
-		most = max(most, l.value(&timeline[i]))
-	}
-	return short(most)
-}
-
-// short writes a number with a digit behind the point at most.
-func short(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
-
 // WriteHTML writes the report as one page that loads nothing.
 func (report *Report) WriteHTML(w io.Writer) error {
-	funcs := template.FuncMap{"mark": mark, "counts": counts, "svg": report.draw}
+	funcs := template.FuncMap{
+		"number": func(n int) string { return grouped(int64(n)) },
+		"short":  short,
+		"utc":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
+		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	}
 	page, err := template.New("page").Funcs(funcs).Parse(pageText)
 	if err != nil {
 		return fmt.Errorf("reading the page's template: %w", err)
 	}
 	return page.Execute(w, struct {
 		*Report
-		Charts []chart
-	}{report, report.charts()})
+		Charts   []chart
+		Shares   []share
+		Withheld bool // some units are
+	}{
+		report, report.charts(), report.shares(),
+		slices.ContainsFunc(report.Units, func(u UnitsView) bool { return u.Withheld != 0 }),
+	})
+}
+
+// share is a share of the requests, and how long they took at most.
+type share struct {
+	Name           string
+	Answered, Late float64
+}
+
+func (report *Report) shares() []share {
+	l, d := report.Latency, report.SendDelay
+	return []share{
+		{"p50", l.P50, d.P50},
+		{"p90", l.P90, d.P90},
+		{"p99", l.P99, d.P99},
+		{"p99.9", l.P999, d.P999},
+		{"p99.99", l.P4, d.P4},
+		{"slowest", l.Max, d.Max},
+	}
 }
 
 func (report *Report) charts() []chart {
-	blue, amber, red := color.RGBA{0x2a, 0x7a, 0xb9, 0xff}, color.RGBA{0xd9, 0x8c, 0, 0xff}, color.RGBA{0xb3, 0x35, 0x2c, 0xff}
-	green, grey := color.RGBA{0x2b, 0x8a, 0x3e, 0xff}, color.RGBA{0x88, 0x88, 0x88, 0xff}
-	perSecond := func(count func(m *Moment) int) func(m *Moment) float64 {
-		return func(m *Moment) float64 { return float64(count(m)) / report.Each }
+	seconds := float64(max(1, len(report.Timeline))) * report.Each
+	over := func(name, colour string, value func(m *Moment) float64) line {
+		l, most := line{Colour: colour}, 0.0
+		for i := range report.Timeline {
+			y := value(&report.Timeline[i])
+			l.points, most = append(l.points, spot{(float64(i) + .5) * report.Each, y}), max(most, y)
+		}
+		l.Name = fmt.Sprintf("%s (at most %s)", name, short(most))
+		return l
+	}
+	rate := func(name, colour string, count func(m *Moment) int) line {
+		return over(name, colour, func(m *Moment) float64 { return float64(count(m)) / report.Each })
 	}
 	charts := []chart{
-		{"Latency, ms", []line{
-			{"p50", blue, func(m *Moment) float64 { return m.P50 }},
-			{"p99", amber, func(m *Moment) float64 { return m.P99 }},
-			{"slowest", red, func(m *Moment) float64 { return m.Max }},
-		}},
-		{"Answers, a second", []line{
-			{"accepted", green, perSecond(func(m *Moment) int { return m.Accepted })},
-			{"refused", amber, perSecond(func(m *Moment) int { return m.Refused })},
-			{"no answer", red, perSecond(func(m *Moment) int { return m.Failed })},
-		}},
-		{"Requests, a second", []line{
-			{"due", grey, perSecond(func(m *Moment) int { return m.Due })},
-			{"sent", blue, perSecond(func(m *Moment) int { return m.Sent })},
-		}},
+		newChart("Latency, ms", seconds,
+			over("slowest", "red", func(m *Moment) float64 { return m.Max }),
+			over("p99", "amber", func(m *Moment) float64 { return m.P99 }),
+			over("p50", "blue", func(m *Moment) float64 { return m.P50 }),
+		),
+		newChart("Answers, a second", seconds,
+			rate("refused", "amber", func(m *Moment) int { return m.Refused }),
+			rate("told 200", "green", func(m *Moment) int { return m.Accepted }),
+			rate("no answer", "red", func(m *Moment) int { return m.Failed }),
+		),
+		newChart("Requests, a second", seconds,
+			rate("due", "grey", func(m *Moment) int { return m.Due }),
+			rate("sent", "blue", func(m *Moment) int { return m.Sent }),
+		),
 	}
-	if len(report.Timeline) > 0 && report.Timeline[0].Left != nil {
-		charts = append(charts, chart{"Units left", []line{{"left", green, func(m *Moment) float64 { return float64(*m.Left) }}}})
+	if len(report.Left) > 0 {
+		charts = append([]chart{unitsLeft(report.Left, seconds)}, charts...)
 	}
 	return charts
 }
 
-// draw returns a chart as an SVG element.
-func (report *Report) draw(c chart) (template.HTML, error) {
-	p := plot.New()
-	p.X.Label.Text, p.Y.Min, p.X.Min = "s", 0, 0
-	p.X.Tick.Marker, p.Y.Tick.Marker = ticks{}, ticks{}
-	for _, style := range []*text.Style{&p.X.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
-		style.Font.Variant = "Sans"
-	}
-	p.Add(plotter.NewGrid())
-	for _, l := range c.Lines {
-		points := make(plotter.XYs, len(report.Timeline))
-		for i := range report.Timeline {
-			points[i] = plotter.XY{X: (float64(i) + .5) * report.Each, Y: l.value(&report.Timeline[i])}
+// unitsLeft draws each level up to the next one. What comes back after the run is
+// on it too.
+func unitsLeft(levels []Level, seconds float64) chart {
+	first, last := levels[0], levels[len(levels)-1]
+	seconds = max(seconds, last.At)
+	l, lowest := line{Colour: "green"}, first.Left
+	for i, v := range levels {
+		if i > 0 {
+			l.points = append(l.points, spot{v.At, float64(levels[i-1].Left)})
 		}
-		drawn, err := plotter.NewLine(points)
-		if err != nil {
-			return "", fmt.Errorf("drawing %s: %w", c.Title, err)
-		}
-		drawn.Color = l.colour
-		p.Add(drawn)
+		l.points, lowest = append(l.points, spot{v.At, float64(v.Left)}), min(lowest, v.Left)
 	}
-	canvas := vgsvg.New(chartWidth, chartHeight)
-	p.Draw(draw.New(canvas))
-	var written bytes.Buffer
-	if _, err := canvas.WriteTo(&written); err != nil {
-		return "", fmt.Errorf("drawing %s: %w", c.Title, err)
-	}
-	_, element, _ := bytes.Cut(written.Bytes(), []byte("<svg"))
-	return template.HTML("<svg" + string(element)), nil // drawn from numbers, and names of our own
-}
-
-// ticks are the usual ones, with numbers written short.
-type ticks struct{}
-
-// Ticks implements plot.Ticker.
-func (ticks) Ticks(low, high float64) []plot.Tick {
-	all := plot.DefaultTicks{}.Ticks(low, high)
-	for i, t := range all {
-		if !t.IsMinor() {
-			all[i].Label = short(t.Value)
-		}
-	}
-	return all
+	l.points = append(l.points, spot{seconds, float64(last.Left)})
+	l.Name = fmt.Sprintf("left in Redis: %s at first, %s at the lowest, %s at the end", grouped(first.Left), grouped(lowest), grouped(last.Left))
+	return newChart("Units left", seconds, l)
 }

@@ -136,9 +136,13 @@ func (r *Run) checkSettled(ctx context.Context, j Judge) (Check, error) {
 		}
 		held, took := view.Orders["held"]+view.Orders["asking"], time.Since(began).Round(100*time.Millisecond)
 		if held == 0 || took >= j.Settle {
-			return Check{Name: "settled", OK: held == 0, Detail: fmt.Sprintf("%d orders are still held %s after the last answer", held, took)}, nil
+			var unsettled findings
+			if held > 0 {
+				unsettled.add("--settle tells how long that is waited for")
+			}
+			return unsettled.check("settled", "%d orders are still held %s after the last answer", held, took), nil
 		}
-		j.Tell("orders are held", int(held))
+		j.Tell("settling", fmt.Sprintf("%s orders held · for %s of %s", grouped(held), took.Round(time.Second), j.Settle))
 		if gate.Pause(ctx, settleEvery); ctx.Err() != nil {
 			return Check{}, ctx.Err()
 		}
@@ -150,8 +154,12 @@ const settleEvery = 500 * time.Millisecond
 
 // checkPayments holds what PortOne was paid against the orders: what is kept is
 // paid here, in full and once, and nothing else is.
-func (r *Run) checkPayments(ctx context.Context, stories []told, states map[int]*orderView) (Check, error) {
-	payments, err := r.Simulator.payments(ctx)
+func (r *Run) checkPayments(ctx context.Context, j Judge, stories []told, states map[int]*orderView) (Check, error) {
+	var payments []payment
+	err := during(j, "reading the payments", func() (err error) {
+		payments, err = r.Simulator.payments(ctx)
+		return err
+	})
 	if err != nil {
 		return Check{}, err
 	}
@@ -176,6 +184,9 @@ func (r *Run) checkPayments(ctx context.Context, stories []told, states map[int]
 		case state == "paid":
 			paid++
 		}
+	}
+	if len(payments) == 0 && paid == 0 && wrong.count == 0 {
+		return skipped("payments", "nobody tried to pay"), nil
 	}
 	return wrong.check("payments", "%d orders are paid, %d differ from what PortOne was paid", paid, wrong.count), nil
 }

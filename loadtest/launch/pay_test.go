@@ -103,8 +103,8 @@ func TestOrdersAreHeldAgainstThePayments(t *testing.T) {
 			s.payments = append(s.payments, payment{Order: o.id, Amount: o.amount, Paid: true})
 		}
 		change(facts, s)
-		c, err := facts.run.checkPayments(t.Context(), facts.run.stories(), facts.states)
-		if err != nil || len(c.Examples) != want || c.OK != (want == 0) {
+		c, err := facts.run.checkPayments(t.Context(), Judge{Tell: quietly}, facts.run.stories(), facts.states)
+		if err != nil || len(c.Examples) != want || (c.Result == Passed) != (want == 0) {
 			t.Errorf("%+v, %v; want %d findings", c, err, want)
 		}
 	}
@@ -121,6 +121,16 @@ func TestOrdersAreHeldAgainstThePayments(t *testing.T) {
 	})
 }
 
+func TestWhereNobodyTriesToPayNothingIsChecked(t *testing.T) {
+	t.Parallel()
+	facts, s := playedFacts(t), newFakeSimulator(t)
+	facts.run.Simulator = s.Simulator
+	c, err := facts.run.checkPayments(t.Context(), Judge{Tell: quietly}, facts.run.stories(), facts.states)
+	if err != nil || c.Result != Skipped {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 func TestTheVerdictWaitsUntilNothingIsHeld(t *testing.T) {
 	t.Parallel()
 	held := 2
@@ -130,12 +140,12 @@ func TestTheVerdictWaitsUntilNothingIsHeld(t *testing.T) {
 		held = max(0, held-1)
 	})
 	run := playedRun(t, func(int) time.Duration { return 0 })
-	judge := Judge{Admin: &Admin{URL: serve(t, mux), Client: http.DefaultClient}, Tell: func(string, int) {}}
-	if c, err := run.checkSettled(t.Context(), judge); err != nil || c.OK || !strings.HasPrefix(c.Detail, "2 orders are still held") {
+	judge := Judge{Admin: &Admin{URL: serve(t, mux), Client: http.DefaultClient}, Tell: quietly}
+	if c, err := run.checkSettled(t.Context(), judge); err != nil || c.Result != Failed || !strings.HasPrefix(c.Detail, "2 orders are still held") {
 		t.Errorf("without waiting: %+v, %v", c, err)
 	}
 	judge.Settle = time.Minute
-	if c, err := run.checkSettled(t.Context(), judge); err != nil || !c.OK {
+	if c, err := run.checkSettled(t.Context(), judge); err != nil || c.Result != Passed {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

@@ -3,10 +3,7 @@ package launch
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
-	"errors"
-	"io"
-	"regexp"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -49,11 +46,11 @@ func playedRun(t *testing.T, late func(i int) time.Duration) *Run {
 
 func TestLatencyCountsFromWhenARequestWasDue(t *testing.T) {
 	t.Parallel()
-	prompt := playedRun(t, func(int) time.Duration { return 0 }).Report(nil, nil, nil)
+	prompt := playedRun(t, func(int) time.Duration { return 0 }).Report(&Judged{})
 	if prompt.Latency.Max != 5 || prompt.SendDelay.Max != 0 {
 		t.Errorf("%+v, sent late by %+v", prompt.Latency, prompt.SendDelay)
 	}
-	slow := playedRun(t, func(int) time.Duration { return 300 * time.Millisecond }).Report(nil, nil, nil)
+	slow := playedRun(t, func(int) time.Duration { return 300 * time.Millisecond }).Report(&Judged{})
 	if slow.Latency.Max != 305 || slow.SendDelay.Max != 300 || slow.Achieved >= slow.Asked {
 		t.Errorf("%+v, sent late by %+v, %v/s of %v/s", slow.Latency, slow.SendDelay, slow.Achieved, slow.Asked)
 	}
@@ -66,66 +63,101 @@ func TestLatencyCountsFromWhenARequestWasDue(t *testing.T) {
 	f(slow, true)
 }
 
-func TestTheTimelineTellsHowStockFell(t *testing.T) {
+func TestWhoWasTheLimitIsToldAsItIs(t *testing.T) {
 	t.Parallel()
-	before := &SaleView{SKUs: []UnitsView{{SKU: "a", Left: 3}, {SKU: "b", Left: 2}}}
-	report := playedRun(t, func(int) time.Duration { return 0 }).Report(before, nil, nil)
+	f := func(late, patience time.Duration, want string, targets ...string) {
+		t.Helper()
+		run := playedRun(t, func(int) time.Duration { return late })
+		run.MaxDelay, run.Plan.opt.Targets = patience, targets
+		warned := ""
+		for _, w := range run.Report(&Judged{}).Warnings {
+			if strings.Contains(w, "was the limit") {
+				warned, _, _ = strings.Cut(w, ":")
+			}
+		}
+		if warned != want {
+			t.Errorf("sent %s late to %q, with a patience of %s, it says %q, want %q", late, targets, patience, warned, want)
+		}
+	}
+	const client, machine = "The client was the limit, not the gate", "This machine, which client and gates share, was the limit"
+	f(10*time.Millisecond, 0, "", "https://gate.example.com")
+	f(30*time.Millisecond, 0, client, "https://gate.example.com")
+	f(30*time.Millisecond, 0, client, "http://127.0.0.1:1", "http://10.0.0.7:1")
+	f(30*time.Millisecond, 0, machine, "http://127.0.0.1:1", "http://localhost:2", "http://[::1]:3")
+	f(200*time.Millisecond, 250*time.Millisecond, "", "http://127.0.0.1:1")
+	f(300*time.Millisecond, 250*time.Millisecond, machine, "http://127.0.0.1:1")
+}
+
+func TestASkippedCheckIsNeitherPassedNorFailed(t *testing.T) {
+	t.Parallel()
+	f := func(pass bool, conclusion string, checks ...Check) {
+		t.Helper()
+		report := playedRun(t, func(int) time.Duration { return 0 }).Report(&Judged{Checks: checks})
+		if report.Pass != pass || report.conclusion() != conclusion {
+			t.Errorf("%+v: %v, %q; want %v, %q", checks, report.Pass, report.conclusion(), pass, conclusion)
+		}
+	}
+	good, bad := Check{Name: "units", Result: Passed}, Check{Name: "holds"}
+	unseen := skipped("sold out", "the ledger is gone")
+	f(true, "PASS", good)
+	f(true, "PASS (skipped: sold out)", good, unseen)
+	f(true, "PASS (skipped: sold out, audit)", good, unseen, skipped("audit", "busy"))
+	f(false, "FAIL", good, bad, unseen)
+	f(false, "FAIL", unseen)
+	f(false, "FAIL")
+
+	report := playedRun(t, func(int) time.Duration { return 0 }).Report(&Judged{Checks: []Check{good, unseen}})
+	if text := describe(report); !strings.Contains(text, "skipped  sold out  the ledger is gone\n") || !strings.HasSuffix(text, "\nPASS (skipped: sold out)\n") {
+		t.Errorf("as text:\n%s", text)
+	}
+	var text bytes.Buffer
+	if err := report.WriteJSON(&text); err != nil {
+		t.Fatal(err)
+	}
+	var read struct {
+		Skipped []string
+		Checks  []struct{ Name, Result, Detail string }
+	}
+	if err := json.Unmarshal(text.Bytes(), &read); err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(read) != "{[sold out] [{units ok } {sold out skipped the ledger is gone}]}" {
+		t.Errorf("as JSON: %+v", read)
+	}
+	var again Report
+	if err := json.Unmarshal(text.Bytes(), &again); err != nil || again.Checks[1].Result != Skipped {
+		t.Errorf("read again: %+v, %v", again.Checks, err)
+	}
+}
+
+func TestTheReportBeginsWithTheOutcome(t *testing.T) {
+	t.Parallel()
+	found := &Judged{Sold: &Sold{Units: 500, Of: 500, Returned: 120, Again: 120}}
+	run := playedRun(t, func(int) time.Duration { return 0 })
+	run.Noun, run.Simulator = "tickets", &Simulator{}
+	report := run.Report(found)
+	const want = "500 of 500 sold, 0 oversold, 120 declined tickets sold again"
+	if text := describe(report); !strings.HasPrefix(text, want+"\n\n") {
+		t.Errorf("as text:\n%s", text)
+	}
+	var text bytes.Buffer
+	if err := report.WriteJSON(&text); err != nil || !strings.HasPrefix(text.String(), "{\n  \"headline\": \""+want+"\",\n") {
+		t.Errorf("as JSON: %v\n%s", err, &text)
+	}
+	if report = run.Report(&Judged{}); report.Headline != "4 orders told 200; how many units were sold, only --admin shows" {
+		t.Errorf("without an admin API it begins with %q", report.Headline)
+	}
+}
+
+func TestTheTimelineHasEachAnswer(t *testing.T) {
+	t.Parallel()
+	report := playedRun(t, func(int) time.Duration { return 0 }).Report(&Judged{})
 	var accepted, refused, failed int
 	for _, m := range report.Timeline {
 		accepted, refused, failed = accepted+m.Accepted, refused+m.Refused, failed+m.Failed
 	}
-	first, last := report.Timeline[0], report.Timeline[len(report.Timeline)-1]
-	if accepted != 4 || refused != 5 || failed != 1 || *first.Left != 4 || *last.Left != 1 {
-		t.Errorf("%d accepted, %d refused, %d failed, %d to %d left", accepted, refused, failed, *first.Left, *last.Left)
-	}
-}
-
-func TestThePageLoadsNothingAndEscapesWhatTheGateSays(t *testing.T) {
-	t.Parallel()
-	before := &SaleView{SKUs: []UnitsView{{SKU: "a", Left: 5}}}
-	report := playedRun(t, func(int) time.Duration { return 0 }).Report(before, before, []Check{
-		{"answers", false, "1 of 10", []string{"<script>alert(1)</script>"}},
-	})
-	var page bytes.Buffer
-	if err := report.WriteHTML(&page); err != nil {
-		t.Fatal(err)
-	}
-	if found := regexp.MustCompile(`(?i)src=|href=|url\(|@import|<script|<link|<iframe`).FindString(page.String()); found != "" {
-		t.Errorf("the page has %q", found)
-	}
-	for _, want := range []string{`<span class="FAIL">FAIL</span>`, "p99.99", "Latency", "Answers", "Units left", "no port left", "&lt;script&gt;"} {
-		if !strings.Contains(page.String(), want) {
-			t.Errorf("the page does not have %q", want)
-		}
-	}
-	// Each chart is well-formed, and draws lines with a point for each moment.
-	charts := regexp.MustCompile(`(?s)<svg.*?</svg>`).FindAllString(page.String(), -1)
-	if len(charts) != 4 {
-		t.Errorf("there are %d charts", len(charts))
-	}
-	for _, chart := range charts {
-		decoder, longest := xml.NewDecoder(strings.NewReader(chart)), 0
-		for {
-			token, err := decoder.Token()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				t.Fatalf("%v in %s", err, chart)
-			}
-			element, ok := token.(xml.StartElement)
-			if !ok || element.Name.Local != "path" {
-				continue
-			}
-			for _, attribute := range element.Attr {
-				if attribute.Name.Local == "d" {
-					longest = max(longest, strings.Count(attribute.Value, "L")+1)
-				}
-			}
-		}
-		if longest != len(report.Timeline) {
-			t.Errorf("a line of %d points for %d moments", longest, len(report.Timeline))
-		}
+	if accepted != 4 || refused != 5 || failed != 1 {
+		t.Errorf("%d accepted, %d refused, %d failed", accepted, refused, failed)
 	}
 }
 
@@ -134,7 +166,7 @@ func TestWhatIsSentLateIsShownWhenItWasSent(t *testing.T) {
 	run := playedRun(t, func(int) time.Duration { return 0 })
 	last := &run.answers[run.sent-1]
 	last.sent, last.done = last.sent+5*time.Second, last.done+5*time.Second
-	moments, each := run.timeline(nil)
+	moments, each := run.timeline()
 	sent := map[int]int{}
 	for i, m := range moments {
 		if m.Sent > 0 {
@@ -148,7 +180,7 @@ func TestWhatIsSentLateIsShownWhenItWasSent(t *testing.T) {
 
 func TestTheJSONHasTheReport(t *testing.T) {
 	t.Parallel()
-	report := playedRun(t, func(int) time.Duration { return 0 }).Report(nil, nil, []Check{{"answers", true, "none", nil}})
+	report := playedRun(t, func(int) time.Duration { return 0 }).Report(&Judged{Checks: []Check{{"answers", Passed, "none", nil}}})
 	var text bytes.Buffer
 	if err := report.WriteJSON(&text); err != nil {
 		t.Fatal(err)

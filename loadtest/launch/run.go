@@ -29,6 +29,8 @@ type Run struct {
 	MaxWorkers     int            // requests that may be under way at once
 	CA             *x509.CertPool // who signed the target's certificate; nil for the system's authorities
 	Simulator      *Simulator     // goes on to pay what was told 200; nil: nobody pays
+	MaxDelay       time.Duration  // a client that sends later than this, for one in a hundred, is slower than what it measures; 0: 20 ms
+	Noun           string         // what a unit is called, in the plural; empty: units
 
 	began   time.Time
 	sent    int // requests, in the plan's order, that were sent
@@ -37,7 +39,28 @@ type Run struct {
 
 // Progress is how far a run has come.
 type Progress struct {
-	Sent, Answered, Accepted, Refused, Failed int
+	Requests, Sent int           // of this run
+	Orders         int           // that were told 200, each once
+	Refused        int           // answers
+	Failed         int           // requests that got none
+	Waiting        int           // requests under way
+	Left           time.Duration // until the last request is due
+}
+
+// String names what it counts.
+func (p Progress) String() string {
+	said := fmt.Sprintf("%s of %s requests · %s orders told 200 · %s answers refused",
+		grouped(int64(p.Sent)), grouped(int64(p.Requests)), grouped(int64(p.Orders)), grouped(int64(p.Refused)))
+	if p.Failed > 0 {
+		said += fmt.Sprintf(" · %s requests without an answer", grouped(int64(p.Failed)))
+	}
+	if p.Waiting > 0 {
+		said += fmt.Sprintf(" · %s under way", grouped(int64(p.Waiting)))
+	}
+	if p.Left > 0 {
+		said += fmt.Sprintf(" · %s left", p.Left.Round(time.Second))
+	}
+	return said
 }
 
 // tellEvery is how often progress is told, for as long as answers come.
@@ -75,7 +98,7 @@ func (r *Run) Attack(ctx context.Context, tell func(Progress)) error {
 	r.answers = make([]answer, r.Plan.Requests())
 	target := &targeter{plan: r.Plan}
 	r.began = time.Now()
-	p, told := Progress{}, time.Now()
+	p, told := newCount(r), time.Now()
 	for result := range attacker.Attack(target.next, r.Plan.shape, 0, "") {
 		number, err := numberOf(result.URL)
 		if err != nil { // the targeter has failed, and its error is all that there is
@@ -97,16 +120,15 @@ func (r *Run) Attack(ctx context.Context, tell func(Progress)) error {
 				calls <- call
 			}
 		}
-		p.add(a)
+		p.add(r.Plan.requests[number], a)
 		if time.Since(told) >= tellEvery {
-			told, p.Sent = time.Now(), int(target.taken.Load())
-			tell(p)
+			told = time.Now()
+			tell(p.progress(int(target.taken.Load()), time.Since(r.began)))
 		}
 	}
 	close(calls)
 	r.sent = min(int(target.taken.Load()), len(r.answers))
-	p.Sent = r.sent
-	tell(p)
+	tell(p.progress(r.sent, r.Plan.shape.Duration()))
 	err := paying.Wait()
 	if failed := target.err.Load(); failed != nil {
 		return *failed
@@ -114,16 +136,38 @@ func (r *Run) Attack(ctx context.Context, tell func(Progress)) error {
 	return err
 }
 
-func (p *Progress) add(a *answer) {
+// count counts what has come of a run.
+type count struct {
+	run      *Run
+	so       Progress
+	answered int
+	accepted []bool // by order: it was told 200
+}
+
+func newCount(r *Run) *count {
+	return &count{run: r, so: Progress{Requests: r.Plan.Requests()}, accepted: make([]bool, r.Plan.orders)}
+}
+
+// add counts an answer. An order that is told 200 again is the same order.
+func (c *count) add(of request, a *answer) {
+	c.answered++
 	switch {
 	case a.failure != "":
-		p.Failed++
-	case a.held():
-		p.Accepted++
-	default:
-		p.Refused++
+		c.so.Failed++
+	case !a.held():
+		c.so.Refused++
+	case !of.kind.hostile() && !c.accepted[of.order]:
+		c.accepted[of.order] = true
+		c.so.Orders++
 	}
-	p.Answered++
+}
+
+// progress is how far the run has come, with so many requests sent after so long.
+func (c *count) progress(sent int, after time.Duration) Progress {
+	so := c.so
+	so.Sent = min(sent, so.Requests)
+	so.Waiting, so.Left = so.Sent-c.answered, max(0, c.run.Plan.shape.Duration()-after)
+	return so
 }
 
 // targeter hands out the plan's requests in their order.

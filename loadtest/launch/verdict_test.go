@@ -27,6 +27,9 @@ func TestTheVerdictFitsTheGate(t *testing.T) {
 	f("sound", faults{}, "")
 	f("sound, and unsure of some", faults{unsureSometimes: true}, "")
 	f("sound, and some payments fail at once", faults{releasesAfter200: true}, "")
+	f("sound, and shows no ledger", faults{noLedger: true}, "")
+	f("says sold out too early, and shows no ledger", faults{refusesEarly: true, noLedger: true}, "sold out")
+	f("says sold out too early, and payments fail", faults{refusesEarly: true, releasesAfter200: true}, "sold out")
 	f("oversells and hides it", faults{oversells: true}, "units")
 	f("oversells and counts it", faults{overcounts: true}, "units")
 	f("forgets that an order was accepted", faults{forgetsRepeats: true}, "duplicates")
@@ -58,11 +61,11 @@ func TestWithoutAnAdminAPITheAnswersAreJudged(t *testing.T) {
 	f := func(wrong faults, want string) {
 		g := newFakeGate(t, 20, wrong)
 		run := attack(t, g, fakeOptions(g))
-		checks, after, err := run.Verdict(t.Context(), Judge{Within: 10 * time.Second})
-		if err != nil || after != nil {
-			t.Fatal(after, err)
+		found, err := run.Verdict(t.Context(), Judge{Within: 10 * time.Second})
+		if err != nil || found.After != nil {
+			t.Fatal(found, err)
 		}
-		report := run.Report(nil, nil, checks)
+		report := run.Report(found)
 		if failed(report) != want || report.Audited || !strings.Contains(describe(report), "--admin") {
 			t.Errorf("%q failed, want %q\n%s", failed(report), want, describe(report))
 		}
@@ -77,7 +80,7 @@ func TestSomeRequestsMayGoWithoutAnAnswerWhereThatIsTolerated(t *testing.T) {
 	g := newFakeGate(t, 20, faults{breaksOff: true})
 	run := attack(t, g, fakeOptions(g))
 	f := func(tolerate float64, ok bool) {
-		if c := run.checkTime(Judge{Within: 10 * time.Second, Tolerate: tolerate}); c.OK != ok {
+		if c := run.checkTime(Judge{Within: 10 * time.Second, Tolerate: tolerate}); (c.Result == Passed) != ok {
 			t.Errorf("tolerating %v: %+v", tolerate, c)
 		}
 	}
@@ -90,7 +93,7 @@ func TestAnAdminAPIThatFailsIsAnError(t *testing.T) {
 	g := newFakeGate(t, 20, faults{})
 	run := attack(t, g, fakeOptions(g))
 	f := func(admin *Admin, want string) {
-		_, _, err := run.Verdict(t.Context(), Judge{Admin: admin, Before: &SaleView{}, Within: time.Second, Workers: 4, Tell: func(string, int) {}})
+		_, err := run.Verdict(t.Context(), Judge{Admin: admin, Before: &SaleView{}, Within: time.Second, Workers: 4, Tell: quietly})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
@@ -115,11 +118,11 @@ func TestARunThatIsCutShortIsJudgedByWhatWasSent(t *testing.T) {
 	if err := run.Attack(ctx, func(Progress) { cancel(errors.New("enough")) }); err != nil {
 		t.Fatal(err)
 	}
-	checks, _, err := run.Verdict(t.Context(), Judge{Within: 10 * time.Second})
+	found, err := run.Verdict(t.Context(), Judge{Within: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
-	report := run.Report(nil, nil, checks)
+	report := run.Report(found)
 	if !report.Pass || !report.CutShort || report.Requests == 0 || report.Requests >= plan.Requests() || !strings.Contains(describe(report), "cut short") {
 		t.Error(describe(report))
 	}

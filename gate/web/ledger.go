@@ -1,0 +1,46 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// ledgerMost is how much of a ledger one call shows, in entries and their orders
+// together: an entry may hold a whole batch. The entry that reaches it is the last.
+const ledgerMost = 10_000
+
+// ledger shows entries of a sale's ledger, oldest first: those after ?since=SEQ. A
+// caller asks again after the last of them until there are none.
+func (a *Admin) ledger(w http.ResponseWriter, r *http.Request, _ string) {
+	since := int64(0)
+	if text := r.FormValue("since"); text != "" {
+		var err error
+		if since, err = strconv.ParseInt(text, 10, 64); err != nil || since < 0 {
+			problem(w, http.StatusBadRequest, fmt.Errorf("since %.20q: must be the seq of an entry", text))
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
+	defer cancel()
+	sale := r.PathValue("sale")
+	if _, err := a.opt.Sales.Sale(ctx, sale); err != nil {
+		fault(w, err)
+		return
+	}
+	entries, size := []gate.EntryReport{}, 0
+	for e, err := range a.opt.Sales.Ledger(ctx, sale, since+1) {
+		if err != nil {
+			fault(w, err)
+			return
+		}
+		entries = append(entries, e.Report())
+		if size += 1 + len(e.Orders); size >= ledgerMost {
+			break
+		}
+	}
+	reply(w, http.StatusOK, entries)
+}
