@@ -295,6 +295,9 @@ func (c *serveCommand) createSale(ctx context.Context, s *store.Store, sale gate
 	switch {
 	case err == nil:
 		log.Info("created a sale", "sale", sale.Name, "run", sale.Run)
+	case gate.IsUnsecured(err): // it is no reason to sell nothing at all
+		log.Warn("created a sale that a failover may forget", "sale", sale.Name, "run", sale.Run, "error", err)
+		err = nil
 	case errors.Is(err, gate.ErrExists): // another gate was faster
 		return s.Sale(ctx, sale.Name)
 	case errors.As(err, new(*gate.OpenError)):
