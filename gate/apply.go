@@ -8,19 +8,28 @@ import (
 )
 
 // Register is what changes sales in a store. Each method is one atomic script.
+// Where the store waits for replicas, what changes something also returns an
+// *UnsecuredError: the change is made, but too few of them have it.
 type Register interface {
 	// Sale reads a sale, or its tombstone. Where there is neither it returns
 	// ErrNoSale, or a *MissingError, and the store's clock as the state's Now.
 	Sale(ctx context.Context, name string) (State, error)
+	// Losses tells what goes with a sale if it is deleted or started afresh. It
+	// returns ErrNoSale, or a *LossError as Create and Delete would.
+	Losses(ctx context.Context, sale string, drop Drop) (Loss, error)
 	// Create makes a sale, or starts it afresh in a higher run. It returns
-	// ErrExists, a *HeldError or an *OpenError.
+	// ErrExists, a *LossError or an *OpenError.
 	Create(ctx context.Context, c Creation) error
 	// Configure replaces the settings that have the given version. It returns
 	// ErrChanged, ErrNoSale or a *StockError. Kind goes into the ledger.
 	Configure(ctx context.Context, who, kind, sale string, version int64, s Settings) error
 	// Delete removes a sale and leaves a tombstone, also of one that is missing. It
-	// returns ErrNoSale, or a *HeldError.
+	// returns ErrNoSale, or a *LossError.
 	Delete(ctx context.Context, who, sale string, drop Drop) error
+	// Secure makes sure of a sale that is to stay as it is, with settings of the
+	// given version: it waits for the replicas as a change does. It returns
+	// ErrChanged where the settings have another version.
+	Secure(ctx context.Context, sale string, version int64) error
 }
 
 // Creation is a sale to be made, or to be started afresh in a higher run.
@@ -31,11 +40,6 @@ type Creation struct {
 	// OpenNow makes it although its window has begun and the store knows no run of
 	// it: it may have been sold from data that is lost.
 	OpenNow bool
-}
-
-// Drop names what may be lost with a sale. The zero value agrees to no loss.
-type Drop struct {
-	Held bool // units that are held: a payment that is approved afterwards has no unit
 }
 
 var (
@@ -61,16 +65,25 @@ func (e *RunError) Error() string {
 	return fmt.Sprintf("sale %s is in run %d already: run %d is over, and the same orders cannot come back", e.Sale, e.Known, e.Run)
 }
 
-// HeldError says that orders hold units, so the sale cannot be thrown away.
-type HeldError struct {
-	Sale  string
-	Units int64
+// UnsecuredError says that a change is made, but that too few replicas are known
+// to have it. Making it again changes nothing twice, and waits for them again.
+type UnsecuredError struct {
+	Sale     string
+	Replicas int64 // that have it
+	Wanted   int
 }
 
 // Error implements error.
-func (e *HeldError) Error() string {
-	return fmt.Sprintf("%d units of sale %s are held by orders that are being paid: wait until they are settled, "+
-		"or drop them with --drop-held (a payment that is approved afterwards has no unit)", e.Units, e.Sale)
+func (e *UnsecuredError) Error() string {
+	return fmt.Sprintf("it is done, but only %d of %d replicas are known to have what was changed of sale %s: a failover may forget it. "+
+		"See that the replicas follow (INFO replication at the primary), then do the same again: "+
+		"it changes nothing twice, and waits for them again", e.Replicas, e.Wanted, e.Sale)
+}
+
+// IsUnsecured reports whether err is an UnsecuredError: what was to be done is done.
+func IsUnsecured(err error) bool {
+	_, is := errors.AsType[*UnsecuredError](err)
+	return is
 }
 
 // StockError says that a stock cannot be as low as asked.
@@ -127,6 +140,7 @@ type Applied struct {
 	Outcome Outcome
 	Before  Sale // the zero Sale where there was none
 	After   Sale
+	Loss    *Loss // of a dry run that would start the sale afresh: what would go with the lower run
 }
 
 // Reminder says what else must be done about a change, empty for nothing: a gate
@@ -140,40 +154,41 @@ func (a *Applied) Reminder() string {
 
 // Apply makes the stored sale as given. It may be done in the middle of a sale,
 // and doing it twice is doing it once. Whether the sale is paused stays as it
-// is. It returns ErrChanged where the settings have another version than the
-// caller has seen, a *HeldError, a *StockError or an *OpenError.
+// is. It returns ErrChanged where the settings are to change and have another
+// version than the caller has seen, a *StockError, a *LossError or an *OpenError.
+// Beside the *LossError of a dry run, and an *UnsecuredError, Applied is filled in.
 func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 	for range maxConflicts {
 		old, err := r.Sale(ctx, a.Sale.Name)
 		if err != nil && !errors.Is(err, ErrNoSale) {
 			return Applied{}, err
 		}
-		if a.Version != 0 && a.Version != old.Version {
-			return Applied{}, ErrChanged
-		}
-		if a.IfNone && (old.Run != 0 || !old.Deleted.IsZero()) {
-			return Applied{Outcome: Kept, Before: old.Sale, After: old.Sale}, nil
-		}
-		if old.Run == 0 && !a.OpenNow {
+		if old.Run == 0 && !a.OpenNow && !a.keeps(&old) {
 			if err := a.Sale.begun(old.Now, a.Now); err != nil {
 				return Applied{}, err
 			}
 		}
-		outcome, next, err := plan(old, a.Sale, a.Drop)
+		outcome, next, err := a.plan(old)
 		done := Applied{Outcome: outcome, Before: old.Sale, After: next}
 		switch {
+		case outcome != Unchanged && outcome != Kept && a.Version != 0 && a.Version != old.Version:
+			return Applied{}, ErrChanged
 		case err != nil:
 			return Applied{}, err
-		case outcome == Unchanged || a.DryRun:
+		case a.DryRun:
+			return a.tell(ctx, r, done)
+		case outcome == Kept && !old.Deleted.IsZero():
 			return done, nil
+		case outcome == Unchanged || outcome == Kept:
+			err = r.Secure(ctx, a.Sale.Name, old.Version)
 		case outcome == Changed:
 			err = r.Configure(ctx, a.Who, "apply", a.Sale.Name, old.Version, next.Settings)
 		default:
 			err = r.Create(ctx, Creation{Who: a.Who, Sale: next, Drop: a.Drop, OpenNow: a.OpenNow})
 		}
 		switch {
-		case err == nil:
-			return done, nil
+		case err == nil || IsUnsecured(err):
+			return done, err
 		case !errors.Is(err, ErrChanged) && !errors.Is(err, ErrExists):
 			return Applied{}, err
 		}
@@ -181,10 +196,31 @@ func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 	return Applied{}, ErrChanged
 }
 
+// tell adds to what would be done what would be lost by it.
+func (a *Application) tell(ctx context.Context, r Register, done Applied) (Applied, error) {
+	if done.Outcome != Restarted {
+		return done, nil
+	}
+	loss, err := r.Losses(ctx, a.Sale.Name, a.Drop)
+	if _, refused := errors.AsType[*LossError](err); err != nil && !refused {
+		return Applied{}, err
+	}
+	done.Loss = &loss
+	return done, err
+}
+
+// keeps reports whether a sale, or its tombstone, is to stay as it is.
+func (a *Application) keeps(old *State) bool {
+	return a.IfNone && (old.Run != 0 || !old.Deleted.IsZero())
+}
+
 // plan tells what Apply does to a sale as it is (the zero State: there is none),
 // the sale that it writes, or why it fails.
-func plan(old State, sale Sale, drop Drop) (Outcome, Sale, error) {
+func (a *Application) plan(old State) (Outcome, Sale, error) {
+	sale := a.Sale
 	switch {
+	case a.keeps(&old):
+		return Kept, old.Sale, nil
 	case old.Run == 0:
 		return Created, sale, nil
 	case !old.Deleted.IsZero() && sale.Run <= old.Run:
@@ -194,9 +230,6 @@ func plan(old State, sale Sale, drop Drop) (Outcome, Sale, error) {
 	case sale.Run < old.Run:
 		return "", sale, &RunError{Sale: sale.Name, Run: sale.Run, Known: old.Run}
 	case sale.Run > old.Run:
-		if held := heldUnits(old.Units); held > 0 && !drop.Held {
-			return "", sale, &HeldError{Sale: sale.Name, Units: held}
-		}
 		return Restarted, sale, nil
 	}
 	sale.Paused = old.Paused
@@ -220,16 +253,8 @@ func plan(old State, sale Sale, drop Drop) (Outcome, Sale, error) {
 	return Changed, sale, nil
 }
 
-func heldUnits(units map[string]Units) int64 {
-	var held int64
-	for _, u := range units {
-		held += u.Held
-	}
-	return held
-}
-
 // SetPaused pauses a sale, or lets it go on. It reports whether that changed
-// anything.
+// anything, beside an *UnsecuredError too.
 func SetPaused(ctx context.Context, r Register, who, sale string, paused bool) (bool, error) {
 	kind := "resume"
 	if paused {
@@ -243,13 +268,16 @@ func SetPaused(ctx context.Context, r Register, who, sale string, paused bool) (
 		if !old.Deleted.IsZero() {
 			return false, ErrNoSale
 		}
-		if old.Paused == paused {
-			return false, nil
+		change := old.Paused != paused
+		if change {
+			next := old.Settings
+			next.Paused = paused
+			err = r.Configure(ctx, who, kind, sale, old.Version, next)
+		} else {
+			err = r.Secure(ctx, sale, old.Version)
 		}
-		next := old.Settings
-		next.Paused = paused
-		if err = r.Configure(ctx, who, kind, sale, old.Version, next); !errors.Is(err, ErrChanged) {
-			return err == nil, err
+		if !errors.Is(err, ErrChanged) {
+			return change && (err == nil || IsUnsecured(err)), err
 		}
 	}
 	return false, ErrChanged

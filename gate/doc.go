@@ -239,6 +239,14 @@
 // settings after and before it, and who made it. A deleted sale leaves a tombstone, and
 // is made anew only in a higher run.
 //
+// What a deletion or a higher run drops is measured by the script that drops it
+// (luascripts/loss.lua), before its first write: units held, orders paid or refund
+// due, and what the shop has not taken. The caller says what may go, of paid orders
+// how many or by which ledger entry they are archived, so that nobody drops what was
+// sold since the numbers were read. Untold are the ledger entries from the first one
+// behind the position that changes an order, and the orders on the list; entries
+// that only change settings tell the shop nothing.
+//
 // Scripts use Redis' own TIME, never less than the latest time stored in the
 // sale, so that time does not run back after a failover. They read and check
 // everything before their first write, because Redis does not undo a script that
@@ -313,6 +321,14 @@
 // without them: both have the holds, and another is promoted. WAIT 2 would survive
 // that, but sells nothing while any host is away. deploy/partition_linux_test.go
 // cuts networks both ways.
+//
+// A change by a person, by a command or the admin API, goes the same way
+// (store/secure.go): on a connection to the sale's primary of its own, WAIT behind
+// the script in one pipeline. It is made, whatever WAIT says; where too few
+// replicas have it that is told as an UnsecuredError. So that doing it again makes
+// sure of it, what is so already is touched by a bare write, if the settings still
+// have the version that was read, with WAIT behind it. The gates' own work (looks,
+// notifications) is not waited for: it is done again.
 //
 // # Deploying
 //

@@ -1,27 +1,28 @@
 -- create: makes a sale, or starts an existing one afresh in a higher run.
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify
--- ARGV  1 now_ms, empty in production   2 who   3 run   4 "1" to drop what is held, else empty
+-- ARGV  1 now_ms, empty in production   2 who   3 run   4 what may go with the lower run (see loss)
 --       5 "1" to make it also where its window has begun and no run of it is known, else empty
 --       6 opens_ms  7 closes_ms  8 hold_ms  9 per_buyer  10 paused ("1" or "0")  11 settings (JSON)
 --       then SKU, stock, SKU, stock, …
 -- reply {"created", seq}
 --       {"exists", run}   the sale is there, in this run or a higher one
 --       {"deleted", run}  only a tombstone is there, of this run or a higher one
---       {"held", units}   units of the lower run are held; nothing was changed
+--       {"lost", …}       more would go with the lower run than may (see named in loss); nothing was changed
 --       {"open", now_ms}  its window has begun, or is over, and no run of it is known: it may have been sold from
 --                         data that is lost. Nothing was changed
 
 local fields = redis.call('HGETALL', KEYS[1])
 local old = {}
 for i = 1, #fields, 2 do old[fields[i]] = fields[i + 1] end
+local now = clock(ARGV[1], old.time)
 if old.run then
   if tonumber(ARGV[3]) <= tonumber(old.run) then return {old.deleted and 'deleted' or 'exists', tonumber(old.run)} end
-  local units = held_units(fields)
-  if units > 0 and ARGV[4] ~= '1' then return {'held', units} end
+  local lost = not old.deleted and losses(old, now, KEYS[4], KEYS[7])
+  if lost and not agreed(lost, ARGV[4]) then return named('lost', lost) end
 end
 
-local now, seq, term = clock(ARGV[1], old.time), (old.seq or 0) + 1, old.term or 1
+local seq, term = (old.seq or 0) + 1, old.term or 1
 -- A tombstone of run 0 is of a sale that was missing when it was deleted; see forget.lua.
 if tonumber(old.run or 0) == 0 and ARGV[5] ~= '1' and now >= tonumber(ARGV[6]) then return {'open', now} end
 local version = (old.version or 0) + 1 -- goes on over runs, so that settings read in one never count in another

@@ -110,7 +110,7 @@ func TestAFullRedisTakesNothingMore(t *testing.T) {
 		{"confirm now=2100", "o1 a2 ann full:1 -"},
 		{"confirm now=2100", "o1 a1 ann full:1 3000"},
 		{"confirm now=2400", held}, // which would move the deadline
-		{"create now=2100 run=2 drop=1 full:20", ""},
+		{"create now=2100 run=2 drop=held full:20", ""},
 		{"configure now=2100 version=1 full:20", ""},
 		{"configure now=2100 version=1 full:10 half:0", ""},
 	} {
@@ -143,7 +143,7 @@ func TestAFullRedisLetsOrdersEndAndSalesBePausedAndDeleted(t *testing.T) {
 		{"settle kind=settle now=2160", "o1 1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟500␟ 1R␟2␟ann␟full:1␟␟␟F1a1␟2000␟␟ - 60", "D 2160 6"},
 		{"settle kind=report now=2170", "o2 1H␟1␟bob␟full:2␟␟␟O1a2␟2000␟500␟ 1P␟2␟bob␟full:2␟␟␟P1a2␟2000␟␟ - -", "D 2170 7"},
 		{"notify now=2180 what=keep token=A", "position 7", "held 2180 1 7 0 []"},
-		{"delete now=2190 drop=1", "", "deleted 8"},
+		{"delete now=2190 drop=held,paid=1", "", "deleted 8"},
 	} {
 		if got := say(t, s, test.line, test.batch); got != test.want {
 			t.Errorf("%s: got %s, want %s", test.line, got, test.want)

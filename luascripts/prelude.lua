@@ -43,14 +43,3 @@ end
 local function settings_entry(run, version, after, before)
   return table.concat({run, version, after, before or ''}, SEP)
 end
-
--- The units held over all SKUs of a sale, from the flat list of its fields.
-local function held_units(fields)
-  local units = 0
-  for i = 1, #fields, 2 do
-    if string.sub(fields[i], 1, 4) == 'sku:' then
-      units = units + string.match(fields[i + 1], '^%d+,%-?%d+,(%d+),')
-    end
-  end
-  return units
-end

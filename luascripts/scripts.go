@@ -21,9 +21,10 @@ type Script struct {
 // The scripts.
 var (
 	Confirm   = load("confirm")
-	Create    = load("create")
+	Create    = load("loss", "create")
 	Configure = load("configure")
-	Delete    = load("delete")
+	Delete    = load("loss", "delete")
+	Losses    = load("loss", "losses")
 	Forget    = load("forget")
 	Sale      = load("sale")
 	Touch     = load("touch")
@@ -33,10 +34,15 @@ var (
 	Notify    = load("notify")
 )
 
-func load(name string) Script {
-	source := read("prelude") + "\n" + read(name)
+// load reads a script, which is in the last of the files: what they share stands
+// before it, and the prelude before all.
+func load(names ...string) Script {
+	source := read("prelude")
+	for _, name := range names {
+		source += "\n" + read(name)
+	}
 	sum := sha1.Sum([]byte(source))
-	return Script{Name: name, Source: source, SHA1: hex.EncodeToString(sum[:])}
+	return Script{Name: names[len(names)-1], Source: source, SHA1: hex.EncodeToString(sum[:])}
 }
 
 func read(name string) string {

@@ -352,6 +352,25 @@ func TestKubernetesStartsGatesAsTheyWantIt(t *testing.T) {
 	})
 }
 
+// Commands in a gate's pod wait for replicas as the gate does: they have its
+// variables, and not its arguments.
+func TestKubernetesCommandsInAPodWaitForReplicas(t *testing.T) {
+	t.Parallel()
+	help, err := exec.Command("flashgate", "apply", "--help").Output()
+	if err != nil || !strings.Contains(string(help), "($FLASHGATE_WAIT_REPLICAS)") {
+		t.Fatalf("apply does not take it: %v", err)
+	}
+	eachBuild(t, func(t *testing.T, m manifests) {
+		_, gate := m.gates(t)
+		if !slices.ContainsFunc(gate.Env, func(v core.EnvVar) bool { return v.Name == "FLASHGATE_WAIT_REPLICAS" && v.Value == "1" }) {
+			t.Error("the pod has no FLASHGATE_WAIT_REPLICAS")
+		}
+		if strings.Contains(strings.Join(gate.Args, " "), "--wait-") {
+			t.Errorf("the arguments %q tell what no command in the pod knows", gate.Args)
+		}
+	})
+}
+
 // takesVariable reports whether serve, or Go itself, reads a variable.
 func takesVariable(t *testing.T, name string) bool {
 	t.Helper()

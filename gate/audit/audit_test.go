@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -94,6 +95,16 @@ func (sc *scene) settle(id string, state gate.OrderState, attempt gate.AttemptSt
 	if err != nil || moved[0] != gate.MovedOn {
 		sc.t.Fatalf("order %s: %v, %v", id, moved, err)
 	}
+}
+
+// everything is what must be agreed to for the sale to go.
+func (sc *scene) everything() gate.Drop {
+	sc.t.Helper()
+	loss, err := sc.s.Losses(sc.t.Context(), "race", gate.Drop{})
+	if _, refused := errors.AsType[*gate.LossError](err); err != nil && !refused {
+		sc.t.Fatal(err)
+	}
+	return loss.Agreement()
 }
 
 // audit returns the report, which must have looked at all orders.

@@ -103,12 +103,12 @@ func TestARunThatEndsDuringALookUpIsSeen(t *testing.T) {
 			sc.t.Fatal(err)
 		}
 		state.Run++
-		if err := sc.s.Create(sc.t.Context(), gate.Creation{Who: "kim", Sale: state.Sale, Drop: gate.Drop{Held: true}}); err != nil {
+		if err := sc.s.Create(sc.t.Context(), gate.Creation{Who: "kim", Sale: state.Sale, Drop: sc.everything()}); err != nil {
 			sc.t.Fatal(err)
 		}
 	}
 	deleted := func(sc *scene) {
-		if err := sc.s.Delete(sc.t.Context(), "kim", "race", gate.Drop{Held: true}); err != nil {
+		if err := sc.s.Delete(sc.t.Context(), "kim", "race", sc.everything()); err != nil {
 			sc.t.Fatal(err)
 		}
 	}

@@ -232,7 +232,7 @@ func TestAnAuditOfNoSale(t *testing.T) {
 	if _, err := audit.Run(t.Context(), sc.s, nil, "swim", progress); !errors.Is(err, gate.ErrNoSale) {
 		t.Errorf("of a sale that never was: %v", err)
 	}
-	if err := sc.s.Delete(t.Context(), "kim", "race", gate.Drop{Held: true}); err != nil {
+	if err := sc.s.Delete(t.Context(), "kim", "race", sc.everything()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := audit.Run(t.Context(), sc.s, nil, "race", progress); !errors.Is(err, gate.ErrNoSale) {
@@ -259,7 +259,7 @@ func TestAnAuditEndsWithTheRun(t *testing.T) {
 		})
 	}
 	remove := func(sc *scene) {
-		if err := sc.s.Delete(sc.t.Context(), "kim", "race", gate.Drop{Held: true}); err != nil {
+		if err := sc.s.Delete(sc.t.Context(), "kim", "race", sc.everything()); err != nil {
 			sc.t.Error(err)
 		}
 	}
@@ -270,7 +270,7 @@ func TestAnAuditEndsWithTheRun(t *testing.T) {
 			sc.t.Error(err)
 		}
 		state.Run++
-		if err := sc.s.Create(sc.t.Context(), gate.Creation{Who: "kim", Sale: state.Sale, Drop: gate.Drop{Held: true}}); err != nil {
+		if err := sc.s.Create(sc.t.Context(), gate.Creation{Who: "kim", Sale: state.Sale, Drop: sc.everything()}); err != nil {
 			sc.t.Error(err)
 		}
 	})

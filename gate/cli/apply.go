@@ -11,12 +11,12 @@ import (
 )
 
 type applyCommand struct {
-	redisFlag
-	File     string `short:"f" required:"" placeholder:"FILE" help:"YAML file of sales; - reads standard input."`
-	DryRun   bool   `help:"Only print what would change."`
-	OpenNow  bool   `help:"Create a sale although its window has begun and Redis knows no run of it. Only for one that was never sold yet: one that was, and is lost, would sell its units again."`
-	OnlyNew  bool   `help:"Only create sales that Redis has nothing of, and keep all others as they are."`
-	DropHeld bool   `help:"Start a higher run even while orders of the old one hold units. A payment that is approved afterwards has no unit."`
+	changeFlag
+	File    string `short:"f" required:"" placeholder:"FILE" help:"YAML file of sales; - reads standard input."`
+	DryRun  bool   `help:"Only print what would change, and what a higher run would lose."`
+	OpenNow bool   `help:"Create a sale although its window has begun and Redis knows no run of it. Only for one that was never sold yet: one that was, and is lost, would sell its units again."`
+	OnlyNew bool   `help:"Only create sales that Redis has nothing of, and keep all others as they are."`
+	dropFlags
 }
 
 // Run applies the file, sale by sale. A sale that cannot be changed does not
@@ -26,10 +26,18 @@ func (c *applyCommand) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
+	var names []string
+	for _, sale := range sales {
+		names = append(names, sale.Name)
+	}
+	drops, err := c.drops(env, names...)
+	if err != nil {
+		return err
+	}
 	return c.with(env, func(s *store.Store) error {
 		var problems []error
 		for _, sale := range sales {
-			if err := c.apply(ctx, env, s, sale); err != nil {
+			if err := c.apply(ctx, env, s, sale, drops[sale.Name]); err != nil {
 				problems = append(problems, fmt.Errorf("sale %s: %w", sale.Name, err))
 			}
 		}
@@ -37,12 +45,11 @@ func (c *applyCommand) Run(ctx context.Context, env *environment) error {
 	})
 }
 
-func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Store, sale gate.Sale) error {
+func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Store, sale gate.Sale, drop gate.Drop) error {
 	done, err := gate.Apply(ctx, s, gate.Application{
-		Who: c.By, Sale: sale, Drop: gate.Drop{Held: c.DropHeld}, DryRun: c.DryRun,
-		OpenNow: c.OpenNow, IfNone: c.OnlyNew, Now: time.Now(),
+		Who: c.By, Sale: sale, Drop: drop, DryRun: c.DryRun, OpenNow: c.OpenNow, IfNone: c.OnlyNew, Now: time.Now(),
 	})
-	if err != nil {
+	if done.Outcome == "" {
 		return err
 	}
 	would := ""
@@ -55,8 +62,11 @@ func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Sto
 			fmt.Fprintf(env.out, "  %s\n", change)
 		}
 	}
+	if done.Loss != nil {
+		fmt.Fprintf(env.out, "  lost with run %d: %s\n", done.Loss.Run, done.Loss)
+	}
 	if reminder := done.Reminder(); reminder != "" {
 		fmt.Fprintf(env.out, "  %s\n", reminder)
 	}
-	return nil
+	return err
 }

@@ -19,8 +19,10 @@ type archiveCommand struct {
 
 	Redis string `placeholder:"URL" help:"Redis with the sales: ${addresses}."`
 	redisTLS
-	By     string `default:"${who}" placeholder:"WHO" help:"Who does it, for the ledger (${default})."`
-	Remove bool   `help:"Delete the sale once its archive has been read back."`
+	By              string `default:"${who}" placeholder:"WHO" help:"Who does it, for the ledger (${default})."`
+	Remove          bool   `help:"Delete the sale once its archive has been read back."`
+	DropUndelivered bool   `env:"-" help:"Remove it even if the shop has not taken all changes: see flashgate undelivered."`
+	replicasFlag
 }
 
 // Help says what an archive is.
@@ -38,7 +40,7 @@ It is read back before anything is removed. It has the buyers' ids, so keep it a
 // Validate checks the flags together.
 func (c *archiveCommand) Validate() error {
 	switch {
-	case c.Check != "" && (c.Sale != "" || c.To != "" || c.Remove):
+	case c.Check != "" && (c.Sale != "" || c.To != "" || c.Remove || c.DropUndelivered):
 		return errors.New("--check FILE stands alone")
 	case c.Check == "" && (c.Sale == "" || c.To == "" || c.Redis == ""):
 		return errors.New("give SALE, --to FILE and --redis URL, or --check FILE")
@@ -58,7 +60,7 @@ func (c *archiveCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	flags := redisFlag{Redis: c.Redis, redisTLS: c.redisTLS, By: c.By}
-	return flags.with(env, func(s *store.Store) error {
+	return flags.waiting(env, &c.replicasFlag, func(s *store.Store) error {
 		if err := c.archive(ctx, env, s); err != nil {
 			return noSale(err, c.Sale)
 		}
@@ -77,8 +79,9 @@ func (c *archiveCommand) archive(ctx context.Context, env *environment, s *store
 	if err := finished(&state); err != nil {
 		return err
 	}
+	drop := gate.Drop{Archived: &gate.Archived{Run: state.Run, Seq: state.Seq}, Undelivered: c.DropUndelivered}
 	if c.Remove {
-		if err := c.removable(ctx, s, &state); err != nil {
+		if err := c.removable(ctx, s, drop); err != nil {
 			return err
 		}
 	}
@@ -90,14 +93,14 @@ func (c *archiveCommand) archive(ctx context.Context, env *environment, s *store
 	if !c.Remove {
 		return nil
 	}
-	err = s.DeleteAt(ctx, c.By, c.Sale, state.Seq)
-	if errors.Is(err, gate.ErrChanged) {
+	err = s.Delete(ctx, c.By, c.Sale, drop)
+	if loss, is := errors.AsType[*gate.LossError](err); is && loss.Seq != state.Seq {
 		return fmt.Errorf("sale %s has changed since it was archived, and stays: archive it again, to another file", c.Sale)
 	}
-	if err != nil {
+	if err != nil && !gate.IsUnsecured(err) {
 		return err
 	}
-	_, err = fmt.Fprintf(env.out, "%s: deleted\n", c.Sale)
+	fmt.Fprintf(env.out, "%s: deleted\n", c.Sale)
 	return err
 }
 
@@ -144,26 +147,13 @@ func finished(s *gate.State) error {
 }
 
 // removable says why a finished sale is still needed, if it is.
-func (c *archiveCommand) removable(ctx context.Context, s *store.Store, state *gate.State) error {
-	d, err := s.Delivery(ctx, c.Sale)
+func (c *archiveCommand) removable(ctx context.Context, s *store.Store, drop gate.Drop) error {
+	loss, err := s.Losses(ctx, c.Sale, drop)
+	if err == nil && loss.Refunds > 0 {
+		err = fmt.Errorf("%d payments are refund due: flashgate status %s --refunds lists them", loss.Refunds, c.Sale)
+	}
 	if err != nil {
-		return err
-	}
-	var why []string
-	if n := state.Orders.Refunds; n > 0 {
-		why = append(why, fmt.Sprintf("%d payments are refund due", n))
-	}
-	waiting := 0
-	for _, u := range d.Listed {
-		if d.Now.Before(u.GiveUp) {
-			waiting++
-		}
-	}
-	if behind := d.Seq - d.Position; d.Notify != "" && (behind > 0 || waiting > 0) {
-		why = append(why, fmt.Sprintf("the shop is still to be told of %d ledger entries and %d orders", behind, waiting))
-	}
-	if why != nil {
-		return fmt.Errorf("sale %s is still needed: %s; archive it without --remove, or see to that first", c.Sale, strings.Join(why, ", "))
+		return fmt.Errorf("sale %s is still needed: %w; archive it without --remove, or see to that first", c.Sale, err)
 	}
 	return nil
 }

@@ -44,14 +44,14 @@ type archiveEnd struct {
 
 // archived is what an archive has.
 type archived struct {
-	Sale string
-	Run  int64
+	Sale     string
+	Run, Seq int64 // Seq is of the newest ledger entry
 	archiveEnd
 }
 
 // writeArchive writes a sale's archive.
 func writeArchive(ctx context.Context, file *os.File, compress bool, s *store.Store, state *gate.State, progress func(string, int64)) (archived, error) {
-	a := archived{Sale: state.Name, Run: state.Run}
+	a := archived{Sale: state.Name, Run: state.Run, Seq: state.Seq}
 	buffered := bufio.NewWriterSize(file, 1<<20)
 	var out io.Writer = buffered
 	end := func() error { return nil }
@@ -178,5 +178,5 @@ func (c *archiveCheck) end(end *archiveEnd, sum string) (archived, error) {
 	case r.Seq != c.seq:
 		return archived{}, fmt.Errorf("the sale was at ledger entry %d, and the archive ends with entry %d", r.Seq, c.seq)
 	}
-	return archived{Sale: r.Sale, Run: r.Run, archiveEnd: *end}, nil
+	return archived{Sale: r.Sale, Run: r.Run, Seq: r.Seq, archiveEnd: *end}, nil
 }

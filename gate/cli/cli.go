@@ -22,8 +22,9 @@ import (
 
 const description = `A gate in front of payments: it answers PortOne's confirm call with 200 while there is stock.
 
-Every flag has an environment variable: --wait-replicas is FLASHGATE_WAIT_REPLICAS. Secrets, such as a password in the
-Redis address, belong there and not on the command line.`
+Every flag has an environment variable: --wait-replicas is FLASHGATE_WAIT_REPLICAS. Only what agrees to a loss (--drop-held,
+--drop-paid, --drop-undelivered, --archived) has none. Secrets, such as a password in the Redis address, belong there and
+not on the command line.`
 
 type commands struct {
 	Serve       serveCommand       `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
@@ -100,28 +101,56 @@ type redisFlag struct {
 // commandTimeout bounds one call of a command to Redis.
 const commandTimeout = 10 * time.Second
 
-func (f *redisFlag) open(env *environment) (*store.Store, error) {
-	options := store.Options{Who: f.By, Timeout: commandTimeout, Log: newLog(env.err, "text", slog.LevelWarn)}
-	if err := f.redisTLS.set(&options); err != nil {
-		return nil, err
-	}
-	s, err := store.Open(f.Redis, options)
-	if err != nil {
-		return nil, fmt.Errorf("--redis: %w", err)
-	}
-	return s, nil
-}
-
 // with opens the store for one command.
 func (f *redisFlag) with(env *environment, do func(*store.Store) error) error {
+	return f.waiting(env, &replicasFlag{}, do)
+}
+
+// waiting opens the store for one command whose changes are waited for.
+func (f *redisFlag) waiting(env *environment, replicas *replicasFlag, do func(*store.Store) error) error {
 	if f.By == "" || !gate.ValidID(f.By) {
 		return fmt.Errorf("--by %q: must be 1 to %d bytes of printable text", f.By, gate.MaxID)
 	}
-	s, err := f.open(env)
-	if err != nil {
+	options := store.Options{Who: f.By, Timeout: commandTimeout, Log: newLog(env.err, "text", slog.LevelWarn)}
+	if err := errors.Join(replicas.set(&options), f.redisTLS.set(&options)); err != nil {
 		return err
 	}
+	s, err := store.Open(f.Redis, options)
+	if err != nil {
+		return fmt.Errorf("--redis: %w", err)
+	}
 	return errors.Join(do(s), s.Close())
+}
+
+// changeFlag is redisFlag of the commands that change something.
+type changeFlag struct {
+	redisFlag
+	replicasFlag
+}
+
+// with opens the store for one command.
+func (f *changeFlag) with(env *environment, do func(*store.Store) error) error {
+	return f.waiting(env, &f.replicasFlag, do)
+}
+
+// replicasFlag is how long a change is waited for.
+type replicasFlag struct {
+	WaitReplicas int           `placeholder:"N" help:"Wait until N replicas have the change, so that a failover does not forget it; exit status 1 if they do not have it in time. Best set for gates and commands alike."`
+	WaitTimeout  time.Duration `default:"300ms" help:"How long the replicas get (${default})."`
+}
+
+// set puts them into the options.
+func (f *replicasFlag) set(o *store.Options) error {
+	switch {
+	case f.WaitReplicas < 0:
+		return fmt.Errorf("--wait-replicas %d: must be 0 (do not wait) or more", f.WaitReplicas)
+	case f.WaitReplicas == 0:
+		return nil
+	case f.WaitTimeout < 10*time.Millisecond || f.WaitTimeout > time.Minute:
+		return fmt.Errorf("--wait-timeout %s: must be between 10ms and 1m", f.WaitTimeout)
+	}
+	o.WaitReplicas, o.WaitTimeout = f.WaitReplicas, f.WaitTimeout
+	return nil
 }
 
 // noSale says what to do about a sale that is not there.

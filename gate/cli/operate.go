@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/flashgate/flashgate/gate"
@@ -9,29 +10,29 @@ import (
 )
 
 type pauseCommand struct {
-	redisFlag
+	changeFlag
 	Sale string `arg:"" help:"The sale's name."`
 }
 
 // Run pauses the sale.
 func (c *pauseCommand) Run(ctx context.Context, env *environment) error {
-	return setPaused(ctx, env, &c.redisFlag, c.Sale, true)
+	return setPaused(ctx, env, &c.changeFlag, c.Sale, true)
 }
 
 type resumeCommand struct {
-	redisFlag
+	changeFlag
 	Sale string `arg:"" help:"The sale's name."`
 }
 
 // Run lets the sale go on.
 func (c *resumeCommand) Run(ctx context.Context, env *environment) error {
-	return setPaused(ctx, env, &c.redisFlag, c.Sale, false)
+	return setPaused(ctx, env, &c.changeFlag, c.Sale, false)
 }
 
-func setPaused(ctx context.Context, env *environment, flags *redisFlag, sale string, paused bool) error {
+func setPaused(ctx context.Context, env *environment, flags *changeFlag, sale string, paused bool) error {
 	return flags.with(env, func(s *store.Store) error {
 		changed, err := gate.SetPaused(ctx, s, flags.By, sale, paused)
-		if err != nil {
+		if err != nil && !gate.IsUnsecured(err) {
 			return noSale(err, sale)
 		}
 		state := "on sale"
@@ -41,24 +42,36 @@ func setPaused(ctx context.Context, env *environment, flags *redisFlag, sale str
 		if !changed {
 			state += " already"
 		}
-		_, err = fmt.Fprintf(env.out, "%s: %s\n", sale, state)
+		fmt.Fprintf(env.out, "%s: %s\n", sale, state)
 		return err
 	})
 }
 
 type deleteCommand struct {
-	redisFlag
-	Sale     string `arg:"" help:"The sale's name."`
-	DropHeld bool   `help:"Delete it even while orders hold units. A payment that is approved afterwards has no unit."`
+	changeFlag
+	Sale string `arg:"" help:"The sale's name."`
+	dropFlags
 }
 
 // Run deletes the sale.
 func (c *deleteCommand) Run(ctx context.Context, env *environment) error {
+	drops, err := c.drops(env, c.Sale)
+	if err != nil {
+		return err
+	}
 	return c.with(env, func(s *store.Store) error {
-		if err := s.Delete(ctx, c.By, c.Sale, gate.Drop{Held: c.DropHeld}); err != nil {
+		state, err := s.Sale(ctx, c.Sale)
+		if err == nil || errors.Is(err, gate.ErrNoSale) { // which may be missing, and expected
+			err = s.Delete(ctx, c.By, c.Sale, drops[c.Sale])
+		}
+		if err != nil && !gate.IsUnsecured(err) {
 			return noSale(err, c.Sale)
 		}
-		_, err := fmt.Fprintf(env.out, "%s: deleted\n", c.Sale)
+		while := ""
+		if state.Phase(state.Now) == "open" {
+			while = ", while it was open"
+		}
+		fmt.Fprintf(env.out, "%s: deleted%s\n", c.Sale, while)
 		return err
 	})
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -11,7 +12,7 @@ import (
 )
 
 type undeliveredCommand struct {
-	redisFlag
+	changeFlag
 	Sale  string `arg:"" help:"The sale's name."`
 	JSON  bool   `help:"Print JSON."`
 	Retry bool   `help:"Have all of it tried now, also what was given up."`
@@ -20,8 +21,11 @@ type undeliveredCommand struct {
 // Run lists what the shop has not taken.
 func (c *undeliveredCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
+		var unsecured error
 		if c.Retry {
-			if err := s.RetryDelivery(ctx, c.Sale); err != nil {
+			if err := s.RetryDelivery(ctx, c.Sale); gate.IsUnsecured(err) {
+				unsecured = err
+			} else if err != nil {
 				return noSale(err, c.Sale)
 			}
 		}
@@ -30,9 +34,9 @@ func (c *undeliveredCommand) Run(ctx context.Context, env *environment) error {
 			return noSale(err, c.Sale)
 		}
 		if c.JSON {
-			return printJSON(env, d.Report(c.Sale))
+			return errors.Join(printJSON(env, d.Report(c.Sale)), unsecured)
 		}
-		return printDelivery(env, c.Sale, &d)
+		return errors.Join(printDelivery(env, c.Sale, &d), unsecured)
 	})
 }
 

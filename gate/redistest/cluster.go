@@ -74,6 +74,25 @@ func startCluster(t testing.TB, authority *Authority, n int) *Cluster {
 	return cluster
 }
 
+// StartReplicas gives each node a replica, and waits until it has all that its
+// primary has. They are in the order of the nodes.
+func (c *Cluster) StartReplicas(t testing.TB) []*Server {
+	t.Helper()
+	var replicas []*Server
+	for _, primary := range c.group {
+		replica, bus := startNode(t, primary.authority)
+		id := primary.Do(t, "CLUSTER", "MYID")
+		primary.Do(t, "CLUSTER", "MEET", "127.0.0.1", replica.Port(), bus)
+		await(t, "the replica to know its primary", func() error {
+			_, err := replica.do("CLUSTER", "REPLICATE", id)
+			return err
+		})
+		await(t, "the replica to be in sync", func() error { return inSync(primary, replica) })
+		replicas = append(replicas, replica)
+	}
+	return replicas
+}
+
 // startNode runs one node, and returns with it the port of its Cluster bus.
 func startNode(t testing.TB, authority *Authority) (node *Server, bus int) {
 	t.Helper()

@@ -25,10 +25,19 @@ const reportLook = time.Minute
 // ErrReport says that a report does not fit its order.
 var ErrReport = errors.New("the report does not fit the order")
 
+// Reports is what taking reports needs of a store.
+type Reports interface {
+	Orders(ctx context.Context, sale string, ids []string) ([]gate.Order, error)
+	// Report makes a move. Without an After it makes sure that the order is what it
+	// was. It returns gate.ErrNoSale, or a *gate.UnsecuredError beside what became of it.
+	Report(ctx context.Context, who, sale string, move gate.Move) (gate.Moved, error)
+}
+
 // Tell makes a held order paid or released as the shop reports it. Reporting
-// again what is so already does nothing. It returns gate.ErrNoOrder, gate.ErrNoSale,
-// gate.ErrChanged, or an error that is ErrReport.
-func Tell(ctx context.Context, store Store, who, sale string, r Report) (gate.Order, error) {
+// again what is so already changes nothing. It returns gate.ErrNoOrder, gate.ErrNoSale,
+// gate.ErrChanged, an error that is ErrReport, or, beside the order as it is now, a
+// *gate.UnsecuredError.
+func Tell(ctx context.Context, store Reports, who, sale string, r Report) (gate.Order, error) {
 	orders, err := store.Orders(ctx, sale, []string{r.Order})
 	if err != nil {
 		return gate.Order{}, err
@@ -37,20 +46,27 @@ func Tell(ctx context.Context, store Store, who, sale string, r Report) (gate.Or
 		return gate.Order{}, gate.ErrNoOrder
 	}
 	next, err := r.apply(orders[0])
-	if err != nil || same(&orders[0], &next) {
+	if err != nil {
 		return next, err
 	}
-	next.Revision++
-	after := next
-	after.Deadline = time.Time{} // a report does not rest on it
-	moved, err := store.Settle(ctx, who, "report", sale, []gate.Move{{Before: orders[0], After: &after, Look: reportLook}}, nil)
+	move, want := gate.Move{Before: orders[0], Look: reportLook}, gate.MovedNothing
+	if !same(&orders[0], &next) {
+		next.Revision++
+		after := next
+		after.Deadline = time.Time{} // a report does not rest on it
+		move.After, want = &after, gate.MovedOn
+	}
+	moved, err := store.Report(ctx, who, sale, move)
 	if err != nil {
-		return gate.Order{}, fmt.Errorf("report order %q: %w", r.Order, err)
+		err = fmt.Errorf("report order %q: %w", r.Order, err)
 	}
-	if moved[0] != gate.MovedOn {
-		return gate.Order{}, gate.ErrChanged
+	switch moved {
+	case want:
+		return next, err
+	case 0:
+		return gate.Order{}, err
 	}
-	return next, nil
+	return gate.Order{}, gate.ErrChanged
 }
 
 func (r Report) apply(o gate.Order) (gate.Order, error) {

@@ -256,3 +256,29 @@ func (m *model) settle(id string, to gate.OrderState) bool {
 	m.orders[id] = o
 	return true
 }
+
+// loss is what goes with the sale. Its notify is empty, so nobody is to be told.
+func (m *model) loss() gate.Loss {
+	now := m.time()
+	l := gate.Loss{
+		Sale: m.Name, Run: m.Run, Seq: m.seq,
+		Open: !m.Paused && now >= m.OpensAt.UnixMilli() && now < m.ClosesAt.UnixMilli(),
+	}
+	for _, u := range m.units {
+		l.Held += u.Held
+	}
+	for _, o := range m.orders {
+		switch o.State {
+		case gate.OrderPaid:
+			l.Paid++
+		case gate.OrderRefundDue:
+			l.RefundDue++
+		}
+		for _, a := range o.Attempts {
+			if a.State == gate.AttemptRefundDue {
+				l.Refunds++
+			}
+		}
+	}
+	return l
+}

@@ -75,9 +75,20 @@ func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time
 }
 
 // RetryDelivery has everything tried now that is listed, also what was given up.
+// It returns gate.ErrNoSale, or a *gate.UnsecuredError.
 func (s *Store) RetryDelivery(ctx context.Context, sale string) error {
-	_, err := s.notify(ctx, sale, "retry", "", 0)
-	return err
+	k := keysOf(sale)
+	reply, acked, err := s.change(ctx, sale, luascripts.Notify, []string{k.sale, k.notify}, s.now(), "retry", "", 0)
+	if err != nil {
+		return err
+	}
+	switch word(reply) {
+	case "held":
+		return s.secured(sale, acked)
+	case "-":
+		return gate.ErrNoSale
+	}
+	return unknownReply(luascripts.Notify, reply)
 }
 
 func (s *Store) notify(ctx context.Context, sale, what, token string, lease time.Duration, fields ...any) (gate.Delivery, error) {

@@ -96,15 +96,15 @@ const saleName = "s"
 
 func (x *exercise) begin(t *rapid.T) {
 	sale := gate.Sale{Name: saleName, Run: 1, Settings: drawSettings(t)}
-	if outcome, err := x.applySale(sale, false); err != nil || outcome != gate.Created {
+	if outcome, err := x.applySale(sale, gate.Drop{}); err != nil || outcome != gate.Created {
 		t.Fatalf("%s, %v", outcome, err)
 	}
 	x.model = newModel(sale, *x.now)
 	x.decider = x.store.Decider(saleName)
 }
 
-func (x *exercise) applySale(sale gate.Sale, drop bool) (gate.Outcome, error) {
-	done, err := gate.Apply(x.ctx, x.store, gate.Application{Who: "test", Sale: sale, Drop: gate.Drop{Held: drop}, OpenNow: true})
+func (x *exercise) applySale(sale gate.Sale, drop gate.Drop) (gate.Outcome, error) {
+	done, err := gate.Apply(x.ctx, x.store, gate.Application{Who: "test", Sale: sale, Drop: drop, OpenNow: true})
 	return done.Outcome, err
 }
 
@@ -175,7 +175,7 @@ func (x *exercise) decide(t *rapid.T, confirms []gate.Confirm) {
 // apply changes settings as an operator does.
 func (x *exercise) apply(t *rapid.T) {
 	next := drawSettings(t)
-	outcome, err := x.applySale(gate.Sale{Name: saleName, Run: x.model.Run, Settings: next}, false)
+	outcome, err := x.applySale(gate.Sale{Name: saleName, Run: x.model.Run, Settings: next}, gate.Drop{})
 	next.Paused = x.model.Paused
 	if next.Equal(x.model.Settings) {
 		if err != nil || outcome != gate.Unchanged {
@@ -240,17 +240,24 @@ func (x *exercise) restart(t *rapid.T) {
 		t.Skip()
 	}
 	sale := gate.Sale{Name: saleName, Run: x.model.Run + 1, Settings: drawSettings(t)}
-	drop := rapid.Bool().Draw(t, "drop")
-	_, err := x.applySale(sale, drop)
-	var held int64
-	for _, u := range x.model.units {
-		held += u.Held
+	want := x.model.loss()
+	drop := gate.Drop{Held: rapid.Bool().Draw(t, "drop held")}
+	if more := rapid.SampledFrom([]int64{-1, 0, 0, 1, 9}).Draw(t, "drop paid"); more != 9 {
+		drop.Paid = new(max(0, want.Paid+want.RefundDue+more))
 	}
-	if problem, ok := errors.AsType[*gate.HeldError](err); ok && !drop && problem.Units == held && held > 0 {
+	allowed := drop.Held || want.Held == 0
+	switch orders := want.Paid + want.RefundDue; {
+	case drop.Paid == nil:
+		allowed = allowed && orders == 0
+	default:
+		allowed = allowed && *drop.Paid == orders
+	}
+	_, err := x.applySale(sale, drop)
+	if problem, ok := errors.AsType[*gate.LossError](err); ok && !allowed && problem.Loss == want {
 		return
 	}
-	if err != nil || held > 0 && !drop {
-		t.Fatalf("%d units are held: %v", held, err)
+	if err != nil || !allowed {
+		t.Fatalf("%+v with %+v: %v", want, drop, err)
 	}
 	x.model.restart(sale)
 }

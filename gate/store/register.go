@@ -1,10 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -20,21 +21,22 @@ func (s *Store) Create(ctx context.Context, c gate.Creation) error {
 	}
 	// First the name: gates know what to do about a name without a sale, but
 	// nobody would ever see a sale without a name.
-	if err := s.Expect(ctx, sale.Name); err != nil {
+	named, err := s.name(ctx, sale.Name)
+	if err != nil {
 		return err
 	}
-	args := append([]any{s.now(), c.Who, sale.Run, yes(c.Drop.Held), yes(c.OpenNow)}, settings...)
-	reply, err := s.run(ctx, luascripts.Create, keysOf(sale.Name).all(), args...)
+	args := append([]any{s.now(), c.Who, sale.Run, dropWords(c.Drop), yes(c.OpenNow)}, settings...)
+	reply, acked, err := s.change(ctx, sale.Name, luascripts.Create, keysOf(sale.Name).all(), args...)
 	if err != nil {
 		return err
 	}
 	switch word(reply) {
 	case "created":
-		return nil
+		return s.secured(sale.Name, min(named, acked))
 	case "exists", "deleted":
 		return gate.ErrExists
-	case "held":
-		return &gate.HeldError{Sale: sale.Name, Units: number(reply, 1)}
+	case "lost":
+		return &gate.LossError{Loss: loss(sale.Name, reply), Drop: c.Drop}
 	case "open":
 		return &gate.OpenError{Sale: sale.Name, Opens: sale.OpensAt, Closes: sale.ClosesAt, Now: time.UnixMilli(number(reply, 1))}
 	}
@@ -49,13 +51,13 @@ func (s *Store) Configure(ctx context.Context, who, kind, sale string, version i
 	}
 	k := keysOf(sale)
 	args := append([]any{s.now(), who, kind, version}, settings...)
-	reply, err := s.run(ctx, luascripts.Configure, []string{k.sale, k.ledger}, args...)
+	reply, acked, err := s.change(ctx, sale, luascripts.Configure, []string{k.sale, k.ledger}, args...)
 	if err != nil {
 		return err
 	}
 	switch word(reply) {
 	case "done":
-		return nil
+		return s.secured(sale, acked)
 	case "-":
 		return gate.ErrNoSale
 	case "version":
@@ -83,51 +85,85 @@ func stockError(sale string, next gate.Settings, reply []any) error {
 
 // Delete implements gate.Register.
 func (s *Store) Delete(ctx context.Context, who, sale string, drop gate.Drop) error {
-	err := s.remove(ctx, who, sale, drop, "")
-	if errors.Is(err, gate.ErrNoSale) && errors.As(s.none(ctx, sale), new(*gate.MissingError)) {
-		return s.forget(ctx, who, sale)
-	}
-	return err
-}
-
-// forget leaves a tombstone of a missing sale, so that no gate expects it any more.
-func (s *Store) forget(ctx context.Context, who, sale string) error {
-	k := keysOf(sale)
-	reply, err := s.run(ctx, luascripts.Forget, []string{k.sale, k.ledger}, s.now(), who)
-	if err != nil {
-		return err
-	}
-	switch word(reply) {
-	case "forgotten":
-		return nil
-	case "-":
-		return gate.ErrNoSale
-	}
-	return unknownReply(luascripts.Forget, reply)
-}
-
-// DeleteAt deletes a sale of which nothing is held, and only while its newest
-// ledger entry is seq. Else it returns gate.ErrChanged, and what Delete returns.
-func (s *Store) DeleteAt(ctx context.Context, who, sale string, seq int64) error {
-	return s.remove(ctx, who, sale, gate.Drop{}, strconv.FormatInt(seq, 10))
-}
-
-func (s *Store) remove(ctx context.Context, who, sale string, drop gate.Drop, seq string) error {
-	reply, err := s.run(ctx, luascripts.Delete, keysOf(sale).all(), s.now(), who, yes(drop.Held), seq)
+	reply, acked, err := s.change(ctx, sale, luascripts.Delete, keysOf(sale).all(), s.now(), who, dropWords(drop))
 	if err != nil {
 		return err
 	}
 	switch word(reply) {
 	case "deleted":
-		return nil
+		return s.secured(sale, acked)
 	case "-":
-		return gate.ErrNoSale
-	case "seq":
-		return gate.ErrChanged
-	case "held":
-		return &gate.HeldError{Sale: sale, Units: number(reply, 1)}
+		return s.deleteGone(ctx, who, sale)
+	case "lost":
+		return &gate.LossError{Loss: loss(sale, reply), Drop: drop}
 	}
 	return unknownReply(luascripts.Delete, reply)
+}
+
+// deleteGone deletes what is no sale. A missing one leaves a tombstone, so that no
+// gate expects it any more; where there is one it may have been left a moment ago,
+// without the replicas.
+func (s *Store) deleteGone(ctx context.Context, who, sale string) error {
+	if !errors.As(s.none(ctx, sale), new(*gate.MissingError)) {
+		return cmp.Or(s.touch(ctx, sale, ""), gate.ErrNoSale)
+	}
+	k := keysOf(sale)
+	reply, acked, err := s.change(ctx, sale, luascripts.Forget, []string{k.sale, k.ledger}, s.now(), who)
+	if err != nil {
+		return err
+	}
+	switch word(reply) {
+	case "forgotten":
+		return s.secured(sale, acked)
+	case "-":
+		return cmp.Or(s.touch(ctx, sale, ""), gate.ErrNoSale)
+	}
+	return unknownReply(luascripts.Forget, reply)
+}
+
+// Losses implements gate.Register.
+func (s *Store) Losses(ctx context.Context, sale string, drop gate.Drop) (gate.Loss, error) {
+	k := keysOf(sale)
+	reply, err := s.run(ctx, luascripts.Losses, []string{k.sale, k.ledger, k.notify}, s.now(), dropWords(drop))
+	if err != nil {
+		return gate.Loss{}, err
+	}
+	switch word(reply) {
+	case "agreed":
+		return loss(sale, reply), nil
+	case "lost":
+		l := loss(sale, reply)
+		return l, &gate.LossError{Loss: l, Drop: drop}
+	case "-":
+		return gate.Loss{}, gate.ErrNoSale
+	}
+	return gate.Loss{}, unknownReply(luascripts.Losses, reply)
+}
+
+// dropWords writes down what may be lost, as the scripts read it.
+func dropWords(d gate.Drop) string {
+	var words []string
+	if d.Held {
+		words = append(words, "held")
+	}
+	if d.Paid != nil {
+		words = append(words, fmt.Sprintf("paid=%d", *d.Paid))
+	}
+	if d.Archived != nil {
+		words = append(words, fmt.Sprintf("archived=%d:%d", d.Archived.Run, d.Archived.Seq))
+	}
+	if d.Undelivered {
+		words = append(words, "undelivered")
+	}
+	return strings.Join(words, ",")
+}
+
+// loss reads what the scripts name of a loss.
+func loss(sale string, reply []any) gate.Loss {
+	return gate.Loss{
+		Sale: sale, Run: number(reply, 1), Seq: number(reply, 2), Open: number(reply, 3) == 1, Held: number(reply, 4),
+		Paid: number(reply, 5), RefundDue: number(reply, 6), Refunds: number(reply, 7), Entries: number(reply, 8), Listed: number(reply, 9),
+	}
 }
 
 func yes(on bool) string {

@@ -183,29 +183,6 @@ func TestAStockBelowWhatIsTakenIsRefusedWithTheNumbers(t *testing.T) {
 	})
 }
 
-func TestAHigherRunAndADeleteWaitForWhatIsHeld(t *testing.T) {
-	onStores(t, func(t *testing.T, open func(string) *Store) {
-		s := open("kim")
-		mustApply(t, s, marathon(1), gate.Created)
-		take(t, s, "o1", "a1", "ann", "full", 4)
-		_, restart := apply(t, s, marathon(2), false)
-		for what, err := range map[string]error{"restart": restart, "delete": s.Delete(t.Context(), "kim", "marathon", gate.Drop{})} {
-			if held, ok := errors.AsType[*gate.HeldError](err); !ok || *held != (gate.HeldError{Sale: "marathon", Units: 4}) {
-				t.Errorf("%s: %v", what, err)
-			}
-		}
-		if got, err := apply(t, s, marathon(2), true); err != nil || got != gate.Restarted {
-			t.Fatalf("%s, %v", got, err)
-		}
-		if _, err := s.Order(t.Context(), "marathon", "o1"); !errors.Is(err, gate.ErrNoOrder) {
-			t.Errorf("the old run's order: %v", err)
-		}
-		if _, err := apply(t, s, marathon(1), true); err == nil {
-			t.Error("run 1 came back")
-		}
-	})
-}
-
 func TestADeletedSaleLeavesATombstone(t *testing.T) {
 	onStores(t, func(t *testing.T, open func(string) *Store) {
 		s := open("kim")

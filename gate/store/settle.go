@@ -96,6 +96,34 @@ func (s *Store) Orders(ctx context.Context, sale string, ids []string) ([]gate.O
 // and kind go into the ledger. The ledger entries in done need not be looked at again.
 // It returns gate.ErrNoSale where the sale is gone.
 func (s *Store) Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, done []int64) ([]gate.Moved, error) {
+	reply, err := s.run(ctx, luascripts.Settle, keysOf(sale).deciding(), s.settleArgs(who, kind, moves, done)...)
+	if err != nil {
+		return nil, err
+	}
+	return outcomes(reply, len(moves))
+}
+
+// Report makes the move that a report of the shop leads to, or makes sure of an
+// order that is what was reported already, and waits for the replicas as every
+// change does that somebody is told of. It returns gate.ErrNoSale where the sale
+// is gone, or a *gate.UnsecuredError beside what became of the move.
+func (s *Store) Report(ctx context.Context, who, sale string, move gate.Move) (gate.Moved, error) {
+	if move.After == nil && s.opt.WaitReplicas == 0 {
+		return gate.MovedNothing, nil
+	}
+	moves := []gate.Move{move}
+	reply, acked, err := s.change(ctx, sale, luascripts.Settle, keysOf(sale).deciding(), s.settleArgs(who, "report", moves, nil)...)
+	if err != nil {
+		return 0, err
+	}
+	moved, err := outcomes(reply, 1)
+	if err != nil {
+		return 0, err
+	}
+	return moved[0], s.secured(sale, acked)
+}
+
+func (s *Store) settleArgs(who, kind string, moves []gate.Move, done []int64) []any {
 	args := make([]any, 0, 4+5*len(moves)+len(done))
 	args = append(args, s.now(), who, kind, len(moves))
 	for i := range moves {
@@ -109,15 +137,16 @@ func (s *Store) Settle(ctx context.Context, who, kind, sale string, moves []gate
 	for _, seq := range done {
 		args = append(args, entryMember+strconv.FormatInt(seq, 10))
 	}
-	reply, err := s.run(ctx, luascripts.Settle, keysOf(sale).deciding(), args...)
-	if err != nil {
-		return nil, err
-	}
+	return args
+}
+
+// outcomes reads what became of n moves.
+func outcomes(reply []any, n int) ([]gate.Moved, error) {
 	said := word(reply)
-	if len(reply) == 1 {
+	switch {
+	case len(reply) == 1:
 		return nil, gate.ErrNoSale
-	}
-	if len(said) != len(moves) {
+	case len(said) != n:
 		return nil, unknownReply(luascripts.Settle, reply)
 	}
 	return []gate.Moved(said), nil

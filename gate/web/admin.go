@@ -44,7 +44,7 @@ type AdminOptions struct {
 	Registry  *prometheus.Registry
 	Public    *Public
 	Sales     Sales
-	Settling  settle.Store                         // for what the shop reports
+	Settling  settle.Reports                       // for what the shop reports
 	ParseSale func(text []byte) (gate.Sale, error) // of one sale in the form of a sale file
 	// Audit returns a report on a sale that can be written as JSON. Its errors are
 	// those of a store.

@@ -64,8 +64,10 @@ func (a *Admin) apply(w http.ResponseWriter, r *http.Request, who string) {
 		err = fmt.Errorf("the body's sale is %s, the path's %s: write the same name", sale.Name, r.PathValue("sale"))
 	}
 	application := gate.Application{
-		Who: who, Sale: sale, Drop: gate.Drop{Held: r.FormValue("drop_held") == "true"}, DryRun: r.FormValue("dry_run") == "true",
-		OpenNow: r.FormValue("open_now") == "true", Now: a.opt.Now(),
+		Who: who, Sale: sale, DryRun: r.FormValue("dry_run") == "true", OpenNow: r.FormValue("open_now") == "true", Now: a.opt.Now(),
+	}
+	if err == nil {
+		application.Drop, err = dropped(r)
 	}
 	if version := r.FormValue("version"); version != "" && err == nil {
 		if application.Version, err = strconv.ParseInt(version, 10, 64); err != nil {
@@ -79,19 +81,20 @@ func (a *Admin) apply(w http.ResponseWriter, r *http.Request, who string) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
 	done, err := gate.Apply(ctx, a.opt.Sales, application)
+	if !application.DryRun && done.Outcome != "" && done.Outcome != gate.Unchanged {
+		a.note(who, "apply", sale.Name)
+	}
 	if err != nil {
 		fault(w, err)
 		return
-	}
-	if !application.DryRun && done.Outcome != gate.Unchanged {
-		a.note(who, "apply", sale.Name)
 	}
 	reply(w, http.StatusOK, struct {
 		Outcome  gate.Outcome   `json:"outcome"`
 		Reminder string         `json:"reminder,omitempty"` // what else must be done
 		Before   *gate.SaleForm `json:"before,omitempty"`
 		After    gate.SaleForm  `json:"after"`
-	}{done.Outcome, done.Reminder(), before(&done.Before), done.After.Form()})
+		Lost     *gate.Loss     `json:"lost,omitempty"` // would be, by a dry run that all of it is agreed to
+	}{done.Outcome, done.Reminder(), before(&done.Before), done.After.Form(), done.Loss})
 }
 
 func before(s *gate.Sale) *gate.SaleForm {
@@ -105,11 +108,19 @@ func (a *Admin) remove(w http.ResponseWriter, r *http.Request, who string) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
 	sale := r.PathValue("sale")
-	if err := a.opt.Sales.Delete(ctx, who, sale, gate.Drop{Held: r.FormValue("drop_held") == "true"}); err != nil {
+	drop, err := dropped(r)
+	if err != nil {
+		problem(w, http.StatusBadRequest, err)
+		return
+	}
+	err = a.opt.Sales.Delete(ctx, who, sale, drop)
+	if gate.IsUnsecured(err) || err == nil {
+		a.note(who, "delete", sale)
+	}
+	if err != nil {
 		fault(w, err)
 		return
 	}
-	a.note(who, "delete", sale)
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -126,12 +137,12 @@ func (a *Admin) setPaused(w http.ResponseWriter, r *http.Request, who, kind stri
 	defer cancel()
 	sale := r.PathValue("sale")
 	changed, err := gate.SetPaused(ctx, a.opt.Sales, who, sale, paused)
+	if changed {
+		a.note(who, kind, sale)
+	}
 	if err != nil {
 		fault(w, err)
 		return
-	}
-	if changed {
-		a.note(who, kind, sale)
 	}
 	reply(w, http.StatusOK, struct {
 		Paused  bool `json:"paused"`
@@ -292,23 +303,4 @@ func (a *Admin) absent(ctx context.Context, sale string, err error) error {
 		}
 	}
 	return err
-}
-
-// fault answers an error of the store or of the domain.
-func fault(w http.ResponseWriter, err error) {
-	status := http.StatusServiceUnavailable
-	_, isHeld := errors.AsType[*gate.HeldError](err)
-	_, isStock := errors.AsType[*gate.StockError](err)
-	_, isRun := errors.AsType[*gate.RunError](err)
-	_, isOpen := errors.AsType[*gate.OpenError](err)
-	_, isLarge := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case errors.Is(err, gate.ErrNoSale), errors.Is(err, gate.ErrNoOrder):
-		status = http.StatusNotFound
-	case isHeld, isStock, isRun, isOpen, errors.Is(err, gate.ErrChanged), errors.Is(err, settle.ErrReport):
-		status = http.StatusConflict
-	case isLarge:
-		status = http.StatusRequestEntityTooLarge
-	}
-	problem(w, status, err)
 }

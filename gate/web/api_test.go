@@ -210,7 +210,8 @@ func TestEveryFaultHasAStatus(t *testing.T) {
 	f(gate.ErrNoOrder, 404)
 	f(gate.ErrChanged, 409)
 	f(settle.ErrReport, 409)
-	f(&gate.HeldError{}, 409)
+	f(&gate.LossError{}, 409)
+	f(&gate.UnsecuredError{}, 504)
 	f(&gate.StockError{}, 409)
 	f(&gate.RunError{}, 409)
 	f(&http.MaxBytesError{}, 413)
@@ -232,7 +233,7 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 		t.Fatal(v)
 	}
 	d.want("GET", "/v1/sales/race/orders/"+url.PathEscape("주문/1"), "", 200, `"buyer": "ann"`)
-	d.want("DELETE", "/v1/sales/race", "", 409, "--drop-held")
+	d.want("DELETE", "/v1/sales/race", "", 409, `"agree": "drop_held=true"`)
 	report := "/v1/sales/race/orders/" + url.PathEscape("주문/1") + "/report"
 	d.want("POST", report, `{"state":"lost"}`, 400, "must be paid or released")
 	d.want("POST", report, `{"state":"paid","attempt":"imp_9"}`, 409, "0 of its open attempts fit")
@@ -242,8 +243,49 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 	d.want("POST", "/v1/sales/race/orders/o9/report", `{"state":"paid"}`, 404, "no such order")
 	d.want("GET", "/v1/sales/race/refunds", "", 200, "[]")
 	lane.Confirm(confirmOf(d, "second"), &gate.Link{Items: []byte("full"), Buyer: []byte("ann")})
-	d.want("DELETE", "/v1/sales/race?drop_held=true", "", 204, "")
+	d.want("DELETE", "/v1/sales/race?drop_held=true", "", 409, `"paid": 1`)
+	d.want("DELETE", "/v1/sales/race?drop_held=true&drop_paid=one", "", 400, "drop_paid")
+	d.want("DELETE", "/v1/sales/race?drop_held=true&drop_paid=-1", "", 400, "drop_paid")
+	d.want("DELETE", "/v1/sales/race?drop_held=true&drop_paid=2", "", 409, "not 2")
+	d.want("DELETE", "/v1/sales/race?drop_held=true&drop_paid=1", "", 204, "")
 	d.want("GET", "/v1/sales/race", "", 200, `"state": "deleted"`)
+}
+
+// A higher run drops what was agreed to and no more; a dry run tells what.
+func TestAHigherRunThroughTheAPINamesWhatGoes(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	lane, _ := d.public.gate.Lane([]byte("race"))
+	for _, order := range []string{"o1", "o2"} {
+		if v := lane.Confirm(confirmOf(d, order), &gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
+			t.Fatal(v)
+		}
+	}
+	d.want("POST", "/v1/sales/race/orders/o1/report", `{"state":"paid"}`, 200, `"state": "paid"`)
+	next := raceSale()
+	next.Run = 2
+	text, err := json.Marshal(next.Form())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said struct {
+		Error, Agree string
+		Lost         gate.Loss
+	}
+	const path = "/v1/sales/race?dry_run="
+	for _, dry := range []string{"true", "false"} {
+		body := d.want("PUT", path+dry, string(text), 409, "which is open")
+		if err := json.Unmarshal([]byte(body), &said); err != nil || said.Agree != "drop_held=true&drop_paid=1" {
+			t.Errorf("dry run %s: %v, %s", dry, err, body)
+		}
+		if want := (gate.Loss{Sale: "race", Run: 1, Seq: 4, Open: true, Held: 1, Paid: 1}); said.Lost != want {
+			t.Errorf("dry run %s: %+v, want %+v", dry, said.Lost, want)
+		}
+		d.want("PUT", path+dry+"&drop_held=true", string(text), 409, `"paid": 1`)
+	}
+	d.want("PUT", path+"true&"+said.Agree, string(text), 200, `"lost"`)
+	d.want("GET", "/v1/sales/race", "", 200, `"run": 1`)
+	d.want("PUT", path+"false&"+said.Agree, string(text), 200, `"outcome": "restarted"`)
 }
 
 func TestWhatTheShopHasNotTakenIsShownByTheAPI(t *testing.T) {

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/luascripts"
+)
+
+// A change that a person makes is waited for as a hold is, where the store has
+// WaitReplicas: on the connection that it was made on, for WAIT counts only there.
+
+// change calls a script that changes a sale, and tells how many replicas have what
+// it did, as far as that is waited for.
+func (s *Store) change(ctx context.Context, sale string, script luascripts.Script, keys []string, args ...any) (reply []any, acked int64, err error) {
+	if s.opt.WaitReplicas == 0 {
+		reply, err = s.run(ctx, script, keys, args...)
+		return reply, 0, err
+	}
+	command := []any{"EVAL", script.Source, len(keys)}
+	for _, key := range keys {
+		command = append(command, key)
+	}
+	said, acked, err := s.waited(ctx, sale, keys[0], append(command, args...)...)
+	if err != nil {
+		return nil, 0, fmt.Errorf("call the script %s in Redis: %w", script.Name, err)
+	}
+	reply, err = said.Slice()
+	return reply, acked, err
+}
+
+// name makes a sale's name known to the gates, and tells how many replicas have
+// it. Only in a Cluster it may lie elsewhere than the sale, and is waited for by itself.
+func (s *Store) name(ctx context.Context, sale string) (acked int64, err error) {
+	if s.opt.WaitReplicas == 0 || s.address.topology != cluster {
+		return int64(s.opt.WaitReplicas), s.Expect(ctx, sale)
+	}
+	if _, acked, err = s.waited(ctx, sale, salesKey, "SADD", salesKey, sale); err != nil {
+		return 0, fmt.Errorf("make sale %s known to the gates: %w", sale, err)
+	}
+	return acked, nil
+}
+
+// Secure implements gate.Register.
+func (s *Store) Secure(ctx context.Context, sale string, version int64) error {
+	if s.opt.WaitReplicas == 0 {
+		return nil
+	}
+	if err := s.touch(ctx, sale, strconv.FormatInt(version, 10)); err != nil || s.address.topology != cluster {
+		return err
+	}
+	named, err := s.name(ctx, sale)
+	if err != nil {
+		return err
+	}
+	return s.secured(sale, named)
+}
+
+// touch makes sure of what a sale is, by a write that changes nothing, if its
+// settings have the given version, or any if that is empty. It returns
+// gate.ErrChanged where they have not, and nil where there is no such sale.
+func (s *Store) touch(ctx context.Context, sale, version string) error {
+	if s.opt.WaitReplicas == 0 {
+		return nil
+	}
+	key := keysOf(sale).sale
+	said, acked, err := s.waited(ctx, sale, key, "EVAL", luascripts.Touch.Source, 1, key, s.now(), version)
+	if err != nil {
+		return fmt.Errorf("make sure that replicas have sale %s: %w", sale, err)
+	}
+	touched, err := said.Int()
+	switch {
+	case err != nil:
+		return err
+	case touched == 1:
+		return s.secured(sale, acked)
+	case version != "":
+		return gate.ErrChanged
+	}
+	return nil
+}
+
+// secured returns an error if fewer replicas have a change than are waited for.
+func (s *Store) secured(sale string, acked int64) error {
+	if wanted := s.opt.WaitReplicas; acked < int64(wanted) {
+		return &gate.UnsecuredError{Sale: sale, Replicas: acked, Wanted: wanted}
+	}
+	return nil
+}
+
+// waited sends a command to the primary that has the key, WAIT behind it in the
+// same pipeline, and tells how many replicas have it. It is sent again only where a
+// server has sent it elsewhere; so an error of the first kind leaves it open
+// whether it was done, and none follows from a WAIT that failed.
+func (s *Store) waited(ctx context.Context, sale, key string, command ...any) (said *redis.Cmd, acked int64, err error) {
+	d := &decider{store: s, sale: sale, keys: []string{key}}
+	defer d.Close()
+	for range 3 {
+		if said, acked, err = d.sendAndWait(ctx, command); err == nil {
+			return said, acked, nil
+		}
+		d.recover(err)
+		_, moved := redis.IsMovedError(err)
+		_, ask := redis.IsAskError(err)
+		if !moved && !ask && !redis.IsReadOnlyError(err) {
+			break
+		}
+	}
+	return nil, 0, err
+}
+
+func (d *decider) sendAndWait(ctx context.Context, command []any) (said *redis.Cmd, acked int64, err error) {
+	if err := d.connect(ctx); err != nil {
+		return nil, 0, err
+	}
+	pipe := d.client.Pipeline()
+	if d.asking {
+		pipe.Do(ctx, "ASKING")
+	}
+	said = pipe.Do(ctx, command...)
+	waited := pipe.Do(ctx, "WAIT", d.replicas(), d.store.opt.WaitTimeout.Milliseconds())
+	_, _ = pipe.Exec(ctx) // the first error of the commands
+	if err := said.Err(); err != nil {
+		return nil, 0, err
+	}
+	acked, _ = waited.Int64() // 0 where it failed
+	return said, acked, nil
+}
