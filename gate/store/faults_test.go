@@ -269,7 +269,7 @@ func TestARefusalNeedsNoReplica(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	l := openLane(t, redis.URL(), Options{WaitReplicas: 1, WaitTimeout: 100 * time.Millisecond})
-	mustApply(t, l.store, marathon(1, gate.SKU{Name: "full", Stock: 0}), gate.Created)
+	mustApply(t, openLane(t, redis.URL(), Options{}).store, marathon(1, gate.SKU{Name: "full", Stock: 0}), gate.Created)
 	start := time.Now()
 	l.wants("sold_out sold_out", "a", "b")
 	for range 20 {

@@ -139,11 +139,11 @@ func TestARefusedChangeMissesNoReplica(t *testing.T) {
 	t.Parallel()
 	url := redistest.Start(t).URL()
 	s := waitingStore(t, url)
-	isUnsecured(t, "create", s.Create(t.Context(), gate.Creation{Who: "kim", Sale: marathon(1)}))
+	isUnsecured(t, "create", s.Create(t.Context(), gate.Creation{Who: "kim", Sale: marathon(1), OpenNow: true}))
 	take(t, openLane(t, url, Options{}).store, "o1", "a1", "ann", "full", 4)
 	version := read(t, s).Version
 	for what, err := range map[string]error{
-		"create":    s.Create(t.Context(), gate.Creation{Who: "kim", Sale: marathon(1)}),
+		"create":    s.Create(t.Context(), gate.Creation{Who: "kim", Sale: marathon(1), OpenNow: true}),
 		"configure": s.Configure(t.Context(), "kim", "apply", "marathon", version+1, marathon(1).Settings),
 		"stock":     s.Configure(t.Context(), "kim", "apply", "marathon", version, marathon(1, gate.SKU{Name: "full", Stock: 3}).Settings),
 		"delete":    s.Delete(t.Context(), "kim", "marathon", gate.Drop{}),
@@ -170,11 +170,11 @@ func TestASalesNameIsSecuredInACluster(t *testing.T) {
 	}
 	s := waitingStore(t, cluster.URL())
 	again := func() error {
-		_, err := gate.Apply(t.Context(), s, gate.Application{Who: "kim", Sale: sale})
+		_, err := gate.Apply(t.Context(), s, gate.Application{Who: "kim", Sale: sale, OpenNow: true})
 		return err
 	}
 	names.Stop()
-	isUnsecured(t, "create", s.Create(t.Context(), gate.Creation{Who: "kim", Sale: sale}))
+	isUnsecured(t, "create", s.Create(t.Context(), gate.Creation{Who: "kim", Sale: sale, OpenNow: true}))
 	isUnsecured(t, "apply again", again())
 	names.Continue()
 	eventually(t, "the name to be secured", again)
