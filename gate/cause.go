@@ -5,27 +5,32 @@ package gate
 // must not learn what was wrong with it. Logs and metrics have the cause.
 type Cause uint8
 
-// The causes, by the code that they belong to.
+// The causes.
 const (
 	NoCause Cause = iota // the code says all there is to say
 
-	LinkUnsigned       // BadSignature
-	LinkVersion        //
-	KeyUnknown         //
-	SignatureMalformed //
-	KeyMixedUp         //
-	KeyUnproven        //
-	LinkAltered        //
-	CallUnsigned       //
-	CallStale          //
-	CallMismatch       //
+	// Of BadSignature, what is wrong with the link.
+	LinkUnsigned
+	LinkVersion
+	KeyUnknown
+	SignatureMalformed
+	KeyMixedUp
+	KeyUnproven
+	LinkAltered // or another order's: nothing tells these apart
 
-	AmountNotLinks   // AmountMismatch
-	AmountNotPrice   //
-	AmountBelowPrice //
+	// Of BadSignature, what is wrong with the payment service's call.
+	CallUnsigned
+	CallStale
+	CallMismatch
 
-	QueueFull // Busy
-	QueueTime //
+	// Of AmountMismatch.
+	AmountNotLinks
+	AmountNotPrice
+	AmountBelowPrice
+
+	// Of Busy.
+	QueueFull
+	QueueTime
 
 	causes // how many there are
 )

@@ -3,6 +3,7 @@ package portone_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
@@ -281,4 +283,28 @@ func TestALookUpEndsWithItsContext(t *testing.T) {
 			t.Errorf("took %v, want 3s", took)
 		}
 	})
+}
+
+// Only a finding with a word on each attempt may be built upon.
+func TestAFindingThatLeavesAnAttemptOutIsInDoubt(t *testing.T) {
+	t.Parallel()
+	q := portone.Query{Order: "o1", Version: 1, Attempts: []string{"a1", "a2"}}
+	away := errors.New("PortOne is away")
+	first := []gate.Payment{{Order: "o1", Attempt: "a1"}}
+	f := func(what, want string, found portone.Finding) {
+		t.Helper()
+		got := ""
+		if err := found.Doubt(q); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", what, got, want)
+		}
+	}
+	f("nothing", `the look-up of order "o1" says nothing of attempt "a1"`, portone.Finding{})
+	f("one of two", `the look-up of order "o1" says nothing of attempt "a2"`, portone.Finding{Payments: first})
+	f("another", `the look-up of order "o1" says nothing of attempt "a2"`, portone.Finding{Payments: first, Missing: []string{"a3"}})
+	f("an error", away.Error(), portone.Finding{Payments: first, Missing: []string{"a2"}, Err: away})
+	f("each", "", portone.Finding{Payments: first, Missing: []string{"a2"}})
+	f("none known", "", portone.Finding{Missing: []string{"a1", "a2"}})
 }

@@ -178,6 +178,18 @@ func TestRefusalsAreLoggedOnceAMinuteForEachCause(t *testing.T) {
 	}
 }
 
+func TestEachRefusalIsLoggedAtDebug(t *testing.T) {
+	t.Parallel()
+	log := &said{}
+	s := start(t, &store{decide: always(gate.SoldOut), log: logTo(log, slog.LevelDebug)}, nil, newMetrics())
+	for range 3 {
+		s.post(t, "/confirm/race?items=full&buyer=alice", v1)
+	}
+	if lines := log.lines("code=sold_out sale=race order=order_1 attempt=imp_1 items=full amount=1000"); len(lines) != 3 || len(log.lines("")) != 3 {
+		t.Errorf("the log says\n%s", log.lines(""))
+	}
+}
+
 // Refusing is what a gate does most once a sale is sold out: nobody pays for a
 // log that nobody reads.
 func TestARefusalThatNobodyReadsAllocatesNothing(t *testing.T) {
@@ -205,10 +217,12 @@ func TestWhyAWebhookIsRefusedIsLogged(t *testing.T) {
 		s.post(t, "/webhook", hookV2)
 	}
 	s.post(t, "/webhook/typo", hookV1)
+	s.post(t, "/webhook", "[]")
 	for part, want := range map[string]int{
 		"level=DEBUG msg=\"a webhook was refused\" code=bad_signature sale=\"\" cause=call_unsigned": 3,
 		"level=INFO msg=\"webhooks are refused; this is the newest of them\" code=bad_signature":     1,
-		"code=unknown_sale sale=typo": 2,
+		"code=unknown_sale sale=typo":                                            2,
+		"code=bad_request sale=\"\" field=body want=\"must be one JSON object\"": 2,
 	} {
 		if lines := log.lines(part); len(lines) != want {
 			t.Errorf("%d lines have %q, want %d:\n%s", len(lines), part, want, log.lines(""))
