@@ -1,7 +1,7 @@
 -- forget: leaves a tombstone where a sale is missing, so that gates expect it no more.
 --
 -- Nobody knows which run was lost, so the tombstone is of run 0: create makes the sale anew in any run, with the
--- same caution as where there is nothing.
+-- same caution as where there is nothing. It works on a full Redis too, as delete does.
 --
 -- KEYS  1 sale  2 ledger
 -- ARGV  1 now_ms, empty in production   2 who
@@ -10,6 +10,7 @@
 
 if redis.call('HGET', KEYS[1], 'run') then return {'-'} end
 local now = clock(ARGV[1])
+although_full(KEYS[1])
 append(KEYS[2], 1, 1, now, 'delete', ARGV[2], {}, '0,0,0,0,0,0,0', settings_entry(0, 1, '', ''), {})
 redis.call('HSET', KEYS[1], 'deleted', now, 'run', 0, 'seq', 1, 'term', 1, 'time', now, 'version', 1)
 return {'forgotten', 1}

@@ -154,6 +154,10 @@ func TestAFullRedisLetsOrdersEndAndSalesBePausedAndDeleted(t *testing.T) {
 			t.Errorf("deleted, and there is %s", line)
 		}
 	}
+	s.clear(t)
+	if got := say(t, s, "forget now=2200"); got != "forgotten 1" {
+		t.Errorf("of a sale that is missing: got %s", got)
+	}
 }
 
 // A link that is sent again and again: what it writes does not grow.

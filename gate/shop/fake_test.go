@@ -64,8 +64,8 @@ type ledger struct {
 }
 
 // add appends an entry that changes orders, each "ORDER STATE REVISION", or "ORDER STATE
-// REVISION extended" where only its deadline is new.
-func (l *ledger) add(changes ...string) {
+// REVISION extended" where only its deadline is new. It returns the entry's number.
+func (l *ledger) add(changes ...string) (seq int64) {
 	l.lock.Lock()
 	defer l.lock.Unlock()
 	e := &gate.Entry{Seq: int64(len(l.entries) + 1), Time: l.now().Truncate(time.Millisecond), Kind: "confirm"}
@@ -83,6 +83,7 @@ func (l *ledger) add(changes ...string) {
 		e.Orders = append(e.Orders, o)
 	}
 	l.entries = append(l.entries, e)
+	return e.Seq
 }
 
 func (l *ledger) told() gate.Delivery {
@@ -164,14 +165,13 @@ func (l *ledger) EntriesAt(_ context.Context, _ string, seqs []int64) ([]*gate.E
 	return found, l.away
 }
 
-// awaitRead waits until a gate that has read up to an entry has read on, or all is
-// over.
+// awaitRead waits until a gate has read an entry, or all is over.
 func (l *ledger) awaitRead(entry int64, over <-chan struct{}) {
 	for {
 		l.lock.Lock()
 		read := l.read
 		l.lock.Unlock()
-		if read > entry {
+		if read >= entry {
 			return
 		}
 		select {

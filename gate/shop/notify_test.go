@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -330,8 +331,7 @@ func TestOrdersThatChangeAllTheTimeHoldUpNoOther(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		var e shop.Event
 		if err := json.Unmarshal(body, &e); err == nil && strings.HasPrefix(e.Order.Order, "hot") {
-			l.add(fmt.Sprintf("%s Held %d", e.Order.Order, e.Order.Revision+1))
-			l.awaitRead(e.Seq, over)
+			l.awaitRead(l.add(fmt.Sprintf("%s Held %d", e.Order.Order, e.Order.Revision+1)), over)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		s.ServeHTTP(w, r)
@@ -359,6 +359,43 @@ func TestOrdersThatChangeAllTheTimeHoldUpNoOther(t *testing.T) {
 	})
 	if now, _ := s.got(); now-calls > 4*hot {
 		t.Errorf("the other order came after %d messages", now-calls)
+	}
+}
+
+// What an order became while the shop was being told of it is not forgotten where the
+// gate ends: the next one tells it.
+func TestWhatAnOrderBecameWhileItWasToldIsNotLost(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	l := &ledger{}
+	over, arrived := make(chan struct{}), make(chan struct{}, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if calls, _ := s.got(); calls == 0 {
+			l.awaitRead(l.add("o1 Paid 2"), over)
+		} else {
+			arrived <- struct{}{}
+			<-over
+		}
+		s.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	var once sync.Once
+	end := func() { once.Do(func() { close(over) }) }
+	t.Cleanup(end)
+	l.notify = server.URL
+	l.add("o1 Held 1")
+	_, stop := gateOf(t, l, secretA)
+	<-arrived
+	awaitAsked(t, l, 2)
+	stop()
+	if d := l.told(); d.Position != 1 || len(d.Listed) > 0 || len(s.has("o1")) != 1 {
+		t.Errorf("%+v, and the shop has %v", d, s.has("o1"))
+	}
+	end()
+	gateOf(t, l, secretA)
+	awaitPosition(t, l, 2)
+	if got := s.has("o1"); !slices.Equal(got, []int64{1, 2}) {
+		t.Errorf("the shop has %v", got)
 	}
 }
 
