@@ -40,7 +40,7 @@ trap end EXIT
 trap 'exit 143' INT TERM
 
 # A primary that ends and is back before the Sentinels miss it may have forgotten its last second, and its replicas would
-# forget it too. So it comes back only when they have promoted one of them.
+# forget it too. So it comes back when they have had time to promote one of them.
 [ ! -e redis.conf ] || sleep 10
 
 # Filled in only once: a failover is written into them.
