@@ -80,7 +80,8 @@ follow() { # the primary takes no write before it has its replicas
 await "the replicas" follow
 await "the Sentinels" "$program" status
 for i in 1 2 3; do
-	start gate$i env FLASHGATE_LISTEN="$(at $((10 + i)))" FLASHGATE_ADMIN_LISTEN="$(at $((13 + i)))" "$program" serve ${GATE_FLAGS:-} # split into words on purpose
+	# GATE_FLAGS is split into words on purpose.
+	start gate$i env FLASHGATE_LISTEN="$(at $((10 + i)))" FLASHGATE_ADMIN_LISTEN="$(at $((13 + i)))" "$program" serve ${GATE_FLAGS:-}
 done
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=flashgate \
