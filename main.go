@@ -13,5 +13,5 @@ var version = "dev"
 
 func main() {
 	cli.HideSecrets(os.Args, os.Environ())
-	os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr, version))
+	os.Exit(cli.Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, version))
 }

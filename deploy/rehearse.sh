@@ -8,8 +8,10 @@
 #   deploy/rehearse.sh [flags of flashgate loadtest, such as --rate 2000 --demand 20000]
 #
 # From the environment: FLASHGATE, the program (bin/flashgate); PORT, the first of the 20 ports that it takes (21000);
-# KEEP=1 leaves all of it running after the launch, until Ctrl-C.
+# GATE_FLAGS, more flags for the gates, such as --first-look=5s; KEEP=1 leaves all of it running after the launch, until
+# Ctrl-C. Settings that the shell has for a real gate, FLASHGATE_…, are forgotten.
 set -eu
+for setting in $(env | sed -n 's/^\(FLASHGATE_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$setting"; done
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin # where Debian has servers
 program=${FLASHGATE:-bin/flashgate}
@@ -78,7 +80,8 @@ follow() { # the primary takes no write before it has its replicas
 await "the replicas" follow
 await "the Sentinels" "$program" status
 for i in 1 2 3; do
-	start gate$i env FLASHGATE_LISTEN="$(at $((10 + i)))" FLASHGATE_ADMIN_LISTEN="$(at $((13 + i)))" "$program" serve
+	# GATE_FLAGS is split into words on purpose.
+	start gate$i env FLASHGATE_LISTEN="$(at $((10 + i)))" FLASHGATE_ADMIN_LISTEN="$(at $((13 + i)))" "$program" serve ${GATE_FLAGS:-}
 done
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=flashgate \

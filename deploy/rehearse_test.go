@@ -27,7 +27,9 @@ func TestALaunchWithoutContainersAndNothingIsLeftOfIt(t *testing.T) {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // so that it ends what it has started
 	cmd.WaitDelay = patience
 	cmd.Env = append(os.Environ(), "FLASHGATE="+d.program, fmt.Sprint("PORT=", first), "TMPDIR="+temporary,
-		"FLASHGATE_FIRST_LOOK=1s", "FLASHGATE_DRAIN_WAIT=0s")
+		"GATE_FLAGS=--first-look=1s --drain-wait=0s",
+		// What a shell has for a real gate reaches nothing here.
+		"FLASHGATE_REDIS=redis://127.0.0.1:1", "FLASHGATE_ADMIN_TOKEN=", "FLASHGATE_CURRENCY=USD", "FLASHGATE_LINES=a\nFLASHGATE_B=c")
 	said, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(said), "\nPASS") {
 		t.Errorf("it ended with %v, and not with PASS:\n%s", err, said)

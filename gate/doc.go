@@ -138,6 +138,12 @@
 // confirm of V1 is not signed, so its sender may have named anybody's payment,
 // and making it refund due would let him have it refunded.
 //
+// What is refund due is cancelled by a gate (auto_refund) only for a reason that
+// the same look shows: another amount, a test channel, an order that another
+// attempt pays, that was refunded or that has no units. Its currency is none: a
+// gate that was started with another one makes genuine payments refund due, and a
+// gate that is right, beside it or after it, must not cancel them.
+//
 // # Settling
 //
 // fg:{S}:due tells when to look at what. A batch that took holds puts itself

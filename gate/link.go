@@ -71,10 +71,13 @@ func Unsigned() *Keys { return &Keys{open: true} }
 // never show a key.
 func ParseKeys(text string) (*Keys, error) {
 	k := &Keys{byID: map[string]*key{}}
-	for i, item := range strings.Split(strings.TrimSpace(text), ",") {
-		id, secret, found := strings.Cut(strings.TrimSpace(item), ":")
+	for i, item := range Items(text) {
+		id, secret, found := strings.Cut(item, ":")
 		if !found || !ValidName(id) || len(id) > maxKeyID {
 			return nil, fmt.Errorf("signing key %d: write it as ID:BASE64, with 1 to %d of A-Z a-z 0-9 _ . - as its id", i+1, maxKeyID)
+		}
+		if strange := Strange(secret, Visible); strange != "" {
+			return nil, fmt.Errorf("signing key %s: what follows its id has %s, and must be base64", id, strange)
 		}
 		raw, err := base64.StdEncoding.DecodeString(secret)
 		if err != nil {
@@ -252,7 +255,7 @@ func (k *Keys) URL(base string, o Offer) (string, error) {
 // /confirm.
 func CheckBaseURL(base string) error {
 	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || strings.ContainsAny(base, "?#") {
 		return fmt.Errorf("base URL %q: write it as https://HOST", base)
 	}
 	return nil

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"slices"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // MaxAmount bounds an amount so that it stays exact in Redis' Lua, whose
@@ -163,22 +161,4 @@ func (c *OrderCounts) Add(s OrderState, n int64) {
 // hold a record's separators nor break a log line.
 func ValidID[T string | []byte](s T) bool {
 	return len(s) > 0 && len(s) <= MaxID && printable(s)
-}
-
-func printable[T string | []byte](s T) bool {
-	for i := 0; i < len(s); {
-		if c := s[i]; c < utf8.RuneSelf {
-			if c < ' ' || c > '~' {
-				return false
-			}
-			i++
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(string(s[i:min(len(s), i+utf8.UTFMax)]))
-		if r == utf8.RuneError && size == 1 || !unicode.IsPrint(r) {
-			return false
-		}
-		i += size
-	}
-	return true
 }

@@ -113,7 +113,7 @@ func ValidMessage(text string) bool {
 // CheckURL says what is wrong with a URL of the shop's own server.
 func CheckURL(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Fragment != "" || len(text) > MaxMessage || !printable(text) {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(text) > MaxMessage || !printable(text) {
 		return fmt.Errorf("must be an http or https URL without a password, of at most %d bytes", MaxMessage)
 	}
 	return nil

@@ -408,7 +408,7 @@ func TestKubernetesGatesFindTheirSales(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin := freeAddress(t)
-	startProgram(t, exec.Command("flashgate", "serve", "--listen", "127.0.0.1:0", "--admin-listen", admin, "--sales", file))
+	startProgram(t, exec.Command("flashgate", "serve", "--listen", "127.0.0.1:0", "--admin-listen", admin, "--redis", "embedded", "--sales", file))
 	awaitHealth(t, "http://"+admin+"/v1/sales/seoul-marathon")
 }
 

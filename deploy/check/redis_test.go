@@ -188,7 +188,7 @@ func requireRedis(t *testing.T) {
 		return
 	}
 	const advice = "redis-server is not installed: run `make deps`, or install it and put it on the PATH"
-	if os.Getenv("CI") != "" || os.Getenv("FLASHGATE_REQUIRE_SERVERS") != "" {
+	if os.Getenv("CI") != "" || os.Getenv("REQUIRE_SERVERS") != "" {
 		t.Fatal(advice)
 	}
 	t.Skip(advice)

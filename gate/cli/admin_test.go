@@ -118,7 +118,7 @@ func TestTheAdminListenerSpeaksTLSAndTakesANewCertificate(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	first := install(t, redistest.NewAuthority(t), cert, key)
-	gate := spawn(t, "--admin-tls-cert", cert, "--admin-tls-key", key)
+	gate := spawn(t, "--redis", "embedded", "--admin-tls-cert", cert, "--admin-tls-key", key)
 	await(t, "the gate to serve", func() error {
 		serving, ok := gate.logged("serving")
 		if !ok {

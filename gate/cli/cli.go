@@ -24,7 +24,7 @@ const description = `A gate in front of payments: it answers PortOne's confirm c
 
 Every flag has an environment variable: --wait-replicas is FLASHGATE_WAIT_REPLICAS. Only what agrees to a loss (--drop-held,
 --drop-paid, --drop-undelivered, --archived) has none. Secrets, such as a password in the Redis address, belong there and
-not on the command line.`
+not on the command line. A setting that is there and empty is an error: leave it out.`
 
 type commands struct {
 	Serve       serveCommand       `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
@@ -52,13 +52,14 @@ type environment struct {
 	version  string
 }
 
-// Main runs the command line and returns the exit status: 0 done, 1 it could
-// not be done, 2 the command line is wrong.
-func Main(args []string, out, errOut io.Writer, version string) int {
+// Main runs the command line, with the settings of an environment as os.Environ
+// has it, and returns the exit status: 0 done, 1 it could not be done, 2 the
+// command line or a setting is wrong.
+func Main(args, environ []string, out, errOut io.Writer, version string) int {
 	env := &environment{out: out, err: errOut, version: version}
 	var c commands
 	exited := -1
-	parser, err := newParser(&c, env, func(status int) { exited = status })
+	parser, err := newParser(&c, environ, env, func(status int) { exited = status })
 	if err != nil {
 		fmt.Fprintln(errOut, "flashgate:", err)
 		return 2
@@ -83,9 +84,9 @@ func Main(args []string, out, errOut io.Writer, version string) int {
 	return 0
 }
 
-func newParser(c *commands, env *environment, exit func(status int)) (*kong.Kong, error) {
-	return kong.New(c,
-		kong.Name("flashgate"), kong.Description(description), kong.DefaultEnvars("FLASHGATE"),
+func newParser(c *commands, environ []string, env *environment, exit func(status int)) (*kong.Kong, error) {
+	return readVariables(environ).parser(c, env.err,
+		kong.Name("flashgate"), kong.Description(description),
 		kong.Writers(env.out, env.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(exit), kong.Bind(env), kong.Vars{"addresses": store.AddressForms, "who": who()},
 	)
@@ -110,6 +111,9 @@ func (f *redisFlag) with(env *environment, do func(*store.Store) error) error {
 func (f *redisFlag) waiting(env *environment, replicas *replicasFlag, do func(*store.Store) error) error {
 	if f.By == "" || !gate.ValidID(f.By) {
 		return fmt.Errorf("--by %q: must be 1 to %d bytes of printable text", f.By, gate.MaxID)
+	}
+	if f.Redis == embeddedRedis {
+		return errors.New("--redis embedded: only serve has a store of its own; its log says at which address other commands reach it")
 	}
 	options := store.Options{Who: f.By, Timeout: commandTimeout, Log: newLog(env.err, "text", slog.LevelWarn)}
 	if err := errors.Join(replicas.set(&options), f.redisTLS.set(&options)); err != nil {

@@ -36,7 +36,7 @@ func parse(t *testing.T, line string) (c commands, err error) {
 
 func newTestParser(t *testing.T, c *commands) *kong.Kong {
 	t.Helper()
-	parser, err := newParser(c, &environment{out: &bytes.Buffer{}, err: &bytes.Buffer{}}, func(int) {})
+	parser, err := newParser(c, nil, &environment{out: &bytes.Buffer{}, err: &bytes.Buffer{}}, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 		}
 	}
 
-	for _, flags := range []string{"", "--redis redis://r --allow-unsigned", "--redis redis://r --signing-key-file KEY", "--signing-key-file KEY"} {
+	for _, flags := range []string{"", "--redis redis://r --allow-unsigned", "--redis redis://r --signing-key-file KEY", "--redis embedded --signing-key-file KEY", "--redis embedded"} {
 		f("serve "+flags, "")
 	}
 	f("serve --redis redis://r", "without a signing key")
@@ -91,9 +91,21 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 	f("serve --queue 1048576", "")
 	f("serve --queue 1048577", "must be between 1 and 1048576")
 	f("serve --drain-wait 0s", "")
-	f("serve --drain-wait=-1s", "must not be negative")
+	f("serve --drain-wait=-1s", "must be between 0s and 1h")
+	f("serve --drain-wait 61m", "must be between 0s and 1h")
 	f("serve --grace=-1s", "--grace")
 	f("serve --trusted-proxies nowhere", "trusted-proxies")
+	f("serve --redis embedded --trusted-proxies 10.0.0.0/8,0.0.0.0/0", "0.0.0.0/0 is everybody")
+	f("serve --redis embedded --trusted-proxies ::/0", "::/0 is everybody")
+	f("serve --currency USD", "")
+	f("serve --currency krw", `--currency "krw": must be the ISO 4217 code of a currency in use, in capitals, such as KRW: did you mean KRW?`)
+	f("serve --currency CURRENCY_KRW", "did you mean KRW?")
+	f("serve --currency HRK", "HRK was replaced by EUR")
+	f("serve --currency WON", "must be the ISO 4217 code")
+	f("serve --public-url https://:8443", "write it as https://HOST")
+	f("serve --public-url https://gate.example.com?", "write it as https://HOST")
+	f("serve --public-url https://kim:sesame@gate.example.com", "write it as https://HOST")
+	f("serve --forward-webhooks http://:80/", "must be an http or https URL")
 	f("serve --name "+strings.Repeat("x", 64), "")
 	f("serve --name "+strings.Repeat("x", 65), "must be 1 to 64 bytes")
 	f("serve --admin-listen 0.0.0.0:0", "set FLASHGATE_ADMIN_TOKEN")

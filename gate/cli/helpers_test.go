@@ -143,7 +143,7 @@ func applySale(t testing.TB, redis, sale string) {
 func command(t testing.TB, args ...string) string {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	if status := Main(args, &out, &errOut, "v0.0.0-test"); status != 0 {
+	if status := Main(args, nil, &out, &errOut, "v0.0.0-test"); status != 0 {
 		t.Fatalf("flashgate %s: status %d: %s", strings.Join(args, " "), status, errOut.String())
 	}
 	return out.String()

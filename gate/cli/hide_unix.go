@@ -48,11 +48,12 @@ func moveSecrets(args []string) (rest, moved []string) {
 			i++
 			value = args[i]
 		}
-		if name == "redis" && !strings.Contains(value, "@") { // an address without a password
-			rest = append(rest, "--redis="+value)
+		// An address without a password is no secret. What is empty stays, to be refused by the name that was given.
+		if name == "redis" && !strings.Contains(value, "@") || strings.TrimSpace(value) == "" {
+			rest = append(rest, "--"+name+"="+value)
 			continue
 		}
-		moved = append(moved, "FLASHGATE_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))+"="+value)
+		moved = append(moved, settingsPrefix+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))+"="+value)
 	}
 	return rest, moved
 }

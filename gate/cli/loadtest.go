@@ -64,13 +64,13 @@ func (f *launchFlags) admin(connections int) *launch.Admin {
 	if f.Admin == "" {
 		return nil
 	}
-	token, _, _ := strings.Cut(f.AdminToken, ",")
+	token := gate.Items(f.AdminToken)[0]
 	if _, secret, named := strings.Cut(token, ":"); named {
 		token = secret
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = connections
-	return &launch.Admin{URL: f.Admin, Token: strings.TrimSpace(token), Client: &http.Client{Transport: transport, Timeout: 2 * time.Minute}}
+	return &launch.Admin{URL: f.Admin, Token: token, Client: &http.Client{Transport: transport, Timeout: 2 * time.Minute}}
 }
 
 // plan draws the requests. The sale is as the admin API shows it, or nil.
@@ -88,7 +88,7 @@ func (f *launchFlags) plan(sale *launch.SaleView, now time.Time) (*launch.Plan, 
 		options.Duration = 10 * time.Second
 	}
 	if f.WebhookSecret != nil {
-		options.WebhookSecret, _, _ = strings.Cut(*f.WebhookSecret, ",")
+		options.WebhookSecret = gate.Items(*f.WebhookSecret)[0]
 	}
 	if f.Prefix == "" {
 		options.Prefix = "LT" + strings.ToUpper(strconv.FormatInt(now.UnixMilli(), 36))

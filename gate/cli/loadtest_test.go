@@ -30,14 +30,14 @@ accept: [v1, v2], skus: [{name: full, stock: 60, price: 80000}, {name: half, sto
 // rehearse runs flashgate loadtest in this process.
 func rehearse(args ...string) (status int, out, errOut string) {
 	var o, e bytes.Buffer
-	status = Main(append([]string{"loadtest"}, args...), &o, &e, "v0.0.0-test")
+	status = Main(append([]string{"loadtest"}, args...), nil, &o, &e, "v0.0.0-test")
 	return status, o.String(), e.String()
 }
 
 func TestARehearsalOfAGatePasses(t *testing.T) {
 	t.Parallel()
 	const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-	gate := startGate(t, "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey, "--webhook-secret", secret)
+	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey, "--webhook-secret", secret)
 	dir := t.TempDir()
 	page, report := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.json")
 	f := func(args ...string) launch.Report {
@@ -83,7 +83,7 @@ func TestARehearsalOfAGatePasses(t *testing.T) {
 
 func TestARehearsalHasItsPeakWhenTheSaleOpens(t *testing.T) {
 	t.Parallel()
-	gate := startGate(t, "--sales", saleFile(t, rehearsedSale))
+	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale))
 	opens := time.Now().Add(4 * time.Second).Truncate(time.Millisecond)
 	sale := fmt.Sprintf(`{"name": "late", "opens_at": %q, "closes_at": "2100-01-01T00:00:00Z", "hold": "1h", "skus": [{"name": "unit", "stock": 50}]}`, opens.Format(time.RFC3339Nano))
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+gate.admin+"/v1/sales/late", strings.NewReader(sale))
@@ -168,7 +168,7 @@ func TestVegetaTakesTheTargets(t *testing.T) {
 	if said, err := exec.CommandContext(t.Context(), "go", "build", "-o", vegeta, "github.com/tsenart/vegeta/v12").CombinedOutput(); err != nil {
 		t.Fatalf("building vegeta: %v\n%s", err, said)
 	}
-	gate := startGate(t, "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey)
+	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey)
 	targets := command(t, "loadtest", "targets", "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin,
 		"--sale", "race", "--signing-key", rehearsalKey, "--demand", "100", "--duplicates", "0")
 	if lines := strings.Count(targets, "\n"); lines != 100 {
@@ -229,7 +229,7 @@ func TestARehearsalGoesOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gate := startGate(t, "--sales", saleFile(t, rehearsedSale))
+	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale))
 	server := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: gate.listen}))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	server.StartTLS()

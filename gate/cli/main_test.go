@@ -6,17 +6,19 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/flashgate/flashgate/gate/redistest"
 )
 
 // TestMain makes this test binary the program too: as "flashgate" it is found
 // on the PATH of every test, so that tests run it as processes of their own.
 func TestMain(m *testing.M) {
 	os.Setenv("GORACE", "atexit_sleep_ms=10") // by default each process would end a second late
-	testscript.Main(m, map[string]func(){
+	testscript.Main(redistest.Forgetting{M: m}, map[string]func(){
 		"flashgate": func() {
 			go dieWith(os.Getppid())
 			HideSecrets(os.Args, os.Environ())
-			os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr, "v0.0.0-test"))
+			os.Exit(Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, "v0.0.0-test"))
 		},
 	})
 }

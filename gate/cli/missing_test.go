@@ -160,7 +160,7 @@ func answers(c *caller, p *process, sale, order, code string) error {
 func refused(t testing.TB, args ...string) (status int, said string) {
 	t.Helper()
 	var out, errOut bytes.Buffer
-	return Main(args, &out, &errOut, "v0.0.0-test"), errOut.String()
+	return Main(args, nil, &out, &errOut, "v0.0.0-test"), errOut.String()
 }
 
 // Each of both clocks can keep a gate from creating a sale of its file, and a

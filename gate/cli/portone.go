@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,7 +16,7 @@ import (
 // portoneFlag is how serve reaches PortOne's REST APIs, and what it makes of payments.
 type portoneFlag struct {
 	portoneCredentials
-	Currency        string        `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count (${default})."`
+	Currency        string        `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count, by its ISO 4217 code (${default}). One in another currency is refund due, and never cancelled by itself."`
 	ForwardWebhooks string        `placeholder:"URL" help:"Pass each webhook on to this URL of the shop, as it came: a notice_url in a payment takes the place of the one in PortOne's console."`
 	FirstLook       time.Duration `default:"20s" help:"How long after a hold its payment is looked up first (${default}); then again and again, at half of that the soonest."`
 	Grace           time.Duration `default:"1m" help:"How long after a hold has ended its units stay taken, for a payment that was begun in time (${default})."`
@@ -38,6 +37,9 @@ type portoneCredentials struct {
 }
 
 func (f *portoneFlag) check() error {
+	if err := gate.CheckCurrency(f.Currency); err != nil {
+		return fmt.Errorf("--currency %q: %w", f.Currency, err)
+	}
 	if f.FirstLook < 100*time.Millisecond || f.FirstLook > time.Hour {
 		return fmt.Errorf("--first-look %s: must be between 100ms and 1h", f.FirstLook)
 	}
@@ -62,22 +64,19 @@ func (f *portoneFlag) forwarder(metrics *shop.Metrics) *shop.Forwarder {
 
 // client returns nil where there are no credentials.
 func (f *portoneCredentials) client(registry *prometheus.Registry, log *slog.Logger) (*portone.Client, error) {
-	text := func(s string) (*string, error) { return new(strings.TrimSpace(s)), nil }
-	v1, err := secret("portone-v1-secret", f.PortoneV1Secret, f.PortoneV1SecretFile, text)
+	asItIs := func(s string) (*string, error) { return &s, nil }
+	v1, err := secret("portone-v1-secret", f.PortoneV1Secret, f.PortoneV1SecretFile, asItIs)
 	if err != nil {
 		return nil, err
 	}
-	v2, err := secret("portone-v2-secret", f.PortoneV2Secret, f.PortoneV2SecretFile, text)
+	v2, err := secret("portone-v2-secret", f.PortoneV2Secret, f.PortoneV2SecretFile, asItIs)
 	if err != nil {
+		return nil, err
+	}
+	if err := f.fit(v1, v2); err != nil || v1 == nil && v2 == nil {
 		return nil, err
 	}
 	options := portone.Options{Rate: f.PortoneRate, Now: time.Now, Log: log}
-	switch {
-	case (v1 != nil) != (f.PortoneV1Key != ""):
-		return nil, errors.New("--portone-v1-key and --portone-v1-secret: give both")
-	case v1 == nil && v2 == nil:
-		return nil, nil
-	}
 	if v1 != nil {
 		options.V1 = portone.V1Options{BaseURL: f.PortoneV1URL, Key: f.PortoneV1Key, Secret: *v1}
 	}
@@ -90,4 +89,22 @@ func (f *portoneCredentials) client(registry *prometheus.Registry, log *slog.Log
 		return nil, fmt.Errorf("--portone-…: %w", err)
 	}
 	return client, nil
+}
+
+// fit says which flags are there without those that they are of no use without.
+func (f *portoneCredentials) fit(v1, v2 *string) error {
+	strange := gate.Strange(f.PortoneV2Store, gate.Visible)
+	switch {
+	case (v1 != nil) != (f.PortoneV1Key != ""):
+		return errors.New("--portone-v1-key and --portone-v1-secret: give both")
+	case v1 == nil && f.PortoneV1URL != "":
+		return errors.New("--portone-v1-url: nothing is looked up there without --portone-v1-key and --portone-v1-secret")
+	case v2 == nil && (f.PortoneV2URL != "" || f.PortoneV2Store != ""):
+		return errors.New("--portone-v2-url and --portone-v2-store: nothing is looked up without --portone-v2-secret")
+	case strange != "":
+		return fmt.Errorf("--portone-v2-store has %s: copy the store's id from PortOne's console", strange)
+	case (v1 != nil || v2 != nil) && !(f.PortoneRate > 0 && f.PortoneRate <= 10_000):
+		return fmt.Errorf("--portone-rate %v: must be more than 0, and at most 10000", f.PortoneRate)
+	}
+	return nil
 }

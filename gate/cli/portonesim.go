@@ -121,6 +121,7 @@ func (c *portoneSimCommand) hint(addr net.Addr) string {
 	}
 	return fmt.Sprintf(`PortOne is simulated at %[1]s. For the gate:
 
+  export FLASHGATE_REDIS=embedded   # or the address of a Redis
   export FLASHGATE_PORTONE_V1_URL=%[1]s FLASHGATE_PORTONE_V1_KEY=%[2]s FLASHGATE_PORTONE_V1_SECRET=%[3]s
   export FLASHGATE_PORTONE_V2_URL=%[1]s FLASHGATE_PORTONE_V2_SECRET=%[4]s%[5]s
 

@@ -36,7 +36,7 @@ func TestAGateAndTheCommandsSpeakTLSWithRedis(t *testing.T) {
 		t.Helper()
 		for _, do := range [][]string{{"status"}, {"serve", "--allow-unsigned"}} {
 			var out, errOut bytes.Buffer
-			status := Main(append(append(do, "--redis", url), flags...), &out, &errOut, "v0.0.0-test")
+			status := Main(append(append(do, "--redis", url), flags...), nil, &out, &errOut, "v0.0.0-test")
 			if said := errOut.String(); status != 1 || !strings.Contains(said, why) || strings.Contains(said, "sesame") {
 				t.Errorf("%q: status %d and %q, want %q", flags, status, said, why)
 			}

@@ -100,7 +100,9 @@ func fails(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func startInScript(ts *testscript.TestScript, _ bool, args []string) {
-	if redis := ts.Getenv("FLASHGATE_REDIS"); redis != "" {
+	if redis := ts.Getenv("FLASHGATE_REDIS"); redis == embeddedRedis {
+		args = append(args, "--redis", redis)
+	} else if redis != "" {
 		args = append(args, "--redis", redis, "--allow-unsigned")
 	}
 	for i, arg := range args {

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
@@ -50,8 +51,8 @@ func (f *notifyFlag) notifySecrets() (*shop.Secrets, error) {
 }
 
 // secret reads what is given as a flag or in a file, but not in both. It returns
-// nil where it is in neither; one that is given and empty is an error, for a
-// variable that was left empty by mistake must not leave the gate open.
+// nil where it is in neither; a file that is empty is an error, for it must not
+// leave the gate open.
 func secret[T any](flag string, value, file *string, parse func(string) (*T, error)) (*T, error) {
 	name, text := "--"+flag, ""
 	switch {
@@ -68,6 +69,9 @@ func secret[T any](flag string, value, file *string, parse func(string) (*T, err
 		text = string(read)
 	default:
 		return nil, nil
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return nil, fmt.Errorf("%s: there is nothing in it", name)
 	}
 	parsed, err := parse(text)
 	if err != nil {

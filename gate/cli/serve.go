@@ -24,7 +24,7 @@ import (
 type serveCommand struct {
 	Listen string `default:":8080" placeholder:"ADDR" help:"Where PortOne's calls come in (${default})."`
 	adminFlag
-	Redis string `placeholder:"URL" help:"Redis with the sales: ${addresses}. Without it: an embedded store in memory."`
+	Redis string `placeholder:"URL" help:"Redis with the sales: ${addresses}. Or embedded, a store in memory that ends with the gate; also without the flag, but then only for a demo, without any setting of a real gate."`
 	redisTLS
 	Sales string `placeholder:"FILE" help:"YAML file of sales: those that Redis knows no run of are created while their window has not begun, those that exist are left as they are (see apply)."`
 	keysFlag
@@ -78,9 +78,16 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 		verify = gate.Unsigned()
 		log.Warn("confirm links are not signed: whoever reaches this gate can make one")
 	}
+	if c.TestPayments {
+		log.Warn("payments of test channels count, and they move no money: not for a real sale (--test-payments)")
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(env.version))
+	payments, err := c.client(registry, log)
+	if err != nil {
+		return err
+	}
 
 	s, closeStore, err := c.openStore(ctx, registry, log)
 	if err != nil {
@@ -102,10 +109,6 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 	refusals, closeLog, err := c.openRefusalLog(env, metrics, log)
 	if err != nil {
 		return err
-	}
-	payments, err := c.client(registry, log)
-	if err != nil {
-		return errors.Join(err, closeLog())
 	}
 	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: verify, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Expected: sales, Now: time.Now, Log: log})
 	shopMetrics := shop.NewMetrics(registry)
@@ -169,9 +172,9 @@ func (c *serveCommand) Validate() error {
 			"or say --allow-unsigned for a rehearsal")
 	case c.WaitReplicas < 0:
 		return fmt.Errorf("--wait-replicas %d: must be 0 (do not wait) or more", c.WaitReplicas)
-	case c.WaitReplicas > 0 && c.Redis == "":
+	case c.WaitReplicas > 0 && c.embedded():
 		return errors.New("--wait-replicas: the embedded store has no replicas; give --redis")
-	case c.redisTLS.given() && c.Redis == "":
+	case c.redisTLS.given() && c.embedded():
 		return errors.New("--redis-ca, --redis-cert and --redis-key: the embedded store has no TLS; give --redis")
 	case c.RedisTimeout < 10*time.Millisecond || c.WaitReplicas > 0 && c.WaitTimeout < 10*time.Millisecond:
 		return errors.New("--redis-timeout and --wait-timeout: must be at least 10ms")
@@ -180,8 +183,8 @@ func (c *serveCommand) Validate() error {
 			c.RedisTimeout, c.wait(), gate.MaxTry.Truncate(time.Millisecond), gate.AnswerBudget)
 	case c.Queue < 1 || c.Queue > 1<<20:
 		return fmt.Errorf("--queue %d: must be between 1 and %d", c.Queue, 1<<20)
-	case c.DrainWait < 0:
-		return fmt.Errorf("--drain-wait %s: must not be negative", c.DrainWait)
+	case c.DrainWait < 0 || c.DrainWait > time.Hour:
+		return fmt.Errorf("--drain-wait %s: must be between 0s and 1h", c.DrainWait)
 	}
 	if err := errors.Join(c.validate(), c.check()); err != nil {
 		return err
@@ -195,13 +198,17 @@ func (c *serveCommand) Validate() error {
 	if !gate.ValidID(c.Name) {
 		return fmt.Errorf("--name %q: must be 1 to %d bytes of printable text", c.Name, gate.MaxID)
 	}
+	if setting := c.real(); setting != "" && c.Redis == "" {
+		return fmt.Errorf("%s is of a gate that sells, and there is no --redis: give --redis URL (FLASHGATE_REDIS), "+
+			"or say --redis embedded for a store in memory, of which nothing is left when the gate ends", setting)
+	}
 	return nil
 }
 
 // unsigned reports whether links are taken that nobody signed: where there is no
 // key and that was said, or the sale is only a demo.
 func (c *serveCommand) unsigned() bool {
-	return !c.keysFlag.given() && (c.AllowUnsigned || c.Redis == "")
+	return !c.keysFlag.given() && (c.AllowUnsigned || c.embedded())
 }
 
 func (c *serveCommand) wait() time.Duration {
@@ -222,7 +229,7 @@ func (c *serveCommand) openStore(ctx context.Context, registry *prometheus.Regis
 		return nil, nil, err
 	}
 	url, end := c.Redis, func() {}
-	if url == "" {
+	if c.embedded() {
 		embedded, err := store.StartEmbedded()
 		if err != nil {
 			return nil, nil, err
@@ -242,7 +249,7 @@ func (c *serveCommand) openStore(ctx context.Context, registry *prometheus.Regis
 		}
 		end()
 	}
-	if c.Redis != "" {
+	if !c.embedded() {
 		if err := s.Check(ctx); err != nil {
 			closeStore()
 			return nil, nil, fmt.Errorf("--redis: %w", err)
@@ -257,7 +264,7 @@ func (c *serveCommand) sales() (sales []gate.Sale, demo bool, err error) {
 	switch {
 	case c.Sales != "":
 		sales, err = readSales(c.Sales)
-	case c.Redis == "":
+	case c.embedded():
 		sales, demo = []gate.Sale{demoSale(time.Now())}, true
 	}
 	return sales, demo, err
@@ -291,7 +298,7 @@ func (c *serveCommand) createSale(ctx context.Context, s *store.Store, sale gate
 	if !errors.Is(err, gate.ErrNoSale) {
 		return old, err
 	}
-	embedded, now := c.Redis == "", time.Now()
+	embedded, now := c.embedded(), time.Now()
 	if now.Before(sale.OpensAt) != old.Now.Before(sale.OpensAt) {
 		log.Warn("Redis' clock and this gate's do not agree whether a sale's window has begun: set both by NTP",
 			"sale", sale.Name, "opens_at", sale.OpensAt, "redis", old.Now, "gate", now)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/web"
@@ -23,9 +24,14 @@ func (f *sourcesFlag) sources() (web.Sources, error) {
 	if err != nil {
 		return web.Sources{}, fmt.Errorf("--trusted-proxies: %w", err)
 	}
+	for _, network := range proxies {
+		if network.Bits() == 0 {
+			return web.Sources{}, fmt.Errorf("--trusted-proxies: %s is everybody, and anybody can write X-Forwarded-For: name the load balancers' own networks", network)
+		}
+	}
 	var words []string
 	for _, word := range f.AllowFrom {
-		if word != "portone" {
+		if strings.TrimSpace(word) != "portone" {
 			words = append(words, word)
 			continue
 		}
@@ -49,6 +55,7 @@ func (f *sourcesFlag) sources() (web.Sources, error) {
 func parseNetworks(words []string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
 	for _, word := range words {
+		word = strings.TrimSpace(word)
 		network, err := netip.ParsePrefix(word)
 		if addr, notAddr := netip.ParseAddr(word); notAddr == nil && addr.Zone() == "" {
 			network, err = addr.Prefix(addr.BitLen())

@@ -82,7 +82,7 @@ func TestConnectionsOfOneAddressAreLimitedButNotATrustedProxys(t *testing.T) {
 	t.Parallel()
 	f := func(want int, args ...string) *process {
 		t.Helper()
-		gate := startGate(t, append(args, "--max-connections-per-address", "3")...)
+		gate := startGate(t, append(args, "--redis", "embedded", "--max-connections-per-address", "3")...)
 		for range 3 { // those that are closed give their place back
 			await(t, fmt.Sprintf("%q to take %d connections", args, want), func() error {
 				if got := kept(t, gate, 20); got != want {

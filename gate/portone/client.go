@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 // Options of a Client. One of V1 and V2 is needed, or both; so are Metrics, Now
@@ -93,12 +95,12 @@ func NewClient(opt Options) (*Client, error) {
 // credential checks that a secret can stand in a header, so that one pasted with
 // a line break is found here and not in each answer.
 func credential(name, secret string) error {
-	ok := secret != ""
-	for _, c := range []byte(secret) {
-		ok = ok && '!' <= c && c <= '~'
+	const must = "must be printable ASCII without spaces: copy it from PortOne's console"
+	if secret == "" {
+		return fmt.Errorf("%s is empty, and %s", name, must)
 	}
-	if !ok {
-		return fmt.Errorf("%s must be printable ASCII without spaces: copy it from PortOne's console", name)
+	if strange := gate.Strange(secret, gate.Visible); strange != "" {
+		return fmt.Errorf("%s has %s, and %s", name, strange, must)
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -22,20 +21,19 @@ type Secrets struct {
 // Unverified returns secrets that verify nothing and take every call.
 func Unverified() *Secrets { return &Secrets{open: true} }
 
-// minSecret is how long a secret must be, in bytes, so that a part of one that
-// was pasted by mistake does not pass. PortOne's have 32.
-const minSecret = 16
-
 // ParseSecrets reads secrets as PortOne's console shows them, "whsec_BASE64",
 // with commas between: while one is being replaced both are valid. Its errors
 // never show a secret.
 func ParseSecrets(text string) (*Secrets, error) {
+	keys, err := gate.WebhookSecrets(text, "webhook", "copy it from PortOne's console")
+	if err != nil {
+		return nil, err
+	}
 	s := &Secrets{}
-	for i, secret := range strings.Split(strings.TrimSpace(text), ",") {
-		encoded, found := strings.CutPrefix(strings.TrimSpace(secret), "whsec_")
-		hook, err := standardwebhooks.NewWebhook(encoded)
-		if !found || err != nil || len(encoded) < minSecret*4/3 {
-			return nil, fmt.Errorf("webhook secret %d is not whsec_ and base64 of at least %d bytes: copy it from PortOne's console", i+1, minSecret)
+	for _, key := range keys {
+		hook, err := standardwebhooks.NewWebhookRaw(key)
+		if err != nil {
+			return nil, fmt.Errorf("use a webhook secret: %w", err)
 		}
 		s.hooks = append(s.hooks, hook)
 	}

@@ -253,7 +253,7 @@ func TestWhatIsMissingSkipsHereAndFailsInCI(t *testing.T) {
 		{"", "1", verdict{failed: true}},
 	} {
 		t.Setenv("CI", env.ci)
-		t.Setenv("FLASHGATE_REQUIRE_SERVERS", env.servers)
+		t.Setenv("REQUIRE_SERVERS", env.servers)
 		f := func(what string, require func(testing.TB)) {
 			var got verdict
 			done := make(chan struct{})
@@ -263,7 +263,7 @@ func TestWhatIsMissingSkipsHereAndFailsInCI(t *testing.T) {
 			}()
 			<-done
 			if got != env.want {
-				t.Errorf("%s, CI=%q FLASHGATE_REQUIRE_SERVERS=%q: %+v, want %+v", what, env.ci, env.servers, got, env.want)
+				t.Errorf("%s, CI=%q REQUIRE_SERVERS=%q: %+v, want %+v", what, env.ci, env.servers, got, env.want)
 			}
 		}
 		f("program", func(tb testing.TB) { Require(tb, "no-such-program") })

@@ -11,7 +11,7 @@ import (
 
 // Require returns the path of a program that the test cannot do without. Where
 // it is missing, the test is skipped; it fails instead if CI or
-// FLASHGATE_REQUIRE_SERVERS is set, so that nothing goes untested unseen.
+// REQUIRE_SERVERS is set, so that nothing goes untested unseen.
 func Require(t testing.TB, program string) string {
 	t.Helper()
 	for _, name := range []string{program, "/usr/sbin/" + program} { // Debian has some servers there, off most users' PATH
@@ -36,7 +36,7 @@ func RequireModules(t testing.TB, folder string) {
 // without ends a test that something is missing for.
 func without(t testing.TB, advice string) {
 	t.Helper()
-	if cmp.Or(os.Getenv("CI"), os.Getenv("FLASHGATE_REQUIRE_SERVERS")) != "" {
+	if cmp.Or(os.Getenv("CI"), os.Getenv("REQUIRE_SERVERS")) != "" {
 		t.Fatal(advice)
 	}
 	t.Skip(advice)

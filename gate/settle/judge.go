@@ -113,6 +113,22 @@ func (p policy) counts(o *gate.Order, f *gate.Payment) bool {
 	return f.Currency == p.currency && (f.Live || p.test) && (!o.Amount.Known || f.Amount == o.Amount.Value)
 }
 
+// mayCancel reports whether a payment that is refund due may be cancelled without
+// a person. It must be seen now why it is due, and that must not be its currency:
+// where --currency was wrong for a while, the payments that it made refund due are
+// genuine ones, and stay so when it is right again.
+func (p policy) mayCancel(o *gate.Order, f *gate.Payment) bool {
+	switch {
+	case f.Currency != p.currency:
+		return false
+	case !p.counts(o, f):
+		return true
+	case o.State == gate.OrderRefundDue, o.State == gate.OrderRefunded, o.State == gate.OrderWithheld:
+		return true
+	}
+	return kept(o, o.Attempts) >= 0 // another attempt pays the order
+}
+
 // kept returns which paid attempt pays the order: the one that did already, or
 // the first; -1 where none is paid.
 func kept(was *gate.Order, attempts []gate.Attempt) int {

@@ -231,7 +231,8 @@ func TestAnOrderIsLookedAtForAsLongAsItMayChange(t *testing.T) {
 // Whatever PortOne says, in whatever order and how often: no attempt that was
 // paid or refunded becomes something cheaper, an order never has two payments
 // that count, nothing is released that is not proven, and what was said twice
-// moves nothing twice.
+// moves nothing twice. What becomes refund due may be cancelled, unless it is for
+// its currency.
 func TestWhateverALookUpBrings(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -280,7 +281,7 @@ func TestWhateverALookUpBrings(t *testing.T) {
 func drawFinding(t *rapid.T) finding {
 	var texts []string
 	for _, id := range []string{"a1", "a2", "a3"} {
-		state := rapid.SampledFrom([]string{"", "ready", "deposit tomorrow", "deposit", "pending", "paid", "paid 999", "paid test", "paid others", "part_cancelled half", "cancelled", "failed"}).Draw(t, id)
+		state := rapid.SampledFrom([]string{"", "ready", "deposit tomorrow", "deposit", "pending", "paid", "paid 999", "paid test", "paid dollars", "paid others", "part_cancelled half", "cancelled", "failed"}).Draw(t, id)
 		if state != "" {
 			texts = append(texts, id+" "+state)
 		}
@@ -302,6 +303,12 @@ func checkStep(t *rapid.T, p policy, o, next *gate.Order, f finding, now time.Ti
 		cheaper := a.State == gate.AttemptOpen || a.State == gate.AttemptDeposit || a.State == gate.AttemptFailed || a.State == gate.AttemptCancelled
 		if money && cheaper || was == gate.AttemptRefunded && a.State != was {
 			t.Fatalf("attempt %s went from %s to %s", a.ID, was, a.State)
+		}
+		if a.State == gate.AttemptRefundDue && was != a.State {
+			payment := paymentOf(f.payments, next, &a)
+			if payment == nil || p.mayCancel(next, payment) != (payment.Currency == p.currency) {
+				t.Fatalf("%s of %s became refund due for %+v, and that is handled wrongly", attempts(next), next.State, payment)
+			}
 		}
 	}
 	if paid > 1 || paid == 1 != (next.State == gate.OrderPaid) {

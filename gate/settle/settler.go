@@ -173,8 +173,9 @@ func (s *Settler) settle(ctx context.Context, sale string, settings *gate.Settin
 	for i, o := range orders {
 		moves[i] = p.judge(o, findings[i], due.Now)
 	}
+	s.warnOfCurrency(sale, moves, findings)
 	if settings.AutoRefund && s.opt.Payments != nil {
-		s.refund(ctx, sale, moves, findings)
+		s.refund(ctx, sale, p, moves, findings)
 	}
 	for {
 		n := min(len(moves), chunk)
@@ -252,9 +253,35 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 	return findings
 }
 
+// warnOfCurrency says once of each payment that it becomes refund due because of
+// its currency: if many do, the setting is what is wrong.
+func (s *Settler) warnOfCurrency(sale string, moves []gate.Move, findings []finding) {
+	due, example := 0, gate.Payment{}
+	for i := range moves {
+		before, after := &moves[i].Before, moves[i].After
+		if after == nil {
+			continue
+		}
+		for k := range after.Attempts {
+			a := &after.Attempts[k]
+			if a.State != gate.AttemptRefundDue || before.Attempts[k].State == gate.AttemptRefundDue {
+				continue
+			}
+			if f := paymentOf(findings[i].payments, before, a); f != nil && f.Currency != s.opt.Currency {
+				due, example = due+1, *f
+			}
+		}
+	}
+	if due > 0 {
+		s.opt.Log.Error("payments are in another currency than --currency: they are refund due, and wait for a person, also with auto_refund. "+
+			"If they are right, correct --currency", "sale", sale, "payments", due, "--currency", s.opt.Currency,
+			"order", example.Order, "attempt", example.Attempt, "in", example.Currency)
+	}
+}
+
 // refund cancels payments that were refund due before this look, and were found
 // to be still charged. What came of it the next look tells.
-func (s *Settler) refund(ctx context.Context, sale string, moves []gate.Move, findings []finding) {
+func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gate.Move, findings []finding) {
 	for i := range moves {
 		m := &moves[i]
 		for _, a := range m.Before.Attempts {
@@ -263,6 +290,11 @@ func (s *Settler) refund(ctx context.Context, sale string, moves []gate.Move, fi
 			}
 			f := paymentOf(findings[i].payments, &m.Before, &a)
 			if f == nil || f.Balance <= 0 || f.State != gate.PaymentPaid && f.State != gate.PaymentPartCancelled {
+				continue
+			}
+			if !p.mayCancel(&m.Before, f) {
+				s.opt.Log.Warn("a payment that is refund due waits for a person: it is in another currency than --currency, or was when it was looked up",
+					"sale", sale, "order", m.Before.ID, "attempt", a.ID, "in", f.Currency, "--currency", p.currency)
 				continue
 			}
 			err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{

@@ -8,10 +8,9 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-)
 
-// minSecret is how long a secret must be, in bytes.
-const minSecret = 16
+	"github.com/flashgate/flashgate/gate"
+)
 
 // Secrets sign what the shop is told, by Standard Webhooks.
 type Secrets struct{ hooks []*standardwebhooks.Webhook }
@@ -19,12 +18,15 @@ type Secrets struct{ hooks []*standardwebhooks.Webhook }
 // ParseSecrets reads secrets, each "whsec_BASE64", with commas between: while one
 // is being replaced every message is signed with both. Its errors never show a secret.
 func ParseSecrets(text string) (*Secrets, error) {
+	keys, err := gate.WebhookSecrets(text, "notify", "make one with (printf whsec_; openssl rand -base64 32)")
+	if err != nil {
+		return nil, err
+	}
 	s := &Secrets{}
-	for i, secret := range strings.Split(strings.TrimSpace(text), ",") {
-		encoded, found := strings.CutPrefix(strings.TrimSpace(secret), "whsec_")
-		hook, err := standardwebhooks.NewWebhook(encoded)
-		if !found || err != nil || len(encoded) < minSecret*4/3 {
-			return nil, fmt.Errorf("notify secret %d is not whsec_ and base64 of at least %d bytes: make one with (printf whsec_; openssl rand -base64 32)", i+1, minSecret)
+	for _, key := range keys {
+		hook, err := standardwebhooks.NewWebhookRaw(key)
+		if err != nil {
+			return nil, fmt.Errorf("use a notify secret: %w", err)
 		}
 		s.hooks = append(s.hooks, hook)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 // AddressForms says which addresses Open takes.
@@ -38,6 +40,10 @@ var errUser = errors.New("the Redis address has an unreadable user or password: 
 
 // parseAddress reads an address. Its errors never show the password.
 func parseAddress(text string) (a address, err error) {
+	text = strings.TrimSpace(text)
+	if strange := gate.Unprintable(text); strange != "" {
+		return a, fmt.Errorf("the Redis address has %s, which no address has", strange)
+	}
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
 		return a, fmt.Errorf("the Redis address has no scheme: write %s", AddressForms)
@@ -74,7 +80,7 @@ func parseAddress(text string) (a address, err error) {
 		a.user, hosts = u.User, hosts[at+1:]
 	}
 	for host := range strings.SplitSeq(hosts, ",") {
-		host, ok := withPort(host, defaultPort)
+		host, ok := withPort(strings.TrimSpace(host), defaultPort)
 		if !ok {
 			return a, fmt.Errorf("the Redis address has an unreadable host, number %d: write HOST or HOST:PORT", len(a.hosts)+1)
 		}
@@ -116,7 +122,7 @@ func withPort(host, port string) (string, bool) {
 	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
 		name = host[1 : len(host)-1]
 	}
-	if n, err := strconv.Atoi(port); name == "" || err != nil || n < 1 || n > 65535 {
+	if n, err := strconv.Atoi(port); name == "" || strings.Contains(name, " ") || err != nil || n < 1 || n > 65535 {
 		return "", false
 	}
 	return net.JoinHostPort(name, port), true

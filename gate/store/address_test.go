@@ -19,6 +19,8 @@ func TestAddresses(t *testing.T) {
 	}
 	for text, want := range map[string]want{
 		"redis://h":                      {hosts: "h:6379"},
+		" redis://h\n":                   {hosts: "h:6379"},
+		"redis+sentinel://a, b/m":        {topology: sentinel, hosts: "a:26379 b:26379", master: "m"},
 		"redis://h:7000/3":               {hosts: "h:7000", db: 3},
 		"redis://h/":                     {hosts: "h:6379"},
 		"redis://u:p@h:7000":             {hosts: "h:7000", user: "u", password: "p"},
@@ -80,6 +82,8 @@ func TestAddressesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for text, says := range map[string]string{
 		"":                                  "has no scheme",
+		"redis://u:p\u00a0w@h":              "the Redis address has U+00A0 at column 12",
+		"redis://h i":                       "write HOST or HOST:PORT",
 		"localhost:6379":                    "has no scheme",
 		"http://h":                          `unknown scheme "http"`,
 		"unix:///run/redis":                 `unknown scheme "unix"`,

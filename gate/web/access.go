@@ -56,16 +56,18 @@ func (t *Tokens) AddOperators(text string) error { return t.add(text, operator, 
 func (t *Tokens) AddReaders(text string) error { return t.add(text, reader, "reader") }
 
 func (t *Tokens) add(text string, r role, anonymous string) error {
-	text = strings.TrimSpace(text)
-	for i, item := range strings.Split(text, ",") {
-		name, secret, named := strings.Cut(strings.TrimSpace(item), ":")
+	for i, item := range gate.Items(text) {
+		name, secret, named := strings.Cut(item, ":")
 		if !named {
 			name, secret = anonymous, name
 		}
+		strange := gate.Strange(item, gate.Visible)
 		switch {
+		case strange != "":
+			return fmt.Errorf("%s token %d has %s: it must be printable ASCII without spaces (make one with: openssl rand -hex 32)", anonymous, i+1, strange)
 		case !gate.ValidName(name):
 			return fmt.Errorf("%s token %d: its name must be 1 to %d of A-Z a-z 0-9 _ . -", anonymous, i+1, gate.MaxName)
-		case len(secret) < minToken || strings.ContainsFunc(secret, func(c rune) bool { return c <= ' ' || c > '~' }):
+		case len(secret) < minToken:
 			return fmt.Errorf("%s token %d: must have at least %d printable characters without spaces (make one with: openssl rand -hex 32)", anonymous, i+1, minToken)
 		}
 		added := token{name, sha256.Sum256([]byte(secret)), r}

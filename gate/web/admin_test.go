@@ -314,7 +314,8 @@ func TestTokensThatAreNone(t *testing.T) {
 	f("kim:0123456789\x7fabcdef", "printable")
 	f("kim:0123456789abcdefé", "printable")
 	f("kim:0123456789abcdef,lee", "token 2: must have")
-	f("k m:0123456789abcdef", "its name must be")
+	f("k m:0123456789abcdef", "has U+0020 at column 2")
+	f("kim:0123456789\u00a0abcdef", "has U+00A0 at column 15")
 	f(":0123456789abcdef", "its name must be")
 	f("kim:0123456789abcdef,lee:0123456789abcdef", "token 2 is given twice")
 	both := &Tokens{}

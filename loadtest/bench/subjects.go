@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 )
 
 // ample is more stock than a round can sell. It is the most that a SKU may have.
@@ -93,11 +95,19 @@ const (
 // gateWith returns the command of a gate that has more variables set.
 func gateWith(variables ...string) func(*world, addresses) *exec.Cmd {
 	return func(w *world, at addresses) *exec.Cmd {
-		cmd := exec.Command(w.flashgate, "serve", "--redis", "redis://"+at.redis,
+		cmd := w.program(context.Background(), "serve", "--redis", "redis://"+at.redis,
 			"--listen", at.public, "--admin-listen", at.admin, "--drain-wait", "0s", "--log-level", "warn")
-		cmd.Env = append(os.Environ(), variables...)
+		cmd.Env = append(cmd.Env, variables...)
 		return cmd
 	}
+}
+
+// program returns a command of the gate's program, without the settings of a gate
+// that the shell may have.
+func (w *world) program(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, w.flashgate, args...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "FLASHGATE_") })
+	return cmd
 }
 
 // applySale makes the sale. A limit per buyer is one that buyers who come once
@@ -119,7 +129,7 @@ sales:
 		if err := os.WriteFile(path, fmt.Appendf(nil, file, saleName, perBuyer, stock), 0o600); err != nil {
 			return err
 		}
-		said, err := exec.CommandContext(ctx, w.flashgate, "apply", "--open-now", "--redis", "redis://"+w.redis.addr, "-f", path).CombinedOutput()
+		said, err := w.program(ctx, "apply", "--open-now", "--redis", "redis://"+w.redis.addr, "-f", path).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("flashgate apply: %w\n%s", err, said)
 		}
@@ -128,7 +138,7 @@ sales:
 }
 
 func gateOrders(ctx context.Context, w *world) (int, error) {
-	said, err := exec.CommandContext(ctx, w.flashgate, "status", saleName, "--redis", "redis://"+w.redis.addr, "--json").Output()
+	said, err := w.program(ctx, "status", saleName, "--redis", "redis://"+w.redis.addr, "--json").Output()
 	if err != nil {
 		return 0, fmt.Errorf("flashgate status: %w", err)
 	}

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/loadtest/portonesim"
+)
+
+// A gate that was started with a currency in use, and not the one that is meant,
+// makes genuine payments of both versions refund due. They wait for a person:
+// neither it nor the gate that is right after it cancels one at PortOne.
+func TestACurrencyByMistakeGivesNoMoneyBack(t *testing.T) {
+	t.Parallel()
+	sim, redis := startSimulator(t, portonesim.Plan{}), redistest.Start(t)
+	applySale(t, redis.URL(), pricedSale(10, "hold: 10m, auto_refund: true"))
+	flags := append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned")
+	mistaken := startGate(t, append(flags, "--currency", "USD")...)
+	for version := 1; version <= 2; version++ {
+		r := sim.Pay(t.Context(), portonesim.Order{
+			Version: version, ID: order(version), Amount: 1000, ConfirmURL: "http://" + mistaken.listen + "/confirm/race?items=unit",
+		})
+		if r.Status != "paid" {
+			t.Fatalf("%+v", r)
+		}
+	}
+	waits := func(gate *process) {
+		t.Helper()
+		await(t, "both payments to be left to a person", func() error {
+			log := gate.stderr.String()
+			for version := 1; version <= 2; version++ {
+				if !strings.Contains(log, fmt.Sprintf(`"msg":"a payment that is refund due waits for a person: it is in another currency than --currency, or was when it was looked up",`+
+					`"sale":"race","order":%q`, order(version))) {
+					return errors.New(lastLines(log, 5))
+				}
+			}
+			return nil
+		})
+	}
+	waits(mistaken)
+	if _, said := mistaken.logged("payments are in another currency than --currency: they are refund due, and wait for a person, also with auto_refund. If they are right, correct --currency"); !said {
+		t.Errorf("the log does not say why they are refund due")
+	}
+	mistaken.stop(t)
+	waits(startGate(t, flags...))
+
+	if report := readStatus(t, redis.URL(), "race"); report.Orders.Refunds != 2 || report.Orders.Paid != 0 {
+		t.Errorf("%+v", report.Orders)
+	}
+	for _, p := range sim.Payments() {
+		if p.Cancellations != 0 || p.Status != "paid" {
+			t.Errorf("at PortOne: %+v", p)
+		}
+	}
+	listed := command(t, "status", "--redis", redis.URL(), "race", "--refunds")
+	if !strings.Contains(listed, order(1)) || !strings.Contains(listed, order(2)) || !strings.Contains(listed, "waits for a person") {
+		t.Errorf("status --refunds says\n%s", listed)
+	}
+}

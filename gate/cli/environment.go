@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// settingsPrefix begins the variable of every flag.
+const settingsPrefix = "FLASHGATE_"
+
+// variables are the settings of an environment. Kong would read the process's own,
+// and take one that is empty, or that nothing reads, for one that was left out.
+type variables struct {
+	set    map[string]string // by name; trimmed
+	owners map[string]bool   // the variables of all flags of all commands
+}
+
+// readVariables picks the settings out of an environment, as os.Environ has it.
+func readVariables(environ []string) *variables {
+	v := &variables{set: map[string]string{}, owners: map[string]bool{}}
+	for _, entry := range environ {
+		if name, value, ok := strings.Cut(entry, "="); ok && strings.HasPrefix(name, settingsPrefix) {
+			v.set[name] = strings.TrimSpace(value)
+		}
+	}
+	return v
+}
+
+// parser builds a parser that reads flags from these variables, and from nowhere
+// else.
+func (v *variables) parser(c *commands, warnings io.Writer, options ...kong.Option) (*kong.Kong, error) {
+	k, err := kong.New(c, append(options,
+		kong.DefaultEnvars(strings.TrimSuffix(settingsPrefix, "_")),
+		kong.ValueFormatter(helpWithVariable), kong.Resolvers(kong.ResolverFunc(v.resolve)),
+		kong.WithBeforeResolve(func(ctx *kong.Context) error { return v.check(ctx, warnings) }),
+	)...)
+	if err != nil {
+		return nil, err
+	}
+	return k, v.adopt(k)
+}
+
+// adopt learns which variables the flags have, and takes them away from kong.
+func (v *variables) adopt(k *kong.Kong) error {
+	return kong.Visit(k.Model, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			for _, name := range flag.Envs {
+				v.owners[name] = true
+			}
+			flag.Value.Tag.Envs = nil
+		}
+		return next(nil)
+	})
+}
+
+// helpWithVariable ends a flag's help with its variable.
+func helpWithVariable(value *kong.Value) string {
+	if value.Flag == nil || len(value.Flag.Envs) == 0 {
+		return value.Help
+	}
+	return strings.TrimSuffix(value.Help, ".") + " ($" + strings.Join(value.Flag.Envs, ", $") + ")."
+}
+
+// resolve returns the value of a flag that the command line does not have.
+func (v *variables) resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		text, set := v.set[name]
+		if !set {
+			continue
+		}
+		items := gate.Items(text)
+		for _, item := range items {
+			if strange := gate.Unprintable(item); strange != "" {
+				return nil, fmt.Errorf("%s has %s, where only printable characters may be", name, strange)
+			}
+		}
+		if flag.Target.Kind() == reflect.Slice {
+			text = strings.Join(items, ",")
+		}
+		scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: text})
+		if err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: scan}, reflect.New(flag.Target.Type()).Elem()); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return text, nil
+	}
+	return nil, nil
+}
+
+// check refuses what cannot have been meant: a setting of the command that is
+// there and empty and, of serve, a variable that nothing reads. Other commands
+// warn of what is not theirs, for they share an environment with gates.
+func (v *variables) check(ctx *kong.Context, warnings io.Writer) error {
+	serves, own := false, map[string]bool{}
+	var wrong []error
+	for _, path := range ctx.Path {
+		serves = serves || path.Command != nil && path.Command.Name == "serve"
+		for _, flag := range path.Flags {
+			for _, name := range flag.Envs {
+				own[name] = true
+			}
+		}
+		if path.Flag != nil && isEmpty(ctx.Value(path)) {
+			wrong = append(wrong, fmt.Errorf("--%s is given and empty: give it a value, or leave the flag out", path.Flag.Name))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.set)) {
+		err := v.fault(name)
+		switch {
+		case err == nil:
+		case serves || own[name]:
+			wrong = append(wrong, err)
+		default:
+			fmt.Fprintln(warnings, "flashgate: warning:", err)
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// fault says what is wrong with a variable that is set. It shows no value: it may
+// be a secret under a name that was mistyped.
+func (v *variables) fault(name string) error {
+	value := v.set[name]
+	switch {
+	case v.owners[name] && value == "":
+		return fmt.Errorf("%s is set and empty, which is not the same as left out: give it a value, or leave it out "+
+			"(in an env file: no such line; in Compose: its name without a value; in Kubernetes: optional: true at the key of the Secret)", name)
+	case v.owners[name] || serviceLink(name, value):
+		return nil
+	}
+	return fmt.Errorf("%s is the variable of no flag: did you mean %s?", name, nearest(name, slices.Sorted(maps.Keys(v.owners))))
+}
+
+var serviceLinks = regexp.MustCompile(`^FLASHGATE_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+
+// serviceLink reports whether Kubernetes sets a variable by itself, in every pod
+// beside a Service whose name begins with flashgate. A port by that name is an
+// address there, such as tcp://10.0.0.1:8080; a number was set by somebody.
+func serviceLink(name, value string) bool {
+	return serviceLinks.MatchString(name) || strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://")
+}
+
+// isEmpty reports whether a flag's value is a text, or a list of texts, in which
+// there is nothing.
+func isEmpty(value reflect.Value) bool {
+	switch value.Kind() {
+	case reflect.Pointer:
+		return isEmpty(value.Elem())
+	case reflect.String:
+		return strings.TrimSpace(value.String()) == ""
+	case reflect.Slice:
+		for i := range value.Len() {
+			if !isEmpty(value.Index(i)) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// nearest returns the word that becomes text by the fewest changes of one byte.
+func nearest(text string, words []string) string {
+	return slices.MinFunc(words, func(a, b string) int { return distance(text, a) - distance(text, b) })
+}
+
+// distance counts the bytes that must be put in, taken out or changed to make one
+// text the other (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			changed := diagonal
+			if a[i] != b[j] {
+				changed++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(changed, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
