@@ -91,7 +91,7 @@ type Judge struct {
 	Tolerate float64                  // share of requests that may go without an answer in time
 	Workers  int                      // look-ups at once
 	Settle   time.Duration            // how long to wait until no order is held any more; 0: not
-	Tell     func(phase, text string) // progress, about once a second
+	Tell     func(phase, text string) // progress: a phase, and how far it has come, as often as that changes
 }
 
 // Judged is what was found after a run.
