@@ -110,11 +110,10 @@
 //
 // A confirm that comes again writes only where it adds an attempt or an amount, or
 // moves the deadline by a quarter of the hold: a link that is sent over and over
-// would fill the ledger, and Redis. So an order writes at most eight attempts, an amount,
-// and four deadlines in each hold. With the rest of the table, nothing that
-// a caller can repeat takes memory each time: refusals write nothing, a repeat of a
-// paid order and one that comes too soon write the time alone, a webhook moves the
-// order's place in due.
+// would fill the ledger, and Redis. So an order writes at most eight attempts, an
+// amount, and four deadlines in each hold. Nothing else that a caller can repeat takes
+// memory each time: refusals write nothing, a repeat of a paid order and one that
+// comes too soon write the time alone, a webhook moves the order's place in due.
 //
 // What a look-up at PortOne does (gate/settle/judge.go decides, luascripts/settle.lua moves the units):
 //
@@ -162,8 +161,8 @@
 // rests on the deadline: a 200 has been given. One that moved it is seen by that; one
 // that did not was given at least three quarters of the hold before the deadline, and
 // the release comes a grace after it. A 200 that goes out in the moment of a proven
-// release is for an attempt that PortOne has ended; should it be paid all
-// the same, it is a late payment.
+// release is for an attempt that PortOne has ended; should it be paid all the same, it
+// is a late payment.
 //
 // Each gate watches Redis' clock by its own. Where it gains more than 10 s from one
 // round to the next, or on the gate's own when the gate starts, it was put ahead,
@@ -201,10 +200,10 @@
 // entry's head: a gate that takes over has no other way to know, and the revision,
 // which names a record's content, goes up for these too. They are told to nobody. The
 // position moves only over entries of whose every change this state or a newer one
-// was taken, or is listed as undelivered. After eight orders refused in a row the shop counts as down: then one order at a
-// time is tried, nothing more is listed, and the position waits. A breaker that
-// counts calls would not do: it would try one order that is refused for ever, and
-// never see that the others pass.
+// was taken, or is listed as undelivered. After eight orders refused in a row the
+// shop counts as down: then one order at a time is tried, nothing more is listed, and
+// the position waits. A breaker that counts calls would not do: it would try one order
+// that is refused for ever, and never see that the others pass.
 //
 // # Audit
 //
