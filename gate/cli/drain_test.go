@@ -232,7 +232,7 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		if !strings.Contains(refusals.String(), `"order":"order-2","attempt":"i","amount":1000,"code":"unknown_sku"}`) {
+		if !strings.Contains(refusals.String(), `"order":"order-2","attempt":"i","items":"lamp","amount":1000,"code":"unknown_sku","sku":"lamp"}`) {
 			t.Errorf("the refusals on standard output are %s", refusals.String())
 		}
 	}
