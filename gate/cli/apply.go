@@ -14,7 +14,7 @@ type applyCommand struct {
 	changeFlag
 	File    string `short:"f" required:"" placeholder:"FILE" help:"YAML file of sales; - reads standard input."`
 	DryRun  bool   `help:"Only print what would change, and what a higher run would lose."`
-	OpenNow bool   `help:"Create a sale although its window has begun and Redis knows no run of it. Only for one that was never sold yet: one that was, and is lost, would sell its units again."`
+	OpenNow bool   `env:"-" help:"Create a sale although its window has begun and Redis knows no run of it. Only for one that was never sold yet: one that was, and is lost, would sell its units again."`
 	OnlyNew bool   `help:"Only create sales that Redis has nothing of, and keep all others as they are."`
 	dropFlags
 }

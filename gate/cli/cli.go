@@ -23,8 +23,8 @@ import (
 const description = `A gate in front of payments: it answers PortOne's confirm call with 200 while there is stock.
 
 Every flag has an environment variable: --wait-replicas is FLASHGATE_WAIT_REPLICAS. Only what agrees to a loss (--drop-held,
---drop-paid, --drop-undelivered, --archived) has none. Secrets, such as a password in the Redis address, belong there and
-not on the command line. A setting that is there and empty is an error: leave it out.`
+--drop-paid, --drop-undelivered, --archived, --open-now) has none. Secrets, such as a password in the Redis address, belong
+there and not on the command line. A setting that is there and empty is an error: leave it out.`
 
 type commands struct {
 	Serve       serveCommand       `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
