@@ -15,13 +15,16 @@ import (
 	"github.com/flashgate/flashgate/gate/redistest"
 )
 
-// A Sentinel on each Redis host and nowhere else: whoever can promote a replica
-// has the majority of the data too, and so each order that was answered 200.
-func TestNoCutSellsAUnitTwice(t *testing.T) {
+// With a Sentinel on each Redis host and nowhere else, whoever can promote a
+// replica has the majority of the data too, and so each order that was answered
+// 200. With Sentinels elsewhere a cut sells units twice, which is the measure for
+// what their place is for.
+func TestACutNetwork(t *testing.T) {
 	t.Parallel()
+	newNetwork(t) // or skip all of it, before anything is built
 	d := &deployment{t: t, dir: t.TempDir()}
 	d.build()
-	t.Run("the primary keeps a replica", func(t *testing.T) {
+	t.Run("leaves the primary a replica", func(t *testing.T) {
 		t.Parallel()
 		p := startPartition(t, d.program, []string{left, left, right})
 		p.cut()
@@ -32,7 +35,7 @@ func TestNoCutSellsAUnitTwice(t *testing.T) {
 		p.heal()
 		p.checkPromises(0)
 	})
-	t.Run("the primary is alone", func(t *testing.T) {
+	t.Run("leaves the primary alone", func(t *testing.T) {
 		t.Parallel()
 		p := startPartition(t, d.program, []string{left, right, right})
 		p.cut()
@@ -42,25 +45,21 @@ func TestNoCutSellsAUnitTwice(t *testing.T) {
 		p.heal()
 		p.checkPromises(1, 2)
 	})
-}
-
-// The measure for what that placement is for: the same cut, with the same Redis,
-// but the Sentinels are elsewhere. They promote a replica that has not what the
-// primary goes on to sell, and it is sold again when the primary has become its replica.
-func TestSentinelsOnHostsOfTheirOwnSellTwice(t *testing.T) {
-	t.Parallel()
-	d := &deployment{t: t, dir: t.TempDir()}
-	d.build()
-	p := startPartition(t, d.program, []string{left, left, right}, right, right, right)
-	p.cut()
-	p.flood.await(t, left, "sold_out")
-	await(t, "the third host to be promoted", func() error { return p.leads(2) })
-	p.heal()
-	p.settle(2)
-	t.Logf("%d promises of %d units: %v", p.flood.promises(), unitsToCut, p.flood.codes)
-	if p.flood.promises() <= unitsToCut {
-		t.Error("nothing is sold twice: the test no longer shows what the Sentinels' place is for")
-	}
+	// They promote a server that knows nothing of what the primary goes on to sell,
+	// and it is sold again when the primary has become a replica.
+	t.Run("sells twice where the Sentinels have hosts of their own", func(t *testing.T) {
+		t.Parallel()
+		p := startPartition(t, d.program, []string{left, left, right}, right, right, right)
+		p.cut()
+		p.flood.await(t, left, "sold_out")
+		await(t, "the third host to be promoted", func() error { return p.leads(2) })
+		p.heal()
+		p.settle(2)
+		t.Logf("%d promises of %d units: %v", p.flood.promises(), unitsToCut, p.flood.codes)
+		if p.flood.promises() <= unitsToCut {
+			t.Error("nothing is sold twice: the test no longer shows what the Sentinels' place is for")
+		}
+	})
 }
 
 const unitsToCut = 200

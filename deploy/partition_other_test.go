@@ -4,6 +4,6 @@ package deploy_test
 
 import "testing"
 
-func TestNoCutSellsAUnitTwice(t *testing.T) {
+func TestACutNetwork(t *testing.T) {
 	t.Skip("only Linux has the network namespaces in which a network is cut")
 }
