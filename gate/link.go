@@ -45,10 +45,30 @@ const (
 
 // Keys sign links and verify them. They may be used by any number of goroutines.
 // A nil *Keys takes no link; Unsigned takes all.
-type Keys struct {
+type Keys struct{ set atomic.Pointer[keySet] }
+
+// keySet are the keys of one moment. It is never changed, only replaced.
+type keySet struct {
 	first *key
 	byID  map[string]*key
 	open  bool // links are not verified
+}
+
+func newKeys(set *keySet) *Keys {
+	k := &Keys{}
+	k.set.Store(set)
+	return k
+}
+
+// Replace makes k what the other keys are, for whoever uses it.
+func (k *Keys) Replace(other *Keys) { k.set.Store(other.set.Load()) }
+
+// current returns the keys of this moment; a nil *Keys has none.
+func (k *Keys) current() *keySet {
+	if k == nil {
+		return &keySet{}
+	}
+	return k.set.Load()
 }
 
 type key struct {
@@ -64,13 +84,13 @@ type mac struct {
 }
 
 // Unsigned returns keys that sign nothing and take links that nobody signed.
-func Unsigned() *Keys { return &Keys{open: true} }
+func Unsigned() *Keys { return newKeys(&keySet{open: true}) }
 
 // ParseKeys reads keys written as "ID:BASE64,…". The first one signs, all of
 // them verify, so that keys can be changed without refusing anybody. Its errors
 // never show a key.
 func ParseKeys(text string) (*Keys, error) {
-	k := &Keys{byID: map[string]*key{}}
+	k := &keySet{byID: map[string]*key{}}
 	for i, item := range Items(text) {
 		id, secret, found := strings.Cut(item, ":")
 		if !found || !ValidName(id) || len(id) > maxKeyID {
@@ -96,7 +116,7 @@ func ParseKeys(text string) (*Keys, error) {
 			k.first = added
 		}
 	}
-	return k, nil
+	return newKeys(k), nil
 }
 
 // sign appends the signature in base64url to dst.
@@ -123,15 +143,16 @@ func (m *mac) over(sale string, order []byte, l *Link) []byte {
 // verify reports whether this shop has signed the link for this sale and order,
 // and whether it still serves; if not, the verdict says why.
 func (k *Keys) verify(sale string, order []byte, l *Link, now time.Time) (Verdict, bool) {
+	keys := k.current()
 	switch {
-	case k != nil && k.open:
+	case keys.open:
 		return Verdict{}, true
 	case len(l.Signature) == 0:
 		return RefuseFor(LinkUnsigned), false
 	case string(l.Version) != linkVersion:
 		return RefuseFor(LinkVersion), false
 	}
-	named := k.find(l.KeyID)
+	named := keys.byID[string(l.KeyID)]
 	if named == nil {
 		return RefuseFor(KeyUnknown), false
 	}
@@ -143,7 +164,7 @@ func (k *Keys) verify(sale string, order []byte, l *Link, now time.Time) (Verdic
 		return RefuseFor(SignatureMalformed), false
 	}
 	if !named.signed(given[:], sale, order, l) {
-		return RefuseFor(k.mismatch(named, given[:], sale, order, l)), false
+		return RefuseFor(keys.mismatch(named, given[:], sale, order, l)), false
 	}
 	if !named.proven.Load() {
 		named.proven.Store(true)
@@ -158,13 +179,6 @@ func (k *Keys) verify(sale string, order []byte, l *Link, now time.Time) (Verdic
 	return Verdict{}, true
 }
 
-func (k *Keys) find(id []byte) *key {
-	if k == nil {
-		return nil
-	}
-	return k.byID[string(id)]
-}
-
 // signed reports whether the signature is this key's over the link.
 func (k *key) signed(signature []byte, sale string, order []byte, l *Link) bool {
 	m := k.macs.Get().(*mac)
@@ -175,7 +189,7 @@ func (k *key) signed(signature []byte, sale string, order []byte, l *Link) bool 
 // mismatch tells what can be told of a signature that is not the named key's. A
 // wrong signature looks the same for another order, a changed value and another
 // key; but if the shop had another key, none of its links would ever have passed.
-func (k *Keys) mismatch(named *key, signature []byte, sale string, order []byte, l *Link) Cause {
+func (k *keySet) mismatch(named *key, signature []byte, sale string, order []byte, l *Link) Cause {
 	for _, other := range k.byID {
 		if other != named && other.signed(signature, sale, order, l) {
 			return KeyMixedUp
@@ -217,8 +231,9 @@ func (k *Keys) URL(base string, o Offer) (string, error) {
 	if err := CheckBaseURL(base); err != nil {
 		return "", err
 	}
+	first := k.current().first
 	switch {
-	case k.first == nil:
+	case first == nil:
 		return "", errors.New("there is no key to sign with")
 	case !ValidName(o.Sale):
 		return "", fmt.Errorf("sale name %q: use 1 to %d of A-Z a-z 0-9 _ . -", o.Sale, MaxName)
@@ -246,8 +261,8 @@ func (k *Keys) URL(base string, o Offer) (string, error) {
 		l.Amount = strconv.AppendInt(nil, o.Amount.Value, 10)
 		query += "&amount=" + string(l.Amount)
 	}
-	query += "&exp=" + string(l.Expires) + "&v=" + linkVersion + "&kid=" + k.first.id
-	signature := k.first.sign(nil, o.Sale, []byte(o.Order), &l)
+	query += "&exp=" + string(l.Expires) + "&v=" + linkVersion + "&kid=" + first.id
+	signature := first.sign(nil, o.Sale, []byte(o.Order), &l)
 	return strings.TrimSuffix(base, "/") + "/confirm/" + o.Sale + query + "&sig=" + string(signature), nil
 }
 

@@ -232,7 +232,7 @@ func TestAnExpiryThatCannotBeReadIsNamedOnlyIfItWasSigned(t *testing.T) {
 		if v := outcome(k.verify(o.Sale, []byte(o.Order), link, signTime)); v.Code != BadSignature {
 			t.Errorf("%q, not signed: got %s, want bad_signature", exp, v.Code)
 		}
-		link.Signature = k.first.sign(nil, o.Sale, []byte(o.Order), link)
+		link.Signature = k.current().first.sign(nil, o.Sale, []byte(o.Order), link)
 		if v := outcome(k.verify(o.Sale, []byte(o.Order), link, signTime)); v.Code != BadRequest || v.Field != "exp" {
 			t.Errorf("%q, signed: got %s %s, want bad_request exp", exp, v.Code, v.Field)
 		}
@@ -245,7 +245,7 @@ func TestALinkOfAnotherVersionIsRefusedThoughItIsSigned(t *testing.T) {
 	link := signedLink(t, k, o)
 	for _, version := range []string{"", "0", "2", "01"} {
 		link.Version = []byte(version)
-		link.Signature = k.first.sign(nil, o.Sale, []byte(o.Order), link)
+		link.Signature = k.current().first.sign(nil, o.Sale, []byte(o.Order), link)
 		if v := outcome(k.verify(o.Sale, []byte(o.Order), link, signTime)); v.Code != BadSignature {
 			t.Errorf("version %q: got %s, want bad_signature", version, v.Code)
 		}

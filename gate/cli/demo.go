@@ -157,7 +157,7 @@ func (s *scenery) open(ctx context.Context, group *errgroup.Group, c *demoComman
 	for number := range c.Gates {
 		serve := s.gate(fmt.Sprintf("gate-%d", number+1), sim)
 		addrs, err := begin(ctx, group, func(ctx context.Context, started func([2]string)) error {
-			return serve.serve(ctx, s.env, func(public, admin net.Addr) {
+			return serve.serve(ctx, s.env, nil, func(public, admin net.Addr) {
 				started([2]string{"http://" + public.String(), "http://" + admin.String()})
 			})
 		})

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,13 +47,17 @@ type serveCommand struct {
 	LogLevel      slog.Level    `default:"info" help:"debug, info, warn or error (${default})."`
 }
 
-// Run serves until ctx is done, then drains.
+// Run serves until ctx is done, then drains. On SIGHUP it reads files anew.
 func (c *serveCommand) Run(ctx context.Context, env *environment) error {
-	return c.serve(ctx, env, func(net.Addr, net.Addr) {})
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	return c.serve(ctx, env, hangup, func(net.Addr, net.Addr) {})
 }
 
-// serve tells started the public and the admin address once it serves.
-func (c *serveCommand) serve(ctx context.Context, env *environment, started func(public, admin net.Addr)) error {
+// serve tells started the public and the admin address once it serves. With each
+// hangup it reads files anew.
+func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-chan os.Signal, started func(public, admin net.Addr)) error {
 	log := newLog(env.err, c.LogFormat, c.LogLevel)
 	keys, err := c.keys()
 	if err != nil {
@@ -106,10 +112,11 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 		return fmt.Errorf("--language: %w", err)
 	}
 	metrics := web.NewMetrics(registry)
-	refusals, closeLog, err := c.openRefusalLog(env, metrics, log)
+	refusals, refusalFile, err := c.openRefusalLog(env, metrics, log)
 	if err != nil {
 		return err
 	}
+	defer refusalFile.Close()
 	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: verify, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Expected: sales, Now: time.Now, Log: log})
 	shopMetrics := shop.NewMetrics(registry)
 	forwarder := c.forwarder(shopMetrics)
@@ -128,11 +135,11 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 
 	publicListener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return errors.Join(fmt.Errorf("--listen: %w", err), closeLog())
+		return fmt.Errorf("--listen: %w", err)
 	}
 	adminListener, err := c.listen(registry)
 	if err != nil {
-		return errors.Join(err, publicListener.Close(), closeLog())
+		return errors.Join(err, publicListener.Close())
 	}
 	if !loopback(c.AdminListen) && c.AdminTLSCert == "" {
 		log.Warn("the admin listener is not encrypted: tokens can be read on the way; see --admin-tls-cert", "admin", c.AdminListen)
@@ -158,7 +165,15 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, started func
 		gate: g, settler: settle.New(settling), notifier: notifier, forwarder: forwarder, public: public, admin: admin,
 		refusals: refusals, drainWait: c.DrainWait, log: log,
 	}
-	return errors.Join(w.run(ctx, publicListener, adminListener), closeLog())
+	reload := &reloader{log: log, items: c.reloadables(&values{
+		keys: keys, secrets: secrets, notify: notifySecrets, tokens: tokens, store: s, refusals: refusalFile,
+	})}
+	reloadCtx, stopReload := context.WithCancel(ctx)
+	var reloading sync.WaitGroup
+	reloading.Go(func() { reload.run(reloadCtx, hangup) })
+	defer reloading.Wait()
+	defer stopReload()
+	return w.run(ctx, publicListener, adminListener)
 }
 
 // Validate checks the flags, together where they depend on each other.
@@ -321,18 +336,20 @@ func (c *serveCommand) createSale(ctx context.Context, s *store.Store, sale gate
 	return gate.State{}, err
 }
 
-func (c *serveCommand) openRefusalLog(env *environment, metrics *web.Metrics, log *slog.Logger) (*web.RefusalLog, func() error, error) {
+// openRefusalLog opens the refusal log, and the file that it is in where it is in
+// one; both are nil where there is none.
+func (c *serveCommand) openRefusalLog(env *environment, metrics *web.Metrics, log *slog.Logger) (*web.RefusalLog, *logFile, error) {
 	switch c.RefusalLog {
 	case "":
-		return nil, func() error { return nil }, nil
+		return nil, nil, nil
 	case "-":
-		return web.NewRefusalLog(env.out, metrics, log), func() error { return nil }, nil
+		return web.NewRefusalLog(env.out, metrics, log), nil, nil
 	}
-	file, err := os.OpenFile(c.RefusalLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	file, err := openLogFile(c.RefusalLog)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--refusal-log: %w", err)
 	}
-	return web.NewRefusalLog(file, metrics, log), file.Close, nil
+	return web.NewRefusalLog(file, metrics, log), file, nil
 }
 
 // workers are the parts of serve that run at the same time.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -13,13 +14,25 @@ import (
 
 // Secrets verify what V2 signs by Standard Webhooks: its confirm calls and its
 // webhooks. A nil *Secrets takes none of them; Unverified takes all.
-type Secrets struct {
+type Secrets struct{ set atomic.Pointer[secretSet] }
+
+// secretSet are the secrets of one moment. It is never changed, only replaced.
+type secretSet struct {
 	hooks []*standardwebhooks.Webhook
 	open  bool // calls are not verified
 }
 
+func newSecrets(set *secretSet) *Secrets {
+	s := &Secrets{}
+	s.set.Store(set)
+	return s
+}
+
+// Replace makes s what the other secrets are, for whoever uses it.
+func (s *Secrets) Replace(other *Secrets) { s.set.Store(other.set.Load()) }
+
 // Unverified returns secrets that verify nothing and take every call.
-func Unverified() *Secrets { return &Secrets{open: true} }
+func Unverified() *Secrets { return newSecrets(&secretSet{open: true}) }
 
 // ParseSecrets reads secrets as PortOne's console shows them, "whsec_BASE64",
 // with commas between: while one is being replaced both are valid. Its errors
@@ -29,7 +42,7 @@ func ParseSecrets(text string) (*Secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Secrets{}
+	s := &secretSet{}
 	for _, key := range keys {
 		hook, err := standardwebhooks.NewWebhookRaw(key)
 		if err != nil {
@@ -37,7 +50,7 @@ func ParseSecrets(text string) (*Secrets, error) {
 		}
 		s.hooks = append(s.hooks, hook)
 	}
-	return s, nil
+	return newSecrets(s), nil
 }
 
 // Verify reports whether a secret has signed a body, by the three headers that
@@ -47,7 +60,8 @@ func (s *Secrets) Verify(body []byte, id, timestamp, signature string) (gate.Ver
 	if s == nil {
 		return gate.RefuseFor(gate.CallMismatch), false
 	}
-	if s.open {
+	set := s.set.Load()
+	if set.open {
 		return gate.Verdict{}, true
 	}
 	headers := http.Header{}
@@ -55,7 +69,7 @@ func (s *Secrets) Verify(body []byte, id, timestamp, signature string) (gate.Ver
 	headers.Set(standardwebhooks.HeaderWebhookTimestamp, timestamp)
 	headers.Set(standardwebhooks.HeaderWebhookSignature, signature)
 	var err error
-	for _, hook := range s.hooks {
+	for _, hook := range set.hooks {
 		if err = hook.Verify(body, headers); err == nil {
 			return gate.Verdict{}, true
 		}
@@ -82,7 +96,7 @@ func (s *Secrets) Takes(v Version, accept []string) bool {
 	case len(accept) > 0:
 		return slices.Contains(accept, v.String())
 	case v == V1:
-		return s != nil && s.open
+		return s != nil && s.set.Load().open
 	}
 	return v == V2
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -13,7 +14,12 @@ import (
 )
 
 // Secrets sign what the shop is told, by Standard Webhooks.
-type Secrets struct{ hooks []*standardwebhooks.Webhook }
+type Secrets struct {
+	hooks atomic.Pointer[[]*standardwebhooks.Webhook] // replaced, never changed
+}
+
+// Replace makes s what the other secrets are, for whoever uses it.
+func (s *Secrets) Replace(other *Secrets) { s.hooks.Store(other.hooks.Load()) }
 
 // ParseSecrets reads secrets, each "whsec_BASE64", with commas between: while one
 // is being replaced every message is signed with both. Its errors never show a secret.
@@ -22,21 +28,23 @@ func ParseSecrets(text string) (*Secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Secrets{}
+	var hooks []*standardwebhooks.Webhook
 	for _, key := range keys {
 		hook, err := standardwebhooks.NewWebhookRaw(key)
 		if err != nil {
 			return nil, fmt.Errorf("use a notify secret: %w", err)
 		}
-		s.hooks = append(s.hooks, hook)
+		hooks = append(hooks, hook)
 	}
+	s := &Secrets{}
+	s.hooks.Store(&hooks)
 	return s, nil
 }
 
 // sign sets the headers by which the shop knows a message to be the gate's.
 func (s *Secrets) sign(h http.Header, id string, at time.Time, body []byte) error {
 	var signatures []string
-	for _, hook := range s.hooks {
+	for _, hook := range *s.hooks.Load() {
 		signature, err := hook.Sign(id, at, body)
 		if err != nil {
 			return fmt.Errorf("sign a message to the shop: %w", err)

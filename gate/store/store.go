@@ -40,6 +40,8 @@ type Options struct {
 	CA          *x509.CertPool
 	Certificate *tls.Certificate
 
+	renewed *renewal // what Renew has put in the place of both
+
 	// FirstLook is how long after a hold its order is to be looked at; default 20 s.
 	FirstLook time.Duration
 
@@ -74,6 +76,7 @@ func Open(addr string, opt Options) (*Store, error) {
 	if opt.FirstLook == 0 {
 		opt.FirstLook = DefaultFirstLook
 	}
+	opt.renewed = &renewal{}
 	s := &Store{address: a, opt: opt, client: a.client(opt), readings: readings{known: map[string]reading{}}}
 	opt.Metrics.watch(s.client)
 	if opt.Certificate != nil {

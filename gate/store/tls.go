@@ -5,10 +5,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,12 +20,13 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	asked := false
+	ca, own := o.credentials()
 	dialer := tls.Dialer{Config: &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		RootCAs:    o.CA,
+		RootCAs:    ca,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			asked = true
-			return cmp.Or(o.Certificate, &tls.Certificate{}), nil
+			return cmp.Or(own, &tls.Certificate{}), nil
 		},
 	}}
 	conn, err := dialer.DialContext(ctx, network, addr)
@@ -50,6 +53,36 @@ type quickConn struct{ *tls.Conn }
 // Close implements net.Conn.
 func (c quickConn) Close() error { return c.NetConn().Close() }
 
+// renewal holds the CA and the certificate that new connections use; empty until
+// Renew.
+type renewal struct {
+	newest atomic.Pointer[credentials]
+}
+
+type credentials struct {
+	ca          *x509.CertPool
+	certificate *tls.Certificate
+}
+
+// Renew has new connections use another CA and client certificate, as in Options.
+// Connections that are open stay so.
+func (s *Store) Renew(ca *x509.CertPool, certificate *tls.Certificate) {
+	s.opt.renewed.newest.Store(&credentials{ca, certificate})
+	if certificate != nil {
+		s.opt.Metrics.expires("client", certificate.Leaf)
+	}
+}
+
+// credentials returns the CA and the certificate for a new connection.
+func (o *Options) credentials() (*x509.CertPool, *tls.Certificate) {
+	if o.renewed != nil {
+		if c := o.renewed.newest.Load(); c != nil {
+			return c.ca, c.certificate
+		}
+	}
+	return o.CA, o.Certificate
+}
+
 // welcome finds out whether the server takes this client's certificate. TLS 1.3
 // tells only after the handshake, and by then the connection may be gone without
 // a reason, so something is asked to which any reply will do.
@@ -67,8 +100,13 @@ func (o *Options) welcome(ctx context.Context, conn net.Conn) error {
 		return conn.SetDeadline(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return err
-	case o.Certificate == nil:
+	case !o.hasCertificate():
 		return fmt.Errorf("the server takes only clients with a certificate, and this one has none: %w", err)
 	}
 	return fmt.Errorf("the server does not accept the client certificate: %w", err)
+}
+
+func (o *Options) hasCertificate() bool {
+	_, own := o.credentials()
+	return own != nil
 }

@@ -166,3 +166,21 @@ func TestASilentServerWithTLSIsLeftAtOnce(t *testing.T) {
 		t.Errorf("closing took %s", took)
 	}
 }
+
+// Certificates are replaced while a gate sells; new connections use them.
+func TestRenewedCertificatesAreUsed(t *testing.T) {
+	t.Parallel()
+	authority := redistest.NewAuthority(t)
+	server := redistest.StartTLS(t, authority)
+	right, wrong := trusting(t, authority), trusting(t, redistest.NewAuthority(t))
+	l := openLane(t, server.URL(), Options{CA: right.CA})
+	l.fails("takes only clients with a certificate", "a")
+	l.store.Renew(right.CA, right.Certificate)
+	mustApply(t, l.store, marathon(1), gate.Created)
+	l.wants("held", "a")
+	l.store.Renew(right.CA, wrong.Certificate)
+	l.wants("held", "a") // on the connection that is open
+	if err := openLane(t, server.URL(), right).store.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

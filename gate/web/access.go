@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -33,8 +35,20 @@ const (
 // Tokens are what callers of the admin listener show. Without any, and where
 // they are nil, nobody is let in; Anybody lets in who calls this machine itself.
 type Tokens struct {
-	known []token
-	open  bool // no token is asked for
+	known atomic.Pointer[[]token] // replaced, never changed
+	open  bool                    // no token is asked for
+}
+
+// Replace gives t the tokens of the others, for whoever uses it. Whether any is
+// asked for stays as it is.
+func (t *Tokens) Replace(others *Tokens) { t.known.Store(others.known.Load()) }
+
+// list returns the tokens of this moment.
+func (t *Tokens) list() []token {
+	if known := t.known.Load(); known != nil {
+		return *known
+	}
+	return nil
 }
 
 type token struct {
@@ -71,12 +85,14 @@ func (t *Tokens) add(text string, r role, anonymous string) error {
 			return fmt.Errorf("%s token %d: must have at least %d printable characters without spaces (make one with: openssl rand -hex 32)", anonymous, i+1, minToken)
 		}
 		added := token{name, sha256.Sum256([]byte(secret)), r}
-		for _, k := range t.known {
+		known := t.list()
+		for _, k := range known {
 			if k.hash == added.hash {
 				return fmt.Errorf("%s token %d is given twice", anonymous, i+1)
 			}
 		}
-		t.known = append(t.known, added)
+		known = append(slices.Clip(known), added)
+		t.known.Store(&known)
 	}
 	return nil
 }
@@ -87,7 +103,7 @@ func (t *Tokens) find(shown string) (found token, ok bool) {
 		return token{}, false
 	}
 	hash := sha256.Sum256([]byte(shown))
-	for _, k := range t.known {
+	for _, k := range t.list() {
 		if subtle.ConstantTimeCompare(hash[:], k.hash[:]) == 1 {
 			found, ok = k, true
 		}

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+const anotherKey = "k2:b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItMDE="
+
+// SIGHUP ends no gate. What came from files is read anew; what cannot be read
+// stays as it was.
+func TestAHangupReadsFilesAnew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if text != "" {
+			if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return path
+	}
+	refusals, moved := file("refusals", ""), file("refusals.1", "")
+	p := startGate(t, "--redis", "embedded", "--sales", saleFile(t, openSale("race", 100)), "--refusal-log", refusals,
+		"--signing-key-file", file("keys", rehearsalKey), "--admin-token-file", file("tokens", "kim:0123456789abcdef"))
+	caller := newCaller(t)
+	confirm := func(key, order, want string) {
+		t.Helper()
+		if a := caller.post(p.listen, signedPath(t, key, order), "application/json", v1(order, "imp_"+order)); a.code != want {
+			t.Errorf("%s by %.2s: %s, %v; want %s", order, key, a.code, a.err, want)
+		}
+	}
+	confirm(rehearsalKey, "o1", "held")
+	confirm(anotherKey, "refused-before", "bad_signature")
+	await(t, "the refusal to be written", hasLine(refusals, "refused-before"))
+
+	if err := os.Rename(refusals, moved); err != nil {
+		t.Fatal(err)
+	}
+	file("keys", anotherKey)
+	file("tokens", "lee:fedcba9876543210")
+	p.hangup(t, 1)
+	confirm(anotherKey, "o2", "held")
+	confirm(rehearsalKey, "refused-after", "bad_signature")
+	await(t, "the refusal to be written into the new file", hasLine(refusals, "refused-after"))
+	if hasLine(moved, "refused-after")() == nil {
+		t.Error("the file that was moved away is still written")
+	}
+	for token, want := range map[string]int{"fedcba9876543210": http.StatusOK, "0123456789abcdef": http.StatusUnauthorized} {
+		if status := getWithToken(t, p.admin, "/v1/sales", token); status != want {
+			t.Errorf("the token %s: %d, want %d", token, status, want)
+		}
+	}
+
+	file("keys", "no key at all")
+	p.hangup(t, 2)
+	if _, said := p.logged("a file could not be read anew: the gate goes on with what it had"); !said || !strings.Contains(p.stderr.String(), filepath.Join(dir, "keys")) {
+		t.Error("the log does not name the file that cannot be read")
+	}
+	confirm(anotherKey, "o3", "held")
+}
+
+// hangup sends SIGHUP and waits until files were read anew so many times.
+func (p *process) hangup(t *testing.T, times int) {
+	t.Helper()
+	p.signal(t, syscall.SIGHUP)
+	await(t, "files to be read anew", func() error {
+		if p.ended() {
+			t.Fatal("SIGHUP ended the gate")
+		}
+		if strings.Count(p.stderr.String(), "SIGHUP: files were read anew") < times {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+}
+
+// signedPath is the path of a link for one unit of "race".
+func signedPath(t *testing.T, key, order string) string {
+	t.Helper()
+	keys, err := gate.ParseKeys(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := keys.URL("http://gate", gate.Offer{Sale: "race", Items: "unit", Order: order, Expires: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimPrefix(link, "http://gate")
+}
+
+func hasLine(path, part string) func() error {
+	return func() error {
+		text, err := os.ReadFile(path)
+		if err == nil && !strings.Contains(string(text), part) {
+			err = fmt.Errorf("%s has %q", path, text)
+		}
+		return err
+	}
+}
+
+func getWithToken(t *testing.T, addr, path, token string) int {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := newCaller(t).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
+// A line is never torn apart by a file that is moved away while it is written.
+func TestALogFileGoesOnInANewFileAfterTheLine(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	l, err := openLogFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	write := func(text string) {
+		t.Helper()
+		if _, err := l.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first\nsec")
+	if err := errors.Join(os.Rename(path, path+".1"), l.reopen()); err != nil {
+		t.Fatal(err)
+	}
+	write("ond\n")
+	write("third\n")
+	for name, want := range map[string]string{path + ".1": "first\nsecond\n", path: "third\n"} {
+		if got, err := os.ReadFile(name); string(got) != want {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+		}
+	}
+}
