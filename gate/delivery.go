@@ -12,7 +12,7 @@ var ErrClaimed = errors.New("another gate has it")
 type Delivery struct {
 	Now      time.Time // the store's clock
 	Run, Seq int64     // of the sale; Seq is the newest ledger entry
-	Notify   string    // the shop's URL; told only to operators
+	Notify   string    // the shop's URL
 	Position int64     // the newest entry up to which of every change it, or a newer one of its order, was delivered or is listed
 	Retry    time.Time // when an operator last had all that is listed tried
 	Trouble  string    // why nothing gets through to the shop; empty while something does
@@ -48,7 +48,7 @@ type Progress struct {
 type DeliveryReport struct {
 	Sale     string        `json:"sale"`
 	Run      int64         `json:"run"`
-	Notify   string        `json:"notify"` // the shop's URL; empty where it is told nothing
+	Notify   string        `json:"notify"` // the shop's URL, its secrets hidden; empty where it is told nothing
 	Seq      int64         `json:"seq"`
 	Position int64         `json:"position"` // of the newest ledger entry that is done with
 	Trouble  string        `json:"trouble,omitempty"`
@@ -58,7 +58,7 @@ type DeliveryReport struct {
 // Report tells about the delivery of a sale's changes.
 func (d *Delivery) Report(sale string) DeliveryReport {
 	r := DeliveryReport{
-		Sale: sale, Run: d.Run, Notify: d.Notify, Seq: d.Seq, Position: d.Position, Trouble: d.Trouble, Orders: d.Listed,
+		Sale: sale, Run: d.Run, Notify: HideSecrets(d.Notify), Seq: d.Seq, Position: d.Position, Trouble: d.Trouble, Orders: d.Listed,
 	}
 	if r.Orders == nil {
 		r.Orders = []Undelivered{}

@@ -88,6 +88,22 @@
 // (web/linger.go): closing with bytes unread resets a connection, and the answer
 // may be lost. A drain does not wait for it.
 //
+// What fasthttp compares byte by byte and HTTP without case (Expect, Connection) is
+// set right when a request's header has come (web/header.go). A body that is
+// announced as too large is refused before its client is told to send it.
+//
+// # The crowd
+//
+// Each listener has at most so many connections open (web/crowd.go), counted from the
+// limit of open files, of which a quarter is spared for everything else. A
+// connection knows whether it is being answered, or since when it waits for a
+// request or the rest of one. To make room the one goes that waits the longest, of
+// those that never had a whole request first: strangers who send nothing push out
+// one another, and not the kept connections of a load balancer. Only what waits can be
+// closed, by one compare-and-swap, so no request is decided whose answer nobody would
+// read. One more than may be is accepted and held until there is room. An error of
+// accept is waited out (web/patient.go); only a closed listener ends.
+//
 // # An order's life
 //
 // What a confirm does, by what the order's record says:
@@ -358,7 +374,9 @@
 //
 // go-redis, fasthttp, client_golang and miniredis are the mission's. gobreaker
 // is the breaker, kong the flags, goccy/go-yaml the sale file's syntax with the
-// line of every value, standard-webhooks V2's signatures. backoff repeats calls to
+// line of every value (its time grows with the square of some texts, and worse: what
+// a sale file has not is refused before it, JSON has a reader of its own, and YAML in
+// the API is short; cli/yamlbounds.go, cli/json.go), standard-webhooks V2's signatures. backoff repeats calls to
 // PortOne, x/time/rate paces them, x/sync bounds how many run at once. vegeta is
 // the load generator, plot draws its report, progressbar shows how far it is.
 // rapid, testscript, goleak and grafana-foundation-sdk (the dashboards' types) test.

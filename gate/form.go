@@ -43,6 +43,12 @@ func (s *Settings) Form() SettingsForm {
 	return form
 }
 
+// WithoutSecrets returns the settings as they may be shown to all.
+func (f SettingsForm) WithoutSecrets() SettingsForm {
+	f.Notify = HideSecrets(f.Notify)
+	return f
+}
+
 // Form returns the sale in the form of a sale file's entry.
 func (s *Sale) Form() SaleForm {
 	return SaleForm{Name: s.Name, Run: s.Run, SettingsForm: s.Settings.Form()}
@@ -80,6 +86,19 @@ type SettingsReport struct {
 
 // Report tells about the settings.
 func (s *Settings) Report() SettingsReport { return SettingsReport{s.Form(), s.Paused} }
+
+// WithoutSecrets returns the entry as it may be shown to all.
+func (r EntryReport) WithoutSecrets() EntryReport {
+	r.Settings, r.Before = r.Settings.withoutSecrets(), r.Before.withoutSecrets()
+	return r
+}
+
+func (r *SettingsReport) withoutSecrets() *SettingsReport {
+	if r == nil {
+		return nil
+	}
+	return &SettingsReport{r.SettingsForm.WithoutSecrets(), r.Paused}
+}
 
 // Report tells about the entry.
 func (e *Entry) Report() EntryReport {

@@ -3,7 +3,6 @@ package gate
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -108,15 +107,6 @@ func Versions() []string { return []string{"v1", "v2"} }
 // printable UTF-8.
 func ValidMessage(text string) bool {
 	return len(text) > 0 && len(text) <= MaxMessage && printable(text)
-}
-
-// CheckURL says what is wrong with a URL of the shop's own server.
-func CheckURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(text) > MaxMessage || !printable(text) {
-		return fmt.Errorf("must be an http or https URL without a password, of at most %d bytes", MaxMessage)
-	}
-	return nil
 }
 
 // Units counts one SKU. After every script Total = Left + Held + Paid + Withheld.

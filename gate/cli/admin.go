@@ -75,23 +75,16 @@ func (f *adminFlag) tokens() (*web.Tokens, error) {
 	return tokens, nil
 }
 
-// listen opens the admin listener, and registers the end of its certificate.
-func (f *adminFlag) listen(registry *prometheus.Registry) (net.Listener, error) {
-	var config *tls.Config
-	if f.AdminTLSCert != "" {
-		c := &certificate{certFile: f.AdminTLSCert, keyFile: f.AdminTLSKey}
-		if _, err := c.get(nil); err != nil {
-			return nil, fmt.Errorf("--admin-tls-cert: %w", err)
-		}
-		registry.MustRegister(c.expiry())
-		config = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
+// tls returns the admin listener's configuration, nil where it is not encrypted,
+// and registers the end of its certificate.
+func (f *adminFlag) tls(registry *prometheus.Registry) (*tls.Config, error) {
+	if f.AdminTLSCert == "" {
+		return nil, nil
 	}
-	ln, err := net.Listen("tcp", f.AdminListen)
-	if err != nil {
-		return nil, fmt.Errorf("--admin-listen: %w", err)
+	c := &certificate{certFile: f.AdminTLSCert, keyFile: f.AdminTLSKey}
+	if _, err := c.get(nil); err != nil {
+		return nil, fmt.Errorf("--admin-tls-cert: %w", err)
 	}
-	if config != nil {
-		ln = tls.NewListener(ln, config)
-	}
-	return ln, nil
+	registry.MustRegister(c.expiry())
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}, nil
 }

@@ -38,7 +38,7 @@ func changes(old, new gate.Sale) []change {
 	compare("restock", either(old.Withhold, "withhold", "return"), either(new.Withhold, "withhold", "return"))
 	compare("virtual_accounts", either(old.RefuseDeposits, "refuse", "hold"), either(new.RefuseDeposits, "refuse", "hold"))
 	compare("release_unproven", strconv.FormatBool(old.ReleaseUnproven), strconv.FormatBool(new.ReleaseUnproven))
-	compare("notify", cmp.Or(old.Notify, "nobody"), cmp.Or(new.Notify, "nobody"))
+	compare("notify", cmp.Or(gate.HideSecrets(old.Notify), "nobody"), told(old.Notify, new.Notify))
 	all = append(all, messageChanges(old.Messages, new.Messages)...)
 
 	was, is := bySKU(old.SKUs), bySKU(new.SKUs)
@@ -61,6 +61,16 @@ func changes(old, new gate.Sale) []change {
 		all = append(all, "skus: in another order")
 	}
 	return all
+}
+
+// told writes the URL that the shop is told at from now on. What of it may be a
+// secret shows only in that it has changed: all of this is logged.
+func told(old, new string) string {
+	shown := cmp.Or(gate.HideSecrets(new), "nobody")
+	if old != new && shown == gate.HideSecrets(old) {
+		shown += " (another query)"
+	}
+	return shown
 }
 
 func either(is bool, yes, no string) string {

@@ -60,6 +60,7 @@ func changeTests() []changeTest {
 		{"deposits", func(s *gate.Sale) { s.RefuseDeposits = true }, []change{"virtual_accounts: hold -> refuse"}},
 		{"unproven", func(s *gate.Sale) { s.ReleaseUnproven = true }, []change{"release_unproven: false -> true"}},
 		{"notify", func(s *gate.Sale) { s.Notify = "http://a" }, []change{"notify: nobody -> http://a"}},
+		{"notify with a secret", func(s *gate.Sale) { s.Notify = "http://a/b?token=s3cret" }, []change{"notify: nobody -> http://a/b?…"}},
 		{"amounts", func(s *gate.Sale) { s.AmountOptional = true }, []change{"amount_optional: false -> true"}},
 		{"versions", func(s *gate.Sale) { s.Accept = []string{"v1", "v2"} }, []change{"accept: any -> v1, v2"}},
 		{"no limit", func(s *gate.Sale) { s.PerBuyer = 0 }, []change{"per_buyer: 2 -> no limit"}},
@@ -131,5 +132,15 @@ func TestNoChangesMeansEqual(t *testing.T) {
 				t.Errorf("%s to %s: equal is %t, changes are %q", from.name, to.name, equal, got)
 			}
 		}
+	}
+}
+
+// What changes is logged, so it never shows what may be a secret.
+func TestAnotherSecretIsAChangeThatShowsNone(t *testing.T) {
+	t.Parallel()
+	was, is := gate.Sale{Run: 1}, gate.Sale{Run: 1}
+	was.Notify, is.Notify = "http://a/b?token=s3cret", "http://a/b?token=s4cret"
+	if got := changes(was, is); len(got) != 1 || got[0] != "notify: http://a/b?… -> http://a/b?… (another query)" {
+		t.Errorf("the changes are %q", got)
 	}
 }

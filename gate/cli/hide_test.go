@@ -30,6 +30,8 @@ func TestSecretsAreMovedOutOfTheCommandLine(t *testing.T) {
 	f("flashgate serve --notify-secret whsec_a,whsec_b", "flashgate serve", "FLASHGATE_NOTIFY_SECRET=whsec_a,whsec_b")
 	f("flashgate status --redis redis://u:p@h race", "flashgate status race", "FLASHGATE_REDIS=redis://u:p@h")
 	f("flashgate status --redis redis://h race", "flashgate status --redis=redis://h race", "")
+	f("flashgate serve --forward-webhooks https://h/p?token=t", "flashgate serve", "FLASHGATE_FORWARD_WEBHOOKS=https://h/p?token=t")
+	f("flashgate serve --forward-webhooks https://h/p", "flashgate serve --forward-webhooks=https://h/p", "")
 	f("flashgate serve --signing-key-file f", "flashgate serve --signing-key-file f", "")
 	f("flashgate serve --admin-read-token", "flashgate serve --admin-read-token", "")
 	// Empty ones stay, for who is told of them knows the flag, and no variable.

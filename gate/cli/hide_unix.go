@@ -34,7 +34,7 @@ func withVariables(environ, variables []string) []string {
 // moveSecrets splits a command line into what may be seen and secrets, in the
 // form of environment variables.
 func moveSecrets(args []string) (rest, moved []string) {
-	secret := []string{"signing-key", "webhook-secret", "notify-secret", "admin-token", "admin-read-token", "portone-v1-secret", "portone-v2-secret", "redis"}
+	secret := []string{"signing-key", "webhook-secret", "notify-secret", "admin-token", "admin-read-token", "portone-v1-secret", "portone-v2-secret", "redis", "forward-webhooks"}
 	for i := 0; i < len(args); i++ {
 		if args[i] == "--" {
 			return append(rest, args[i:]...), moved
@@ -48,8 +48,8 @@ func moveSecrets(args []string) (rest, moved []string) {
 			i++
 			value = args[i]
 		}
-		// An address without a password is no secret. What is empty stays, to be refused by the name that was given.
-		if name == "redis" && !strings.Contains(value, "@") || strings.TrimSpace(value) == "" {
+		// An address without a password or a token is no secret. What is empty stays, to be refused by the name that was given.
+		if name == "redis" && !strings.Contains(value, "@") || name == "forward-webhooks" && !strings.Contains(value, "?") || strings.TrimSpace(value) == "" {
 			rest = append(rest, "--"+name+"="+value)
 			continue
 		}

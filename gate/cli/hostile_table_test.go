@@ -131,6 +131,16 @@ func hostileRequests() []hostile {
 			name: "expectation", sends: call("?items=unit", "Expect: 100-continue\r\n", v1("expected", "i")),
 			want: "100, 200 held", orders: []string{"expected"},
 		},
+		{
+			name: "expectation in capitals", sends: call("?items=unit", "Expect: 100-Continue\r\n", v1("expected-loudly", "i")),
+			want: "100, 200 held", orders: []string{"expected-loudly"},
+		},
+		{name: "expectation of too much", sends: toRace + asJSON + "Expect: 100-continue\r\nContent-Length: 16385\r\n\r\n", stays: true, want: "413 too_large"},
+		{name: "expectation that nobody can meet", sends: toRace + asJSON + length + "Expect: money\r\n\r\n", stays: true, want: "417 bad_request", says: "Expect"},
+		{
+			name: "end of the connection in capitals", sends: call("?items=unit", "Connection: Close\r\n", v1("closed-loudly", "i")), stays: true,
+			want: "200 held", orders: []string{"closed-loudly"},
+		},
 		{name: "multipart", sends: strings.Replace(withBody("--b\r\n\r\n"), "application/json", "multipart/form-data; boundary=b", 1), want: "400 bad_request", says: "Content-Type must"},
 		{name: "no content type", sends: strings.Replace(withBody(refused), "Content-Type: application/json\r\n", "", 1), want: "400 bad_request", says: "Content-Type must"},
 

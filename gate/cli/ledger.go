@@ -39,7 +39,7 @@ func (*ledgerCommand) Help() string {
             server is not told of these
   run, version, settings, before
             where settings were changed: the run, their version, and the settings after and before it, in the form of
-            a sale file, with paused`
+            a sale file, with paused; notify without its query, which may be a secret`
 }
 
 // Run prints the ledger.
@@ -57,7 +57,7 @@ func (c *ledgerCommand) Run(ctx context.Context, env *environment) error {
 				if err != nil {
 					return fmt.Errorf("after entry %d: %w", since, err)
 				}
-				if err := encoder.Encode(e.Report()); err != nil {
+				if err := encoder.Encode(e.Report().WithoutSecrets()); err != nil {
 					return fmt.Errorf("after entry %d: %w", since, err)
 				}
 				since = e.Seq

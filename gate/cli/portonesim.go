@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/flashgate/flashgate/gate/web"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
@@ -97,7 +98,7 @@ func (c *portoneSimCommand) simulate(ctx context.Context, env *environment, star
 	}
 	started(ln.Addr())
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(ln) }()
+	go func() { failed <- server.Serve(web.Patient(ln, nil)) }()
 	select {
 	case err = <-failed:
 		return fmt.Errorf("the listener failed: %w", err)

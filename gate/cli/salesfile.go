@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	maxSalesFile = 4 << 20 // bytes
-	maxSales     = 1000    // in one file
+	maxSalesFile = 4 << 20  // bytes
+	maxYAMLBody  = 16 << 10 // bytes: a gate has no time for what YAML's lexer may make of more
+	maxSales     = 1000     // in one file
 	defaultHold  = 5 * time.Minute
 )
 
@@ -51,7 +52,10 @@ func readSales(path string) ([]gate.Sale, error) {
 // wrong with the file is reported at once and in line order; only a file that
 // is no YAML ends at its first error.
 func parseSales(name string, text []byte) ([]gate.Sale, error) {
-	root, err := parseYAML(name, bytes.TrimPrefix(text, []byte("\ufeff")))
+	if len(text) > maxSalesFile {
+		return nil, fmt.Errorf("%s: a sale file has at most %d bytes", name, maxSalesFile)
+	}
+	root, err := parseText(name, bytes.TrimPrefix(text, []byte("\ufeff")), maxSalesFile)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +69,7 @@ func parseSales(name string, text []byte) ([]gate.Sale, error) {
 
 // parseSale reads one sale in the form that a sale file lists, as YAML or JSON.
 func parseSale(text []byte) (gate.Sale, error) {
-	root, err := parseYAML("body", text)
+	root, err := parseText("body", text, maxYAMLBody)
 	if err != nil {
 		return gate.Sale{}, err
 	}

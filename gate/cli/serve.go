@@ -120,16 +120,22 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-cha
 	g := gate.New(s, gate.NewMetrics(registry), gate.Options{Keys: verify, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Expected: sales, Now: time.Now, Log: log})
 	shopMetrics := shop.NewMetrics(registry)
 	forwarder := c.forwarder(shopMetrics)
+	files := openFiles()
+	mostPublic, mostAdmin := shareFiles(files)
 	public := web.NewPublic(g, answers, metrics, web.PublicOptions{
-		Secrets: secrets, Sources: sources, MostPerAddress: c.MaxConnectionsPerAddress, Refusals: refusals, Orders: s,
+		Secrets: secrets, Sources: sources, Most: mostPublic, MostPerAddress: c.MaxConnectionsPerAddress, Refusals: refusals, Orders: s,
 		Forward: forwarder, Log: log,
 	})
+	adminTLS, err := c.tls(registry)
+	if err != nil {
+		return errors.Join(err, closeLog())
+	}
 	admin := web.NewAdmin(web.AdminOptions{
 		Registry: registry, Public: public, Sales: s, Settling: s, ParseSale: parseSale,
 		Audit: func(ctx context.Context, sale string) (any, error) {
 			return runAudit(ctx, s, payments, sale, func(string, int64) {})
 		},
-		Tokens: tokens, Keys: keys, BaseURL: c.PublicURL,
+		Tokens: tokens, Keys: keys, BaseURL: c.PublicURL, TLS: adminTLS, Most: mostAdmin,
 		Now: time.Now, Log: log,
 	})
 
@@ -137,13 +143,14 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-cha
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	adminListener, err := c.listen(registry)
+	adminListener, err := net.Listen("tcp", c.AdminListen)
 	if err != nil {
-		return errors.Join(err, publicListener.Close())
+		return errors.Join(fmt.Errorf("--admin-listen: %w", err), publicListener.Close())
 	}
 	if !loopback(c.AdminListen) && c.AdminTLSCert == "" {
 		log.Warn("the admin listener is not encrypted: tokens can be read on the way; see --admin-tls-cert", "admin", c.AdminListen)
 	}
+	tellFiles(log, files, mostPublic, mostAdmin)
 	log.Info("serving", "version", env.version, "listen", publicListener.Addr().String(), "admin", adminListener.Addr().String())
 	if demo {
 		fmt.Fprint(env.out, demoHint(publicListener.Addr(), keys))

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -359,4 +360,13 @@ func labelValues(t testing.TB, gate *process, label string) []string {
 	}
 	slices.Sort(values)
 	return slices.Compact(values)
+}
+
+// atLeast returns nil when a series of a gate's metrics has come to n.
+func atLeast(t testing.TB, gate *process, series string, n float64) error {
+	t.Helper()
+	if value, err := strconv.ParseFloat(metric(t, gate, series), 64); err != nil || value < n {
+		return fmt.Errorf("%s is %v, %v", series, value, err)
+	}
+	return nil
 }

@@ -41,7 +41,7 @@ func (c *undeliveredCommand) Run(ctx context.Context, env *environment) error {
 }
 
 func printDelivery(env *environment, sale string, d *gate.Delivery) error {
-	to := d.Notify
+	to := gate.HideSecrets(d.Notify)
 	if to == "" {
 		to = "nobody: the sale has no notify"
 	}

@@ -3,12 +3,12 @@ package cli
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -19,23 +19,23 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-const (
-	maxNesting = 8  // brackets within brackets, and dashes on one line
-	maxFaults  = 20 // told at once
-)
+const maxFaults = 20 // told at once
 
-func parseYAML(name string, text []byte) (ast.Node, error) {
-	if len(text) > maxSalesFile {
-		return nil, fmt.Errorf("%s: a sale file has at most %d bytes", name, maxSalesFile)
+// parseText reads a sale file, or one sale, as the nodes of YAML. JSON is read by
+// a parser of its own; what is YAML alone may have so many bytes.
+func parseText(name string, text []byte, mostYAML int) (ast.Node, error) {
+	if bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) && json.Valid(text) {
+		return parseJSON(name, text)
 	}
-	for i, line := range bytes.Split(text, []byte("\n")) {
-		if !utf8.Valid(line) {
-			return nil, fmt.Errorf("%s:%d: this is not UTF-8; save the file in that encoding", name, i+1)
-		}
+	if len(text) > mostYAML {
+		return nil, fmt.Errorf("%s: of more than %d bytes it must be valid JSON, and this is not", name, mostYAML)
+	}
+	if line, fault := untame(text); fault != "" {
+		return nil, fmt.Errorf("%s:%d: %s", name, line, fault)
 	}
 	tokens := lexer.Tokenize(string(text))
-	if line := tooDeep(tokens); line > 0 {
-		return nil, fmt.Errorf("%s:%d: lists and mappings are nested too deep", name, line)
+	if line, err := tooMuch(tokens); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	var syntax yaml.Error
@@ -48,30 +48,6 @@ func parseYAML(name string, text []byte) (ast.Node, error) {
 		return nil, fmt.Errorf("%s: a sale file is one YAML document; remove its --- and ... lines", name)
 	}
 	return file.Docs[0].Body, nil
-}
-
-// tooDeep returns the line where the nesting passes its bound, or 0. The parser
-// recurses and keeps a path for each level, so that a megabyte of brackets
-// would take all memory. Nesting by indentation is bounded by the file's size.
-func tooDeep(tokens token.Tokens) int {
-	brackets, dashes, line := 0, 0, 0
-	for _, t := range tokens {
-		if t.Position.Line != line {
-			dashes, line = 0, t.Position.Line
-		}
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			brackets++
-		case token.SequenceEndType, token.MappingEndType:
-			brackets = max(brackets-1, 0)
-		case token.SequenceEntryType:
-			dashes++
-		}
-		if brackets > maxNesting || dashes > maxNesting {
-			return line
-		}
-	}
-	return 0
 }
 
 // reader turns YAML values into sales and gathers what is wrong with them. A

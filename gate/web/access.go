@@ -111,6 +111,13 @@ func (t *Tokens) find(shown string) (found token, ok bool) {
 	return found, ok
 }
 
+// shown returns the token that a request shows.
+func (t *Tokens) shown(r *http.Request) (token, bool) {
+	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	known, ok := t.find(strings.TrimSpace(text))
+	return known, ok && strings.EqualFold(scheme, "Bearer") // HTTP compares schemes without case
+}
+
 // guard lets those in who may, and slows failed logins down.
 type guard struct {
 	tokens  *Tokens
@@ -135,10 +142,9 @@ func (g *guard) allow(least role, next handler) http.Handler {
 			next(w, r, "operator")
 			return
 		}
-		shown, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		known, ok := g.tokens.find(shown)
+		known, ok := g.tokens.shown(r)
 		switch {
-		case !bearer || !ok:
+		case !ok:
 			g.refuse(w)
 		case known.role < least:
 			problem(w, http.StatusForbidden, fmt.Errorf("the token of %s may only read", known.name))
@@ -146,6 +152,12 @@ func (g *guard) allow(least role, next handler) http.Handler {
 			next(w, r, known.name)
 		}
 	})
+}
+
+// operates reports whether a request that was let in is an operator's.
+func (g *guard) operates(r *http.Request) bool {
+	known, ok := g.tokens.shown(r)
+	return g.tokens != nil && g.tokens.open || ok && known.role >= operator
 }
 
 // refuse answers a failed login after a while. Few are kept waiting at once, so

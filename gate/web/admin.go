@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,7 +40,7 @@ type Sales interface {
 	Ledger(ctx context.Context, sale string, from int64) iter.Seq2[*gate.Entry, error]
 }
 
-// AdminOptions of an Admin. All but Keys and BaseURL are needed.
+// AdminOptions of an Admin. All but Keys, BaseURL, TLS and Most are needed.
 type AdminOptions struct {
 	Registry  *prometheus.Registry
 	Public    *Public
@@ -49,9 +50,11 @@ type AdminOptions struct {
 	// Audit returns a report on a sale that can be written as JSON. Its errors are
 	// those of a store.
 	Audit   func(ctx context.Context, sale string) (any, error)
-	Tokens  *Tokens    // that callers show; nil lets nobody in
-	Keys    *gate.Keys // sign links; nil signs none
-	BaseURL string     // where PortOne reaches the gates, for links
+	Tokens  *Tokens     // that callers show; nil lets nobody in
+	Keys    *gate.Keys  // sign links; nil signs none
+	BaseURL string      // where PortOne reaches the gates, for links
+	TLS     *tls.Config // nil serves without TLS
+	Most    int         // connections that may be open; 0: any number
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -59,14 +62,15 @@ type AdminOptions struct {
 // Admin is the operator's listener: health, metrics, profiles and the API.
 type Admin struct {
 	opt      AdminOptions
+	guard    *guard
 	server   *http.Server
 	auditing sync.Mutex // held while a sale is audited
 }
 
 // NewAdmin returns the admin listener's server.
 func NewAdmin(opt AdminOptions) *Admin {
-	a := &Admin{opt: opt}
-	mux, g := http.NewServeMux(), newGuard(opt.Tokens)
+	a := &Admin{opt: opt, guard: newGuard(opt.Tokens)}
+	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if !opt.Public.Ready() {
@@ -75,7 +79,9 @@ func NewAdmin(opt AdminOptions) *Admin {
 		}
 		fmt.Fprintln(w, "ready")
 	})
-	handle := func(pattern string, least role, next handler) { mux.Handle(pattern, g.allow(least, next)) }
+	handle := func(pattern string, least role, next handler) {
+		mux.Handle(pattern, a.guard.allow(least, bounded(next)))
+	}
 	plain := func(pattern string, least role, next http.HandlerFunc) {
 		handle(pattern, least, func(w http.ResponseWriter, r *http.Request, _ string) { next(w, r) })
 	}
@@ -107,17 +113,36 @@ func NewAdmin(opt AdminOptions) *Admin {
 	a.server = &http.Server{
 		Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug),
+		ErrorLog:  slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug),
+		ConnState: seated,
 	}
 	return a
 }
 
 // Serve answers what comes in at ln until Shutdown.
 func (a *Admin) Serve(ln net.Listener) error {
+	ln = newCrowd(ln, "admin", a.opt.Most, a.opt.Public.metrics, a.opt.Log)
+	if a.opt.TLS != nil {
+		ln = tls.NewListener(ln, a.opt.TLS)
+	}
 	if err := a.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
+}
+
+// seated tells a connection's seat what becomes of it.
+func seated(c net.Conn, state http.ConnState) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	s := c.(*seat) // Serve gives one to each
+	switch state {
+	case http.StateActive:
+		s.serve()
+	case http.StateIdle:
+		s.rest()
+	}
 }
 
 // Shutdown stops accepting and waits for what is under way, until ctx is done.

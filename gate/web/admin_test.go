@@ -34,10 +34,17 @@ type desk struct {
 	admin  *Admin
 	public *Public
 	client *http.Client
+	dial   func() (net.Conn, error)
 }
 
 // openDesk starts it with tokens for kim and viewer, or with what options say.
 func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
+	t.Helper()
+	return openDeskAt(t, func(ln net.Listener) net.Listener { return ln }, change...)
+}
+
+// openDeskAt starts it at what is made of a listener.
+func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func(*AdminOptions)) *desk {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	embedded, err := redisstore.StartEmbedded()
@@ -85,14 +92,15 @@ func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
 	var running sync.WaitGroup
 	running.Go(func() { g.Run(ctx) })
 	running.Go(func() {
-		if err := admin.Serve(ln); err != nil {
+		if err := admin.Serve(at(ln)); err != nil {
 			t.Error(err)
 		}
 	})
 	for !g.Ready() {
 		time.Sleep(time.Millisecond)
 	}
-	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("tcp", ln.Addr().String()) }}
+	dial := func() (net.Conn, error) { return net.Dial("tcp", ln.Addr().String()) }
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return dial() }}
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		if err := admin.Shutdown(context.Background()); err != nil {
@@ -105,7 +113,7 @@ func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
 		}
 		embedded.Close()
 	})
-	return &desk{t, s, admin, opt.Public, &http.Client{Transport: transport}}
+	return &desk{t, s, admin, opt.Public, &http.Client{Transport: transport}, dial}
 }
 
 func raceSale() gate.Sale {

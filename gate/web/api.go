@@ -18,7 +18,7 @@ import (
 const (
 	callTimeout    = 10 * time.Second // of one call of the API
 	listTimeout    = time.Minute      // of one that reads all orders of a sale
-	maxCall        = 4 << 20          // bytes of its body
+	maxCall        = 512 << 10        // bytes of its body; the largest sale has less than half
 	defaultExpires = 30 * time.Minute // of a link
 )
 
@@ -48,13 +48,17 @@ func (a *Admin) show(w http.ResponseWriter, r *http.Request, _ string) {
 		fault(w, err)
 		return
 	}
-	reply(w, http.StatusOK, saleView{state.Report(), state.Sale.Form()})
+	settings := state.Sale.Form()
+	if !a.guard.operates(r) {
+		settings.SettingsForm = settings.WithoutSecrets()
+	}
+	reply(w, http.StatusOK, saleView{state.Report(), settings})
 }
 
 // apply makes the sale as the body says, which has the form of a sale file's
 // entry, as YAML or JSON. With ?version=N it does so only to that version.
 func (a *Admin) apply(w http.ResponseWriter, r *http.Request, who string) {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCall))
+	text, err := io.ReadAll(r.Body)
 	if err != nil {
 		fault(w, err)
 		return
@@ -222,13 +226,32 @@ func decode(w http.ResponseWriter, r *http.Request, v any) bool {
 		problem(w, http.StatusUnsupportedMediaType, errors.New("Content-Type must be application/json"))
 		return false
 	}
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCall))
+	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(v); err != nil {
+	err := decoder.Decode(v)
+	if _, isLarge := errors.AsType[*http.MaxBytesError](err); isLarge {
+		fault(w, err)
+		return false
+	}
+	if err != nil {
 		problem(w, http.StatusBadRequest, fmt.Errorf("the body is not what this call takes: %w", err))
 		return false
 	}
 	return true
+}
+
+// bounded refuses bodies that are too large: one that says so itself before the
+// client was told to send it.
+func bounded(next handler) handler {
+	return func(w http.ResponseWriter, r *http.Request, who string) {
+		if r.ContentLength > maxCall {
+			w.Header().Set("Connection", "close") // nobody reads it
+			fault(w, &http.MaxBytesError{Limit: maxCall})
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxCall)
+		next(w, r, who)
+	}
 }
 
 // linkCall is the body that asks for a confirm_url.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -360,4 +361,47 @@ func TestALinkIsSignedThroughTheAPI(t *testing.T) {
 	nowhere.want("POST", path, good, 400, "--public-url")
 	keyless := openDesk(t, func(o *AdminOptions) { o.Keys = nil })
 	keyless.want("POST", path, good, 409, "FLASHGATE_SIGNING_KEY")
+}
+
+func TestWhoMayOnlyReadSeesNoSecretOfTheShops(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	sale := raceSale()
+	sale.Name, sale.Notify = "swim", "https://shop.example.com/changes?token=s3cret"
+	if err := d.store.Create(t.Context(), gate.Creation{Who: "test", Sale: sale, OpenNow: true}); err != nil {
+		t.Fatal(err)
+	}
+	d.want("GET", "/v1/sales/swim", "", 200, `"notify": "https://shop.example.com/changes?token=s3cret"`)
+	for _, path := range []string{"/v1/sales", "/v1/sales/swim", "/v1/sales/swim/undelivered", "/v1/sales/swim/ledger", "/v1/sales/swim/audit", "/metrics"} {
+		if _, text := d.ask(viewer, "GET", path, ""); strings.Contains(text, "s3cret") {
+			t.Errorf("%s shows it: %s", path, text)
+		}
+	}
+	if _, text := d.ask(viewer, "GET", "/v1/sales/swim", ""); !strings.Contains(text, `"notify": "https://shop.example.com/changes?…"`) {
+		t.Errorf("the URL is not shown without its query: %s", text)
+	}
+}
+
+// A client that asks before it sends too much is told so at once, and is not asked
+// to send it.
+func TestABodyThatIsTooLargeIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	d.want("POST", "/v1/sales/race/orders/o1/report", `{"state":"`+strings.Repeat("x", maxCall)+`"}`, 413, "at most 524288 bytes")
+	f := func(length string, want int) {
+		t.Helper()
+		conn, err := d.dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		deadline(t, conn)
+		fmt.Fprintf(conn, "PUT /v1/sales/race HTTP/1.1\r\nHost: gate\r\nAuthorization: bearer  %s\r\nExpect: 100-Continue\r\n%s\r\n\r\n", kim, length)
+		if answer, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || answer.StatusCode != want {
+			t.Errorf("%s: %v %v, want %d", length, answer, err, want)
+		}
+	}
+	f("Content-Length: 524289", 413)
+	f("Content-Length: 524288", 100)
+	f("Transfer-Encoding: chunked", 100)
 }

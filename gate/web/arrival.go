@@ -11,44 +11,53 @@ import (
 // timed is a listener whose connections know when a request's first byte came.
 // fasthttp only tells when it has read the whole request, and a slow request
 // must not get a fresh answer budget for being slow.
-type timed struct{ net.Listener }
+type timed struct{ *crowd }
 
 // Accept implements net.Listener.
 func (l timed) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
+	s, err := l.accept()
 	if err != nil {
 		return nil, err
 	}
-	return &timedConn{Conn: c}, nil
+	return &timedConn{seat: s}, nil
 }
 
 // timedConn is used by one goroutine, the one that serves its requests. Shutdown
-// may close it from another.
+// and the crowd may close it from another.
 type timedConn struct {
-	net.Conn
+	*seat
 	first   time.Time   // when the first byte since the last arrival call came
 	lingers atomic.Bool // Close reads on for a moment
 }
 
 // Read implements net.Conn.
 func (c *timedConn) Read(b []byte) (int, error) {
+	if !c.first.IsZero() {
+		return c.Conn.Read(b)
+	}
+	c.wait()
 	n, err := c.Conn.Read(b)
-	if n > 0 && c.first.IsZero() {
+	if n > 0 {
 		c.first = time.Now()
+		if !c.begin(c.first) {
+			return 0, net.ErrClosed
+		}
 	}
 	return n, err
 }
 
 // arrival returns when the first byte of ctx's request came, and starts anew
-// for the connection's next request. A pipelined request was there already.
-func arrival(ctx *fasthttp.RequestCtx) time.Time {
+// for the connection's next request. A pipelined request was there already. It
+// reports false where the connection was closed meanwhile, to make room.
+func arrival(ctx *fasthttp.RequestCtx) (first time.Time, open bool) {
 	c := connection(ctx)
+	open = c.serve()
 	if c.first.IsZero() {
-		return time.Now()
+		return time.Now(), open
 	}
-	first := c.first
+	first = c.first
 	c.first = time.Time{}
-	return first
+	return first, open
 }
 
 // began reports whether any byte of ctx's request came.

@@ -66,7 +66,7 @@ func TestARequestBeginsWithItsFirstByte(t *testing.T) {
 	t.Parallel()
 	far, near := net.Pipe()
 	t.Cleanup(func() { far.Close(); near.Close() })
-	c := &timedConn{Conn: near}
+	c := &timedConn{seat: sit(near)}
 	f := func(want bool) {
 		t.Helper()
 		if n, err := c.Read(make([]byte, 1)); c.first.IsZero() == want {

@@ -59,6 +59,10 @@ func fault(w http.ResponseWriter, err error) {
 		}{err.Error(), true, open.Replicas, open.Wanted})
 		return
 	}
+	if large, is := errors.AsType[*http.MaxBytesError](err); is {
+		problem(w, http.StatusRequestEntityTooLarge, fmt.Errorf("%w: at most %d bytes are taken", err, large.Limit))
+		return
+	}
 	problem(w, faultStatus(err), err)
 }
 
@@ -66,14 +70,11 @@ func faultStatus(err error) int {
 	_, isStock := errors.AsType[*gate.StockError](err)
 	_, isRun := errors.AsType[*gate.RunError](err)
 	_, isOpen := errors.AsType[*gate.OpenError](err)
-	_, isLarge := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case errors.Is(err, gate.ErrNoSale), errors.Is(err, gate.ErrNoOrder):
 		return http.StatusNotFound
 	case isStock, isRun, isOpen, errors.Is(err, gate.ErrChanged), errors.Is(err, settle.ErrReport):
 		return http.StatusConflict
-	case isLarge:
-		return http.StatusRequestEntityTooLarge
 	}
 	return http.StatusServiceUnavailable
 }

@@ -37,7 +37,7 @@ func (a *Admin) ledger(w http.ResponseWriter, r *http.Request, _ string) {
 			fault(w, err)
 			return
 		}
-		entries = append(entries, e.Report())
+		entries = append(entries, e.Report().WithoutSecrets())
 		if size += 1 + len(e.Orders); size >= ledgerMost {
 			break
 		}

@@ -28,5 +28,5 @@ func (c *timedConn) Close() error {
 	if c.lingers.Load() && c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
 		_, _ = io.CopyN(io.Discard, c.Conn, lingerSize) // how it ends does not matter
 	}
-	return c.Conn.Close()
+	return c.seat.Close()
 }

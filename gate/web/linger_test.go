@@ -90,7 +90,7 @@ func TestALingerIsBoundedInTimeAndSize(t *testing.T) {
 			defer far.Close()
 			sent := make(chan int, 1)
 			go func() { sent <- client(far) }()
-			c := &timedConn{Conn: near}
+			c := &timedConn{seat: sit(near)}
 			c.lingers.Store(lingers)
 			began := time.Now()
 			if err := c.Close(); err != nil {

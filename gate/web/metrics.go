@@ -16,6 +16,10 @@ type Metrics struct {
 	seconds   *prometheus.HistogramVec
 	elsewhere prometheus.Counter
 	crowded   prometheus.Counter
+	open      *prometheus.GaugeVec
+	capacity  *prometheus.GaugeVec
+	shed      *prometheus.CounterVec
+	failures  *prometheus.CounterVec
 	webhooks  *prometheus.CounterVec
 	panics    prometheus.Counter
 	dropped   prometheus.Counter
@@ -52,6 +56,22 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "flashgate_connections_refused_total",
 			Help: "Connections closed because their address had --max-connections-per-address open.",
 		}),
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flashgate_connections_open",
+			Help: "Connections that a listener has open; listener is public or admin.",
+		}, []string{"listener"}),
+		capacity: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flashgate_connections_capacity",
+			Help: "Connections that a listener may have open, by the limit of open files; 0: any number.",
+		}, []string{"listener"}),
+		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_connections_shed_total",
+			Help: "Idle connections that a listener closed to make room for others.",
+		}, []string{"listener"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_accept_errors_total",
+			Help: "Times that a listener could not accept a connection, and tried again.",
+		}, []string{"listener"}),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_webhooks_total",
 			Help: "Webhooks by what became of them: known or unknown order, refused, busy, failed, not_forwarded.",
@@ -65,8 +85,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Refusals that are missing in the refusal log, because writing was too slow or failed.",
 		}),
 	}
-	r.MustRegister(m.confirms, m.causes, m.seconds, m.elsewhere, m.crowded, m.webhooks, m.panics, m.dropped)
+	r.MustRegister(m.confirms, m.causes, m.seconds, m.elsewhere, m.crowded, m.open, m.capacity, m.shed, m.failures, m.webhooks, m.panics, m.dropped)
 	return m
+}
+
+// crowd returns a listener's metrics.
+func (m *Metrics) crowd(listener string, most int) *crowdMetrics {
+	m.capacity.WithLabelValues(listener).Set(float64(most))
+	return &crowdMetrics{
+		open: m.open.WithLabelValues(listener), shed: m.shed.WithLabelValues(listener), failures: m.failures.WithLabelValues(listener),
+	}
 }
 
 func (m *Metrics) sale(name string) *saleMetrics {

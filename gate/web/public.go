@@ -30,6 +30,7 @@ const (
 type PublicOptions struct {
 	Secrets        *portone.Secrets // that V2 signs with; portone.Unverified takes what nobody signed
 	Sources        Sources
+	Most           int // connections that may be open; 0: any number
 	MostPerAddress int // connections that one address may have open, unless Sources knows it; 0: any number
 	Refusals       *RefusalLog
 	Orders         Orders    // that webhooks are about
@@ -75,6 +76,7 @@ func NewPublic(g *gate.Gate, answers *portone.Answers, metrics *Metrics, opt Pub
 	}
 	p.server = &fasthttp.Server{
 		Handler:                      p.handle,
+		HeaderReceived:               understand,
 		Name:                         "flashgate",
 		NoDefaultDate:                true,
 		NoDefaultContentType:         true,
@@ -98,20 +100,21 @@ func (quiet) Printf(string, ...any) {}
 
 // Serve answers what comes in at ln until Shutdown, also if that came first.
 func (p *Public) Serve(ln net.Listener) error {
-	p.mu.Lock()
-	p.listener = ln
-	over := p.over
-	p.mu.Unlock()
-	if over {
-		return ln.Close()
-	}
 	if p.opt.MostPerAddress > 0 {
 		ln = &limited{
 			Listener: ln, most: p.opt.MostPerAddress, exempt: p.opt.Sources.known,
 			refused: p.metrics.crowded, open: map[netip.Prefix]int{},
 		}
 	}
-	return p.server.Serve(timed{ln})
+	in := newCrowd(ln, "public", p.opt.Most, p.metrics, p.opt.Log)
+	p.mu.Lock()
+	p.listener = in
+	over := p.over
+	p.mu.Unlock()
+	if over {
+		return in.Close()
+	}
+	return p.server.Serve(timed{in})
 }
 
 // Drain makes the gate not ready, so that load balancers send no more. It goes
@@ -139,13 +142,23 @@ var confirmPath, webhookPath = []byte("/confirm/"), []byte("/webhook")
 
 func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	defer p.survive(ctx)
-	received := arrival(ctx)
+	received, open := arrival(ctx)
+	if !open {
+		p.answer(ctx, p.unknown, gate.Refuse(gate.Busy)) // which nobody reads
+		ctx.SetConnectionClose()
+		return
+	}
 	if p.draining.Load() {
 		ctx.SetConnectionClose() // so that no request is on its way when Shutdown closes what is idle
 	}
 	if framedTwice(&ctx.Request.Header) {
 		linger(ctx) // where this request ends is a matter of opinion
 		p.fail(ctx, fasthttp.StatusBadRequest, gate.Malformed("Transfer-Encoding", "must not come with a Content-Length"))
+		return
+	}
+	if expectsTooMuch(&ctx.Request.Header) {
+		linger(ctx) // its body may come all the same
+		p.fail(ctx, fasthttp.StatusExpectationFailed, gate.Malformed("Expect", "must be "+expectation+", or not be given"))
 		return
 	}
 	path := ctx.URI().PathOriginal()
@@ -184,21 +197,6 @@ func (p *Public) posted(ctx *fasthttp.RequestCtx) bool {
 	ctx.Response.Header.Set("Allow", "POST")
 	p.fail(ctx, fasthttp.StatusMethodNotAllowed, gate.Malformed("method", "must be POST"))
 	return false
-}
-
-// framedTwice reports whether a request says in two ways where its body ends.
-// fasthttp forgets the length then, and a proxy in front may have gone by it.
-func framedTwice(h *fasthttp.RequestHeader) bool {
-	var length, transfer bool
-	for key := range h.AllInOrder() {
-		switch string(key) {
-		case "Content-Length":
-			length = true
-		case "Transfer-Encoding":
-			transfer = true
-		}
-	}
-	return length && transfer
 }
 
 // survive turns a panic into one failed request.
@@ -340,10 +338,15 @@ func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	if err == fasthttp.ErrBodyTooLarge {
 		v = gate.Refuse(gate.TooLarge)
 	}
+	received, open := arrival(ctx)
+	if !open {
+		p.answer(ctx, p.unknown, gate.Refuse(gate.Busy)) // which nobody reads
+		return
+	}
 	linger(ctx)
 	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(writeTimeout)) // fasthttp leaves that of the answer before, which has passed
 	p.answer(ctx, p.unknown, v)
-	p.unknown.metrics.observe(v, arrival(ctx))
+	p.unknown.metrics.observe(v, received)
 }
 
 func respond(ctx *fasthttp.RequestCtx, status int, body []byte) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -315,7 +316,7 @@ func (s *Sim) v1Prepare(w http.ResponseWriter, r *http.Request) {
 // fields reads a body of V1's, which may be JSON or a form.
 func fields(r *http.Request) (map[string]string, error) {
 	values := map[string]string{}
-	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
 		err := r.ParseForm()
 		for name := range r.PostForm {
 			values[name] = r.PostForm.Get(name)

@@ -1,0 +1,39 @@
+package gate
+
+import (
+	"fmt"
+	"net/url"
+)
+
+// CheckURL says what is wrong with a URL of the shop's own server.
+func CheckURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(text) > MaxMessage || !printable(text) {
+		return fmt.Errorf("must be an http or https URL without a password, of at most %d bytes", MaxMessage)
+	}
+	return nil
+}
+
+// hidden stands where a URL's secrets were.
+const hidden = "…"
+
+// HideSecrets returns a URL of the shop's as it may be logged and shown to all:
+// without its query, in which many shops expect a token.
+func HideSecrets(text string) string {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		return ""
+	case err != nil || u.Host == "":
+		return hidden
+	}
+	shown := u.Scheme + "://"
+	if u.User != nil {
+		shown += hidden + "@"
+	}
+	shown += u.Host + u.EscapedPath()
+	if u.RawQuery != "" {
+		shown += "?" + hidden
+	}
+	return shown
+}

@@ -1,0 +1,58 @@
+package web
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+// After an error of accept the next try waits, twice as long each time.
+const (
+	firstPause = 5 * time.Millisecond
+	lastPause  = 250 * time.Millisecond
+)
+
+// Patient returns a listener whose Accept ends only when the listener is closed.
+// Every other error passes: no descriptor is free, the kernel has no memory, a
+// client was gone before it was accepted. Each is told to failed, which may be nil.
+func Patient(ln net.Listener, failed func(error)) net.Listener {
+	closed := make(chan struct{})
+	return &patient{ln, failed, closed, sync.OnceValue(func() error {
+		close(closed)
+		return ln.Close()
+	})}
+}
+
+type patient struct {
+	net.Listener
+	failed func(error)
+	closed chan struct{}
+	close  func() error
+}
+
+// Accept implements net.Listener.
+func (l *patient) Accept() (net.Conn, error) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		c, err := l.Listener.Accept()
+		if err == nil || errors.Is(err, net.ErrClosed) {
+			return c, err
+		}
+		select {
+		case <-l.closed: // whatever it is then, it is no fault
+			return nil, net.ErrClosed
+		default:
+		}
+		if l.failed != nil {
+			l.failed(err)
+		}
+		select {
+		case <-l.closed:
+			return nil, net.ErrClosed
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Close implements net.Listener.
+func (l *patient) Close() error { return l.close() }
