@@ -128,7 +128,7 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-cha
 	})
 	adminTLS, err := c.tls(registry)
 	if err != nil {
-		return errors.Join(err, closeLog())
+		return err
 	}
 	admin := web.NewAdmin(web.AdminOptions{
 		Registry: registry, Public: public, Sales: s, Settling: s, ParseSale: parseSale,
