@@ -140,7 +140,7 @@ func (f *changeFlag) with(env *environment, do func(*store.Store) error) error {
 // replicasFlag is how long a change is waited for.
 type replicasFlag struct {
 	WaitReplicas int           `placeholder:"N" help:"Wait until N replicas have the change, so that a failover does not forget it; exit status 1 if they do not have it in time. Best set for gates and commands alike."`
-	WaitTimeout  time.Duration `default:"300ms" help:"How long the replicas get (${default})."`
+	WaitTimeout  time.Duration `default:"2s" help:"How long the replicas get (${default})."`
 }
 
 // set puts them into the options.

@@ -124,7 +124,7 @@ func TestAFullRedisRefusesAndKeepsWhatItHas(t *testing.T) {
 	redis := redistest.Start(t)
 	redistest.StartReplica(t, redis)
 	l := openLane(t, redis.URL(), Options{WaitReplicas: 1, WaitTimeout: time.Second})
-	mustApply(t, l.store, marathon(1), gate.Created)
+	mustApply(t, openLane(t, redis.URL(), Options{}).store, marathon(1), gate.Created)
 	l.wants("held", "a")
 	before := read(t, l.store)
 	redis.Do(t, "CONFIG", "SET", "maxmemory", 1)
@@ -223,7 +223,7 @@ func TestAProbeTellsWhetherReplicasFollow(t *testing.T) {
 	primary := redistest.Start(t)
 	replica := redistest.StartReplica(t, primary)
 	l := openLane(t, primary.URL(), Options{WaitReplicas: 1, WaitTimeout: 100 * time.Millisecond})
-	mustApply(t, l.store, marathon(1), gate.Created)
+	mustApply(t, openLane(t, primary.URL(), Options{}).store, marathon(1), gate.Created)
 	follows := func(order string) {
 		t.Helper()
 		eventually(t, "the replica to follow", func() error {

@@ -56,14 +56,15 @@ func TestAChangeIsMadeAndSaysThatNoReplicaHasIt(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			url, replica := start(t)
+			made := openLane(t, url, Options{}).store // which waits for nothing
+			mustApply(t, made, marathon(1), gate.Created)
+			take(t, made, "o1", "a1", "ann", "full", 1)
 			changeWithout(t, waitingStore(t, url), replica)
 		})
 	}
 }
 
 func changeWithout(t *testing.T, s *Store, replica *redistest.Server) {
-	mustApply(t, s, marathon(1), gate.Created)
-	take(t, s, "o1", "a1", "ann", "full", 1)
 	lower, next := marathon(1, gate.SKU{Name: "full", Stock: 5}), marathon(2)
 	held, err := s.Order(t.Context(), "marathon", "o1")
 	if err != nil {
@@ -152,6 +153,24 @@ func TestARefusedChangeMissesNoReplica(t *testing.T) {
 		if err == nil || gate.IsUnsecured(err) {
 			t.Errorf("%s: got %v, want why it was refused", what, err)
 		}
+	}
+}
+
+// What is kept as it is, and what is given up as missing, is made sure of too.
+func TestWhatIsKeptOrGivenUpIsSecuredToo(t *testing.T) {
+	t.Parallel()
+	url := redistest.Start(t).URL()
+	s, made := waitingStore(t, url), openLane(t, url, Options{}).store
+	mustApply(t, made, marathon(1), gate.Created)
+	done, err := gate.Apply(t.Context(), s, gate.Application{Who: "kim", Sale: marathon(1), IfNone: true})
+	if isUnsecured(t, "only new", err); done.Outcome != gate.Kept {
+		t.Errorf("the sale is %s", done.Outcome)
+	}
+	if err := made.Expect(t.Context(), "swim"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		isUnsecured(t, "a missing sale", s.Delete(t.Context(), "kim", "swim", gate.Drop{}))
 	}
 }
 
