@@ -18,7 +18,7 @@ func TestARehearsalOfABrokenGateFails(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			gate := awaitReady(t, startProcess(t, buildBroken(t, "luascripts/confirm.lua", line, instead), serveArgs([]string{
-				"--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey,
+				"--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey,
 			})...))
 			status, out, errOut := rehearse("--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race",
 				"--signing-key", rehearsalKey, "--rate", "300", "--demand", "200", "--buyers", "100", "--duplicates", "0.5", "--within", "10s", "--timeout", "30s")
