@@ -49,6 +49,25 @@ var (
 	ErrChanged = errors.New("somebody else is changing the sale: try again")
 )
 
+// VersionError says that a caller has seen other settings of a sale than it has.
+// It is an ErrChanged too.
+type VersionError struct {
+	Sale  string
+	Seen  int64 // by the caller
+	Known int64 // that the sale is at; 0 where there is none
+}
+
+// Error implements error.
+func (e *VersionError) Error() string {
+	if e.Known == 0 {
+		return fmt.Sprintf("there is no sale %s at version %d, nor at any: leave the version out to create it", e.Sale, e.Seen)
+	}
+	return fmt.Sprintf("sale %s is at version %d, and you have seen version %d: read it again, and decide whether it is still to be changed", e.Sale, e.Known, e.Seen)
+}
+
+// Unwrap makes it an ErrChanged.
+func (e *VersionError) Unwrap() error { return ErrChanged }
+
 // RunError says that a run of a sale is over.
 type RunError struct {
 	Sale    string
@@ -154,7 +173,7 @@ func (a *Applied) Reminder() string {
 
 // Apply makes the stored sale as given. It may be done in the middle of a sale,
 // and doing it twice is doing it once. Whether the sale is paused stays as it
-// is. It returns ErrChanged where the settings are to change and have another
+// is. It returns a *VersionError where the settings are to change and have another
 // version than the caller has seen, a *StockError, a *LossError or an *OpenError.
 // Beside the *LossError of a dry run, and an *UnsecuredError, Applied is filled in.
 func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
@@ -172,7 +191,7 @@ func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 		done := Applied{Outcome: outcome, Before: old.Sale, After: next}
 		switch {
 		case outcome != Unchanged && outcome != Kept && a.Version != 0 && a.Version != old.Version:
-			return Applied{}, ErrChanged
+			return Applied{}, &VersionError{Sale: a.Sale.Name, Seen: a.Version, Known: old.Version}
 		case err != nil:
 			return Applied{}, err
 		case a.DryRun:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -272,6 +273,9 @@ func CheckBaseURL(base string) error {
 	u, err := url.Parse(base)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || strings.ContainsAny(base, "?#") {
 		return fmt.Errorf("base URL %q: write it as https://HOST", base)
+	}
+	if slices.Contains(strings.Split(u.Path, "/"), "confirm") {
+		return fmt.Errorf("base URL %q: leave out /confirm and what is behind it: a link adds /confirm/SALE by itself", base)
 	}
 	return nil
 }

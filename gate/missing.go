@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -27,6 +29,42 @@ func (e *MissingError) Error() string {
 
 // Unwrap makes it an ErrNoSale.
 func (e *MissingError) Unwrap() error { return ErrNoSale }
+
+// DeletedError says that a sale is not there any more. It is an ErrNoSale too.
+type DeletedError struct {
+	Sale string
+	Run  int64 // that it was in
+	At   time.Time
+}
+
+// Error implements error.
+func (e *DeletedError) Error() string {
+	run := fmt.Sprintf(" in run %d", e.Run)
+	if e.Run == 0 { // it was missing
+		run = ""
+	}
+	return fmt.Sprintf("sale %s was deleted at %s%s: to sell it anew, give it run %d in its file and apply it",
+		e.Sale, e.At.Local().Format(time.RFC3339), run, e.Run+1)
+}
+
+// Unwrap makes it an ErrNoSale.
+func (e *DeletedError) Unwrap() error { return ErrNoSale }
+
+// Gone says why there is no such sale or order: the sale may be missing, or was
+// deleted. Any other error is returned as it is.
+func Gone(ctx context.Context, r Register, sale string, err error) error {
+	if !errors.Is(err, ErrNoSale) && !errors.Is(err, ErrNoOrder) {
+		return err
+	}
+	state, none := r.Sale(ctx, sale)
+	switch {
+	case none != nil:
+		return none
+	case state.Deleted.IsZero():
+		return err
+	}
+	return &DeletedError{Sale: sale, Run: state.Run, At: state.Deleted}
+}
 
 // OpenError says that a sale was not made because its window has begun and the
 // store knows no run of it.

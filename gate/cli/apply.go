@@ -57,6 +57,9 @@ func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Sto
 		would = "would be "
 	}
 	fmt.Fprintf(env.out, "%s: %s%s\n", sale.Name, would, done.Outcome)
+	if done.Outcome != gate.Kept {
+		fmt.Fprintf(env.err, "%s: %s\n", sale.Name, standing(done.After, time.Now()))
+	}
 	if done.Outcome == gate.Changed || done.Outcome == gate.Restarted {
 		for _, change := range changes(done.Before, done.After) {
 			fmt.Fprintf(env.out, "  %s\n", change)

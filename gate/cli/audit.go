@@ -35,7 +35,7 @@ func (c *auditCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
 		report, err := runAudit(ctx, s, client, c.Sale, progressTo(env.err))
 		if err != nil {
-			return noSale(err, c.Sale)
+			return noSale(ctx, s, err, c.Sale)
 		}
 		if c.JSON {
 			err = printJSON(env, report)

@@ -46,9 +46,10 @@ func (*ledgerCommand) Help() string {
 func (c *ledgerCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
 		if _, err := s.Sale(ctx, c.Sale); err != nil {
-			return noSale(err, c.Sale)
+			return noSale(ctx, s, err, c.Sale)
 		}
 		encoder := json.NewEncoder(env.out)
+		encoder.SetEscapeHTML(false)
 		for since := c.Since; ; {
 			for e, err := range s.Ledger(ctx, c.Sale, since+1) {
 				if c.Follow && ctx.Err() != nil {

@@ -178,9 +178,6 @@ func (c *loadtestCommand) Run(ctx context.Context, env *environment) error {
 
 func (c *loadtestCommand) rehearse(ctx context.Context, env *environment, admin *launch.Admin, before *launch.SaleView, plan *launch.Plan) error {
 	fmt.Fprintf(env.err, "%d orders in %d requests over %s, to %s\n", plan.Orders(), plan.Requests(), plan.Shape().Duration().Round(time.Millisecond), strings.Join(c.Target, ", "))
-	if err := c.await(ctx, env, before, plan); err != nil {
-		return err
-	}
 	run := launch.Run{
 		Plan: plan, NewConnections: c.NewConnections, Timeout: c.Timeout, MaxWorkers: c.MaxInFlight, MaxDelay: c.maxDelay, Noun: c.noun,
 	}
@@ -192,6 +189,12 @@ func (c *loadtestCommand) rehearse(ctx context.Context, env *environment, admin 
 	}
 	if c.Pay != "" {
 		run.Simulator = &launch.Simulator{URL: c.Pay, Client: &http.Client{Timeout: time.Minute}}
+		if err := run.Simulator.Check(ctx); err != nil {
+			return fmt.Errorf("--pay %s: is flashgate portone-sim running there? Nothing was sent: %w", c.Pay, err)
+		}
+	}
+	if err := c.await(ctx, env, before, plan); err != nil {
+		return err
 	}
 	progress := newMeter(env.err)
 	defer progress.end()

@@ -153,7 +153,7 @@ func TestARehearsalThatCannotBeIsRefused(t *testing.T) {
 	f(2, "--max-in-flight", append(target, "--max-in-flight", "0")...)
 	f(2, "--shape", append(target, "--shape", "square")...)
 	f(2, "--bodies", append(target, "--bodies", "v3")...)
-	f(1, "nothing to buy", target...)
+	f(1, "nothing to buy: give --items, such as --items full, or --admin", target...)
 	f(1, "whole number", append(target, "--items", "a:many")...)
 	f(1, "not both", append(target, "--items", "a", "--duration", "1s", "--demand", "1")...)
 	f(1, "admin API", append(target, "--admin", "http://127.0.0.1:1")...)
@@ -220,6 +220,28 @@ func TestARehearsalPaysAndWaitsUntilAllIsSettled(t *testing.T) {
 	if r.Orders.Paid == 0 || r.Orders.Released == 0 || r.Orders.Held != 0 {
 		t.Errorf("the sale has %+v", r.Orders)
 	}
+}
+
+// What a rehearsal needs is looked at before it takes a unit.
+func TestARehearsalThatCannotGoOnTakesNothing(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	applySale(t, redis.URL(), rehearsedSale)
+	gate := startGate(t, "--redis", redis.URL(), "--signing-key", rehearsalKey)
+	f := func(want string, args ...string) {
+		t.Helper()
+		status, _, errOut := rehearse(append([]string{"--target", "http://" + gate.listen, "--admin", "http://" + gate.admin, "--signing-key", rehearsalKey}, args...)...)
+		if status != 1 || !strings.Contains(errOut, want) {
+			t.Errorf("%q: status %d, %s; want %s", args, status, errOut, want)
+		}
+	}
+	f("the gate has no such sale; flashgate apply creates one", "--sale", "rase")
+	f("--pay http://127.0.0.1:1: is flashgate portone-sim running there? Nothing was sent", "--sale", "race", "--pay", "http://127.0.0.1:1")
+	if r := readStatus(t, redis.URL(), "race"); r.Orders.Held != 0 {
+		t.Errorf("the sale has %+v", r.Orders)
+	}
+	command(t, "delete", "--redis", redis.URL(), "race")
+	f("it was deleted, in run 1", "--sale", "race")
 }
 
 func TestARehearsalGoesOverTLS(t *testing.T) {

@@ -33,7 +33,7 @@ func setPaused(ctx context.Context, env *environment, flags *changeFlag, sale st
 	return flags.with(env, func(s *store.Store) error {
 		changed, err := gate.SetPaused(ctx, s, flags.By, sale, paused)
 		if err != nil && !gate.IsUnsecured(err) {
-			return noSale(err, sale)
+			return noSale(ctx, s, err, sale)
 		}
 		state := "on sale"
 		if paused {
@@ -65,7 +65,7 @@ func (c *deleteCommand) Run(ctx context.Context, env *environment) error {
 			err = s.Delete(ctx, c.By, c.Sale, drops[c.Sale])
 		}
 		if err != nil && !gate.IsUnsecured(err) {
-			return noSale(err, c.Sale)
+			return noSale(ctx, s, err, c.Sale)
 		}
 		while := ""
 		if state.Phase(state.Now) == "open" {

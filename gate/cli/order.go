@@ -27,14 +27,11 @@ func (c *orderCommand) Run(ctx context.Context, env *environment) error {
 				fmt.Fprintf(env.err, "read %d ledger entries in %s\n", read, time.Since(started).Round(time.Second))
 			}
 		})
-		if errors.Is(err, gate.ErrNoOrder) {
-			if _, err := s.Sale(ctx, c.Sale); err != nil {
-				return noSale(err, c.Sale)
-			}
+		if err = gate.Gone(ctx, s, c.Sale, err); errors.Is(err, gate.ErrNoOrder) {
 			return fmt.Errorf("sale %s never accepted an order %s in this run: a refused confirm leaves no trace but in --refusal-log", c.Sale, c.Order)
 		}
 		if err != nil {
-			return err
+			return noSale(ctx, s, err, c.Sale)
 		}
 		for _, e := range story {
 			for _, o := range e.Orders {

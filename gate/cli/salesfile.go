@@ -55,7 +55,7 @@ func parseSales(name string, text []byte) ([]gate.Sale, error) {
 	if len(text) > maxSalesFile {
 		return nil, fmt.Errorf("%s: a sale file has at most %d bytes", name, maxSalesFile)
 	}
-	root, err := parseText(name, bytes.TrimPrefix(text, []byte("\ufeff")), maxSalesFile)
+	root, err := parseText(name, plain(text), maxSalesFile)
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +67,19 @@ func parseSales(name string, text []byte) ([]gate.Sale, error) {
 	return sales, nil
 }
 
+// plain returns a text as editors on other systems would have saved it: without a
+// byte order mark, and with a line feed alone at the end of each line. YAML's
+// parser would take the mark for a part of a name, and leave carriage returns in
+// what stands on several lines.
+func plain(text []byte) []byte {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
+}
+
 // parseSale reads one sale in the form that a sale file lists, as YAML or JSON.
 func parseSale(text []byte) (gate.Sale, error) {
-	root, err := parseText("body", text, maxYAMLBody)
+	root, err := parseText("body", plain(text), maxYAMLBody)
 	if err != nil {
 		return gate.Sale{}, err
 	}
@@ -169,7 +179,9 @@ func (r *reader) messages(v value) map[string]string {
 		fields = append(fields, field{code.String(), optional, func(v value) {
 			if text, ok := r.text(v, "a sentence in quotes"); ok {
 				messages[code.String()] = text
-				if !gate.ValidMessage(text) {
+				if strange := gate.Unprintable(text); strange != "" {
+					r.fault(v, "has %s, where only printable characters may be", strange)
+				} else if !gate.ValidMessage(text) {
 					r.fault(v, "must be 1 to %d bytes of printable text", gate.MaxMessage)
 				}
 			}

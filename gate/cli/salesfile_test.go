@@ -239,7 +239,7 @@ func TestParseSalesRefuses(t *testing.T) {
 				"7: sales[0].messages.held: unknown field; the fields here are " + strings.Join(refusals(), ", "),
 				`8: sales[0].messages.closed: must be 1 to 500 bytes of printable text`,
 				`9: sales[0].messages.paused: must be a sentence in quotes, not "5"`,
-				`10: sales[0].messages.busy: must be 1 to 500 bytes of printable text`,
+				`10: sales[0].messages.busy: has U+000A at column 4, where only printable characters may be`,
 				`14: sales[0].messages.too_large: must be 1 to 500 bytes of printable text`,
 			},
 		},
@@ -332,4 +332,39 @@ func FuzzParseSales(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A file is read alike in apply and in PUT, whatever system it was saved on.
+func TestASaleIsReadAlikeWhereverItWasSaved(t *testing.T) {
+	t.Parallel()
+	const entry = "name: a\nopens_at: 2026-12-01T10:00:00+09:00\ncloses_at: 2026-12-01T18:00:00+09:00\n" +
+		"messages:\n  closed: 'It is over.\n    Thank you.'\nskus: [{name: x, stock: 1}]\n"
+	listed := "sales:\n- " + strings.ReplaceAll(strings.TrimSuffix(entry, "\n"), "\n", "\n  ") + "\n"
+	f := func(why string, save func(string) string, refused string) {
+		t.Helper()
+		one, err := parseSale([]byte(save(entry)))
+		all, errAll := parseSales("sales.yaml", []byte(save(listed)))
+		switch {
+		case refused != "":
+			if err == nil || errAll == nil || !strings.Contains(err.Error(), refused) || !strings.Contains(errAll.Error(), refused) {
+				t.Errorf("%s: %v and %v, want %s", why, err, errAll, refused)
+			}
+		case err != nil || errAll != nil:
+			t.Errorf("%s: %v and %v", why, err, errAll)
+		case !one.Equal(all[0].Settings) || one.Messages["closed"] != "It is over. Thank you.":
+			t.Errorf("%s: %+v and %+v", why, one, all)
+		}
+	}
+	f("as it is", func(s string) string { return s }, "")
+	f("CRLF", func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }, "")
+	f("CR", func(s string) string { return strings.ReplaceAll(s, "\n", "\r") }, "")
+	f("a byte order mark", func(s string) string { return "\ufeff" + s }, "")
+	f("a directive", func(s string) string { return "%YAML 1.2\n---\n" + s }, "")
+	f("all of it", func(s string) string {
+		return "\ufeff" + strings.ReplaceAll("%YAML 1.2\n---\n"+s+"...\n", "\n", "\r\n")
+	}, "")
+	f("two documents", func(s string) string { return "%YAML 1.2\n---\n" + s + "---\n" + s }, "one YAML document; remove its --- and ... lines")
+	f("another directive", func(s string) string { return "%TAG ! x\n---\n" + s }, ":1: the only directive that is read is %YAML 1.2")
+	f("a character", func(s string) string { return strings.Replace(s, "It is over", "It is\u00a0over", 1) },
+		"messages.closed: has U+00A0 at column 6, where only printable characters may be")
 }

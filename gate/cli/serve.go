@@ -296,6 +296,7 @@ func (c *serveCommand) sales() (sales []gate.Sale, demo bool, err error) {
 // there and not as they should be.
 func (c *serveCommand) createSales(ctx context.Context, s *store.Store, sales []gate.Sale, log *slog.Logger) error {
 	for _, sale := range sales {
+		log.Info("a sale of the file", "sale", sale.Name, "window", standing(sale, time.Now()))
 		old, err := c.createSale(ctx, s, sale, log)
 		switch {
 		case err != nil:

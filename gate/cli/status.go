@@ -29,7 +29,7 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		}
 		state, err := s.Sale(ctx, c.Sale)
 		if err != nil {
-			return noSale(err, c.Sale)
+			return noSale(ctx, s, err, c.Sale)
 		}
 		report := state.Report()
 		if c.JSON {
@@ -75,7 +75,7 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 // refunds lists the orders that a refund is due of.
 func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.Store) error {
 	if _, err := s.Sale(ctx, c.Sale); err != nil {
-		return noSale(err, c.Sale)
+		return noSale(ctx, s, err, c.Sale)
 	}
 	due, err := s.RefundsDue(ctx, c.Sale)
 	if err != nil {
@@ -106,6 +106,7 @@ func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.
 func printJSON(env *environment, v any) error {
 	encoder := json.NewEncoder(env.out)
 	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false) // what it shows is to be copied
 	return encoder.Encode(v)
 }
 
@@ -132,11 +133,27 @@ func printReport(env *environment, r *gate.Report, state *gate.State) error {
 func window(s *gate.State) string {
 	switch s.Phase(s.Now) {
 	case "not_open":
-		return fmt.Sprintf(", opens in %s at %s", s.OpensAt.Sub(s.Now).Round(time.Second), s.OpensAt.Local().Format(time.RFC3339))
+		return fmt.Sprintf(", opens in %s at %s", s.OpensAt.Sub(s.Now).Round(time.Second), moment(s.OpensAt))
 	case "open", "paused":
-		return fmt.Sprintf(", closes in %s at %s", s.ClosesAt.Sub(s.Now).Round(time.Second), s.ClosesAt.Local().Format(time.RFC3339))
+		return fmt.Sprintf(", closes in %s at %s", s.ClosesAt.Sub(s.Now).Round(time.Second), moment(s.ClosesAt))
 	case "deleted":
 		return " " + s.Deleted.Local().Format(time.RFC3339)
 	}
-	return " since " + s.ClosesAt.Local().Format(time.RFC3339)
+	return " since " + moment(s.ClosesAt)
+}
+
+// standing says how a sale of a file stands at this time.
+func standing(sale gate.Sale, now time.Time) string {
+	s := gate.State{Sale: sale, Now: now}
+	return s.Phase(now) + window(&s)
+}
+
+// moment writes a time in the zone that it was set in, and in this machine's where
+// that is another: one of the two shows who meant which.
+func moment(t time.Time) string {
+	text, here := t.Format(time.RFC3339), t.Local().Format(time.RFC3339)
+	if here == text {
+		return text
+	}
+	return text + ", here " + here
 }

@@ -44,10 +44,28 @@ func parseText(name string, text []byte, mostYAML int) (ast.Node, error) {
 		return nil, fmt.Errorf("%s:%d: this is no YAML: %s", name, syntax.GetToken().Position.Line, syntax.GetMessage())
 	case err != nil:
 		return nil, fmt.Errorf("%s: this is no YAML: %w", name, err)
-	case len(file.Docs) != 1:
+	}
+	return onlyDocument(name, file.Docs)
+}
+
+// onlyDocument returns what a file is of. The parser takes a directive, such as
+// %YAML 1.2, for a document of its own.
+func onlyDocument(name string, docs []*ast.DocumentNode) (ast.Node, error) {
+	var bodies []ast.Node
+	for _, doc := range docs {
+		directive, is := doc.Body.(*ast.DirectiveNode)
+		switch {
+		case !is:
+			bodies = append(bodies, doc.Body)
+		case directive.String() != "%YAML 1.2":
+			return nil, fmt.Errorf("%s:%d: the only directive that is read is %%YAML 1.2, not %.60q; remove the line",
+				name, directive.GetToken().Position.Line, directive.String())
+		}
+	}
+	if len(bodies) != 1 {
 		return nil, fmt.Errorf("%s: a sale file is one YAML document; remove its --- and ... lines", name)
 	}
-	return file.Docs[0].Body, nil
+	return bodies[0], nil
 }
 
 // reader turns YAML values into sales and gathers what is wrong with them. A

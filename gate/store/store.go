@@ -78,6 +78,9 @@ func Open(addr string, opt Options) (*Store, error) {
 	}
 	opt.renewed = &renewal{}
 	s := &Store{address: a, opt: opt, client: a.client(opt), readings: readings{known: map[string]reading{}}}
+	if !a.secure {
+		s.client.AddHook(&schemeHint{})
+	}
 	opt.Metrics.watch(s.client)
 	if opt.Certificate != nil {
 		opt.Metrics.expires("client", opt.Certificate.Leaf)

@@ -21,20 +21,29 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	defer cancel()
 	asked := false
 	ca, own := o.credentials()
-	dialer := tls.Dialer{Config: &tls.Config{
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(raw, &tls.Config{
 		MinVersion: tls.VersionTLS12,
+		ServerName: host,
 		RootCAs:    ca,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			asked = true
 			return cmp.Or(own, &tls.Certificate{}), nil
 		},
-	}}
-	conn, err := dialer.DialContext(ctx, network, addr)
-	if err != nil {
+	})
+	if err := greet(ctx, conn); err != nil {
+		_ = raw.Close() // it is of no use, whatever this says
 		return nil, err
 	}
-	o.Metrics.expires(addr, conn.(*tls.Conn).ConnectionState().PeerCertificates[0])
-	quick := quickConn{conn.(*tls.Conn)}
+	o.Metrics.expires(addr, conn.ConnectionState().PeerCertificates[0])
+	quick := quickConn{conn}
 	if !asked {
 		return quick, nil
 	}
@@ -43,6 +52,20 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 		return nil, err
 	}
 	return quick, nil
+}
+
+// greetTimeout is how long a server may take over TLS' greeting. One without TLS
+// waits for the rest of what it takes for a command, and never says a word.
+const greetTimeout = 2 * time.Second
+
+func greet(ctx context.Context, conn *tls.Conn) error {
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	err := conn.HandshakeContext(ctx)
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(tls.RecordHeaderError)) {
+		return fmt.Errorf("the server took the connection and does not greet as TLS does (%w): if its port is one without TLS, write redis instead of rediss", err)
+	}
+	return err
 }
 
 // quickConn is closed without TLS' goodbye: where the peer does not read, that

@@ -145,7 +145,7 @@ func (g *guard) allow(least role, next handler) http.Handler {
 		known, ok := g.tokens.shown(r)
 		switch {
 		case !ok:
-			g.refuse(w)
+			g.refuse(w, r.Header.Get("Authorization"))
 		case known.role < least:
 			problem(w, http.StatusForbidden, fmt.Errorf("the token of %s may only read", known.name))
 		default:
@@ -162,8 +162,8 @@ func (g *guard) operates(r *http.Request) bool {
 
 // refuse answers a failed login after a while. Few are kept waiting at once, so
 // that guessing is slow also from many connections; a login with a token that is
-// known never waits.
-func (g *guard) refuse(w http.ResponseWriter) {
+// known never waits. What it says tells nothing of the tokens that there are.
+func (g *guard) refuse(w http.ResponseWriter, authorization string) {
 	select {
 	case g.failing <- struct{}{}:
 		defer func() { <-g.failing }()
@@ -173,7 +173,12 @@ func (g *guard) refuse(w http.ResponseWriter) {
 	}
 	time.Sleep(loginDelay) // also if the caller seems gone: closing one half of a connection must not make it quick
 	w.Header().Set("WWW-Authenticate", `Bearer realm="flashgate"`)
-	problem(w, http.StatusUnauthorized, errors.New("show a token: Authorization: Bearer TOKEN"))
+	if scheme, _, _ := strings.Cut(authorization, " "); !strings.EqualFold(scheme, "Bearer") {
+		problem(w, http.StatusUnauthorized, errors.New("show a token: Authorization: Bearer TOKEN"))
+		return
+	}
+	problem(w, http.StatusUnauthorized, errors.New("this gate does not know the token: send Authorization: Bearer TOKEN with one of those "+
+		"that it has in FLASHGATE_ADMIN_TOKEN or FLASHGATE_ADMIN_READ_TOKEN, without the name and the colon before it, which are no part of it"))
 }
 
 // loopbackHost reports whether a Host header names this machine itself: a page

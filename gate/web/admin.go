@@ -162,7 +162,8 @@ func reply(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	_ = encoder.Encode(v) // to a caller who may have gone
+	encoder.SetEscapeHTML(false) // a link in it is to be copied
+	_ = encoder.Encode(v)        // to a caller who may have gone
 }
 
 // problem answers what could not be done.

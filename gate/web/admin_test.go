@@ -242,8 +242,15 @@ func TestWhoShowsNoTokenIsLetInToHealthAlone(t *testing.T) {
 		}
 	}
 	for _, scheme := range []string{"", "Basic "} {
-		if status, _ := d.ask("", "GET", "/metrics", "", "Authorization: "+scheme+kim); status != 401 {
-			t.Errorf("a token shown as %q: %d", scheme, status)
+		status, text := d.ask("", "GET", "/metrics", "", "Authorization: "+scheme+kim)
+		if status != 401 || !strings.Contains(text, "show a token: Authorization: Bearer TOKEN") || strings.Contains(text, kim) {
+			t.Errorf("a token shown as %q: %d %s", scheme, status, text)
+		}
+	}
+	for _, shown := range []string{"kim:" + kim, kim + "x"} {
+		status, text := d.ask(shown, "GET", "/metrics", "")
+		if status != 401 || !strings.Contains(text, "without the name and the colon before it") || strings.Contains(text, kim) {
+			t.Errorf("token %q: %d %s", shown, status, text)
 		}
 	}
 }

@@ -122,7 +122,7 @@ func (a *Admin) remove(w http.ResponseWriter, r *http.Request, who string) {
 		a.note(who, "delete", sale)
 	}
 	if err != nil {
-		fault(w, err)
+		fault(w, gate.Gone(ctx, a.opt.Sales, sale, err))
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -145,7 +145,7 @@ func (a *Admin) setPaused(w http.ResponseWriter, r *http.Request, who, kind stri
 		a.note(who, kind, sale)
 	}
 	if err != nil {
-		fault(w, err)
+		fault(w, gate.Gone(ctx, a.opt.Sales, sale, err))
 		return
 	}
 	reply(w, http.StatusOK, struct {
@@ -159,7 +159,7 @@ func (a *Admin) order(w http.ResponseWriter, r *http.Request, _ string) {
 	defer cancel()
 	o, err := a.opt.Sales.Order(ctx, r.PathValue("sale"), r.PathValue("order"))
 	if err != nil {
-		fault(w, a.absent(ctx, r.PathValue("sale"), err))
+		fault(w, gate.Gone(ctx, a.opt.Sales, r.PathValue("sale"), err))
 		return
 	}
 	reply(w, http.StatusOK, o.Report())
@@ -183,7 +183,7 @@ func (a *Admin) report(w http.ResponseWriter, r *http.Request, who string) {
 	report := settle.Report{Order: r.PathValue("order"), Attempt: said.Attempt, Paid: said.State == "paid"}
 	o, err := settle.Tell(ctx, a.opt.Settling, who, r.PathValue("sale"), report)
 	if err != nil {
-		fault(w, a.absent(ctx, r.PathValue("sale"), err))
+		fault(w, gate.Gone(ctx, a.opt.Sales, r.PathValue("sale"), err))
 		return
 	}
 	reply(w, http.StatusOK, o.Report())
@@ -234,7 +234,7 @@ func decode(w http.ResponseWriter, r *http.Request, v any) bool {
 		return false
 	}
 	if err != nil {
-		problem(w, http.StatusBadRequest, fmt.Errorf("the body is not what this call takes: %w", err))
+		problem(w, http.StatusBadRequest, fmt.Errorf("the body is not what this call takes: %w", gate.BodyError(err)))
 		return false
 	}
 	return true
@@ -316,14 +316,4 @@ func (a *Admin) confirmURL(w http.ResponseWriter, r *http.Request, _ string) {
 // note logs a change. The ledger has it too, with what it replaced.
 func (a *Admin) note(who, kind, sale string) {
 	a.opt.Log.Info("a sale was changed through the admin API", "who", who, "kind", kind, "sale", sale)
-}
-
-// absent tells a sale that is not there from an order that a sale does not have.
-func (a *Admin) absent(ctx context.Context, sale string, err error) error {
-	if errors.Is(err, gate.ErrNoOrder) {
-		if _, gone := a.opt.Sales.Sale(ctx, sale); gone != nil {
-			return gone
-		}
-	}
-	return err
 }

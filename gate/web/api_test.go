@@ -46,7 +46,8 @@ func TestASaleIsChangedThroughTheAPI(t *testing.T) {
 	d.want("PUT", "/v1/sales/race?dry_run=true", more, 200, `"outcome": "changed"`)
 	d.want("GET", "/v1/sales/race", "", 200, `"per_buyer": 3`)
 	d.want("PUT", "/v1/sales/race?version=1", more, 200, `"per_buyer": 4`)
-	d.want("PUT", "/v1/sales/race?version=1", put(map[string]any{"per_buyer": 5}), 409, "somebody else")
+	d.want("PUT", "/v1/sales/race?version=1", put(map[string]any{"per_buyer": 5}), 409,
+		"sale race is at version 2, and you have seen version 1: read it again")
 	d.want("PUT", "/v1/sales/race?version=one", more, 400, "must be a number")
 	d.want("PUT", "/v1/sales/swim", more, 400, "write the same name")
 	d.want("PUT", "/v1/sales/race", "[", 400, "unexpected end of JSON")
@@ -129,7 +130,7 @@ func TestAMissingSaleIsToldOf(t *testing.T) {
 
 	d.want("DELETE", path, "", 204, "") // nobody expects it any more
 	d.want("GET", path, "", 200, `"state": "deleted"`)
-	d.want("DELETE", path, "", 404, "no such sale")
+	d.want("DELETE", path, "", 404, "sale swim was deleted at ")
 }
 
 func TestOnlyWhatChangesASaleIsLogged(t *testing.T) {
@@ -321,6 +322,34 @@ func confirmOf(d *desk, order string) *gate.Request {
 	return r
 }
 
+// What is wrong with a body is said in words of JSON, whatever field it is.
+func TestABodyThatDoesNotFitIsToldWithoutTypesOfGo(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	f := func(path, body, want string) {
+		t.Helper()
+		text := d.want("POST", path, body, 400, want)
+		for _, word := range []string{"Go ", "int64", "struct", "unmarshal", "json: "} {
+			if strings.Contains(text, word) {
+				t.Errorf("%s: %s has %q", body, text, word)
+			}
+		}
+	}
+	const link, report = "/v1/sales/race/confirm-url", "/v1/sales/race/orders/o/report"
+	f(link, `{"amount":80000.0}`, "amount must be a whole number in plain digits, not 80000.0")
+	f(link, `{"amount":"80000"}`, "amount must be a whole number in plain digits, not a text")
+	f(link, `{"amount":9223372036854775808}`, "amount must be a whole number in plain digits, not 9223372036854775808")
+	f(link, `{"items":["full"]}`, "items must be a text in quotes, not a list")
+	f(link, `{"order":1}`, "order must be a text in quotes, not a number")
+	f(link, `{"expires_in":30}`, "expires_in must be a text in quotes, not a number")
+	f(link, `[]`, "it must be an object, not a list")
+	f(link, `"full"`, "it must be an object, not a text")
+	f(link, `{"item":1}`, "unknown field")
+	f(link, `{"items":"full"`, "its JSON is cut off")
+	f(link, ``, "it is empty")
+	f(report, `{"state":true}`, "state must be a text in quotes, not true or false")
+}
+
 // A link is signed only if a gate would take it.
 func TestALinkIsSignedThroughTheAPI(t *testing.T) {
 	t.Parallel()
@@ -352,6 +381,11 @@ func TestALinkIsSignedThroughTheAPI(t *testing.T) {
 	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"gate.example.com"}`, 400, "base URL")
 	d.want("POST", path, `{"item":"full"}`, 400, "unknown field")
 	d.want("POST", path, `nothing`, 400, "the body is not")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"https://gate.example.com/confirm"}`, 400,
+		"leave out /confirm and what is behind it")
+	if text := d.want("POST", path, good, 200, "&buyer=u&amount=140000"); strings.Contains(text, `\u0026`) {
+		t.Errorf("a link that cannot be pasted: %s", text)
+	}
 	d.want("POST", "/v1/sales/swim/confirm-url", good, 404, "no such sale")
 	if status, _ := d.ask(kim, "POST", path, good, "Content-Type: text/plain"); status != 415 {
 		t.Errorf("as plain text: %d", status)

@@ -63,6 +63,13 @@ func fault(w http.ResponseWriter, err error) {
 		problem(w, http.StatusRequestEntityTooLarge, fmt.Errorf("%w: at most %d bytes are taken", err, large.Limit))
 		return
 	}
+	if other, is := errors.AsType[*gate.VersionError](err); is {
+		reply(w, http.StatusConflict, struct {
+			Error   string `json:"error"`
+			Version int64  `json:"version"` // that the sale is at
+		}{err.Error(), other.Known})
+		return
+	}
 	problem(w, faultStatus(err), err)
 }
 

@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -90,8 +91,13 @@ type auditView struct {
 func (a *Admin) Sale(ctx context.Context, sale string) (*SaleView, error) {
 	view := &SaleView{}
 	status, err := a.get(ctx, "/v1/sales/"+sale, view)
-	if err == nil && status != http.StatusOK {
+	switch {
+	case err == nil && status == http.StatusNotFound:
+		err = errors.New("the gate has no such sale; flashgate apply creates one, and flashgate status lists those that there are")
+	case err == nil && status != http.StatusOK:
 		err = fmt.Errorf("status %d", status)
+	case err == nil && view.State == "deleted":
+		err = fmt.Errorf("it was deleted, in run %d", view.Run)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading sale %s from the admin API at %s: %w", sale, a.URL, err)
@@ -145,7 +151,7 @@ func (a *Admin) get(ctx context.Context, path string, v any) (status int, err er
 	case err != nil:
 		return 0, err
 	case response.StatusCode == http.StatusUnauthorized, response.StatusCode == http.StatusForbidden:
-		return 0, fmt.Errorf("status %d: give the admin API's token", response.StatusCode)
+		return 0, fmt.Errorf("status %d: give one of the gate's tokens (FLASHGATE_ADMIN_TOKEN)", response.StatusCode)
 	case response.StatusCode != http.StatusOK:
 		return response.StatusCode, nil
 	}

@@ -88,6 +88,12 @@ func (s *Simulator) payments(ctx context.Context) (all []payment, err error) {
 	return all, err
 }
 
+// Check finds out whether the simulator answers.
+func (s *Simulator) Check(ctx context.Context) error {
+	_, err := s.payments(ctx)
+	return err
+}
+
 func (s *Simulator) call(ctx context.Context, method, path string, body io.Reader, into any) error {
 	request, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(s.URL, "/")+path, body)
 	if err != nil {

@@ -121,7 +121,7 @@ func (p *Plan) check() error {
 		}
 		o.Targets[i] = strings.TrimSuffix(target, "/")
 	}
-	for name, share := range map[string]float64{"carts": o.Carts, "duplicates": o.Duplicates} {
+	for name, share := range map[string]float64{"--carts": o.Carts, "--duplicates": o.Duplicates} {
 		if !(share >= 0 && share <= 1) {
 			return fmt.Errorf("%s %v: must be a share from 0 to 1", name, share)
 		}
@@ -130,7 +130,7 @@ func (p *Plan) check() error {
 	case !gate.ValidName(o.Sale):
 		return fmt.Errorf("sale %q: must be 1 to %d of A-Z a-z 0-9 _ . -", o.Sale, gate.MaxName)
 	case !(o.Hostile >= 0 && o.Hostile < 1):
-		return fmt.Errorf("hostile %v: must be a share from 0 to less than 1", o.Hostile)
+		return fmt.Errorf("--hostile %v: must be a share from 0 to less than 1", o.Hostile)
 	case (o.Duration > 0) == (o.Demand > 0):
 		return errors.New("give the duration or the demand, not both")
 	case o.Demand > math.MaxInt32/4:
@@ -138,7 +138,7 @@ func (p *Plan) check() error {
 	case o.Buyers < 0:
 		return fmt.Errorf("buyers %d: must be 0 or more", o.Buyers)
 	case len(o.Items) == 0:
-		return errors.New("there is nothing to buy: name the items, or an admin API that knows the sale")
+		return errors.New("there is nothing to buy: give --items, such as --items full, or --admin with a gate's admin API, which knows what the sale has")
 	case !gate.ValidID(o.orderID(math.MaxInt32)):
 		return fmt.Errorf("prefix %q: must be printable and short enough that order ids are at most %d bytes", o.Prefix, gate.MaxID)
 	case len(o.Bodies) == 0:

@@ -175,6 +175,7 @@ func (report *Report) warn(r *Run) {
 // WriteJSON writes the report as JSON.
 func (report *Report) WriteJSON(w io.Writer) error {
 	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(report)
 }

@@ -37,24 +37,44 @@ type Plan struct {
 	HookCopies     int // 2 if zero
 }
 
+// check names what is wrong as the command line has it.
 func (p Plan) check() error {
-	for _, share := range []float64{
-		p.Declines, p.SlowApprovals, p.Lost, p.Never, p.Pending, p.Invented, p.Revived,
-		p.DuplicateHooks, p.LateHooks, p.ShuffledHooks, p.DroppedHooks, p.ForgedHooks,
-		p.RESTErrors, p.PartCancels, p.TestChannel, p.WrongAmount, p.SwitchedAmount, p.Twice, p.TriesAgain,
+	for _, share := range []struct {
+		flag  string
+		value float64
+	}{
+		{"--declines", p.Declines},
+		{"--slow-approvals", p.SlowApprovals},
+		{"--lost", p.Lost},
+		{"--never", p.Never},
+		{"--pending", p.Pending},
+		{"--invented", p.Invented},
+		{"--revived", p.Revived},
+		{"--duplicate-hooks", p.DuplicateHooks},
+		{"--late-hooks", p.LateHooks},
+		{"--shuffled-hooks", p.ShuffledHooks},
+		{"--dropped-hooks", p.DroppedHooks},
+		{"--forged-hooks", p.ForgedHooks},
+		{"--rest-errors", p.RESTErrors},
+		{"--part-cancels", p.PartCancels},
+		{"--test-channel", p.TestChannel},
+		{"--wrong-amount", p.WrongAmount},
+		{"--switched-amount", p.SwitchedAmount},
+		{"--twice", p.Twice},
+		{"--tries-again", p.TriesAgain},
 	} {
-		if !(share >= 0 && share <= 1) {
-			return fmt.Errorf("a share of %v: must be from 0 to 1", share)
+		if !(share.value >= 0 && share.value <= 1) {
+			return fmt.Errorf("%s %v: must be a share from 0 to 1", share.flag, share.value)
 		}
 	}
 	if sum := p.Declines + p.SlowApprovals + p.Lost + p.Never + p.Pending + p.Invented + p.Revived; sum > 1+1e-9 {
-		return fmt.Errorf("declines, slow approvals, lost, never, pending, invented and revived are %v together: must be at most 1", sum)
+		return fmt.Errorf("--declines, --slow-approvals, --lost, --never, --pending, --invented and --revived are %v together: must be at most 1", sum)
 	}
 	if p.SlowBy < 0 || p.LateBy < 0 {
-		return fmt.Errorf("slow by %v, late by %v: must not be negative", p.SlowBy, p.LateBy)
+		return fmt.Errorf("--slow-by %v, --late-by %v: must not be negative", p.SlowBy, p.LateBy)
 	}
 	if p.HookCopies < 0 || p.HookCopies > maxCopies {
-		return fmt.Errorf("%d copies of a webhook: must be from 0 to %d", p.HookCopies, maxCopies)
+		return fmt.Errorf("--hook-copies %d: must be from 0 to %d", p.HookCopies, maxCopies)
 	}
 	return nil
 }

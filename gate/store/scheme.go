@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// schemeHint explains why no call succeeds at an address without TLS whose port
+// speaks TLS: such a server hangs up without a word. Once a call was answered it
+// explains nothing.
+type schemeHint struct{ answered atomic.Bool }
+
+// DialHook implements redis.Hook.
+func (h *schemeHint) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessPipelineHook implements redis.Hook.
+func (h *schemeHint) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// ProcessHook implements redis.Hook.
+func (h *schemeHint) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		switch {
+		case err == nil:
+			h.answered.Store(true)
+		case !h.answered.Load() && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+			err = fmt.Errorf("the server hung up without a word (%w): if its port is one with TLS, write rediss instead of redis", err)
+			cmd.SetErr(err)
+		}
+		return err
+	}
+}
