@@ -74,7 +74,7 @@ func TestErrorsOfAcceptPass(t *testing.T) {
 		t.Parallel()
 		metrics, ln := newMetrics(), fasthttputil.NewInmemoryListener()
 		serve(t, &store{decide: always(gate.Held)}, nil, metrics, withFaults(ln))
-		transport := &http.Transport{Dial: func(string, string) (net.Conn, error) { return ln.Dial() }}
+		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
 		t.Cleanup(transport.CloseIdleConnections)
 		health(t, "public", metrics, &http.Client{Transport: transport, Timeout: patience})
 	})
