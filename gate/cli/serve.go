@@ -170,7 +170,7 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-cha
 	started(publicListener.Addr(), adminListener.Addr())
 	w := &workers{
 		gate: g, settler: settle.New(settling), notifier: notifier, forwarder: forwarder, public: public, admin: admin,
-		watcher:  &watcher{sales: g.Sales, untaken: secrets.Untaken(payments.Lookups()), log: log},
+		watcher:  &watcher{sales: g.Sales, untaken: secrets.Untaken(payments.Lookups()), follow: newFollowing(s.Following, c.WaitReplicas, registry, log), log: log},
 		refusals: refusals, drainWait: c.DrainWait, log: log,
 	}
 	reload := &reloader{log: log, items: c.reloadables(&values{

@@ -18,6 +18,7 @@ const watchEvery = 2 * time.Second
 type watcher struct {
 	sales   func() map[string]*gate.Settings
 	untaken []gate.Verdict // of sales that do not name what they take
+	follow  *following
 	log     *slog.Logger
 
 	warned map[string]*gate.Settings // of what a sale does not take
@@ -29,6 +30,7 @@ func (w *watcher) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		w.lookAtSales()
+		w.follow.look(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
