@@ -1,7 +1,7 @@
 package store
 
 import (
-	"strings"
+	"fmt"
 	"testing"
 
 	"github.com/flashgate/flashgate/gate/redistest"
@@ -21,7 +21,7 @@ func TestThePrimaryWithTheFewestReplicasCountsAndSilenceIsNotNone(t *testing.T) 
 	redistest.StartReplica(t, redis)
 	f("one", redis.URL(), 1, true)
 	redis.Do(t, "ACL", "SETUSER", "mute", "on", ">secret", "~*", "+@all", "-info")
-	f("a user who may not ask", strings.Replace(redis.URL(), "redis://", "redis://mute:secret@", 1), 0, false)
+	f("a user who may not ask", fmt.Sprintf("redis://mute:secret@127.0.0.1:%d", redis.Port()), 0, false)
 
 	cluster := redistest.StartCluster(t, 3)
 	f("a cluster without", cluster.URL(), 0, true)
