@@ -28,6 +28,11 @@ const (
 	AmountNotPrice
 	AmountBelowPrice
 
+	// Of BadRequest, why the sale does not take a call of its version.
+	VersionNotNamed
+	VersionUnsigned
+	VersionNotLookedUp
+
 	// Of Busy.
 	QueueFull
 	QueueTime
@@ -53,6 +58,9 @@ var causeTable = [causes]struct {
 	AmountNotLinks:     {"amount_not_links", AmountMismatch, "the payment's amount is not the one that the link was signed for"},
 	AmountNotPrice:     {"amount_not_price", AmountMismatch, "the amount is not what the lines cost"},
 	AmountBelowPrice:   {"amount_below_price", AmountMismatch, "the amount is less than the lines with a price cost"},
+	VersionNotNamed:    {"version_not_named", BadRequest, "the sale's accept does not name the version of the call"},
+	VersionUnsigned:    {"version_unsigned", BadRequest, "V1 signs nothing: with a webhook secret it is taken only where the sale names it"},
+	VersionNotLookedUp: {"version_not_looked_up", BadRequest, "this gate has PortOne's credentials of the other version alone, and nothing would end a hold whose payment cannot be looked up"},
 	QueueFull:          {"queue_full", Busy, "as many confirms wait as may"},
 	QueueTime:          {"queue_time", Busy, "the confirm's time ran out while it waited"},
 }

@@ -39,7 +39,7 @@ type Settings struct {
 	Hold     time.Duration `json:"hold"`      // how long units are kept for an order that is being paid
 	PerBuyer int64         `json:"per_buyer"` // units one buyer may have, 0 for no limit
 	Paused   bool          `json:"paused"`
-	Accept   []string      `json:"accept,omitempty"` // PortOne's versions that are taken, of Versions(); none names all
+	Accept   []string      `json:"accept,omitempty"` // PortOne's versions that are taken, of Versions(); where none is named, those that the gates can verify and look up
 	// AmountOptional takes confirms of which neither the payment service, nor the
 	// link, nor any price tells an amount: there is nothing to compare then.
 	AmountOptional bool              `json:"amount_optional,omitempty"`

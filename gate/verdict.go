@@ -88,8 +88,10 @@ type Verdict struct {
 	Cause Cause // which of several reasons the code was given for; NoCause where it has one
 	Item  uint8 // for UnknownSKU: which of the link's items, from 1; 0 where nobody can tell
 
-	Field string // for BadRequest: what could not be read, such as "merchant_uid" or "items"
-	Want  string // for BadRequest: what Field must be, a sentence without its subject
+	// For BadRequest: what could not be read, such as "merchant_uid" or "items", and
+	// what it must be, a sentence without its subject. With a Cause they are the
+	// operator's alone.
+	Field, Want string
 
 	Expected int64 // for AmountMismatch: what the amount must be, or at least be
 }

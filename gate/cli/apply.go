@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/store"
 )
 
@@ -34,11 +36,15 @@ func (c *applyCommand) Run(ctx context.Context, env *environment) error {
 	if err != nil {
 		return err
 	}
+	refused := env.untaken()
 	return c.with(env, func(s *store.Store) error {
 		var problems []error
 		for _, sale := range sales {
 			if err := c.apply(ctx, env, s, sale, drops[sale.Name]); err != nil {
 				problems = append(problems, fmt.Errorf("sale %s: %w", sale.Name, err))
+			}
+			if len(sale.Accept) == 0 && len(refused) > 0 {
+				fmt.Fprintf(env.out, "  note: gates with this environment's settings take less than PortOne can send: %s\n", untaken(refused))
 			}
 		}
 		return errors.Join(problems...)
@@ -72,4 +78,19 @@ func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Sto
 		fmt.Fprintf(env.out, "  %s\n", reminder)
 	}
 	return err
+}
+
+// untaken returns what gates with this environment's settings refuse of a sale that
+// does not name what it takes.
+func (e *environment) untaken() []gate.Verdict {
+	set := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return e.variables[settingsPrefix+name] != "" })
+	}
+	var secrets *portone.Secrets // which verifies calls
+	if !set("WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE") {
+		secrets = portone.Unverified()
+	}
+	return secrets.Untaken(portone.Lookups{
+		V1: set("PORTONE_V1_SECRET", "PORTONE_V1_SECRET_FILE"), V2: set("PORTONE_V2_SECRET", "PORTONE_V2_SECRET_FILE"),
+	})
 }

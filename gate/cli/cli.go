@@ -50,6 +50,8 @@ type commands struct {
 type environment struct {
 	out, err io.Writer
 	version  string
+
+	variables map[string]string // the settings of the environment that the program was started in
 }
 
 // Main runs the command line, with the settings of an environment as os.Environ
@@ -85,7 +87,9 @@ func Main(args, environ []string, out, errOut io.Writer, version string) int {
 }
 
 func newParser(c *commands, environ []string, env *environment, exit func(status int)) (*kong.Kong, error) {
-	return readVariables(environ).parser(c, env.err,
+	variables := readVariables(environ)
+	env.variables = variables.set
+	return variables.parser(c, env.err,
 		kong.Name("flashgate"), kong.Description(description),
 		kong.Writers(env.out, env.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Exit(exit), kong.Bind(env), kong.Vars{"addresses": store.AddressForms, "who": who()},

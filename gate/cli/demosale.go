@@ -9,11 +9,12 @@ import (
 )
 
 // demoSale is on sale where neither Redis nor a sale is given. It takes every
-// confirm call that PortOne documents, also one of V1 that says no amount.
+// confirm call that PortOne documents, also one of V1 where V2's must be signed, and
+// one that says no amount.
 func demoSale(now time.Time) gate.Sale {
 	return gate.Sale{Name: "demo", Run: 1, Settings: gate.Settings{
 		OpensAt: now.Add(-time.Minute).Truncate(time.Second), ClosesAt: now.AddDate(0, 0, 30).Truncate(time.Second),
-		Hold: 5 * time.Minute, AmountOptional: true, SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
+		Hold: 5 * time.Minute, Accept: gate.Versions(), AmountOptional: true, SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
 	}}
 }
 

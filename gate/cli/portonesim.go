@@ -118,7 +118,7 @@ func (c *portoneSimCommand) hint(addr net.Addr) string {
 	base := "http://" + reachable(addr)
 	secret := ""
 	if c.WebhookSecret != "" {
-		secret = fmt.Sprintf("\n  export FLASHGATE_WEBHOOK_SECRET=%s   # for V2; with it V1 is taken only where a sale names v1", c.WebhookSecret)
+		secret = fmt.Sprintf("\n  export FLASHGATE_WEBHOOK_SECRET=%s   # V2's calls must then be signed; V1's, which are not, need accept: [v1, v2] in the sale, as the demo sale has it", c.WebhookSecret)
 	}
 	return fmt.Sprintf(`PortOne is simulated at %[1]s. For the gate:
 

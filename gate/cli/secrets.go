@@ -25,7 +25,7 @@ func (f *keysFlag) keys() (*gate.Keys, error) {
 
 // webhookFlag is how commands get the secrets that V2 signs with.
 type webhookFlag struct {
-	WebhookSecret     *string `placeholder:"whsec_…" help:"Secrets of PortOne V2, from its console; with them V2's confirm calls must be signed, and V1's are taken only where a sale names v1. Better in FLASHGATE_WEBHOOK_SECRET or a file than here."`
+	WebhookSecret     *string `placeholder:"whsec_…" help:"Secrets of PortOne V2, from its console; with them V2's confirm calls must be signed, and V1's, which are not, need accept: [v1] in the sale. Better in FLASHGATE_WEBHOOK_SECRET or a file than here."`
 	WebhookSecretFile *string `placeholder:"FILE" help:"File with the secrets."`
 }
 

@@ -123,7 +123,7 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-cha
 	files := openFiles()
 	mostPublic, mostAdmin := shareFiles(files)
 	public := web.NewPublic(g, answers, metrics, web.PublicOptions{
-		Secrets: secrets, Sources: sources, Most: mostPublic, MostPerAddress: c.MaxConnectionsPerAddress, Refusals: refusals, Orders: s,
+		Secrets: secrets, Lookups: payments.Lookups(), Sources: sources, Most: mostPublic, MostPerAddress: c.MaxConnectionsPerAddress, Refusals: refusals, Orders: s,
 		Forward: forwarder, Log: log,
 	})
 	adminTLS, err := c.tls(registry)
@@ -170,6 +170,7 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-cha
 	started(publicListener.Addr(), adminListener.Addr())
 	w := &workers{
 		gate: g, settler: settle.New(settling), notifier: notifier, forwarder: forwarder, public: public, admin: admin,
+		watcher:  &watcher{sales: g.Sales, untaken: secrets.Untaken(payments.Lookups()), follow: newFollowing(s.Following, c.WaitReplicas, registry, log), log: log},
 		refusals: refusals, drainWait: c.DrainWait, log: log,
 	}
 	reload := &reloader{log: log, items: c.reloadables(&values{
@@ -368,6 +369,7 @@ type workers struct {
 	forwarder *shop.Forwarder // nil where webhooks are not passed on
 	public    *web.Public
 	admin     *web.Admin
+	watcher   *watcher
 	refusals  *web.RefusalLog
 	drainWait time.Duration
 	log       *slog.Logger
@@ -389,6 +391,7 @@ func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
 	lanes.Go(func() { w.gate.Run(gateCtx) })
 	lanes.Go(func() { w.settler.Run(gateCtx) })
 	lanes.Go(func() { w.notifier.Run(gateCtx) })
+	lanes.Go(func() { w.watcher.run(gateCtx) })
 	forwards.Go(func() { w.forwarder.Run(forwardCtx) })
 	if w.refusals != nil {
 		logging.Go(func() { w.refusals.Run(logCtx) })

@@ -16,11 +16,16 @@ type statusCommand struct {
 	Sale    string `arg:"" optional:"" help:"The sale's name; without it, a line for each sale."`
 	JSON    bool   `help:"Print JSON."`
 	Refunds bool   `help:"List the orders of the sale with a payment that is to be refunded."`
+
+	WaitReplicas int `placeholder:"N" help:"How many replicas the gates wait for: says whether that many follow."`
 }
 
 // Run shows the sale.
 func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
+		if err := c.following(ctx, env, s); err != nil {
+			return err
+		}
 		if c.Sale == "" {
 			return c.list(ctx, env, s)
 		}
@@ -37,6 +42,19 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		}
 		return printReport(env, &report, &state)
 	})
+}
+
+// following begins with what keeps every sale from selling.
+func (c *statusCommand) following(ctx context.Context, env *environment, s *store.Store) error {
+	if c.WaitReplicas <= 0 || c.JSON {
+		return nil
+	}
+	replicas, known, err := s.Following(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.out, "%s\n\n", followingText(replicas, known, c.WaitReplicas))
+	return nil
 }
 
 // list shows every sale with its units over all SKUs.

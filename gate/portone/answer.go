@@ -51,10 +51,11 @@ func (a *Answers) With(messages map[string]string) *Answers {
 }
 
 // Body returns the JSON body that answers v. It is shared: nobody may write to
-// it. Only a BadRequest that names a field makes a new one, and says in it, for
-// whoever sets the shop up, what the field must be.
+// it. Only a BadRequest that names a field of the request makes a new one, and says
+// in it, for whoever sets the shop up, what the field must be. What has a cause is
+// nothing that whoever sent it could change.
 func (a *Answers) Body(v gate.Verdict) []byte {
-	if v.Code != gate.BadRequest || v.Field == "" {
+	if v.Code != gate.BadRequest || v.Field == "" || v.Cause != gate.NoCause {
 		return a.bodies[v.Code]
 	}
 	return refusal(v.Code, a.sentences[v.Code]+" ("+v.Field+" "+v.Want+")")

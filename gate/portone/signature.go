@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"sync/atomic"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -85,18 +84,4 @@ func causeOf(err error) gate.Cause {
 		return gate.CallStale
 	}
 	return gate.CallMismatch
-}
-
-// Takes reports whether a sale that accepts the named versions takes a call of
-// version v. One that names none takes both, but where V2's calls are verified
-// nothing of V1, which signs nothing: else leaving the signature out would be as
-// easy as writing the older body.
-func (s *Secrets) Takes(v Version, accept []string) bool {
-	switch {
-	case len(accept) > 0:
-		return slices.Contains(accept, v.String())
-	case v == V1:
-		return s != nil && s.set.Load().open
-	}
-	return v == V2
 }

@@ -99,32 +99,10 @@ func TestASecretThatIsNoneIsRefusedAndNotShown(t *testing.T) {
 	}
 }
 
-func TestUnsignedBodiesOfV1AreTakenWhereTheSaleNamesThem(t *testing.T) {
+func TestUnverifiedTakesWhatNobodySigned(t *testing.T) {
 	t.Parallel()
 	if err := refusal(portone.Unverified().Verify([]byte("{}"), "", "", "")); err != nil {
 		t.Errorf("unverified: %v", err)
-	}
-	some := secrets(t, secret('a'))
-	f := func(s *portone.Secrets, v portone.Version, want bool, accept ...string) {
-		t.Helper()
-		if got := s.Takes(v, accept); got != want {
-			t.Errorf("%s is taken: %t, want %t (%+v, accept %v)", v, got, want, s, accept)
-		}
-	}
-	f(portone.Unverified(), portone.V1, true)
-	f(portone.Unverified(), portone.V2, true)
-	f(some, portone.V1, false)
-	f(some, portone.V2, true)
-	f(nil, portone.V1, false)
-	for _, s := range []*portone.Secrets{portone.Unverified(), some, nil} {
-		f(s, portone.V1, true, "v1")
-		f(s, portone.V2, false, "v1")
-		f(s, portone.V1, false, "v2")
-		f(s, portone.V2, true, "v2")
-		f(s, portone.V1, true, "v1", "v2")
-		f(s, portone.V2, true, "v1", "v2")
-		f(s, portone.Unknown, false)
-		f(s, portone.Unknown, false, "v1", "v2")
 	}
 }
 

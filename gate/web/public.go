@@ -29,6 +29,7 @@ const (
 // value of the rest takes calls from everywhere and logs no refusals.
 type PublicOptions struct {
 	Secrets        *portone.Secrets // that V2 signs with; portone.Unverified takes what nobody signed
+	Lookups        portone.Lookups  // what can be looked up
 	Sources        Sources
 	Most           int // connections that may be open; 0: any number
 	MostPerAddress int // connections that one address may have open, unless Sources knows it; 0: any number
@@ -245,12 +246,13 @@ func (p *Public) ask(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Request)
 	}
 	version, v := portone.Decode(&r.Confirm, header.ContentType(), body)
 	r.Confirm.Version = uint8(version)
-	switch {
-	case version == portone.Unknown:
+	if version == portone.Unknown {
 		return v
-	case !p.opt.Secrets.Takes(version, lane.Settings().Accept):
-		return gate.Malformed("body", "must be of a version that this sale takes, which "+version.String()+" is not")
-	case version == portone.V2:
+	}
+	if v, ok := p.opt.Secrets.Takes(version, lane.Settings().Accept, p.opt.Lookups); !ok {
+		return v
+	}
+	if version == portone.V2 {
 		if v, ok := p.signed(header, body); !ok {
 			return v
 		}

@@ -39,7 +39,8 @@ type store struct {
 	accept   []string
 	keys     *gate.Keys       // nil: links are not signed
 	secrets  *portone.Secrets // nil: calls are not verified
-	log      *slog.Logger     // nil: nobody reads it
+	lookups  portone.Lookups
+	log      *slog.Logger // nil: nobody reads it
 	sources  Sources
 	forward  Forwarder
 	hasten   func(sale, order string) (bool, error)
@@ -125,7 +126,7 @@ func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Lis
 		s.forward = (*shop.Forwarder)(nil)
 	}
 	public := NewPublic(g, answers, metrics, PublicOptions{
-		Secrets: secrets, Refusals: log, Orders: s, Forward: s.forward, Sources: s.sources, Log: logger,
+		Secrets: secrets, Lookups: s.lookups, Refusals: log, Orders: s, Forward: s.forward, Sources: s.sources, Log: logger,
 	})
 	running.Go(func() { _ = public.Serve(ln) })
 	t.Cleanup(func() {
@@ -343,8 +344,8 @@ func TestOnlySignedCallsOfV2AreTakenWhereThereIsASecret(t *testing.T) {
 	f(any, v2, v2, 200, "held")
 	f(any, v2, "", 403, "bad_signature")
 	f(any, v2, v2+" ", 403, "bad_signature")
-	f(any, v1, "", 400, "which v1 is not")
-	f(any, v1, v1, 400, "which v1 is not")
+	f(any, v1, "", 400, `"The payment request is not correct. Please contact the shop."`)
+	f(any, v1, v1, 400, `"The payment request is not correct. Please contact the shop."`)
 
 	both := start(t, &store{decide: always(gate.Held), secrets: secrets, accept: []string{"v1", "v2"}}, nil, newMetrics())
 	f(both, v1, "", 200, "held")
@@ -352,8 +353,13 @@ func TestOnlySignedCallsOfV2AreTakenWhereThereIsASecret(t *testing.T) {
 	f(both, v2, "", 403, "bad_signature")
 
 	newer := start(t, &store{decide: always(gate.Held), accept: []string{"v2"}}, nil, newMetrics())
-	f(newer, v1, "", 400, "which v1 is not")
+	f(newer, v1, "", 400, `"The payment request is not correct. Please contact the shop."`)
 	f(newer, v2, "", 200, "held")
+
+	// What cannot be looked up is a hold that nothing ends.
+	older := start(t, &store{decide: always(gate.Held), lookups: portone.Lookups{V1: true}}, nil, newMetrics())
+	f(older, v1, "", 200, "held")
+	f(older, v2, "", 400, "bad_request")
 }
 
 // BenchmarkConfirm measures a confirm from its bytes to those of its answer, on

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
 )
 
 // written posts to a listener with a refusal log, and returns the log's lines,
@@ -171,5 +172,21 @@ func TestTheReadmesRefusalIsOne(t *testing.T) {
 	}
 	if again, err := json.Marshal(shown); err != nil || string(again) != strings.Join(strings.Fields(strings.NewReplacer(": ", ":", ", ", ",").Replace(text)), "") {
 		t.Errorf("its fields are %s, the README's are %s", again, text)
+	}
+}
+
+// The operator reads what to add to the sale.
+func TestARefusedVersionIsWrittenWithWhatTheSaleMustSay(t *testing.T) {
+	t.Parallel()
+	log := &said{}
+	s := &store{decide: always(gate.Held), lookups: portone.Lookups{V2: true}, log: logTo(log, slog.LevelInfo)}
+	lines := written(t, s, func(s *site) { s.post(t, "/confirm/race?items=full", v1) })
+	const want = `{"sale":"race","order":"order_1","attempt":"imp_1","items":"full","amount":1000,"code":"bad_request",` +
+		`"cause":"version_not_looked_up","field":"accept","want":"must name v1 in the sale's file: accept: [v1], or [v1, v2] for both"}`
+	if len(lines) != 1 || lines[0] != want {
+		t.Errorf("the refusal log has\n%s\nwant\n%s", lines, want)
+	}
+	if lines := log.lines("cause=version_not_looked_up field=accept want=\"must name v1"); len(lines) != 1 {
+		t.Errorf("the log has\n%s", log.lines(""))
 	}
 }

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// following watches whether as many replicas follow as are waited for.
+type following struct {
+	read   func(context.Context) (replicas int, known bool, err error)
+	needed int // 0: none is waited for
+	gauge  prometheus.Gauge
+	log    *slog.Logger
+
+	said string // what was logged last
+}
+
+// newFollowing registers what it watches.
+func newFollowing(read func(context.Context) (int, bool, error), needed int, registry prometheus.Registerer, log *slog.Logger) *following {
+	f := &following{read: read, needed: needed, log: log, gauge: prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "flashgate_replicas", Help: "Replicas that Redis has online; in a Cluster, of the primary that has the fewest. NaN: not known, or none is waited for.",
+	})}
+	wanted := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "flashgate_replicas_needed", Help: "Replicas that a 200 waits for: --wait-replicas.",
+	})
+	f.gauge.Set(math.NaN())
+	wanted.Set(float64(needed))
+	registry.MustRegister(f.gauge, wanted)
+	return f
+}
+
+// look reads how many replicas there are, and logs it once per change.
+func (f *following) look(ctx context.Context) {
+	if f.needed == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, watchEvery)
+	defer cancel()
+	replicas, known, err := f.read(ctx)
+	if err != nil { // of which the reading of the sales tells
+		f.gauge.Set(math.NaN())
+		return
+	}
+	said, level := followingText(replicas, known, f.needed), slog.LevelInfo
+	if f.gauge.Set(float64(replicas)); !known {
+		f.gauge.Set(math.NaN())
+	}
+	if known && replicas < f.needed {
+		level = slog.LevelWarn
+	}
+	if said != f.said {
+		f.log.Log(ctx, level, said, "replicas", replicas, "needed", f.needed)
+	}
+	f.said = said
+}
+
+// followingText says whether there are as many replicas as are waited for.
+func followingText(replicas int, known bool, needed int) string {
+	switch {
+	case !known:
+		return "Redis does not tell how many replicas it has: make sure that there are as many as --wait-replicas says"
+	case replicas < needed:
+		return fmt.Sprintf("nothing is sold: Redis has %d replicas online, and --wait-replicas needs %d: start replicas, or set fewer (0 on a Redis without any)", replicas, needed)
+	}
+	return fmt.Sprintf("Redis has as many replicas as --wait-replicas needs: %d online, %d needed", replicas, needed)
+}

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// watchEvery is how often a gate looks at what surrounds it.
+const watchEvery = 2 * time.Second
+
+// watcher warns of what keeps a gate from selling, once per change.
+type watcher struct {
+	sales   func() map[string]*gate.Settings
+	untaken []gate.Verdict // of sales that do not name what they take
+	follow  *following
+	log     *slog.Logger
+
+	warned map[string]*gate.Settings // of what a sale does not take
+}
+
+// run watches until ctx is done.
+func (w *watcher) run(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		w.lookAtSales()
+		w.follow.look(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// lookAtSales warns, once per sale and its settings, of each that takes less than
+// PortOne can send, unless it says itself what it takes.
+func (w *watcher) lookAtSales() {
+	sales := w.sales()
+	for _, name := range slices.Sorted(maps.Keys(sales)) {
+		settings := sales[name]
+		if len(settings.Accept) > 0 || len(w.untaken) == 0 || w.warned[name] == settings {
+			continue
+		}
+		w.log.Warn("a sale takes less than PortOne can send; name in its file what your shop uses, by accept",
+			"sale", name, "refused", untaken(w.untaken))
+	}
+	w.warned = sales
+}
+
+// untaken says in a line what is refused, why, and what to add.
+func untaken(verdicts []gate.Verdict) string {
+	var parts []string
+	for _, v := range verdicts {
+		parts = append(parts, v.Cause.Means()+"; "+v.Field+" "+v.Want)
+	}
+	return strings.Join(parts, "; ")
+}

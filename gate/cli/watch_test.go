@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/redistest"
+)
+
+func TestASaleThatTakesLessThanPortOneCanSendIsWarnedOfOnce(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	sales := map[string]*gate.Settings{"says": {Accept: []string{"v2"}}, "silent": {}}
+	w := &watcher{
+		sales: func() map[string]*gate.Settings { return sales }, untaken: (*portone.Secrets)(nil).Untaken(portone.Lookups{}),
+		log: slog.New(slog.NewTextHandler(&log, nil)),
+	}
+	f := func(what string, want int) {
+		t.Helper()
+		log.Reset()
+		w.lookAtSales()
+		w.lookAtSales()
+		text := log.String()
+		if strings.Count(text, "level=WARN") != want || strings.Count(text, "sale=silent") != want ||
+			strings.Count(text, "accept: [v1], or [v1, v2] for both") != want {
+			t.Errorf("%s: the log has\n%s", what, text)
+		}
+	}
+	f("at first", 1)
+	sales = map[string]*gate.Settings{"silent": {}}
+	f("with other settings", 1)
+	sales = map[string]*gate.Settings{"silent": {Accept: []string{"v1"}}}
+	f("once it says", 0)
+	w.untaken = nil
+	sales = map[string]*gate.Settings{"silent": {}}
+	f("where all is taken", 0)
+}
+
+func TestAGateWarnsOfASaleThatDoesNotSayWhatItTakes(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	g := serveSale(t, redis.URL(), openSale("race", 10), "--portone-v2-secret", "secret-for-tests-only")
+	await(t, "the warning", func() error {
+		if record, ok := g.logged("a sale takes less than PortOne can send; name in its file what your shop uses, by accept"); !ok ||
+			record["sale"] != "race" || !strings.Contains(record["refused"].(string), "accept: [v1]") {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	if a := newCaller(t).confirm(g.listen, "race", "order-1"); a.status != 400 || a.code != "bad_request" {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestApplyNotesWhatGatesOfThisEnvironmentDoNotTake(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	f := func(sale, want string, environ ...string) {
+		t.Helper()
+		var out, errOut bytes.Buffer
+		args := []string{"apply", "--open-now", "--redis", redis.URL(), "-f", saleFile(t, sale)}
+		if status := Main(args, environ, &out, &errOut, "v0.0.0-test"); status != 0 {
+			t.Fatalf("%d: %s", status, &errOut)
+		}
+		if got := out.String(); strings.Contains(got, "note:") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("with %q apply prints\n%s", environ, got)
+		}
+	}
+	silent := openSale("race", 10)
+	says := strings.Replace(silent, "hold: 1h", "hold: 1h, accept: [v2]", 1)
+	f(silent, "")
+	f(silent, "accept: [v1], or", "FLASHGATE_WEBHOOK_SECRET=whsec_x")
+	f(silent, "accept: [v1], or", "FLASHGATE_WEBHOOK_SECRET_FILE=x")
+	f(silent, "accept: [v1], or", "FLASHGATE_PORTONE_V2_SECRET=x")
+	f(silent, "accept: [v2], or", "FLASHGATE_PORTONE_V1_KEY=x", "FLASHGATE_PORTONE_V1_SECRET_FILE=x")
+	f(silent, "", "FLASHGATE_PORTONE_V1_KEY=x", "FLASHGATE_PORTONE_V1_SECRET=x", "FLASHGATE_PORTONE_V2_SECRET_FILE=x")
+	f(says, "", "FLASHGATE_WEBHOOK_SECRET=whsec_x")
+}
+
+// Whoever pastes what the simulator prints has a payment go through.
+func TestTheSimulatorsInstructionsLeadToAPayment(t *testing.T) {
+	t.Parallel()
+	sim, url := startPortone(t)
+	hint := sim.stdout.String()
+	var args []string
+	for _, setting := range regexp.MustCompile(`FLASHGATE_([A-Z0-9_]+)=(\S+)`).FindAllStringSubmatch(hint, -1) {
+		args = append(args, "--"+strings.ReplaceAll(strings.ToLower(setting[1]), "_", "-"), setting[2])
+	}
+	g := startGate(t, args...)
+	payment := regexp.MustCompile(`curl -s \S+/sim/pay -d '(.*)'`).FindStringSubmatch(hint)
+	if payment == nil {
+		t.Fatalf("the simulator printed\n%s", hint)
+	}
+	body := strings.ReplaceAll(payment[1], "127.0.0.1:8080", g.listen)
+	for _, version := range []string{"", `"version":2,`} {
+		id := "order_" + strings.Trim(version, `"version:,`)
+		text := strings.NewReplacer(`{"id"`, "{"+version+`"id"`, "order_1", id).Replace(body)
+		response, err := http.Post(url+"/sim/pay", "application/json", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if said, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(said), `"confirmStatus":200`) {
+			t.Errorf("%s: %s %v", text, said, err)
+		}
+	}
+}
