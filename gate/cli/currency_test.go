@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -29,13 +28,15 @@ func TestACurrencyByMistakeGivesNoMoneyBack(t *testing.T) {
 	}
 	waits := func(gate *process) {
 		t.Helper()
-		await(t, "both payments to be left to a person", func() error {
-			log := gate.stderr.String()
-			for version := 1; version <= 2; version++ {
-				if !strings.Contains(log, fmt.Sprintf(`"msg":"a payment that is refund due waits for a person: it is in another currency than --currency, or was when it was looked up",`+
-					`"sale":"race","order":%q`, order(version))) {
-					return errors.New(lastLines(log, 5))
+		await(t, "both payments to be left to a person more than once", func() error {
+			left := 0.
+			for line := range strings.Lines(gate.stderr.String()) {
+				if record, ok := logged(line, "payments that are refund due wait for a person: they are in another currency than --currency, or were for a gate that looked before"); ok {
+					left += record["payments"].(float64)
 				}
+			}
+			if left < 5 {
+				return fmt.Errorf("%g were", left)
 			}
 			return nil
 		})

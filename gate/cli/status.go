@@ -116,7 +116,7 @@ func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.
 		}
 	}
 	if len(reports) > 0 {
-		fmt.Fprintln(w, "\nAlso with auto_refund, one in another currency than --currency waits for a person; the gates' log names it.")
+		fmt.Fprintln(w, "\nAlso with auto_refund, one in another currency than --currency waits for a person.")
 	}
 	return w.Flush()
 }

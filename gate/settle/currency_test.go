@@ -50,7 +50,7 @@ func TestAPaymentInAnotherCurrencyIsNeverCancelledByItself(t *testing.T) {
 		t.Errorf("cancelled: %v", sc.bank.cancelled)
 	}
 	if said := log.String(); strings.Count(said, "If they are right, correct --currency") != 1 || !strings.Contains(said, "in=USD") ||
-		!strings.Contains(said, "waits for a person") {
+		!strings.Contains(said, "wait for a person: they are in another currency than --currency, or were") {
 		t.Errorf("the log says\n%s", said)
 	}
 	sc.bank.set("o1", "a1", gate.PaymentCancelled) // by a person

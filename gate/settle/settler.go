@@ -282,6 +282,7 @@ func (s *Settler) warnOfCurrency(sale string, moves []gate.Move, findings []find
 // refund cancels payments that were refund due before this look, and were found
 // to be still charged. What came of it the next look tells.
 func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gate.Move, findings []finding) {
+	waiting, example := 0, gate.Payment{}
 	for i := range moves {
 		m := &moves[i]
 		for _, a := range m.Before.Attempts {
@@ -293,8 +294,7 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 				continue
 			}
 			if !p.mayCancel(&m.Before, f) {
-				s.opt.Log.Warn("a payment that is refund due waits for a person: it is in another currency than --currency, or was when it was looked up",
-					"sale", sale, "order", m.Before.ID, "attempt", a.ID, "in", f.Currency, "--currency", p.currency)
+				waiting, example = waiting+1, *f
 				continue
 			}
 			err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
@@ -312,6 +312,10 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 			s.opt.Metrics.refunds.WithLabelValues(sale, "sent").Inc()
 			s.opt.Log.Info("a payment that was refund due was cancelled", "sale", sale, "order", m.Before.ID, "attempt", a.ID)
 		}
+	}
+	if waiting > 0 {
+		s.opt.Log.Warn("payments that are refund due wait for a person: they are in another currency than --currency, or were for a gate that looked before",
+			"sale", sale, "payments", waiting, "--currency", p.currency, "order", example.Order, "attempt", example.Attempt, "in", example.Currency)
 	}
 }
 
