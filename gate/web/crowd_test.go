@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"bytes"
 	"errors"
 	"io"
