@@ -64,12 +64,14 @@ func newKeys(set *keySet) *Keys {
 // Replace makes k what the other keys are, for whoever uses it.
 func (k *Keys) Replace(other *Keys) { k.set.Store(other.set.Load()) }
 
-// current returns the keys of this moment; a nil *Keys has none.
+// current returns the keys of this moment; a nil *Keys and the zero one have none.
 func (k *Keys) current() *keySet {
-	if k == nil {
-		return &keySet{}
+	if k != nil {
+		if set := k.set.Load(); set != nil {
+			return set
+		}
 	}
-	return k.set.Load()
+	return &keySet{}
 }
 
 type key struct {
