@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -422,6 +423,20 @@ func TestABodyThatIsTooLargeIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	d.want("POST", "/v1/sales/race/orders/o1/report", `{"state":"`+strings.Repeat("x", maxCall)+`"}`, 413, "at most 524288 bytes")
+	unannounced := struct{ io.Reader }{strings.NewReader(`{"state":"` + strings.Repeat("x", maxCall) + `"}`)}
+	request, err := http.NewRequestWithContext(t.Context(), "POST", "http://localhost/v1/sales/race/orders/o1/report", unannounced)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+kim)
+	request.Header.Set("Content-Type", "Application/JSON")
+	answer, err := d.client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Body.Close(); answer.StatusCode != 413 {
+		t.Errorf("one that is not announced gets %d, want 413", answer.StatusCode)
+	}
 	f := func(length string, want int) {
 		t.Helper()
 		conn, err := d.dial()
