@@ -251,7 +251,9 @@ func TestComposePutsTheDemoSaleOnSale(t *testing.T) {
 	}
 	made := func(want string) {
 		t.Helper()
-		if out, err := program("sale").CombinedOutput(); err != nil || string(out) != want {
+		sale := program("sale")
+		sale.Stderr = os.Stderr // when its window is
+		if out, err := sale.Output(); err != nil || string(out) != want {
 			t.Errorf("the sale's service: %v, %s, want %s", err, out, want)
 		}
 	}
