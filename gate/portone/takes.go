@@ -40,7 +40,7 @@ func (s *Secrets) Takes(v Version, accept []string, lookups Lookups) (gate.Verdi
 		return gate.Verdict{}, true
 	case len(accept) > 0:
 		return needsName(gate.VersionNotNamed, v), false
-	case v == V1 && (s == nil || !s.set.Load().open):
+	case v == V1 && !s.current().open:
 		return needsName(gate.VersionUnsigned, v), false
 	case lookups.blind(v):
 		return needsName(gate.VersionNotLookedUp, v), false
