@@ -42,8 +42,6 @@ func untame(text []byte) (line int, fault string) {
 			return line, fmt.Sprintf("more than %d lines in a row are empty; remove them", maxBlank)
 		case marks > maxMarks:
 			return line, "a sale file is one YAML document; remove its --- and ... lines"
-		case bytes.Contains(bytes.TrimSuffix(content, []byte("\r")), []byte("\r")):
-			return line, "a carriage return stands within a line; end lines with a line feed"
 		case bytes.Contains(content, []byte(manyLess)):
 			return line, "so many < in a row are no YAML of a sale file; remove them"
 		}
