@@ -156,7 +156,7 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 
 	f("portone-sim", "")
 	f("portone-sim --confirm-timeout 0s", "--confirm-timeout 0s: must be more than 0")
-	f("portone-sim --declines 1.1", "a share of 1.1")
+	f("portone-sim --declines 1.1", "--declines 1.1: must be a share from 0 to 1")
 }
 
 func TestWhoIsPaidSettlesWithinTwoMinutesUnlessToldOtherwise(t *testing.T) {
