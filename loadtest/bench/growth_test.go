@@ -17,6 +17,7 @@ type decider struct {
 func (d *decider) Decide(_ context.Context, batch []*gate.Request) error {
 	for _, r := range batch {
 		d.seen[string(r.Confirm.Order)] = true
+		r.Set(gate.Refuse(gate.Held))
 		if d.left--; d.left < 0 {
 			r.Set(gate.Refuse(gate.SoldOut))
 		}
