@@ -165,7 +165,11 @@
 // there (seq:N), due about 20 s later; whatever needs another look after that is
 // there by itself (o:ORDER). Any number of gates take what is due, each by moving
 // its score a minute ahead, which is the lease: a gate that dies leaves it to the
-// others. There is no leader and no other lock.
+// others. There is no leader and no other lock. The lease is two seconds at first, and
+// a minute once the gate knows what it has: where the reply of a claim is lost nobody
+// does. What was claimed is settled through faults of Redis: each call is made
+// again, at first after 0.1 s, until the lease is over. An order that cannot be read
+// is told of, and holds up no other.
 //
 // A move carries the record that was read before the look-up, and changes nothing
 // if the order is no longer what it was: a new attempt, an amount or another gate

@@ -38,6 +38,7 @@ func scripts() map[string]parameters {
 		"sale":      of(luascripts.Sale, all[:1], "now", "seq", "time", "sha1"),
 		"touch":     of(luascripts.Touch, all[:1], "now", "at"),
 		"claim":     of(luascripts.Claim, []string{"sale", "due"}, "now", "lease", "most", "sweep"),
+		"keep":      of(luascripts.Keep, []string{"sale", "due"}, "now", "lease"),
 		"look":      of(luascripts.Look, []string{"sale", "orders", "due"}, "missing"),
 		"settle":    of(luascripts.Settle, all[:5], "now", "who", "kind"),
 		"notify":    of(luascripts.Notify, []string{"sale", "notify"}, "now", "what", "token", "lease"),
@@ -87,7 +88,7 @@ func parseCall(line string, confirms []string) (call, error) {
 		batch, err = parseBatch(confirms)
 	case "settle":
 		batch, err = parseMoves(confirms)
-	case "notify", "look":
+	case "notify", "look", "keep":
 		batch = parseFields(confirms)
 	}
 	c.args = append(c.args, batch...)

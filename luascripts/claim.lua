@@ -1,7 +1,8 @@
 -- claim: takes what is due to be looked at, so that no other gate looks at it too.
 --
 -- What is claimed is not removed: its time is moved ahead by a lease. A gate that dies leaves it to the next
--- one; a gate that is done with it says so by the script settle.
+-- one; a gate that is done with it says so by the script settle. The first lease is short, for a gate that never
+-- gets the reply knows of nothing to be done with; one that does makes it longer by the script keep.
 --
 -- KEYS  1 sale  2 due
 -- ARGV  1 now_ms, empty in production   2 lease_ms   3 the most to take   4 ms between two sweeps

@@ -1,6 +1,7 @@
 -- notify: keeps how far the shop has been told of a sale's changes, by one gate at a time.
 --
--- A gate claims this with a token of its own, new for each claim, and keeps it by a lease. What it has done it
+-- A gate claims this with a token of its own, and keeps it by a lease. The token is new for each claim, but where
+-- the reply was lost the same claim is made again. What the gate has done it
 -- writes with that token: a gate whose lease has run out, and whose place another has taken, or whose run is
 -- over, changes nothing. It works on a full Redis too, so that what was told is not told over and over.
 --

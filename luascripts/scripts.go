@@ -29,6 +29,7 @@ var (
 	Sale      = load("sale")
 	Touch     = load("touch")
 	Claim     = load("claim")
+	Keep      = load("keep")
 	Look      = load("look")
 	Settle    = load("settle")
 	Notify    = load("notify")

@@ -80,7 +80,7 @@ func (sc *scene) take(id, buyer string) {
 // settle moves an order and its first attempt on, to be looked at in an hour.
 func (sc *scene) settle(id string, state gate.OrderState, attempt gate.AttemptState, change ...func(*gate.Order)) {
 	sc.t.Helper()
-	orders, err := sc.s.Orders(sc.t.Context(), "race", []string{id})
+	orders, _, err := sc.s.Orders(sc.t.Context(), "race", []string{id})
 	if err != nil || len(orders) != 1 {
 		sc.t.Fatalf("order %s: %v, %v", id, orders, err)
 	}

@@ -49,7 +49,7 @@ func TestABusySaleHasNoFindings(t *testing.T) {
 func (sc *scene) agreeing() asking {
 	return func(q portone.Query) portone.Finding {
 		found := portone.Finding{Order: q.Order}
-		orders, err := sc.s.Orders(sc.t.Context(), "race", []string{q.Order})
+		orders, _, err := sc.s.Orders(sc.t.Context(), "race", []string{q.Order})
 		if err != nil {
 			return portone.Finding{Order: q.Order, Err: err}
 		}
@@ -95,12 +95,12 @@ func (sc *scene) settles(ctx context.Context, seed uint64, changes *atomic.Int64
 		if err != nil {
 			continue
 		}
-		ids, _ := sc.s.Changed(ctx, "race", due.Entries)
+		ids, _, _ := sc.s.Changed(ctx, "race", due.Entries)
 		for range 5 {
 			ids = append(ids, fmt.Sprintf("b%d", random.IntN(40)))
 		}
 		slices.Sort(ids)
-		orders, _ := sc.s.Orders(ctx, "race", slices.Compact(ids))
+		orders, _, _ := sc.s.Orders(ctx, "race", slices.Compact(ids))
 		var moves []gate.Move
 		for _, o := range orders {
 			next := o

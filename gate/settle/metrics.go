@@ -23,7 +23,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "flashgate_settle_overtaken_total", Help: "Orders that changed while they were looked up, and are looked up again.",
 		}, []string{"sale"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_errors_total", Help: "Rounds of settling that could not be ended.",
+			Name: "flashgate_settle_errors_total", Help: "Times that settling could not go on, because the store did not answer or held what cannot be read; it is tried again.",
 		}, []string{"sale"}),
 		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_settle_swept_total", Help: "Held orders past their deadline that nobody would have looked at; more than none points at a fault.",

@@ -115,7 +115,7 @@ type repeating struct {
 	confirm func()
 }
 
-func (r repeating) Orders(ctx context.Context, sale string, ids []string) ([]gate.Order, error) {
+func (r repeating) Orders(ctx context.Context, sale string, ids []string) ([]gate.Order, []error, error) {
 	defer r.confirm()
 	return r.Store.Orders(ctx, sale, ids)
 }

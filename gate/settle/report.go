@@ -27,7 +27,7 @@ var ErrReport = errors.New("the report does not fit the order")
 
 // Reports is what taking reports needs of a store.
 type Reports interface {
-	Orders(ctx context.Context, sale string, ids []string) ([]gate.Order, error)
+	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
 	// Report makes a move. Without an After it makes sure that the order is what it
 	// was. It returns gate.ErrNoSale, or a *gate.UnsecuredError beside what became of it.
 	Report(ctx context.Context, who, sale string, move gate.Move) (gate.Moved, error)
@@ -38,8 +38,8 @@ type Reports interface {
 // gate.ErrChanged, an error that is ErrReport, or, beside the order as it is now, a
 // *gate.UnsecuredError.
 func Tell(ctx context.Context, store Reports, who, sale string, r Report) (gate.Order, error) {
-	orders, err := store.Orders(ctx, sale, []string{r.Order})
-	if err != nil {
+	orders, faults, err := store.Orders(ctx, sale, []string{r.Order})
+	if err = errors.Join(append(faults, err)...); err != nil {
 		return gate.Order{}, err
 	}
 	if len(orders) == 0 {

@@ -16,8 +16,8 @@ type desk struct {
 	asked gate.Move
 }
 
-func (d *desk) Orders(context.Context, string, []string) ([]gate.Order, error) {
-	return []gate.Order{d.order}, nil
+func (d *desk) Orders(context.Context, string, []string) ([]gate.Order, []error, error) {
+	return []gate.Order{d.order}, nil, nil
 }
 
 func (d *desk) Report(_ context.Context, _, _ string, m gate.Move) (gate.Moved, error) {

@@ -21,22 +21,22 @@ const (
 	// tick is how often each sale is asked for what is due.
 	tick = 500 * time.Millisecond
 	// lease is how long what was claimed is left alone by other gates, and so the
-	// bound of one round.
-	lease = time.Minute
+	// bound of one round. It is brief until this gate knows what it has claimed: if
+	// the reply is lost, nobody knows.
+	lease, brief = time.Minute, 2 * time.Second
 	// most is how many members of due one round claims. Each may be the orders of a
 	// whole batch.
 	most = 500
 	// chunk is how many orders one script call settles.
 	chunk = 200
-	// troubled is how long a sale is left alone whose orders could not be settled.
-	troubled = 5 * time.Second
 )
 
 // Store is what settling needs of a store.
 type Store interface {
 	Claim(ctx context.Context, sale string, most int, lease time.Duration) (gate.Due, error)
-	Changed(ctx context.Context, sale string, entries []int64) ([]string, error)
-	Orders(ctx context.Context, sale string, ids []string) ([]gate.Order, error)
+	Keep(ctx context.Context, sale string, due gate.Due, lease time.Duration) error
+	Changed(ctx context.Context, sale string, entries []int64) (ids []string, faults []error, err error)
+	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
 	Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, done []int64) ([]gate.Moved, error)
 	Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, err error)
 }
@@ -94,46 +94,56 @@ func (s *Settler) Run(ctx context.Context) {
 	gate.PerSale(ctx, tick, s.opt.Sales, func(sale string, settings *gate.Settings) { s.rounds(ctx, sale, settings) })
 }
 
-// rounds settles what is due of a sale until nothing is, or something fails.
+// rounds settles what is due of a sale until nothing is.
 func (s *Settler) rounds(ctx context.Context, sale string, settings *gate.Settings) {
 	s.opt.Metrics.counts(sale)
-	for more := true; more && ctx.Err() == nil; {
+	wait := minWait
+	for more := true; more && settings != nil && ctx.Err() == nil; {
 		var err error
 		round, cancel := context.WithTimeout(ctx, lease)
 		more, err = s.round(round, sale, settings)
 		cancel()
-		if err != nil && ctx.Err() == nil {
-			s.opt.Metrics.failed.WithLabelValues(sale).Inc()
-			s.opt.Log.Error("orders could not be settled: they stay held and are looked at again", "sale", sale, "error", err)
-			gate.Pause(ctx, troubled)
-			return
+		if err == nil || ctx.Err() != nil {
+			wait = minWait
+			continue
 		}
+		wait = s.trouble(ctx, sale, wait, err)
+		more, settings = true, s.opt.Sales()[sale] // which may have changed meanwhile
 	}
 }
 
-// round settles what is due of a sale, and reports whether there may be more.
+// round settles what is due of a sale, and reports whether there may be more. What
+// was claimed would be due again only when the lease is over, so from there on the
+// store is asked until it answers.
 func (s *Settler) round(ctx context.Context, sale string, settings *gate.Settings) (more bool, err error) {
-	due, err := s.opt.Store.Claim(ctx, sale, most, lease)
+	due, err := s.opt.Store.Claim(ctx, sale, most, brief)
 	if err != nil {
 		return false, fmt.Errorf("claim what is due: %w", err)
 	}
+	p := policy{
+		settings: settings, currency: s.opt.Currency, test: s.opt.Test, grace: s.opt.Grace, minLook: s.opt.MinLook,
+		put: s.pace(sale, due.Now).put,
+	}
+	if claimed := len(due.Entries) + len(due.Orders); claimed > 0 {
+		more, err = claimed == most, s.claimed(ctx, sale, p, due)
+	}
 	if due.Sweep {
-		if err := s.sweep(ctx, sale, due.Now); err != nil {
-			return false, err
-		}
+		err = errors.Join(err, s.sweep(ctx, sale, due.Now))
 	}
-	ids, err := s.opt.Store.Changed(ctx, sale, due.Entries)
+	return more, err
+}
+
+// claimed settles what was claimed of a sale.
+func (s *Settler) claimed(ctx context.Context, sale string, p policy, due gate.Due) error {
+	err := s.persist(ctx, sale, func() error { return s.opt.Store.Keep(ctx, sale, due, lease) })
 	if err != nil {
-		return false, err
+		return fmt.Errorf("keep what was claimed: %w", err)
 	}
-	orders, err := s.opt.Store.Orders(ctx, sale, merge(ids, due.Orders))
+	orders, err := s.read(ctx, sale, due)
 	if err != nil {
-		return false, err
+		return err
 	}
-	if err := s.settle(ctx, sale, settings, due, orders); err != nil {
-		return false, err
-	}
-	return len(due.Entries)+len(due.Orders) == most, nil
+	return s.settle(ctx, sale, p, due, orders)
 }
 
 // sweep has orders looked at that are past their deadline and that nobody would
@@ -148,33 +158,16 @@ func (s *Settler) sweep(ctx context.Context, sale string, now time.Time) error {
 	return err
 }
 
-func merge(ids, more []string) []string {
-	seen := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		seen[id] = true
-	}
-	for _, id := range more {
-		if !seen[id] {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
 // settle looks orders up and moves them on. What was claimed is given up with
 // the last of them, so that a gate that dies in between leaves it to the others.
-func (s *Settler) settle(ctx context.Context, sale string, settings *gate.Settings, due gate.Due, orders []gate.Order) error {
-	p := policy{
-		settings: settings, currency: s.opt.Currency, test: s.opt.Test, grace: s.opt.Grace, minLook: s.opt.MinLook,
-		put: s.pace(sale, due.Now).put,
-	}
+func (s *Settler) settle(ctx context.Context, sale string, p policy, due gate.Due, orders []gate.Order) error {
 	findings := s.lookup(ctx, sale, orders)
 	moves := make([]gate.Move, len(orders))
 	for i, o := range orders {
 		moves[i] = p.judge(o, findings[i], due.Now)
 	}
 	s.warnOfCurrency(sale, moves, findings)
-	if settings.AutoRefund && s.opt.Payments != nil {
+	if p.settings.AutoRefund && s.opt.Payments != nil {
 		s.refund(ctx, sale, p, moves, findings)
 	}
 	for {
@@ -186,7 +179,11 @@ func (s *Settler) settle(ctx context.Context, sale string, settings *gate.Settin
 		if n == 0 && len(done) == 0 {
 			return nil
 		}
-		moved, err := s.opt.Store.Settle(ctx, s.opt.Who, "settle", sale, moves[:n], done)
+		var moved []gate.Moved
+		err := s.persist(ctx, sale, func() (err error) {
+			moved, err = s.opt.Store.Settle(ctx, s.opt.Who, "settle", sale, moves[:n], done)
+			return err
+		})
 		if errors.Is(err, gate.ErrNoSale) {
 			return nil // deleted meanwhile
 		}

@@ -57,6 +57,7 @@ type ledger struct {
 	until   time.Time
 	d       gate.Delivery
 	away    error // what every call returns
+	lost    int   // claims that are made, and whose reply is lost
 	claims  int
 	asked   int   // how often it was to be kept
 	wrote   int   // how much of the list came with the last time
@@ -102,12 +103,17 @@ func (l *ledger) change(do func()) {
 
 func (l *ledger) ClaimDelivery(_ context.Context, _, token string, lease time.Duration) (gate.Delivery, error) {
 	l.lock.Lock()
-	if l.away != nil || l.now().Before(l.until) {
+	if l.away != nil || token != l.token && l.now().Before(l.until) {
 		defer l.lock.Unlock()
 		return gate.Delivery{}, firstOf(l.away, gate.ErrClaimed)
 	}
 	l.claims++
 	l.token, l.until = token, l.now().Add(lease)
+	if l.lost > 0 {
+		defer l.lock.Unlock()
+		l.lost--
+		return gate.Delivery{}, errors.New("i/o timeout")
+	}
 	l.lock.Unlock()
 	return l.told(), nil
 }

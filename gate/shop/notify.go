@@ -17,8 +17,8 @@ const (
 	tick = 500 * time.Millisecond
 	// lease is how long a gate that is not heard of keeps the others from a sale.
 	lease = 30 * time.Second
-	// troubled is how long a sale is left alone whose state could not be read.
-	troubled = 5 * time.Second
+	// minWait and maxWait bound how long a sale is left alone that could not be claimed.
+	minWait, maxWait = 100 * time.Millisecond, 5 * time.Second
 )
 
 // Store is what telling the shop needs of a store.
@@ -103,17 +103,23 @@ func (n *Notifier) url(sale string) string {
 	return ""
 }
 
-// tell tells the shop of a sale for as long as this gate has it, if no other has.
+// tell tells the shop of a sale for as long as this gate has it, if no other has. A
+// claim whose reply is lost is made again with the same token: with another one this
+// gate would wait for itself, for a whole lease.
 func (n *Notifier) tell(ctx context.Context, sale string) {
-	token, asked := rand.Text(), n.opt.Now()
-	d, err := n.opt.Store.ClaimDelivery(ctx, sale, token, lease)
-	if err == nil {
-		n.opt.Metrics.counts(sale)
-		err = newSession(n, sale, token, asked.Add(lease), d).run(ctx)
-		n.opt.Metrics.forget(sale)
-	}
-	if err != nil && ctx.Err() == nil && !errors.Is(err, gate.ErrClaimed) && !errors.Is(err, gate.ErrNoSale) {
+	token := rand.Text()
+	for wait := minWait; ; wait = min(2*wait, maxWait) {
+		asked := n.opt.Now()
+		d, err := n.opt.Store.ClaimDelivery(ctx, sale, token, lease)
+		if err == nil {
+			n.opt.Metrics.counts(sale)
+			err = newSession(n, sale, token, asked.Add(lease), d).run(ctx)
+			n.opt.Metrics.forget(sale)
+		}
+		if err == nil || ctx.Err() != nil || errors.Is(err, gate.ErrClaimed) || errors.Is(err, gate.ErrNoSale) {
+			return
+		}
 		n.opt.Log.Error("the shop cannot be told of a sale's changes: what is untold is told later", "sale", sale, "error", err)
-		gate.Pause(ctx, troubled)
+		gate.Pause(ctx, wait)
 	}
 }

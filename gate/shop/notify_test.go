@@ -143,6 +143,20 @@ func TestTheNextGateGoesOnWhereOneEnded(t *testing.T) {
 	}
 }
 
+// A gate whose claims went through without a reply does not wait for its own lease.
+func TestAClaimWhoseReplyIsLostCostsNoLease(t *testing.T) {
+	t.Parallel()
+	s := openShop(t)
+	l := &ledger{notify: s.url, lost: 2}
+	l.add("o1 Held 1")
+	gateOf(t, l, secretA)
+	began := time.Now()
+	awaitPosition(t, l, 1)
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
 func TestAGateWhosePlaceIsTakenStops(t *testing.T) {
 	t.Parallel()
 	s := openShop(t)

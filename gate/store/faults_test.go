@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -164,7 +165,10 @@ func TestAFullRedisCanBeFreed(t *testing.T) {
 	if err != nil || len(due.Orders) != 3 {
 		t.Errorf("claimed %+v, %v", due, err)
 	}
-	orders, err := l.store.Orders(t.Context(), "marathon", []string{"a"})
+	if err := l.store.Keep(t.Context(), "marathon", due, time.Minute); err != nil {
+		t.Error(err)
+	}
+	orders, _, err := l.store.Orders(t.Context(), "marathon", []string{"a"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,6 +188,42 @@ func TestAFullRedisCanBeFreed(t *testing.T) {
 	l.wants("paused", "d")
 	if err := l.store.Delete(t.Context(), "kim", "marathon", gate.Drop{Held: true}); err != nil {
 		t.Error(err)
+	}
+}
+
+// More than one round trip takes: all of it is read, each once, and what is gone is
+// left out.
+func TestAllThatIsDueIsReadHoweverMuchItIs(t *testing.T) {
+	t.Parallel()
+	l := openLane(t, redistest.Start(t).URL(), Options{})
+	mustApply(t, l.store, marathon(1, gate.SKU{Name: "full", Stock: 5000}), gate.Created)
+	seqs := []int64{}
+	for i := range 3*entriesAtOnce - 1 {
+		batch := make([]string, 20)
+		for k := range batch {
+			batch[k] = fmt.Sprintf("o%d-%d", i, k)
+		}
+		if _, err := l.once(batch...); err != nil {
+			t.Fatal(err)
+		}
+		seqs = append(seqs, int64(i+2))
+	}
+	ids, faults, err := l.store.Changed(t.Context(), "marathon", append(seqs, 99999))
+	if want := 20 * len(seqs); len(ids) != want || len(faults) > 0 || err != nil || want <= 2*ordersAtOnce {
+		t.Fatalf("%d of %d orders, %v, %v", len(ids), want, faults, err)
+	}
+	orders, faults, err := l.store.Orders(t.Context(), "marathon", append(ids, "stranger"))
+	if len(orders) != len(ids) || len(faults) > 0 || err != nil {
+		t.Fatalf("%d of %d orders, %v, %v", len(orders), len(ids), faults, err)
+	}
+	for i := range orders {
+		if orders[i].ID != ids[i] {
+			t.Fatalf("order %d is %s, want %s", i, orders[i].ID, ids[i])
+		}
+	}
+	entries, err := l.store.EntriesAt(t.Context(), "marathon", seqs)
+	if len(entries) != len(seqs) || err != nil {
+		t.Errorf("%d of %d entries, %v", len(entries), len(seqs), err)
 	}
 }
 

@@ -179,26 +179,44 @@ func (s *Store) Entries(ctx context.Context, sale string, after int64, most int)
 
 // EntriesAt reads the ledger entries with the given numbers. One that is gone,
 // with a run that is over, is left out.
-func (s *Store) EntriesAt(ctx context.Context, sale string, seqs []int64) ([]*gate.Entry, error) {
-	if len(seqs) == 0 {
-		return nil, nil
-	}
-	pipe := s.client.Pipeline()
-	replies := make([]*redis.Cmd, len(seqs))
-	for i, seq := range seqs {
-		id := fmt.Sprintf("%d-0", seq)
-		replies[i] = pipe.Do(ctx, "XRANGE", keysOf(sale).ledger, id, id)
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fmt.Errorf("read %d ledger entries of sale %s: %w", len(seqs), sale, err)
-	}
-	var entries []*gate.Entry
-	for _, reply := range replies {
-		page, err := parsePage(reply)
-		if err != nil {
-			return nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err)
-		}
-		entries = append(entries, page...)
+func (s *Store) EntriesAt(ctx context.Context, sale string, seqs []int64) (entries []*gate.Entry, err error) {
+	var wrong error
+	err = s.eachAt(ctx, sale, seqs, func(e *gate.Entry, fault error) {
+		wrong = cmp.Or(wrong, fault)
+		entries = append(entries, e)
+	})
+	if err = cmp.Or(err, wrong); err != nil {
+		return nil, err
 	}
 	return entries, nil
+}
+
+// entriesAtOnce is how many entries are read by one round trip. Each may hold a
+// whole batch, and all that come must come within the time of one call.
+const entriesAtOnce = 50
+
+// eachAt calls do for the ledger entries with the given numbers, with a fault
+// instead of an entry where it cannot be read.
+func (s *Store) eachAt(ctx context.Context, sale string, seqs []int64, do func(e *gate.Entry, fault error)) error {
+	for some := range slices.Chunk(seqs, entriesAtOnce) {
+		pipe := s.client.Pipeline()
+		replies := make([]*redis.Cmd, len(some))
+		for i, seq := range some {
+			id := fmt.Sprintf("%d-0", seq)
+			replies[i] = pipe.Do(ctx, "XRANGE", keysOf(sale).ledger, id, id)
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return fmt.Errorf("read %d ledger entries of sale %s: %w", len(some), sale, err)
+		}
+		for _, reply := range replies {
+			page, err := parsePage(reply)
+			if err != nil {
+				do(nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err))
+			}
+			for _, e := range page {
+				do(e, nil)
+			}
+		}
+	}
+	return nil
 }

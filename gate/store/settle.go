@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,42 +56,62 @@ func (s *Store) Claim(ctx context.Context, sale string, most int, lease time.Dur
 	return due, nil
 }
 
-// Changed returns the ids of the orders that ledger entries changed, each once.
-// An entry that is gone, with a run that is over, has none.
-func (s *Store) Changed(ctx context.Context, sale string, entries []int64) ([]string, error) {
-	read, err := s.EntriesAt(ctx, sale, entries)
-	if err != nil {
-		return nil, err
+// Keep leaves what was claimed to its gate for as long as the lease lasts from now.
+func (s *Store) Keep(ctx context.Context, sale string, due gate.Due, lease time.Duration) error {
+	k := keysOf(sale)
+	args := []any{s.now(), lease.Milliseconds()}
+	for _, seq := range due.Entries {
+		args = append(args, entryMember+strconv.FormatInt(seq, 10))
 	}
-	var ids []string
+	for _, id := range due.Orders {
+		args = append(args, orderMember+id)
+	}
+	_, err := s.run(ctx, luascripts.Keep, []string{k.sale, k.due}, args...)
+	return err
+}
+
+// Changed returns the ids of the orders that ledger entries changed, each once, and
+// what is wrong with the entries that cannot be read. One that is gone, with a run
+// that is over, has none.
+func (s *Store) Changed(ctx context.Context, sale string, entries []int64) (ids []string, faults []error, err error) {
 	seen := map[string]bool{}
-	for _, e := range read {
+	err = s.eachAt(ctx, sale, entries, func(e *gate.Entry, fault error) {
+		if fault != nil {
+			faults = append(faults, fault)
+			return
+		}
 		for _, o := range e.Orders {
 			if !seen[o.ID] {
 				seen[o.ID] = true
 				ids = append(ids, o.ID)
 			}
 		}
-	}
-	return ids, nil
+	})
+	return ids, faults, err
 }
 
-// Orders reads orders. Those that the sale does not have are left out.
-func (s *Store) Orders(ctx context.Context, sale string, ids []string) ([]gate.Order, error) {
-	orders := make([]gate.Order, 0, len(ids))
-	var faults []error
-	err := s.Records(ctx, sale, ids, func(_ string, o *gate.Order, fault error) {
-		switch {
-		case fault != nil:
-			faults = append(faults, fault)
-		case o != nil:
-			orders = append(orders, *o)
+// ordersAtOnce is how many orders are read by one call: reading all those of large
+// batches would keep everybody else waiting, and take longer than a call may.
+const ordersAtOnce = 1000
+
+// Orders reads orders, and tells what is wrong with those that cannot be read. Those
+// that the sale does not have are left out.
+func (s *Store) Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error) {
+	orders = make([]gate.Order, 0, len(ids))
+	for some := range slices.Chunk(ids, ordersAtOnce) {
+		err = s.Records(ctx, sale, some, func(_ string, o *gate.Order, fault error) {
+			switch {
+			case fault != nil:
+				faults = append(faults, fault)
+			case o != nil:
+				orders = append(orders, *o)
+			}
+		})
+		if err != nil {
+			return nil, nil, err
 		}
-	})
-	if err = errors.Join(append(faults, err)...); err != nil {
-		return nil, err
 	}
-	return orders, nil
+	return orders, faults, nil
 }
 
 // Settle makes moves of orders, each of its own order, in one script call. Who
@@ -209,10 +231,12 @@ func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overd
 		overdue, found, page = overdue+late, found+missing, page[:0]
 		return nil
 	}
+	var wrong error // with a record; it hides no other
 	err = s.EachOrder(ctx, sale, func(id string, o gate.Order, fault error) error {
 		switch {
 		case fault != nil:
-			return fault
+			wrong = cmp.Or(wrong, fault)
+			return nil
 		case o.State != gate.OrderHeld && o.State != gate.OrderAsking, !o.Deadline.Before(before):
 			return nil
 		}
@@ -224,7 +248,7 @@ func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overd
 	if err == nil {
 		err = have()
 	}
-	if err != nil {
+	if err = cmp.Or(err, wrong); err != nil {
 		return overdue, found, fmt.Errorf("sweep sale %s: %w", sale, err)
 	}
 	return overdue, found, nil

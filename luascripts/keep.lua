@@ -1,0 +1,18 @@
+-- keep: leaves what was claimed to the gate that claimed it for longer, now that it knows what it has.
+--
+-- It works on a full Redis too, as claim does.
+--
+-- KEYS  1 sale  2 due
+-- ARGV  1 now_ms, empty in production   2 lease_ms   then the members that were claimed
+-- reply {now_ms}; one that is not there any more is left out
+
+local now = clock(ARGV[1], redis.call('HGET', KEYS[1], 'time'))
+redis.call('ZCARD', KEYS[2])
+local members = {}
+for i = 3, #ARGV do
+  members[#members + 1], members[#members + 2] = now + ARGV[2], ARGV[i]
+end
+if #members == 0 then return {now} end
+although_full(KEYS[1])
+redis.call('ZADD', KEYS[2], 'XX', unpack(members))
+return {now}
