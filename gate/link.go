@@ -46,32 +46,29 @@ const (
 
 // Keys sign links and verify them. They may be used by any number of goroutines.
 // A nil *Keys takes no link; Unsigned takes all.
-type Keys struct{ set atomic.Pointer[keySet] }
+type Keys struct{ set Replaceable[keySet] }
 
-// keySet are the keys of one moment. It is never changed, only replaced.
+// keySet are the keys of one moment. The zero one takes no link.
 type keySet struct {
 	first *key
 	byID  map[string]*key
 	open  bool // links are not verified
 }
 
-func newKeys(set *keySet) *Keys {
+func newKeys(set keySet) *Keys {
 	k := &Keys{}
-	k.set.Store(set)
+	k.set.Set(set)
 	return k
 }
 
 // Replace makes k what the other keys are, for whoever uses it.
-func (k *Keys) Replace(other *Keys) { k.set.Store(other.set.Load()) }
+func (k *Keys) Replace(other *Keys) { k.set.Replace(&other.set) }
 
-// current returns the keys of this moment; a nil *Keys and the zero one have none.
-func (k *Keys) current() *keySet {
+func (k *Keys) current() (set keySet) {
 	if k != nil {
-		if set := k.set.Load(); set != nil {
-			return set
-		}
+		set = k.set.Now()
 	}
-	return &keySet{}
+	return set
 }
 
 type key struct {
@@ -87,13 +84,13 @@ type mac struct {
 }
 
 // Unsigned returns keys that sign nothing and take links that nobody signed.
-func Unsigned() *Keys { return newKeys(&keySet{open: true}) }
+func Unsigned() *Keys { return newKeys(keySet{open: true}) }
 
 // ParseKeys reads keys written as "ID:BASE64,…". The first one signs, all of
 // them verify, so that keys can be changed without refusing anybody. Its errors
 // never show a key.
 func ParseKeys(text string) (*Keys, error) {
-	k := &keySet{byID: map[string]*key{}}
+	k := keySet{byID: map[string]*key{}}
 	for i, item := range Items(text) {
 		id, secret, found := strings.Cut(item, ":")
 		if !found || !ValidName(id) || len(id) > maxKeyID {
@@ -192,7 +189,7 @@ func (k *key) signed(signature []byte, sale string, order []byte, l *Link) bool 
 // mismatch tells what can be told of a signature that is not the named key's. A
 // wrong signature looks the same for another order, a changed value and another
 // key; but if the shop had another key, none of its links would ever have passed.
-func (k *keySet) mismatch(named *key, signature []byte, sale string, order []byte, l *Link) Cause {
+func (k keySet) mismatch(named *key, signature []byte, sale string, order []byte, l *Link) Cause {
 	for _, other := range k.byID {
 		if other != named && other.signed(signature, sale, order, l) {
 			return KeyMixedUp

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
@@ -13,36 +12,32 @@ import (
 
 // Secrets verify what V2 signs by Standard Webhooks: its confirm calls and its
 // webhooks. A nil *Secrets takes none of them; Unverified takes all.
-type Secrets struct{ set atomic.Pointer[secretSet] }
+type Secrets struct{ set gate.Replaceable[secretSet] }
 
-// secretSet are the secrets of one moment. It is never changed, only replaced.
+// secretSet are the secrets of one moment. The zero one takes no call.
 type secretSet struct {
 	hooks []*standardwebhooks.Webhook
 	open  bool // calls are not verified
 }
 
-func newSecrets(set *secretSet) *Secrets {
+func newSecrets(set secretSet) *Secrets {
 	s := &Secrets{}
-	s.set.Store(set)
+	s.set.Set(set)
 	return s
 }
 
-// current returns the secrets of this moment. There are none where nobody has
-// parsed any.
-func (s *Secrets) current() *secretSet {
+// Replace makes s what the other secrets are, for whoever uses it.
+func (s *Secrets) Replace(other *Secrets) { s.set.Replace(&other.set) }
+
+func (s *Secrets) current() (set secretSet) {
 	if s != nil {
-		if set := s.set.Load(); set != nil {
-			return set
-		}
+		set = s.set.Now()
 	}
-	return &secretSet{}
+	return set
 }
 
-// Replace makes s what the other secrets are, for whoever uses it.
-func (s *Secrets) Replace(other *Secrets) { s.set.Store(other.set.Load()) }
-
 // Unverified returns secrets that verify nothing and take every call.
-func Unverified() *Secrets { return newSecrets(&secretSet{open: true}) }
+func Unverified() *Secrets { return newSecrets(secretSet{open: true}) }
 
 // ParseSecrets reads secrets as PortOne's console shows them, "whsec_BASE64",
 // with commas between: while one is being replaced both are valid. Its errors
@@ -52,7 +47,7 @@ func ParseSecrets(text string) (*Secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &secretSet{}
+	s := secretSet{}
 	for _, key := range keys {
 		hook, err := standardwebhooks.NewWebhookRaw(key)
 		if err != nil {

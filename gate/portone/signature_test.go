@@ -121,3 +121,16 @@ func BenchmarkVerifyCall(b *testing.B) {
 		})
 	}
 }
+
+// Secrets that are no secrets take no call, and none that are replaced by such.
+func TestNoSecretsTakeNoCall(t *testing.T) {
+	t.Parallel()
+	replaced, open := secrets(t, secret('a')), portone.Unverified()
+	replaced.Replace(&portone.Secrets{})
+	open.Replace(&portone.Secrets{})
+	for name, s := range map[string]*portone.Secrets{"nil": nil, "zero": {}, "replaced by zero": replaced, "verified no more": open} {
+		if v, ok := s.Verify([]byte("{}"), "whid_1", "1", "v1,x"); ok || v.Code != gate.BadSignature {
+			t.Errorf("%s: %t, %+v", name, ok, v)
+		}
+	}
+}

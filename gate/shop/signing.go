@@ -1,11 +1,11 @@
 package shop
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -13,13 +13,14 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Secrets sign what the shop is told, by Standard Webhooks.
+// Secrets sign what the shop is told, by Standard Webhooks. The zero ones sign nothing,
+// and so nothing is sent.
 type Secrets struct {
-	hooks atomic.Pointer[[]*standardwebhooks.Webhook] // replaced, never changed
+	hooks gate.Replaceable[[]*standardwebhooks.Webhook]
 }
 
 // Replace makes s what the other secrets are, for whoever uses it.
-func (s *Secrets) Replace(other *Secrets) { s.hooks.Store(other.hooks.Load()) }
+func (s *Secrets) Replace(other *Secrets) { s.hooks.Replace(&other.hooks) }
 
 // ParseSecrets reads secrets, each "whsec_BASE64", with commas between: while one
 // is being replaced every message is signed with both. Its errors never show a secret.
@@ -37,14 +38,18 @@ func ParseSecrets(text string) (*Secrets, error) {
 		hooks = append(hooks, hook)
 	}
 	s := &Secrets{}
-	s.hooks.Store(&hooks)
+	s.hooks.Set(hooks)
 	return s, nil
 }
 
 // sign sets the headers by which the shop knows a message to be the gate's.
 func (s *Secrets) sign(h http.Header, id string, at time.Time, body []byte) error {
+	hooks := s.hooks.Now()
+	if len(hooks) == 0 {
+		return errors.New("there is no secret to sign a message to the shop with: set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file")
+	}
 	var signatures []string
-	for _, hook := range *s.hooks.Load() {
+	for _, hook := range hooks {
 		signature, err := hook.Sign(id, at, body)
 		if err != nil {
 			return fmt.Errorf("sign a message to the shop: %w", err)

@@ -40,7 +40,7 @@ type Options struct {
 	CA          *x509.CertPool
 	Certificate *tls.Certificate
 
-	renewed *renewal // what Renew has put in the place of both
+	given *gate.Replaceable[credentials] // both, or what Renew has put in their place
 
 	// FirstLook is how long after a hold its order is to be looked at; default 20 s.
 	FirstLook time.Duration
@@ -76,7 +76,8 @@ func Open(addr string, opt Options) (*Store, error) {
 	if opt.FirstLook == 0 {
 		opt.FirstLook = DefaultFirstLook
 	}
-	opt.renewed = &renewal{}
+	opt.given = &gate.Replaceable[credentials]{}
+	opt.given.Set(credentials{opt.CA, opt.Certificate})
 	s := &Store{address: a, opt: opt, client: a.client(opt), readings: readings{known: map[string]reading{}}}
 	if !a.secure {
 		s.client.AddHook(&schemeHint{})

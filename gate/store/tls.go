@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"sync/atomic"
 	"time"
 )
 
@@ -20,7 +19,7 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	asked := false
-	ca, own := o.credentials()
+	given := o.given.Now()
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
@@ -32,10 +31,10 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	conn := tls.Client(raw, &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		ServerName: host,
-		RootCAs:    ca,
+		RootCAs:    given.ca,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			asked = true
-			return cmp.Or(own, &tls.Certificate{}), nil
+			return cmp.Or(given.certificate, &tls.Certificate{}), nil
 		},
 	})
 	if err := greet(ctx, conn); err != nil {
@@ -47,7 +46,7 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	if !asked {
 		return quick, nil
 	}
-	if err := o.welcome(ctx, quick); err != nil {
+	if err := welcome(ctx, quick, given.certificate != nil); err != nil {
 		_ = quick.Close() // it is of no use, whatever this says
 		return nil, err
 	}
@@ -76,40 +75,25 @@ type quickConn struct{ *tls.Conn }
 // Close implements net.Conn.
 func (c quickConn) Close() error { return c.NetConn().Close() }
 
-// renewal holds the CA and the certificate that new connections use; empty until
-// Renew.
-type renewal struct {
-	newest atomic.Pointer[credentials]
-}
-
+// credentials are what a new connection uses.
 type credentials struct {
-	ca          *x509.CertPool
+	ca          *x509.CertPool // nil for the system's
 	certificate *tls.Certificate
 }
 
 // Renew has new connections use another CA and client certificate, as in Options.
 // Connections that are open stay so.
 func (s *Store) Renew(ca *x509.CertPool, certificate *tls.Certificate) {
-	s.opt.renewed.newest.Store(&credentials{ca, certificate})
+	s.opt.given.Set(credentials{ca, certificate})
 	if certificate != nil {
 		s.opt.Metrics.expires("client", certificate.Leaf)
 	}
 }
 
-// credentials returns the CA and the certificate for a new connection.
-func (o *Options) credentials() (*x509.CertPool, *tls.Certificate) {
-	if o.renewed != nil {
-		if c := o.renewed.newest.Load(); c != nil {
-			return c.ca, c.certificate
-		}
-	}
-	return o.CA, o.Certificate
-}
-
 // welcome finds out whether the server takes this client's certificate. TLS 1.3
 // tells only after the handshake, and by then the connection may be gone without
 // a reason, so something is asked to which any reply will do.
-func (o *Options) welcome(ctx context.Context, conn net.Conn) error {
+func welcome(ctx context.Context, conn net.Conn, certified bool) error {
 	deadline, _ := ctx.Deadline()
 	err := conn.SetDeadline(deadline)
 	if err == nil {
@@ -123,13 +107,8 @@ func (o *Options) welcome(ctx context.Context, conn net.Conn) error {
 		return conn.SetDeadline(time.Time{})
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return err
-	case !o.hasCertificate():
+	case !certified:
 		return fmt.Errorf("the server takes only clients with a certificate, and this one has none: %w", err)
 	}
 	return fmt.Errorf("the server does not accept the client certificate: %w", err)
-}
-
-func (o *Options) hasCertificate() bool {
-	_, own := o.credentials()
-	return own != nil
 }

@@ -139,6 +139,46 @@ func TestASilentServerWithTLSIsWaitedForNoLongerThanTheCallsTime(t *testing.T) {
 	}
 }
 
+// What is said of a connection is about the certificate that it was made with, also
+// where another one was given meanwhile.
+func TestAConnectionIsJudgedByItsOwnCertificate(t *testing.T) {
+	t.Parallel()
+	authority := redistest.NewAuthority(t)
+	trusted := trusting(t, authority)
+	server, err := tls.LoadX509KeyPair(authority.ServerCert, authority.ServerKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequestClientCert})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s, err := Open("rediss://"+ln.Addr().String(), Options{CA: trusted.CA, Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		conn, err := ln.Accept()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		if _, err := conn.Read(make([]byte, 100)); err != nil { // the client has dialled, and asks
+			t.Error(err)
+		}
+		s.Renew(trusted.CA, trusted.Certificate)
+	}()
+	if _, err := s.opt.dialTLS(t.Context(), "tcp", ln.Addr().String()); err == nil || !strings.Contains(err.Error(), "this one has none") {
+		t.Errorf("it says %v", err)
+	}
+	<-served
+}
+
 // A server that reads nothing any more is left at once, also where the send
 // buffer is full: a TLS connection would wait 5 s for its goodbye to be read.
 func TestASilentServerWithTLSIsLeftAtOnce(t *testing.T) {
@@ -147,7 +187,12 @@ func TestASilentServerWithTLSIsLeftAtOnce(t *testing.T) {
 	server := redistest.StartTLS(t, authority)
 	opt := trusting(t, authority)
 	opt.Timeout = 10 * time.Second
-	conn, err := opt.dialTLS(t.Context(), "tcp", server.Addr())
+	s, err := Open(server.URL(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	conn, err := s.opt.dialTLS(t.Context(), "tcp", server.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -35,21 +34,13 @@ const (
 // Tokens are what callers of the admin listener show. Without any, and where
 // they are nil, nobody is let in; Anybody lets in who calls this machine itself.
 type Tokens struct {
-	known atomic.Pointer[[]token] // replaced, never changed
-	open  bool                    // no token is asked for
+	known gate.Replaceable[[]token]
+	open  bool // no token is asked for
 }
 
 // Replace gives t the tokens of the others, for whoever uses it. Whether any is
 // asked for stays as it is.
-func (t *Tokens) Replace(others *Tokens) { t.known.Store(others.known.Load()) }
-
-// list returns the tokens of this moment.
-func (t *Tokens) list() []token {
-	if known := t.known.Load(); known != nil {
-		return *known
-	}
-	return nil
-}
+func (t *Tokens) Replace(others *Tokens) { t.known.Replace(&others.known) }
 
 type token struct {
 	name string // of its holder, for the ledger
@@ -85,14 +76,13 @@ func (t *Tokens) add(text string, r role, anonymous string) error {
 			return fmt.Errorf("%s token %d: must have at least %d printable characters without spaces (make one with: openssl rand -hex 32)", anonymous, i+1, minToken)
 		}
 		added := token{name, sha256.Sum256([]byte(secret)), r}
-		known := t.list()
+		known := t.known.Now()
 		for _, k := range known {
 			if k.hash == added.hash {
 				return fmt.Errorf("%s token %d is given twice", anonymous, i+1)
 			}
 		}
-		known = append(slices.Clip(known), added)
-		t.known.Store(&known)
+		t.known.Set(append(slices.Clip(known), added))
 	}
 	return nil
 }
@@ -103,7 +93,7 @@ func (t *Tokens) find(shown string) (found token, ok bool) {
 		return token{}, false
 	}
 	hash := sha256.Sum256([]byte(shown))
-	for _, k := range t.list() {
+	for _, k := range t.known.Now() {
 		if subtle.ConstantTimeCompare(hash[:], k.hash[:]) == 1 {
 			found, ok = k, true
 		}

@@ -421,3 +421,24 @@ func TestAnAuditThatTakesTooLongIsToldSo(t *testing.T) {
 	})
 	d.want("GET", "/v1/sales/race/audit", "", 503, "use flashgate audit")
 }
+
+// Tokens that are replaced by none let nobody in.
+func TestTokensAreReplaced(t *testing.T) {
+	t.Parallel()
+	const one, two = "0123456789abcdef", "fedcba9876543210"
+	tokens, other := &Tokens{}, &Tokens{}
+	if err := errors.Join(tokens.AddOperators("kim:"+one), other.AddReaders("lee:"+two)); err != nil {
+		t.Fatal(err)
+	}
+	tokens.Replace(other)
+	if _, ok := tokens.find(one); ok {
+		t.Error("the old one is let in")
+	}
+	if known, ok := tokens.find(two); !ok || known.name != "lee" || known.role != reader {
+		t.Errorf("the new one: %+v, %t", known, ok)
+	}
+	tokens.Replace(&Tokens{})
+	if _, ok := tokens.find(two); ok {
+		t.Error("somebody is let in where nobody may be")
+	}
+}
