@@ -3,6 +3,7 @@ package portone
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	"github.com/flashgate/flashgate/gate"
 )
@@ -10,8 +11,9 @@ import (
 // Answers words the bodies of answers in one language. It never changes, so it
 // may be used by any number of goroutines at once.
 type Answers struct {
-	sentences []string // by code; empty for gate.Held
-	bodies    [][]byte // by code
+	words  wording
+	bodies [][]byte // by code
+	causes [][]byte // by cause: that of its code, or one of its own
 }
 
 // NewAnswers returns the answers in the given language, "ko" or "en".
@@ -25,29 +27,33 @@ func NewAnswers(language string) (*Answers, error) {
 	return nil, fmt.Errorf("no sentences in language %q: use ko or en", language)
 }
 
-func newAnswers(sentences map[gate.Code]string) *Answers {
-	codes := gate.Codes()
-	a := &Answers{sentences: make([]string, len(codes)), bodies: make([][]byte, len(codes))}
-	for _, code := range codes {
-		a.sentences[code] = sentences[code]
-		a.bodies[code] = refusal(code, sentences[code])
+func newAnswers(words wording) *Answers {
+	a := &Answers{words: words, bodies: make([][]byte, len(gate.Codes())), causes: make([][]byte, len(gate.Causes())+1)}
+	for _, code := range gate.Codes() {
+		a.bodies[code] = refusal(code, words.codes[code])
 	}
 	a.bodies[gate.Held] = []byte(`{"code":"held"}`)
+	for _, cause := range gate.Causes() {
+		a.causes[cause] = a.bodies[cause.Code()]
+		if sentence, ok := words.causes[cause]; ok {
+			a.causes[cause] = refusal(cause.Code(), sentence)
+		}
+	}
 	return a
 }
 
 // With returns the answers with some of their sentences replaced, by the names
-// of their codes. A name that is no refusal's changes nothing: gate.Sale's
+// of their codes; what replaces a code's stands for all its causes. A name that is no refusal's changes nothing: gate.Sale's
 // Validate has refused it where it was written.
 func (a *Answers) With(messages map[string]string) *Answers {
-	sentences := make(map[gate.Code]string, len(a.sentences))
-	for _, code := range gate.Codes() {
-		sentences[code] = a.sentences[code]
-		if text, ok := messages[code.String()]; ok {
-			sentences[code] = text
+	words := wording{maps.Clone(a.words.codes), maps.Clone(a.words.causes)}
+	for name, text := range messages {
+		if code, ok := gate.ParseCode(name); ok {
+			words.codes[code] = text
+			maps.DeleteFunc(words.causes, func(cause gate.Cause, _ string) bool { return cause.Code() == code })
 		}
 	}
-	return newAnswers(sentences)
+	return newAnswers(words)
 }
 
 // Body returns the JSON body that answers v. It is shared: nobody may write to
@@ -55,10 +61,13 @@ func (a *Answers) With(messages map[string]string) *Answers {
 // in it, for whoever sets the shop up, what the field must be. What has a cause is
 // nothing that whoever sent it could change.
 func (a *Answers) Body(v gate.Verdict) []byte {
-	if v.Code != gate.BadRequest || v.Field == "" || v.Cause != gate.NoCause {
-		return a.bodies[v.Code]
+	switch {
+	case v.Cause != gate.NoCause:
+		return a.causes[v.Cause]
+	case v.Code == gate.BadRequest && v.Field != "":
+		return refusal(v.Code, a.words.codes[v.Code]+" ("+v.Field+" "+v.Want+")")
 	}
-	return refusal(v.Code, a.sentences[v.Code]+" ("+v.Field+" "+v.Want+")")
+	return a.bodies[v.Code]
 }
 
 // refusal returns a refusal's body: V1 of PortOne reads reason, V2 errorMessage.

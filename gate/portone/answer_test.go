@@ -63,6 +63,23 @@ func TestEveryRefusalHasASentenceInBothLanguages(t *testing.T) {
 	}
 }
 
+// Whoever forges a link learns nothing from the answer; so only what a shop has set up
+// wrong has a sentence of its own.
+func TestACauseIsAnsweredAsItsCodeIs(t *testing.T) {
+	t.Parallel()
+	own := []gate.Cause{gate.VersionNotNamed, gate.VersionUnsigned, gate.VersionNotLookedUp}
+	for _, language := range []string{"ko", "en"} {
+		a := answers(t, language)
+		for _, cause := range gate.Causes() {
+			code, sentence := read(t, a.Body(gate.RefuseFor(cause)))
+			_, plain := read(t, a.Body(gate.Refuse(cause.Code())))
+			if same := sentence == plain; same == slices.Contains(own, cause) || code != cause.Code().String() || len(sentence) > 200 {
+				t.Errorf("%s is answered with %s %q", cause, code, sentence)
+			}
+		}
+	}
+}
+
 func TestHeldHasNoSentence(t *testing.T) {
 	t.Parallel()
 	for _, a := range []*portone.Answers{answers(t, "ko"), answers(t, "en").With(map[string]string{"held": "x"})} {
@@ -124,6 +141,11 @@ func TestAnsweringAllocatesNothing(t *testing.T) {
 	a := answers(t, "ko")
 	for _, c := range gate.Codes() {
 		if n := testing.AllocsPerRun(100, func() { a.Body(gate.Refuse(c)) }); n != 0 {
+			t.Errorf("%s: %v allocations, want none", c, n)
+		}
+	}
+	for _, c := range gate.Causes() {
+		if n := testing.AllocsPerRun(100, func() { a.Body(gate.RefuseFor(c)) }); n != 0 {
 			t.Errorf("%s: %v allocations, want none", c, n)
 		}
 	}

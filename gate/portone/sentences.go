@@ -2,11 +2,18 @@ package portone
 
 import "github.com/flashgate/flashgate/gate"
 
-// The sentences are read by the buyer, in PortOne's payment window: each says in
-// a line what happened and what to do now.
+// wording is what is said in one language. The sentences are read by the buyer, in
+// PortOne's payment window: each says in a line what happened and what to do now.
+type wording struct {
+	codes map[gate.Code]string
+	// causes have a sentence of their own where the buyer is better off for it. None
+	// may tell whoever forges a link what was wrong with it.
+	causes map[gate.Cause]string
+}
 
-func korean() map[gate.Code]string {
-	return map[gate.Code]string{
+func korean() wording {
+	const setUpWrong = "판매자의 결제 설정에 문제가 있어 결제를 진행하지 못했습니다. 결제된 금액은 없으니 판매자에게 문의해 주세요."
+	return wording{causes: untaken(setUpWrong), codes: map[gate.Code]string{
 		gate.SoldOut:         "남은 수량이 부족하여 결제를 진행할 수 없습니다. 수량을 줄이거나 잠시 후 다시 시도해 주세요.",
 		gate.NotOpen:         "아직 판매가 시작되지 않았습니다. 판매 시작 시간을 확인해 주세요.",
 		gate.Closed:          "판매가 종료되었습니다. 자세한 내용은 판매자에게 문의해 주세요.",
@@ -31,11 +38,12 @@ func korean() map[gate.Code]string {
 		gate.Recovering:      "시스템을 복구하고 있어 결제를 진행하지 못했습니다. 잠시 후 다시 시도해 주세요.",
 		gate.NotDurable:      "주문을 안전하게 저장하지 못해 결제를 중단했습니다. 잠시 후 다시 시도해 주세요.",
 		gate.Undecided:       "주문을 확인하지 못해 결제를 진행하지 못했습니다. 잠시 후 다시 시도해 주세요.",
-	}
+	}}
 }
 
-func english() map[gate.Code]string {
-	return map[gate.Code]string{
+func english() wording {
+	const setUpWrong = "The shop's payment is not set up right, so no money was taken. Please contact the shop."
+	return wording{causes: untaken(setUpWrong), codes: map[gate.Code]string{
 		gate.SoldOut:         "There are not enough units left. Please choose fewer, or try again in a little while.",
 		gate.NotOpen:         "The sale has not opened yet. Please check when it starts.",
 		gate.Closed:          "The sale has ended. Please contact the shop if you have a question.",
@@ -60,5 +68,13 @@ func english() map[gate.Code]string {
 		gate.Recovering:      "The system is recovering, so the payment was stopped. Please try again in a little while.",
 		gate.NotDurable:      "The order could not be stored safely, so the payment was stopped. Please try again in a little while.",
 		gate.Undecided:       "The order could not be checked, so the payment was stopped. Please try again in a little while.",
+	}}
+}
+
+// untaken has the sentence for calls of a version that the sale does not take: the
+// request is right, and what the sale or its gates must be told is for the operator.
+func untaken(sentence string) map[gate.Cause]string {
+	return map[gate.Cause]string{
+		gate.VersionNotNamed: sentence, gate.VersionUnsigned: sentence, gate.VersionNotLookedUp: sentence,
 	}
 }

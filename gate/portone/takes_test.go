@@ -91,13 +91,25 @@ func TestAClientLooksUpTheVersionsThatItHasCredentialsOf(t *testing.T) {
 // What the sale must say is for the operator; the buyer can do nothing about it.
 func TestAVersionThatIsNotTakenIsASentenceForTheBuyer(t *testing.T) {
 	t.Parallel()
-	v, _ := secrets(t, secret('a')).Takes(portone.V1, nil, portone.Lookups{})
+	unsigned, _ := secrets(t, secret('a')).Takes(portone.V1, nil, portone.Lookups{})
+	unnamed, _ := portone.Unverified().Takes(portone.V1, []string{"v2"}, portone.Lookups{})
+	blind, _ := portone.Unverified().Takes(portone.V2, nil, portone.Lookups{V1: true})
 	for language, want := range map[string]string{
-		"ko": "결제 요청이 올바르지 않습니다. 판매자에게 문의해 주세요.",
-		"en": "The payment request is not correct. Please contact the shop.",
+		"ko": "판매자의 결제 설정에 문제가 있어 결제를 진행하지 못했습니다. 결제된 금액은 없으니 판매자에게 문의해 주세요.",
+		"en": "The shop's payment is not set up right, so no money was taken. Please contact the shop.",
 	} {
-		if code, sentence := read(t, answers(t, language).Body(v)); code != "bad_request" || sentence != want {
-			t.Errorf("%s: %s %q", language, code, sentence)
+		for _, v := range []gate.Verdict{unsigned, unnamed, blind} {
+			if code, sentence := read(t, answers(t, language).Body(v)); code != "bad_request" || sentence != want {
+				t.Errorf("%s, %s: %s %q", language, v.Cause, code, sentence)
+			}
+			own := answers(t, language).With(map[string]string{"sold_out": "매진", "bad_request": "결제할 수 없습니다."})
+			if _, sentence := read(t, own.Body(v)); sentence != "결제할 수 없습니다." {
+				t.Errorf("%s, %s, in the sale's own words: %q", language, v.Cause, sentence)
+			}
+			other := answers(t, language).With(map[string]string{"sold_out": "매진"})
+			if _, sentence := read(t, other.Body(v)); sentence != want {
+				t.Errorf("%s, %s, where the sale words another code: %q", language, v.Cause, sentence)
+			}
 		}
 	}
 }
