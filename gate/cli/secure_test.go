@@ -108,8 +108,13 @@ func TestWithoutAReplicaEveryChangeIsSaidToBeUnsecured(t *testing.T) {
 	s.unsecured("race: created", "apply", "-f", s.sale[10])
 	s.unsecured("race: deleted", "delete", "race")
 	s.unsecured("", "delete", "race") // it is not said to be gone before a replica knows
-	if status, _, errOut := s.run("pause", "race"); status != 1 || !strings.Contains(errOut, "sale race was deleted") {
-		t.Errorf("a deleted sale is paused: status %d, %q", status, errOut)
+	for _, command := range []string{
+		"pause race", "resume race", "status --refunds race", "undelivered race", "undelivered --retry race", "audit race", "order race o1",
+		"archive race --to " + t.TempDir() + "/race.jsonl",
+	} {
+		if status, _, errOut := s.run(strings.Fields(command)...); status != 1 || !strings.Contains(errOut, "sale race was deleted at ") {
+			t.Errorf("%s of a deleted sale: status %d, %q", command, status, errOut)
+		}
 	}
 	if status, _, errOut := s.run("pause", "--wait-replicas=-1", "race"); status != 1 || !strings.Contains(errOut, "--wait-replicas -1: must be 0") {
 		t.Errorf("a negative number: status %d, %q", status, errOut)

@@ -92,7 +92,11 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 
 // refunds lists the orders that a refund is due of.
 func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.Store) error {
-	if _, err := s.Sale(ctx, c.Sale); err != nil {
+	state, err := s.Sale(ctx, c.Sale)
+	if err == nil && !state.Deleted.IsZero() {
+		err = gate.ErrNoSale
+	}
+	if err != nil {
 		return noSale(ctx, s, err, c.Sale)
 	}
 	due, err := s.RefundsDue(ctx, c.Sale)

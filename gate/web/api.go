@@ -45,7 +45,7 @@ func (a *Admin) show(w http.ResponseWriter, r *http.Request, _ string) {
 	defer cancel()
 	state, err := a.opt.Sales.Sale(ctx, r.PathValue("sale"))
 	if err != nil {
-		fault(w, err)
+		a.saleFault(ctx, w, r, err)
 		return
 	}
 	settings := state.Sale.Form()
@@ -122,7 +122,7 @@ func (a *Admin) remove(w http.ResponseWriter, r *http.Request, who string) {
 		a.note(who, "delete", sale)
 	}
 	if err != nil {
-		fault(w, gate.Gone(ctx, a.opt.Sales, sale, err))
+		a.saleFault(ctx, w, r, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -145,7 +145,7 @@ func (a *Admin) setPaused(w http.ResponseWriter, r *http.Request, who, kind stri
 		a.note(who, kind, sale)
 	}
 	if err != nil {
-		fault(w, gate.Gone(ctx, a.opt.Sales, sale, err))
+		a.saleFault(ctx, w, r, err)
 		return
 	}
 	reply(w, http.StatusOK, struct {
@@ -159,7 +159,7 @@ func (a *Admin) order(w http.ResponseWriter, r *http.Request, _ string) {
 	defer cancel()
 	o, err := a.opt.Sales.Order(ctx, r.PathValue("sale"), r.PathValue("order"))
 	if err != nil {
-		fault(w, gate.Gone(ctx, a.opt.Sales, r.PathValue("sale"), err))
+		a.saleFault(ctx, w, r, err)
 		return
 	}
 	reply(w, http.StatusOK, o.Report())
@@ -183,7 +183,7 @@ func (a *Admin) report(w http.ResponseWriter, r *http.Request, who string) {
 	report := settle.Report{Order: r.PathValue("order"), Attempt: said.Attempt, Paid: said.State == "paid"}
 	o, err := settle.Tell(ctx, a.opt.Settling, who, r.PathValue("sale"), report)
 	if err != nil {
-		fault(w, gate.Gone(ctx, a.opt.Sales, r.PathValue("sale"), err))
+		a.saleFault(ctx, w, r, err)
 		return
 	}
 	reply(w, http.StatusOK, o.Report())
@@ -192,13 +192,16 @@ func (a *Admin) report(w http.ResponseWriter, r *http.Request, who string) {
 func (a *Admin) refunds(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
 	defer cancel()
-	_, err := a.opt.Sales.Sale(ctx, r.PathValue("sale"))
+	state, err := a.opt.Sales.Sale(ctx, r.PathValue("sale"))
 	var due []gate.Order
-	if err == nil {
+	switch {
+	case err == nil && !state.Deleted.IsZero():
+		err = gate.ErrNoSale
+	case err == nil:
 		due, err = a.opt.Sales.RefundsDue(ctx, r.PathValue("sale"))
 	}
 	if err != nil {
-		fault(w, err)
+		a.saleFault(ctx, w, r, err)
 		return
 	}
 	reports := []gate.OrderReport{}
@@ -214,7 +217,7 @@ func (a *Admin) undelivered(w http.ResponseWriter, r *http.Request, _ string) {
 	defer cancel()
 	d, err := a.opt.Sales.Delivery(ctx, r.PathValue("sale"))
 	if err != nil {
-		fault(w, err)
+		a.saleFault(ctx, w, r, err)
 		return
 	}
 	reply(w, http.StatusOK, d.Report(r.PathValue("sale")))
@@ -297,7 +300,7 @@ func (a *Admin) confirmURL(w http.ResponseWriter, r *http.Request, _ string) {
 	}
 	lane, known := a.opt.Public.gate.Lane([]byte(offer.Sale))
 	if !known {
-		fault(w, gate.ErrNoSale)
+		a.saleFault(r.Context(), w, r, gate.ErrNoSale)
 		return
 	}
 	if v, ok := lane.Check(&offer); !ok {

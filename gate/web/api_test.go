@@ -134,6 +134,33 @@ func TestAMissingSaleIsToldOf(t *testing.T) {
 	d.want("DELETE", path, "", 404, "sale swim was deleted at ")
 }
 
+// Of a sale that was deleted every call says so, and when; two still show what there is.
+func TestADeletedSaleIsToldOf(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t, func(o *AdminOptions) {
+		o.Audit = func(context.Context, string) (any, error) { return nil, gate.ErrNoSale }
+	})
+	const path, what = "/v1/sales/race", "sale race was deleted at "
+	d.want("DELETE", path, "", 204, "")
+	for {
+		if _, known := d.public.gate.Lane([]byte("race")); !known {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	for call, body := range map[string]string{
+		"POST /pause": "", "POST /resume": "", "DELETE ": "", "GET /refunds": "", "GET /undelivered": "", "GET /audit": "",
+		"GET /orders/o1": "", "POST /orders/o1/report": `{"state":"paid"}`,
+		"POST /confirm-url": `{"items":"full","buyer":"u","order":"o","amount":80000}`,
+	} {
+		method, below, _ := strings.Cut(call, " ")
+		d.want(method, path+below, body, 404, what)
+		d.want(method, path+below, body, 404, " in run 1: to sell it anew, give it run 2")
+	}
+	d.want("GET", path, "", 200, `"state": "deleted"`)
+	d.want("GET", path+"/ledger", "", 200, `"kind": "delete"`)
+}
+
 func TestOnlyWhatChangesASaleIsLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

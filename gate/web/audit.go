@@ -25,7 +25,7 @@ func (a *Admin) audit(w http.ResponseWriter, r *http.Request, _ string) {
 	case errors.Is(err, context.DeadlineExceeded):
 		problem(w, http.StatusServiceUnavailable, errors.New("the audit takes longer than a call may: use flashgate audit"))
 	case err != nil:
-		fault(w, err)
+		a.saleFault(r.Context(), w, r, err)
 	default:
 		reply(w, http.StatusOK, report)
 	}

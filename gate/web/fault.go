@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,6 +39,12 @@ func query(d gate.Drop) string {
 		values.Set("drop_undelivered", "true")
 	}
 	return values.Encode()
+}
+
+// saleFault answers an error of a call about one sale. Where the sale is not there it
+// says why.
+func (a *Admin) saleFault(ctx context.Context, w http.ResponseWriter, r *http.Request, err error) {
+	fault(w, gate.Gone(ctx, a.opt.Sales, r.PathValue("sale"), err))
 }
 
 // fault answers an error of the store or of the domain.

@@ -28,7 +28,7 @@ func (a *Admin) ledger(w http.ResponseWriter, r *http.Request, _ string) {
 	defer cancel()
 	sale := r.PathValue("sale")
 	if _, err := a.opt.Sales.Sale(ctx, sale); err != nil {
-		fault(w, err)
+		a.saleFault(ctx, w, r, err)
 		return
 	}
 	entries, size := []gate.EntryReport{}, 0
