@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/web"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
@@ -52,7 +53,7 @@ type portoneSimCommand struct {
 func (c *portoneSimCommand) options() portonesim.Options {
 	return portonesim.Options{
 		V1Key: c.V1Key, V1Secret: c.V1Secret, V2Secret: c.V2Secret, WebhookSecret: c.WebhookSecret,
-		Seed: c.Seed, ConfirmTimeout: c.ConfirmTimeout,
+		Seed: c.Seed, ConfirmTimeout: c.ConfirmTimeout, Explain: gate.BodyError,
 		Plan: portonesim.Plan{
 			Declines: c.Declines, SlowApprovals: c.SlowApprovals, Lost: c.Lost, Never: c.Never, Pending: c.Pending, Invented: c.Invented, Revived: c.Revived,
 			DuplicateHooks: c.DuplicateHooks, LateHooks: c.LateHooks, ShuffledHooks: c.ShuffledHooks, DroppedHooks: c.DroppedHooks,

@@ -2,8 +2,12 @@ package cli
 
 import (
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/flashgate/flashgate/loadtest/portonesim"
@@ -44,4 +48,37 @@ func TestWhateverMayGoWrongHasAFlag(t *testing.T) {
 			t.Errorf("%s is %v in the plan, want %v", field.Name, got, number)
 		}
 	}
+}
+
+// Who sends the simulator a body that it cannot read is told so in words of JSON, as
+// by the gate's own API.
+func TestTheSimulatorNamesWhatIsWrongWithABody(t *testing.T) {
+	t.Parallel()
+	c := portoneSimCommand{V1Key: "key", V1Secret: "secret", V2Secret: "secret"}
+	sim := portonesim.New(c.options())
+	defer sim.Close()
+	server := httptest.NewServer(sim.Handler())
+	defer server.Close()
+	f := func(path, body, want string) {
+		t.Helper()
+		response, err := http.Post(server.URL+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		said, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusBadRequest || !strings.Contains(string(said), want) || strings.Contains(string(said), "Go ") {
+			t.Errorf("%s %s: status %d, %s, %v; want %q", path, body, response.StatusCode, said, err, want)
+		}
+	}
+	f("/sim/pay", `{"id":"o1","amount":80000.0}`, "amount must be a whole number in plain digits, not 80000.0")
+	f("/sim/pay", `{"id":1}`, "id must be a text in quotes, not a number")
+	f("/sim/pay", `[]`, "it must be an object, not a list")
+	f("/sim/pay", ``, "it is empty")
+	f("/sim/pay", `{"id":"o1"`, "it ends too early")
+	f("/sim/pay", `{"order":"o1"}`, `unknown field \"order\"`)
+	f("/sim/confirmed", `[{"id":"o1","amount":"80000"}]`, "amount must be a whole number in plain digits, not a text")
+	f("/sim/confirmed", `{"id":"o1"}`, "it must be a list, not an object")
+	f("/sim/cancel", `{"amount":true}`, "amount must be a whole number in plain digits, not true or false")
+	f("/sim/deposit", `{"order":[]}`, "order must be a text in quotes, not a list")
 }

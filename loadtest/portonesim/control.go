@@ -19,7 +19,7 @@ func (s *Sim) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /sim/pay", func(w http.ResponseWriter, r *http.Request) {
 		var o Order
-		if !told(w, r, &o) {
+		if !s.told(w, r, &o) {
 			return
 		}
 		if err := o.complete(); err != nil {
@@ -30,16 +30,19 @@ func (s *Sim) control() http.Handler {
 	})
 	mux.HandleFunc("POST /sim/cancel", func(w http.ResponseWriter, r *http.Request) {
 		var ask struct {
-			Order, Attempt string
-			Amount         int64
+			Order   string `json:"order"`
+			Attempt string `json:"attempt"`
+			Amount  int64  `json:"amount"`
 		}
-		if told(w, r, &ask) {
+		if s.told(w, r, &ask) {
 			done(w, s.Cancel(ask.Order, ask.Attempt, ask.Amount))
 		}
 	})
 	mux.HandleFunc("POST /sim/deposit", func(w http.ResponseWriter, r *http.Request) {
-		var ask struct{ Order string }
-		if told(w, r, &ask) {
+		var ask struct {
+			Order string `json:"order"`
+		}
+		if s.told(w, r, &ask) {
 			done(w, s.Deposit(ask.Order))
 		}
 	})
@@ -58,7 +61,7 @@ func (s *Sim) control() http.Handler {
 	})
 	mux.HandleFunc("POST /sim/confirmed", func(w http.ResponseWriter, r *http.Request) {
 		var calls []Confirm
-		if !told(w, r, &calls) {
+		if !s.told(w, r, &calls) {
 			return
 		}
 		if err := s.Confirmed(calls); err != nil {
@@ -74,11 +77,11 @@ func (s *Sim) control() http.Handler {
 }
 
 // told reads a call's body, and answers where it cannot.
-func told(w http.ResponseWriter, r *http.Request, ask any) bool {
+func (s *Sim) told(w http.ResponseWriter, r *http.Request, ask any) bool {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(ask); err != nil {
-		complain(w, http.StatusBadRequest, fmt.Errorf("the body cannot be read: %w", err))
+		complain(w, http.StatusBadRequest, fmt.Errorf("the body cannot be read: %w", s.opt.Explain(err)))
 		return false
 	}
 	return true

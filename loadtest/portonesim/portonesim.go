@@ -56,8 +56,9 @@ type Options struct {
 	WebhookSecret             string // whsec_…, signs V2's confirm calls and webhooks; empty: they are not signed
 	Seed                      uint64
 	Plan                      Plan
-	ConfirmTimeout            time.Duration   // how long a confirm call may take; 10 s if zero
-	Backoff                   []time.Duration // waits before V2 sends a webhook again that was not taken; 1, 4 and 16 s if nil
+	ConfirmTimeout            time.Duration     // how long a confirm call may take; 10 s if zero
+	Backoff                   []time.Duration   // waits before V2 sends a webhook again that was not taken; 1, 4 and 16 s if nil
+	Explain                   func(error) error // words what is wrong with a body below /sim/, which its decoder says in terms of Go; nil leaves it
 	Now                       func() time.Time
 	Log                       *slog.Logger
 }
@@ -119,6 +120,9 @@ func New(opt Options) *Sim {
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Explain == nil {
+		opt.Explain = func(err error) error { return err }
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
