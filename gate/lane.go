@@ -86,14 +86,6 @@ func (l *Lane) Name() string { return l.name }
 // stays the same until they change; what it points to must not be changed.
 func (l *Lane) Settings() *Settings { return &l.catalogue.Load().sale.Settings }
 
-// Check reports whether a confirm of the offer would pass all checks that need no
-// look at the stock, once the sale is open; the verdict says why not.
-func (l *Lane) Check(o *Offer) (Verdict, bool) {
-	c := l.catalogue.Load()
-	confirm := Confirm{Order: []byte(o.Order), Amount: o.Amount}
-	return c.check(&confirm, &Link{Items: []byte(o.Items), Buyer: []byte(o.Buyer)}, c.sale.OpensAt)
-}
-
 // Confirm decides one confirm: r.Confirm holds what PortOne sent, link what the
 // confirm_url claims. It waits for the store, but never longer than the answer
 // budget.

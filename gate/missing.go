@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,14 +51,40 @@ func (e *DeletedError) Error() string {
 // Unwrap makes it an ErrNoSale.
 func (e *DeletedError) Unwrap() error { return ErrNoSale }
 
-// Gone says why there is no such sale or order: the sale may be missing, or was
-// deleted. Any other error is returned as it is.
-func Gone(ctx context.Context, r Register, sale string, err error) error {
+// UnknownSaleError says that there is no sale of this name, and names the nearest. It
+// is an ErrNoSale too.
+type UnknownSaleError struct {
+	Sale  string
+	Sales []string // that there are
+}
+
+// Error implements error.
+func (e *UnknownSaleError) Error() string {
+	hint := DidYouMean(e.Sale, e.Sales)
+	if hint != "" {
+		hint += " "
+	}
+	return fmt.Sprintf("there is no sale %s: %sflashgate apply creates one", e.Sale, hint)
+}
+
+// Unwrap makes it an ErrNoSale.
+func (e *UnknownSaleError) Unwrap() error { return ErrNoSale }
+
+// Gone says why there is no such sale or order: the sale may be missing, was deleted,
+// or never was. Any other error is returned as it is.
+func Gone(ctx context.Context, r interface {
+	Sale(ctx context.Context, name string) (State, error)
+	Sales(ctx context.Context) ([]string, error)
+}, sale string, err error,
+) error {
 	if !errors.Is(err, ErrNoSale) && !errors.Is(err, ErrNoOrder) {
 		return err
 	}
 	state, none := r.Sale(ctx, sale)
 	switch {
+	case none == ErrNoSale: // and nothing more is known
+		names, unread := r.Sales(ctx)
+		return cmp.Or(unread, error(&UnknownSaleError{Sale: sale, Sales: names}))
 	case none != nil:
 		return none
 	case state.Deleted.IsZero():

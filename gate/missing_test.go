@@ -183,6 +183,5 @@ func (*fullStore) Expect(context.Context, string) error { return errors.New("it 
 // checkOffer tells what a link to the sale would be refused for.
 func checkOffer(g *Gate) Verdict {
 	lane, _ := g.Lane([]byte("race"))
-	v, _ := lane.Check(&Offer{Sale: "race", Items: "free", Order: "o"})
-	return v
+	return verdictOn(lane.CheckOffer(&Offer{Sale: "race", Items: "free", Order: "o"}))
 }

@@ -109,7 +109,7 @@ func TestNoLinkIsSignedForLessThanThePricedLinesCost(t *testing.T) {
 	lane, _ := g.Lane([]byte("race"))
 	f := func(items string, amount Amount, want Code) {
 		t.Helper()
-		if v := outcome(lane.Check(&Offer{Sale: "race", Items: items, Order: "ORD1", Amount: amount})); v.Code != want {
+		if v := verdictOn(lane.CheckOffer(&Offer{Sale: "race", Items: items, Order: "ORD1", Amount: amount})); v.Code != want {
 			t.Errorf("%s for %v: got %s, want %s", items, amount, v.Code, want)
 		}
 	}

@@ -62,7 +62,7 @@ func (c *archiveCommand) Run(ctx context.Context, env *environment) error {
 	flags := redisFlag{Redis: c.Redis, redisTLS: c.redisTLS, By: c.By}
 	return flags.waiting(env, &c.replicasFlag, func(s *store.Store) error {
 		if err := c.archive(ctx, env, s); err != nil {
-			return noSale(ctx, s, err, c.Sale)
+			return gate.Gone(ctx, s, c.Sale, err)
 		}
 		return nil
 	})

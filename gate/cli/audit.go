@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/audit"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/store"
@@ -35,7 +36,7 @@ func (c *auditCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
 		report, err := runAudit(ctx, s, client, c.Sale, progressTo(env.err))
 		if err != nil {
-			return noSale(ctx, s, err, c.Sale)
+			return gate.Gone(ctx, s, c.Sale, err)
 		}
 		if c.JSON {
 			err = printJSON(env, report)

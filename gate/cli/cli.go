@@ -161,15 +161,6 @@ func (f *replicasFlag) set(o *store.Options) error {
 	return nil
 }
 
-// noSale says why a sale, or its order, is not there, and what to do about that.
-func noSale(ctx context.Context, s *store.Store, err error, sale string) error {
-	err = gate.Gone(ctx, s, sale, err)
-	if errors.Is(err, gate.ErrNoSale) && !errors.As(err, new(*gate.MissingError)) && !errors.As(err, new(*gate.DeletedError)) {
-		return fmt.Errorf("there is no sale %s: create it with flashgate apply", sale)
-	}
-	return err
-}
-
 // who names the person at the keyboard for the ledger.
 func who() string {
 	name, host := "unknown", "localhost"

@@ -137,7 +137,7 @@ func (v *variables) fault(name string) error {
 	case v.owners[name] || serviceLink(name, value):
 		return nil
 	}
-	return fmt.Errorf("%s is the variable of no flag: did you mean %s?", name, nearest(name, slices.Sorted(maps.Keys(v.owners))))
+	return fmt.Errorf("%s is the variable of no flag: did you mean %s?", name, gate.Nearest(name, slices.Sorted(maps.Keys(v.owners)), 1)[0])
 }
 
 var serviceLinks = regexp.MustCompile(`^FLASHGATE_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
@@ -166,31 +166,4 @@ func isEmpty(value reflect.Value) bool {
 		return true
 	}
 	return false
-}
-
-// nearest returns the word that becomes text by the fewest changes of one byte.
-func nearest(text string, words []string) string {
-	return slices.MinFunc(words, func(a, b string) int { return distance(text, a) - distance(text, b) })
-}
-
-// distance counts the bytes that must be put in, taken out or changed to make one
-// text the other (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			changed := diagonal
-			if a[i] != b[j] {
-				changed++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(changed, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -46,7 +46,7 @@ func (*ledgerCommand) Help() string {
 func (c *ledgerCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
 		if _, err := s.Sale(ctx, c.Sale); err != nil {
-			return noSale(ctx, s, err, c.Sale)
+			return gate.Gone(ctx, s, c.Sale, err)
 		}
 		encoder := json.NewEncoder(env.out)
 		encoder.SetEscapeHTML(false)

@@ -33,7 +33,7 @@ func setPaused(ctx context.Context, env *environment, flags *changeFlag, sale st
 	return flags.with(env, func(s *store.Store) error {
 		changed, err := gate.SetPaused(ctx, s, flags.By, sale, paused)
 		if err != nil && !gate.IsUnsecured(err) {
-			return noSale(ctx, s, err, sale)
+			return gate.Gone(ctx, s, sale, err)
 		}
 		state := "on sale"
 		if paused {
@@ -65,7 +65,7 @@ func (c *deleteCommand) Run(ctx context.Context, env *environment) error {
 			err = s.Delete(ctx, c.By, c.Sale, drops[c.Sale])
 		}
 		if err != nil && !gate.IsUnsecured(err) {
-			return noSale(ctx, s, err, c.Sale)
+			return gate.Gone(ctx, s, c.Sale, err)
 		}
 		while := ""
 		if state.Phase(state.Now) == "open" {

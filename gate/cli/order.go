@@ -31,7 +31,7 @@ func (c *orderCommand) Run(ctx context.Context, env *environment) error {
 			return fmt.Errorf("sale %s never accepted an order %s in this run: a refused confirm leaves no trace but in --refusal-log", c.Sale, c.Order)
 		}
 		if err != nil {
-			return noSale(ctx, s, err, c.Sale)
+			return err
 		}
 		for _, e := range story {
 			for _, o := range e.Orders {

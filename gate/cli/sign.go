@@ -1,15 +1,20 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/store"
 )
 
 type signCommand struct {
 	keysFlag
+	Redis string `placeholder:"URL" help:"Redis with the sales: then a link that the sale would refuse is not made. Without it, and where Redis does not answer within 2s, nobody looks."`
+	redisTLS
 	BaseURL string        `required:"" placeholder:"URL" help:"Where PortOne reaches the gates, such as https://gate.example.com."`
 	Sale    string        `required:"" placeholder:"SALE" help:"The sale's name."`
 	Items   string        `required:"" placeholder:"SKU[:N],…" help:"What is bought."`
@@ -19,8 +24,11 @@ type signCommand struct {
 	Expires time.Duration `default:"30m" help:"How long the link serves (${default})."`
 }
 
+// signTimeout bounds the look at the sale: links must be made while Redis is away.
+const signTimeout = 2 * time.Second
+
 // Run prints a signed link.
-func (c *signCommand) Run(env *environment) error {
+func (c *signCommand) Run(ctx context.Context, env *environment) error {
 	keys, err := c.keys()
 	if err != nil {
 		return err
@@ -39,9 +47,44 @@ func (c *signCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	if err := c.look(ctx, env, &offer); err != nil {
+		return fmt.Errorf("nothing is signed that gates would refuse: %w", err)
+	}
 	if len(link) > gate.MaxLink {
 		fmt.Fprintf(env.err, "flashgate: the link has %d characters; nobody says what PortOne does with more than %d\n", len(link), gate.MaxLink)
 	}
 	_, err = fmt.Fprintln(env.out, link)
 	return err
+}
+
+// look returns why gates would refuse the offer, where it is known in which Redis the
+// sale is. What cannot be looked at is no reason to make no link.
+func (c *signCommand) look(ctx context.Context, env *environment, offer *gate.Offer) error {
+	if c.Redis == "" || c.Redis == embeddedRedis {
+		return nil
+	}
+	options := store.Options{Who: "sign", Timeout: signTimeout, Log: slog.New(slog.DiscardHandler)}
+	if err := c.redisTLS.set(&options); err != nil {
+		return err
+	}
+	s, err := store.Open(c.Redis, options)
+	if err != nil {
+		return fmt.Errorf("--redis: %w", err)
+	}
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(ctx, signTimeout)
+	defer cancel()
+	state, err := s.Sale(ctx, offer.Sale)
+	if err == nil && !state.Deleted.IsZero() {
+		err = gate.ErrNoSale
+	}
+	err = gate.Gone(ctx, s, offer.Sale, err)
+	switch {
+	case err == nil:
+		return state.CheckOffer(offer)
+	case errors.Is(err, gate.ErrNoSale) && !errors.As(err, new(*gate.MissingError)):
+		return err
+	}
+	fmt.Fprintf(env.err, "flashgate: warning: the link is made without a look at the sale: %v\n", err)
+	return nil
 }

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"bytes"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flashgate/flashgate/gate/redistest"
 )
@@ -26,6 +28,45 @@ func sign(t *testing.T, key, order string, more ...string) (query string) {
 		t.Fatalf("the link is %q: %v", link, err)
 	}
 	return u.RawQuery
+}
+
+// Where it is known in which Redis the sale is, no link is signed that gates would
+// refuse. Without, and while Redis is away, links are made as ever.
+func TestNoLinkIsSignedForWhatThereIsNot(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	applySale(t, redis.URL(), openSale("race", 10))
+	f := func(status int, want, redis, sale, items string) {
+		t.Helper()
+		args := []string{"sign", "--signing-key", newKey, "--base-url", "https://gate.example.com", "--order", "o", "--amount", "1000", "--sale", sale, "--items", items}
+		var out, errOut bytes.Buffer
+		var environ []string
+		if redis != "" {
+			environ = append(environ, "FLASHGATE_REDIS="+redis)
+		}
+		got := Main(args, environ, &out, &errOut, "test")
+		if got != status || !strings.Contains(errOut.String(), want) || want == "" && errOut.Len() > 0 || strings.Contains(out.String(), "https://") != (status == 0) {
+			t.Errorf("%s of %s by %q: status %d, %q, %q; want %d, %q", items, sale, redis, got, out.String(), errOut.String(), status, want)
+		}
+	}
+	f(0, "", redis.URL(), "race", "unit")
+	f(1, "there is no sale rase: did you mean race? flashgate apply creates one", redis.URL(), "rase", "unit")
+	f(1, "sale race has no SKU uint: did you mean unit?", redis.URL(), "race", "unit,uint:2")
+	f(0, "", "", "rase", "uint")
+	f(0, "", "embedded", "rase", "uint")
+	f(0, "warning: the link is made without a look at the sale: ", "redis://127.0.0.1:1", "rase", "uint")
+	f(1, "--redis: ", "127.0.0.1:6379", "race", "unit")
+	command(t, "delete", "--redis", redis.URL(), "race")
+	f(1, "sale race was deleted at ", redis.URL(), "race", "unit")
+	redis.Do(t, "FLUSHALL")
+	redis.Do(t, "SADD", "fg:sales", "race")
+	f(0, "warning: the link is made without a look at the sale: sale race is missing", redis.URL(), "race", "unit")
+	redis.Stop()
+	began := time.Now()
+	f(0, "warning: the link is made without a look at the sale: ", redis.URL(), "race", "unit")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it waits %s for a Redis that is silent", took)
+	}
 }
 
 func TestOnlyWhatTheShopSignedIsSold(t *testing.T) {

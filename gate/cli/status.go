@@ -34,7 +34,7 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		}
 		state, err := s.Sale(ctx, c.Sale)
 		if err != nil {
-			return noSale(ctx, s, err, c.Sale)
+			return gate.Gone(ctx, s, c.Sale, err)
 		}
 		report := state.Report()
 		if c.JSON {
@@ -97,7 +97,7 @@ func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.
 		err = gate.ErrNoSale
 	}
 	if err != nil {
-		return noSale(ctx, s, err, c.Sale)
+		return gate.Gone(ctx, s, c.Sale, err)
 	}
 	due, err := s.RefundsDue(ctx, c.Sale)
 	if err != nil {

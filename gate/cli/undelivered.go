@@ -26,12 +26,12 @@ func (c *undeliveredCommand) Run(ctx context.Context, env *environment) error {
 			if err := s.RetryDelivery(ctx, c.Sale); gate.IsUnsecured(err) {
 				unsecured = err
 			} else if err != nil {
-				return noSale(ctx, s, err, c.Sale)
+				return gate.Gone(ctx, s, c.Sale, err)
 			}
 		}
 		d, err := s.Delivery(ctx, c.Sale)
 		if err != nil {
-			return noSale(ctx, s, err, c.Sale)
+			return gate.Gone(ctx, s, c.Sale, err)
 		}
 		if c.JSON {
 			return errors.Join(printJSON(env, d.Report(c.Sale)), unsecured)

@@ -303,10 +303,15 @@ func (a *Admin) confirmURL(w http.ResponseWriter, r *http.Request, _ string) {
 		a.saleFault(r.Context(), w, r, gate.ErrNoSale)
 		return
 	}
-	if v, ok := lane.Check(&offer); !ok {
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		w.WriteHeader(status(v.Code))
-		_, _ = w.Write(a.opt.Public.answers.Body(v))
+	if refused, is := errors.AsType[*gate.OfferError](lane.CheckOffer(&offer)); is {
+		refusal := struct {
+			Error        string `json:"error"` // for who makes the link; the rest is what PortOne would be answered
+			Code         string `json:"code"`
+			Reason       string `json:"reason"`
+			ErrorMessage string `json:"errorMessage"`
+		}{Error: refused.Error()}
+		_ = json.Unmarshal(a.opt.Public.answers.Body(refused.Verdict), &refusal) // the gate's own
+		reply(w, status(refused.Verdict.Code), refusal)
 		return
 	}
 	reply(w, http.StatusOK, struct {

@@ -83,7 +83,7 @@ func TestASaleIsMadeThroughTheAPI(t *testing.T) {
 	const path = "/v1/sales/swim"
 	d.want("PUT", path, string(text), 409, "Redis knows no run of sale swim. If it was never sold yet: ")
 	d.want("PUT", path+"?dry_run=true", string(text), 409, "?open_now=true")
-	d.want("GET", path, "", 404, "no such sale")
+	d.want("GET", path, "", 404, "there is no sale ")
 	if said := d.want("PUT", path+"?open_now=true", string(text), 200, `"outcome": "created"`); strings.Contains(said, `"before"`) {
 		t.Errorf("there was none before: %s", said)
 	}
@@ -255,8 +255,8 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 	d.want("POST", "/v1/sales/race/pause", "", 200, `"changed": false`)
 	d.want("GET", "/v1/sales", "", 200, `"state": "paused"`)
 	d.want("POST", "/v1/sales/race/resume", "", 200, `"changed": true`)
-	d.want("POST", "/v1/sales/swim/pause", "", 404, "no such sale")
-	d.want("DELETE", "/v1/sales/swim", "", 404, "no such sale")
+	d.want("POST", "/v1/sales/swim/pause", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
+	d.want("DELETE", "/v1/sales/swim", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
 
 	lane, _ := d.public.gate.Lane([]byte("race"))
 	if v := lane.Confirm(confirmOf(d, "주문/1"), &gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
@@ -339,7 +339,7 @@ func TestWhatTheShopHasNotTakenIsShownByTheAPI(t *testing.T) {
 		said.Orders[0].Order != "o1" || said.Orders[0].Tries != 3 || said.Orders[0].Error != listed.Error || said.Orders[0].Entry != 5 {
 		t.Errorf("%+v", said)
 	}
-	d.want("GET", "/v1/sales/swim/undelivered", "", 404, "no such sale")
+	d.want("GET", "/v1/sales/swim/undelivered", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
 }
 
 // confirmOf is a confirm call's request for one unit of "full".
@@ -398,8 +398,10 @@ func TestALinkIsSignedThroughTheAPI(t *testing.T) {
 	}
 	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"http://other","expires_in":"1h"}`, 200, "http://other/confirm/race")
 	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80001}`, 409, "amount_mismatch")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80001}`, 409, `"error": "amount 80001: it must be 80000`)
 	d.want("POST", path, `{"items":"full","buyer":"u","order":"o"}`, 400, "amount")
 	d.want("POST", path, `{"items":"lamp","buyer":"u","order":"o","amount":1}`, 404, "unknown_sku")
+	d.want("POST", path, `{"items":"ful","buyer":"u","order":"o","amount":1}`, 404, `"error": "sale race has no SKU ful: did you mean full`)
 	d.want("POST", path, `{"items":"full","order":"o","amount":80000}`, 400, "buyer")
 	d.want("POST", path, `{"items":"full:0","buyer":"u","order":"o","amount":80000}`, 400, "items")
 	d.want("POST", path, `{"items":"full","buyer":"u","order":"","amount":80000}`, 400, "order")
@@ -414,7 +416,7 @@ func TestALinkIsSignedThroughTheAPI(t *testing.T) {
 	if text := d.want("POST", path, good, 200, "&buyer=u&amount=140000"); strings.Contains(text, `\u0026`) {
 		t.Errorf("a link that cannot be pasted: %s", text)
 	}
-	d.want("POST", "/v1/sales/swim/confirm-url", good, 404, "no such sale")
+	d.want("POST", "/v1/sales/swim/confirm-url", good, 404, "there is no sale swim: did you mean race? flashgate apply creates one")
 	if status, _ := d.ask(kim, "POST", path, good, "Content-Type: text/plain"); status != 415 {
 		t.Errorf("as plain text: %d", status)
 	}

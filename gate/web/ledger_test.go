@@ -37,7 +37,7 @@ func TestTheLedgerIsReadThroughTheAPI(t *testing.T) {
 	for _, since := range []string{"first", "-1", "1.5"} {
 		d.want("GET", path+"?since="+since, "", 400, "must be the seq of an entry")
 	}
-	d.want("GET", "/v1/sales/swim/ledger", "", 404, "no such sale")
+	d.want("GET", "/v1/sales/swim/ledger", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
 }
 
 // batches is a store whose ledger has as many entries as anybody reads, each of

@@ -1,0 +1,51 @@
+package gate
+
+import "fmt"
+
+// OfferError says that gates would refuse the confirm of a link for an offer, at any
+// time, and what to change about it.
+type OfferError struct {
+	Verdict Verdict
+	Offer   Offer
+	SKUs    []string // that the sale has
+}
+
+// Error implements error.
+func (e *OfferError) Error() string {
+	v := e.Verdict
+	switch v.Code {
+	case UnknownSKU:
+		name := string(NthItem([]byte(e.Offer.Items), v.Item))
+		return fmt.Sprintf("sale %s has no SKU %s: %s", e.Offer.Sale, name, DidYouMean(name, e.SKUs))
+	case AmountMismatch:
+		least := ""
+		if v.Cause == AmountBelowPrice {
+			least = "at least "
+		}
+		return fmt.Sprintf("amount %d: it must be %s%d in sale %s, for %s", e.Offer.Amount.Value, least, v.Expected, e.Offer.Sale, v.Cause.Means())
+	case BadRequest:
+		return fmt.Sprintf("%s %s (sale %s)", v.Field, v.Want, e.Offer.Sale)
+	}
+	return fmt.Sprintf("sale %s would refuse it as %s", e.Offer.Sale, v.Code)
+}
+
+// CheckOffer returns an *OfferError where gates would refuse the confirm of a link for
+// the offer, for all that needs no look at the clock or the stock.
+func (s *State) CheckOffer(o *Offer) error { return newCatalogue(s).checkOffer(o) }
+
+// CheckOffer is the same for the sale as this gate knows it.
+func (l *Lane) CheckOffer(o *Offer) error { return l.catalogue.Load().checkOffer(o) }
+
+func (c *catalogue) checkOffer(o *Offer) error {
+	confirm := Confirm{Order: []byte(o.Order), Amount: o.Amount}
+	link := Link{Items: []byte(o.Items), Buyer: []byte(o.Buyer)}
+	v, ok := c.check(&confirm, &link, c.sale.OpensAt)
+	if ok {
+		return nil
+	}
+	e := &OfferError{Verdict: v, Offer: *o}
+	for _, sku := range c.sale.SKUs {
+		e.SKUs = append(e.SKUs, sku.Name)
+	}
+	return e
+}

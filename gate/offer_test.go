@@ -1,0 +1,39 @@
+package gate
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// verdictOn is what a link for an offer would be refused for, or Held.
+func verdictOn(err error) Verdict {
+	if e, is := errors.AsType[*OfferError](err); is {
+		return e.Verdict
+	}
+	return Refuse(Held)
+}
+
+// What a link would be refused for is told with what to change.
+func TestAnOfferIsCheckedAgainstItsSale(t *testing.T) {
+	t.Parallel()
+	price := int64(80000)
+	state := &State{Sale: Sale{Name: "race", Run: 1, Settings: Settings{PerBuyer: 2, SKUs: []SKU{
+		{Name: "full", Stock: 1, Price: &price}, {Name: "half", Stock: 1}, {Name: "kids", Stock: 1, Price: new(int64(0))},
+	}}}}
+	f := func(want, items, buyer string, amount Amount) {
+		t.Helper()
+		err := state.CheckOffer(&Offer{Sale: "race", Items: items, Buyer: buyer, Order: "o", Amount: amount})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v, want %q", items, err, want)
+		}
+	}
+	paid := func(value int64) Amount { return Amount{Value: value, Known: true} }
+	f("", "full", "ann", paid(80000))
+	f("", "full,half", "ann", paid(90000))
+	f("sale race has no SKU ful: did you mean full, half or kids?", "half,ful:2", "ann", paid(80000))
+	f("amount 79999: it must be 80000 in sale race, for the amount is not what the lines cost", "full", "ann", paid(79999))
+	f("amount 79999: it must be at least 80000 in sale race, for", "full,half", "ann", paid(79999))
+	f("buyer is needed, because this sale limits the units of one buyer (sale race)", "full", "", paid(80000))
+	f("amount is needed", "full", "ann", Amount{})
+}
