@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -117,8 +119,12 @@ func (f *launchFlags) items(sale *launch.SaleView) (items []launch.Item, err err
 	for _, text := range f.Items {
 		name, weight, weighted := strings.Cut(text, ":")
 		item := launch.Item{SKU: name, Weight: 1, Price: f.Amount}
-		if price, known := prices[name]; known {
+		price, known := prices[name]
+		switch {
+		case known:
 			item.Price = price
+		case sale != nil:
+			return nil, fmt.Errorf("--items %s: sale %s has no such SKU: %s", text, f.Sale, gate.DidYouMean(name, slices.Sorted(maps.Keys(prices))))
 		}
 		if weighted {
 			if item.Weight, err = strconv.ParseInt(weight, 10, 32); err != nil {
@@ -191,6 +197,11 @@ func (c *loadtestCommand) rehearse(ctx context.Context, env *environment, admin 
 		run.Simulator = &launch.Simulator{URL: c.Pay, Client: &http.Client{Timeout: time.Minute}}
 		if err := run.Simulator.Check(ctx); err != nil {
 			return fmt.Errorf("--pay %s: is flashgate portone-sim running there? Nothing was sent: %w", c.Pay, err)
+		}
+	}
+	if before == nil { // else the admin API has told
+		if err := run.Probe(ctx); err != nil {
+			return err
 		}
 	}
 	if err := c.await(ctx, env, before, plan); err != nil {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/loadtest/launch"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
@@ -240,8 +241,62 @@ func TestARehearsalThatCannotGoOnTakesNothing(t *testing.T) {
 	if r := readStatus(t, redis.URL(), "race"); r.Orders.Held != 0 {
 		t.Errorf("the sale has %+v", r.Orders)
 	}
+	f("--items fulll: sale race has no such SKU: did you mean full or half?", "--sale", "race", "--items", "half,fulll")
 	command(t, "delete", "--redis", redis.URL(), "race")
 	f("it was deleted, in run 1", "--sale", "race")
+}
+
+// Without the admin API the gate itself is asked whether there is what is to be
+// bought, before anything is sent, and by what takes nothing.
+func TestARehearsalOfWhatThereIsNotSendsNothing(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	applySale(t, redis.URL(), rehearsedSale)
+	applySale(t, redis.URL(), openSale("free", 10)) // of which any amount would pass
+	parsed, err := gate.ParseKeys(rehearsalKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, keys := range []*gate.Keys{parsed, nil} {
+		serve, send := []string{"--allow-unsigned"}, []string(nil)
+		if keys != nil {
+			serve = []string{"--signing-key", rehearsalKey}
+			send = serve
+		}
+		p := startGate(t, append([]string{"--redis", redis.URL()}, serve...)...)
+		target := "http://" + p.listen
+		f := func(want, sale, items, body string) {
+			t.Helper()
+			status, out, errOut := rehearse(append([]string{
+				"--target", target, "--sale", sale, "--items", items, "--bodies", body, "--demand", "50", "--rate", "1000",
+			}, send...)...)
+			if status != 1 || !strings.Contains(errOut, want) || out != "" {
+				t.Errorf("%q: %s of %s: status %d, %q, %s; want %s", serve, items, sale, status, out, errOut, want)
+			}
+		}
+		f("nothing was sent: the gate at "+target+" has no sale rase", "rase", "full", "v1")
+		f("sale race has no SKU fulll; flashgate status race lists", "race", "half,fulll", "v1")
+		f("sale race has no SKU fulll; flashgate status race lists", "race", "half,fulll:2", "v2-2024-04-25")
+
+		for sale, sku := range map[string]string{"race": "half", "free": "unit"} {
+			plan, err := launch.NewPlan(launch.Options{
+				Targets: []string{target}, Sale: sale, Items: []launch.Item{{SKU: sku, Weight: 1, Price: 1}},
+				Shape: "steady", Rate: 10, Demand: 5, Bodies: launch.Bodies(), Keys: keys, Expires: time.Hour, Prefix: "P",
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := (&launch.Run{Plan: plan, Timeout: 10 * time.Second, MaxWorkers: 1}).Probe(t.Context()); err != nil {
+				t.Errorf("%q: of what there is: %v", serve, err)
+			}
+			if r := readStatus(t, redis.URL(), sale); r.Seq != 1 {
+				t.Errorf("%q: the ledger of %s has entry %d", serve, sale, r.Seq)
+			}
+		}
+		if _, text := p.get(p.admin, "/metrics"); !strings.Contains(text, `flashgate_confirms_total{outcome="amount_mismatch",sale="race"} `) {
+			t.Errorf("%q: no probe came as far as the amount", serve)
+		}
+	}
 }
 
 func TestARehearsalGoesOverTLS(t *testing.T) {

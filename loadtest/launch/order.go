@@ -104,16 +104,21 @@ func (p *Plan) Target(number int, now time.Time) (vegeta.Target, error) {
 	case stolen:
 		o.id += "x"
 	}
+	return p.send(link, &o, now, strconv.Itoa(number), r.kind == broken)
+}
+
+// send returns the call that PortOne makes of the link, or one whose body is cut off.
+func (p *Plan) send(link string, o *order, now time.Time, number string, cutOff bool) (vegeta.Target, error) {
 	contentType, body, err := o.confirm(now)
 	if err != nil {
 		return vegeta.Target{}, fmt.Errorf("the body of order %s: %w", o.id, err)
 	}
-	if r.kind == broken {
+	if cutOff {
 		contentType, body = "application/json", body[:len(body)/2]
 	}
 	header := http.Header{"Content-Type": {contentType}}
 	if p.hook != nil && strings.HasPrefix(o.body, "v2") {
-		if err := p.sign(header, "whid_"+o.id+"_"+strconv.Itoa(number), now, body); err != nil {
+		if err := p.sign(header, "whid_"+o.id+"_"+number, now, body); err != nil {
 			return vegeta.Target{}, err
 		}
 	}

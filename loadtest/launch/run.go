@@ -74,11 +74,7 @@ func (r *Run) Attack(ctx context.Context, tell func(Progress)) error {
 		return context.Cause(ctx)
 	}
 	known := statuses()
-	transport := &http.Transport{
-		DialContext:       (&net.Dialer{Timeout: r.Timeout}).DialContext,
-		DisableKeepAlives: r.NewConnections, MaxIdleConnsPerHost: r.MaxWorkers, MaxIdleConns: r.MaxWorkers,
-		DisableCompression: true, TLSClientConfig: &tls.Config{RootCAs: r.CA},
-	}
+	transport := r.transport()
 	defer transport.CloseIdleConnections()
 	failures := &failures{next: transport, by: make([]error, r.Plan.Requests())}
 	attacker := vegeta.NewAttacker(
@@ -134,6 +130,15 @@ func (r *Run) Attack(ctx context.Context, tell func(Progress)) error {
 		return *failed
 	}
 	return err
+}
+
+// transport is how the target is reached.
+func (r *Run) transport() *http.Transport {
+	return &http.Transport{
+		DialContext:       (&net.Dialer{Timeout: r.Timeout}).DialContext,
+		DisableKeepAlives: r.NewConnections, MaxIdleConnsPerHost: r.MaxWorkers, MaxIdleConns: r.MaxWorkers,
+		DisableCompression: true, TLSClientConfig: &tls.Config{RootCAs: r.CA},
+	}
 }
 
 // count counts what has come of a run.
