@@ -344,8 +344,8 @@ func TestOnlySignedCallsOfV2AreTakenWhereThereIsASecret(t *testing.T) {
 	f(any, v2, v2, 200, "held")
 	f(any, v2, "", 403, "bad_signature")
 	f(any, v2, v2+" ", 403, "bad_signature")
-	f(any, v1, "", 400, `"The payment request is not correct. Please contact the shop."`)
-	f(any, v1, v1, 400, `"The payment request is not correct. Please contact the shop."`)
+	f(any, v1, "", 400, `"The shop's payment is not set up right, so no money was taken. Please contact the shop."`)
+	f(any, v1, v1, 400, `"The shop's payment is not set up right, so no money was taken. Please contact the shop."`)
 
 	both := start(t, &store{decide: always(gate.Held), secrets: secrets, accept: []string{"v1", "v2"}}, nil, newMetrics())
 	f(both, v1, "", 200, "held")
@@ -353,7 +353,7 @@ func TestOnlySignedCallsOfV2AreTakenWhereThereIsASecret(t *testing.T) {
 	f(both, v2, "", 403, "bad_signature")
 
 	newer := start(t, &store{decide: always(gate.Held), accept: []string{"v2"}}, nil, newMetrics())
-	f(newer, v1, "", 400, `"The payment request is not correct. Please contact the shop."`)
+	f(newer, v1, "", 400, `"The shop's payment is not set up right, so no money was taken. Please contact the shop."`)
 	f(newer, v2, "", 200, "held")
 
 	// What cannot be looked up is a hold that nothing ends.
