@@ -70,13 +70,17 @@ func (e *UnknownSaleError) Error() string {
 // Unwrap makes it an ErrNoSale.
 func (e *UnknownSaleError) Unwrap() error { return ErrNoSale }
 
+// Listing is where a sale that is not there is looked for.
+type Listing interface {
+	// Sale is that of Register.
+	Sale(ctx context.Context, name string) (State, error)
+	// Sales returns the names of the sales, in no order.
+	Sales(ctx context.Context) ([]string, error)
+}
+
 // Gone says why there is no such sale or order: the sale may be missing, was deleted,
 // or never was. Any other error is returned as it is.
-func Gone(ctx context.Context, r interface {
-	Sale(ctx context.Context, name string) (State, error)
-	Sales(ctx context.Context) ([]string, error)
-}, sale string, err error,
-) error {
+func Gone(ctx context.Context, r Listing, sale string, err error) error {
 	if !errors.Is(err, ErrNoSale) && !errors.Is(err, ErrNoOrder) {
 		return err
 	}

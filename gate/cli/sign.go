@@ -48,7 +48,7 @@ func (c *signCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	if err := c.look(ctx, env, &offer); err != nil {
-		return fmt.Errorf("nothing is signed that gates would refuse: %w", err)
+		return err
 	}
 	if len(link) > gate.MaxLink {
 		fmt.Fprintf(env.err, "flashgate: the link has %d characters; nobody says what PortOne does with more than %d\n", len(link), gate.MaxLink)
@@ -78,12 +78,15 @@ func (c *signCommand) look(ctx context.Context, env *environment, offer *gate.Of
 	if err == nil && !state.Deleted.IsZero() {
 		err = gate.ErrNoSale
 	}
-	err = gate.Gone(ctx, s, offer.Sale, err)
+	if err = gate.Gone(ctx, s, offer.Sale, err); err == nil {
+		err = state.CheckOffer(offer)
+	}
+	isMissing, isRefused := errors.As(err, new(*gate.MissingError)), errors.As(err, new(*gate.OfferError))
 	switch {
 	case err == nil:
-		return state.CheckOffer(offer)
-	case errors.Is(err, gate.ErrNoSale) && !errors.As(err, new(*gate.MissingError)):
-		return err
+		return nil
+	case isRefused, errors.Is(err, gate.ErrNoSale) && !isMissing:
+		return fmt.Errorf("gates would refuse this link, so none is made: %w", err)
 	}
 	fmt.Fprintf(env.err, "flashgate: warning: the link is made without a look at the sale: %v\n", err)
 	return nil

@@ -119,7 +119,11 @@ func (n *Notifier) tell(ctx context.Context, sale string) {
 		if err == nil || ctx.Err() != nil || errors.Is(err, gate.ErrClaimed) || errors.Is(err, gate.ErrNoSale) {
 			return
 		}
-		n.opt.Log.Error("the shop cannot be told of a sale's changes: what is untold is told later", "sale", sale, "error", err)
+		level := slog.LevelWarn // of a fault that passes
+		if wait == maxWait {
+			level = slog.LevelError
+		}
+		n.opt.Log.Log(ctx, level, "the shop cannot be told of a sale's changes: what is untold is told later", "sale", sale, "error", err)
 		gate.Pause(ctx, wait)
 	}
 }
