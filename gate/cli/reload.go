@@ -8,11 +8,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/flashgate/flashgate/gate"
-	"github.com/flashgate/flashgate/gate/portone"
-	"github.com/flashgate/flashgate/gate/shop"
 	"github.com/flashgate/flashgate/gate/store"
-	"github.com/flashgate/flashgate/gate/web"
 )
 
 // reloadable is something of a running gate that is read anew on SIGHUP.
@@ -23,17 +19,18 @@ type reloadable struct {
 
 // reloader reads files anew while the gate serves.
 type reloader struct {
-	items []reloadable
-	log   *slog.Logger
+	hangup <-chan os.Signal
+	items  []reloadable
+	log    *slog.Logger
 }
 
 // run reads everything anew with each signal, until ctx is done.
-func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal) {
+func (r *reloader) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangup:
+		case <-r.hangup:
 			r.reload()
 		}
 	}
@@ -41,6 +38,11 @@ func (r *reloader) run(ctx context.Context, hangup <-chan os.Signal) {
 
 // reload reads everything anew. What cannot be read stays as it was.
 func (r *reloader) reload() {
+	if len(r.items) == 0 {
+		r.log.Info("SIGHUP: there are no files to read anew: they are those of --refusal-log and of the flags that end in -file, " +
+			"and certificates for Redis; what the environment or the command line says stays as it is")
+		return
+	}
 	var done []string
 	for _, item := range r.items {
 		if err := item.read(); err != nil {
@@ -49,37 +51,31 @@ func (r *reloader) reload() {
 		}
 		done = append(done, item.name)
 	}
+	if len(done) == 0 {
+		return // each has said why
+	}
 	r.log.Info("SIGHUP: files were read anew", "what", done)
 }
 
-// values are what a gate holds of the files that are read anew.
-type values struct {
-	keys     *gate.Keys
-	secrets  *portone.Secrets
-	notify   *shop.Secrets
-	tokens   *web.Tokens
-	store    *store.Store
-	refusals *logFile
-}
-
 // reloadables are the parts of a gate that came from files.
-func (c *serveCommand) reloadables(v *values) []reloadable {
+func (p *parts) reloadables() []reloadable {
+	c := p.flags
 	var items []reloadable
 	add := func(given bool, name string, read func() error) {
 		if given {
 			items = append(items, reloadable{name, read})
 		}
 	}
-	add(v.refusals != nil, "refusal log", func() error { return v.refusals.reopen() })
-	add(c.SigningKeyFile != nil, "signing keys", func() error { return replace(v.keys, c.keys) })
-	add(c.WebhookSecretFile != nil, "webhook secrets", func() error { return replace(v.secrets, c.secrets) })
-	add(c.NotifySecretFile != nil, "notify secrets", func() error { return replace(v.notify, c.notifySecrets) })
-	add(c.AdminTokenFile != nil || c.AdminReadTokenFile != nil, "admin tokens", func() error { return replace(v.tokens, c.tokens) })
+	add(p.refusalFile != nil, "refusal log", func() error { return p.refusalFile.reopen() })
+	add(c.SigningKeyFile != nil, "signing keys", func() error { return replace(p.keys, c.keys) })
+	add(c.WebhookSecretFile != nil, "webhook secrets", func() error { return replace(p.secrets, c.secrets) })
+	add(c.NotifySecretFile != nil, "notify secrets", func() error { return replace(p.notify, c.notifySecrets) })
+	add(c.AdminTokenFile != nil || c.AdminReadTokenFile != nil, "admin tokens", func() error { return replace(p.tokens, c.tokens) })
 	add(c.redisTLS.given(), "certificates for Redis", func() error {
 		var fresh store.Options
 		err := c.redisTLS.set(&fresh)
 		if err == nil {
-			v.store.Renew(fresh.CA, fresh.Certificate)
+			p.store.Renew(fresh.CA, fresh.Certificate)
 		}
 		return err
 	})

@@ -1,8 +1,11 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -150,5 +153,42 @@ func TestALogFileGoesOnInANewFileAfterTheLine(t *testing.T) {
 		if got, err := os.ReadFile(name); string(got) != want {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
 		}
+	}
+}
+
+// Who sends SIGHUP to a gate that has nothing to read is told so.
+func TestAHangupWithoutFilesSaysThatThereAreNone(t *testing.T) {
+	t.Parallel()
+	p := startGate(t, "--redis", "embedded", "--sales", saleFile(t, openSale("race", 1)), "--signing-key", rehearsalKey)
+	p.signal(t, syscall.SIGHUP)
+	await(t, "the gate to say so", func() error {
+		if !strings.Contains(p.stderr.String(), "SIGHUP: there are no files to read anew") {
+			return errors.New("it does not")
+		}
+		return nil
+	})
+	if strings.Contains(p.stderr.String(), "files were read anew") {
+		t.Error("it says that some were")
+	}
+	p.stop(t)
+}
+
+// A refusal log whose end cannot be written is no end that went well.
+func TestAGateThatCannotCloseItsRefusalLogSaysSo(t *testing.T) {
+	t.Parallel()
+	c := &serveCommand{
+		Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Name: "gate", Language: "ko", RedisTimeout: time.Second,
+		Queue: 1, RefusalLog: filepath.Join(t.TempDir(), "refusals"), LogFormat: "text",
+	}
+	p := newParts(c, &environment{out: io.Discard, err: io.Discard})
+	ctx, stop := context.WithCancel(t.Context())
+	err := p.serve(ctx, nil, func(net.Addr, net.Addr) {
+		if err := p.refusalFile.file.Close(); err != nil {
+			t.Error(err)
+		}
+		stop()
+	})
+	if !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "close the refusal log") {
+		t.Errorf("got %v", err)
 	}
 }
