@@ -288,7 +288,7 @@ func (v *v2) listed(ctx context.Context, asks []ask) (map[string]found, error) {
 	listed := make(map[string]found, len(wanted))
 	number := 0
 	for pages := 0; len(listed) < len(wanted) && pages <= len(asks)/worth; pages++ {
-		page, last, err := v.list(ctx, from, number)
+		page, last, err := v.list(ctx, from, number, v2Page)
 		if err != nil {
 			return nil, err
 		}

@@ -86,6 +86,16 @@ func (t *tokens) learn(value string, life time.Duration, err error) {
 	}
 }
 
+// check asks PortOne for a token, whether or not one is kept. What is kept does not
+// suffer where that fails, and nobody waits for it.
+func (t *tokens) check(ctx context.Context) error {
+	value, life, err := t.ask(ctx)
+	if err == nil {
+		t.learn(value, life, nil)
+	}
+	return err
+}
+
 // ask returns a token, and how long it lives.
 func (t *tokens) ask(ctx context.Context) (string, time.Duration, error) {
 	start := t.now()

@@ -23,14 +23,15 @@ const (
 // v1 makes the calls of PortOne's V1 API.
 type v1 struct {
 	*api
+	tokens *tokens
 	atOnce int
 	warn   func(msg string, args ...any)
 }
 
 func newV1(a *api, opt Options) *v1 {
-	a.signer = newTokens(a, opt.V1, opt.Now)
-	a.open = openV1
-	return &v1{api: a, atOnce: opt.Concurrency, warn: opt.Log.Warn}
+	t := newTokens(a, opt.V1, opt.Now)
+	a.signer, a.open = t, openV1
+	return &v1{api: a, tokens: t, atOnce: opt.Concurrency, warn: opt.Log.Warn}
 }
 
 // openV1 opens the envelope that every answer of V1 comes in.

@@ -129,12 +129,12 @@ type v2List struct {
 	} `json:"filter"`
 }
 
-// list returns page number of the payments made from a time on, the oldest
-// first, so that payments made meanwhile move none. last is when the last of them
-// was made. A page that is empty is behind the last one.
-func (v *v2) list(ctx context.Context, from time.Time, number int) (page map[string]found, last time.Time, err error) {
+// list returns page number, of so many, of the payments made from a time on, the
+// oldest first, so that payments made meanwhile move none. last is when the last of
+// them was made. A page that is empty is behind the last one.
+func (v *v2) list(ctx context.Context, from time.Time, number, size int) (page map[string]found, last time.Time, err error) {
 	var ask v2List
-	ask.Page.Number, ask.Page.Size = number, v2Page
+	ask.Page.Number, ask.Page.Size = number, size
 	ask.Filter.StoreID = v.storeID
 	ask.Filter.Version, ask.Filter.TimestampType, ask.Filter.From = "V2", "CREATED_AT", from.UTC()
 	ask.Filter.SortBy, ask.Filter.SortOrder = "REQUESTED_AT", "ASC"

@@ -1,0 +1,59 @@
+package portone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// Address returns where the API of a version is, which has no secret in it; empty
+// where there are no credentials of it.
+func (c *Client) Address(v Version) string {
+	lookups := c.Lookups()
+	switch {
+	case v == V1 && lookups.V1:
+		return c.v1.base
+	case v == V2 && lookups.V2:
+		return c.v2.base
+	}
+	return ""
+}
+
+// Check calls the API of a version, to see whether it takes the credentials: V1's
+// for a token, V2's for one payment of the last minute, if there is any. It changes
+// nothing. Its errors say what to do and show no secret; a *gate.UnknownError says
+// that nobody could tell.
+func (c *Client) Check(ctx context.Context, v Version) error {
+	switch {
+	case c.Address(v) == "":
+		return noCredentials(uint8(v))
+	case v == V1:
+		return diagnosis(c.v1.tokens.check(ctx), "--portone-v1-key and --portone-v1-secret")
+	}
+	_, _, err := c.v2.list(ctx, c.v2.now().Add(-time.Minute), 0, 1)
+	return diagnosis(err, "--portone-v2-secret, and --portone-v2-store where it is given,")
+}
+
+// diagnosis says, in words that stay the same, what is to be done about an error of
+// a call with these credentials.
+func diagnosis(err error, credentials string) error {
+	const until = "; until then nobody learns how payments end"
+	var no *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, new(*unsent)):
+		return &gate.UnknownError{Reason: "no call could be made in time: calls to PortOne wait for one another (--portone-rate), or PortOne has asked for a pause"}
+	case !errors.As(err, &no):
+		return fmt.Errorf("PortOne gives no answer that can be read (%s): open the way to it from this gate%s", gate.Unreachable(err), until)
+	case no.Status == http.StatusUnauthorized, no.Status == http.StatusForbidden, no.Status == http.StatusOK: // V1's envelope says no
+		return fmt.Errorf("PortOne does not take the credentials (it answers %d): copy %s from its console, and start the gate anew%s", no.Status, credentials, until)
+	case no.Status == http.StatusTooManyRequests:
+		return fmt.Errorf("PortOne is called too often (it answers %d): lower --portone-rate, or ask PortOne for more%s", no.Status, until)
+	}
+	return fmt.Errorf("PortOne answers %d: if that lasts, see its status page%s", no.Status, until)
+}
