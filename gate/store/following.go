@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -13,37 +14,51 @@ import (
 // primaries, those of the one that has the fewest. It is not known where this user
 // may not ask.
 func (s *Store) Following(ctx context.Context) (replicas int, known bool, err error) {
-	c, isCluster := s.client.(*redis.ClusterClient)
-	if !isCluster {
-		replicas, err = following(ctx, s.client)
-	} else {
-		var mu sync.Mutex
-		replicas = -1
-		err = c.ForEachMaster(ctx, func(ctx context.Context, primary *redis.Client) error {
-			n, err := following(ctx, primary)
-			mu.Lock()
-			defer mu.Unlock()
-			if replicas < 0 || n < replicas {
-				replicas = n
-			}
-			return err
-		})
-	}
+	infos, err := s.infos(ctx, "replication")
 	switch {
 	case err != nil && saysNothing(err):
 		return 0, false, nil
 	case err != nil:
 		return 0, false, fmt.Errorf("ask Redis how many replicas follow: %w", err)
 	}
-	return max(replicas, 0), true, nil
+	for i, primary := range infos {
+		if n := following(primary.text); i == 0 || n < replicas {
+			replicas = n
+		}
+	}
+	return replicas, true, nil
 }
 
-func following(ctx context.Context, primary redis.Cmdable) (online int, err error) {
-	info, err := primary.Info(ctx, "replication").Result()
+func following(info string) (online int) {
 	for line := range strings.Lines(info) { // slave0:ip=10.0.0.12,port=6379,state=online,offset=14,lag=0
 		if strings.HasPrefix(line, "slave") && strings.Contains(line, ",state=online,") {
 			online++
 		}
 	}
-	return online, err
+	return online
+}
+
+// info is what a primary tells about itself.
+type info struct {
+	addr string // empty outside of a Cluster
+	text string
+}
+
+// infos returns a section of each primary's INFO, in the order of their addresses.
+func (s *Store) infos(ctx context.Context, section string) (all []info, err error) {
+	c, isCluster := s.client.(*redis.ClusterClient)
+	if !isCluster {
+		text, err := s.client.Info(ctx, section).Result()
+		return []info{{text: text}}, err
+	}
+	var mu sync.Mutex
+	err = c.ForEachMaster(ctx, func(ctx context.Context, primary *redis.Client) error {
+		text, err := primary.Info(ctx, section).Result()
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, info{primary.Options().Addr, text})
+		return err
+	})
+	slices.SortFunc(all, func(a, b info) int { return strings.Compare(a.addr, b.addr) })
+	return all, err
 }
