@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 // following watches whether as many replicas follow as are waited for.
@@ -16,7 +19,10 @@ type following struct {
 	gauge  prometheus.Gauge
 	log    *slog.Logger
 
-	said string // what was logged last
+	said string // what was logged last; used by look alone
+
+	mu    sync.Mutex
+	state gate.Replicas // as it was seen last
 }
 
 // newFollowing registers what it watches.
@@ -30,6 +36,7 @@ func newFollowing(read func(context.Context) (int, bool, error), needed int, reg
 	f.gauge.Set(math.NaN())
 	wanted.Set(float64(needed))
 	registry.MustRegister(f.gauge, wanted)
+	f.keep(gate.Replicas{Needed: needed, Problem: "Redis was not asked yet how many replicas follow"})
 	return f
 }
 
@@ -43,8 +50,10 @@ func (f *following) look(ctx context.Context) {
 	replicas, known, err := f.read(ctx)
 	if err != nil { // of which the reading of the sales tells
 		f.gauge.Set(math.NaN())
+		f.keep(gate.Replicas{Needed: f.needed, Problem: "Redis could not be asked how many replicas follow"})
 		return
 	}
+	f.keep(replicasOf(replicas, known, f.needed))
 	said, level := followingText(replicas, known, f.needed), slog.LevelInfo
 	if f.gauge.Set(float64(replicas)); !known {
 		f.gauge.Set(math.NaN())
@@ -56,6 +65,34 @@ func (f *following) look(ctx context.Context) {
 		f.log.Log(ctx, level, said, "replicas", replicas, "needed", f.needed)
 	}
 	f.said = said
+}
+
+func (f *following) keep(r gate.Replicas) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = r
+}
+
+// seen returns what was seen last; nil where no replica is waited for.
+func (f *following) seen() *gate.Replicas {
+	if f.needed == 0 {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return new(f.state)
+}
+
+// replicasOf is what operators are shown of it.
+func replicasOf(replicas int, known bool, needed int) gate.Replicas {
+	r := gate.Replicas{Needed: needed}
+	if known {
+		r.Have = &replicas
+	}
+	if !known || replicas < needed {
+		r.Problem = followingText(replicas, known, needed)
+	}
+	return r
 }
 
 // followingText says whether there are as many replicas as are waited for.

@@ -48,6 +48,7 @@ type parts struct {
 	shopMetrics *shop.Metrics
 	forwarder   *shop.Forwarder // nil where webhooks are not passed on
 	public      *web.Public
+	watcher     *watcher
 	admin       *web.Admin
 
 	files                         uint64 // that may be open
@@ -63,7 +64,7 @@ func newParts(c *serveCommand, env *environment) *parts {
 func (p *parts) serve(ctx context.Context, hangup <-chan os.Signal, started func(public, admin net.Addr)) (err error) {
 	defer func() { err = errors.Join(err, p.close()) }()
 	for _, step := range []func(context.Context) error{
-		p.readSecrets, p.callPortOne, p.openStore, p.createSales, p.openRefusalLog, p.makeGate, p.makeAdmin, p.listen,
+		p.readSecrets, p.callPortOne, p.openStore, p.createSales, p.openRefusalLog, p.makeGate, p.makeWatcher, p.makeAdmin, p.listen,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -212,6 +213,16 @@ func (p *parts) makeGate(context.Context) error {
 	return nil
 }
 
+// makeWatcher makes what looks at the gate's surroundings.
+func (p *parts) makeWatcher(context.Context) error {
+	p.watcher = &watcher{
+		sales: p.gate.Sales, untaken: p.secrets.Untaken(p.payments.Lookups()),
+		follow: newFollowing(p.store.Following, p.flags.WaitReplicas, p.registry, p.log),
+		checks: newChecks(p.surroundings(), time.Now, p.registry, p.log), log: p.log,
+	}
+	return nil
+}
+
 // makeAdmin makes the operator's listener's server.
 func (p *parts) makeAdmin(context.Context) error {
 	tls, err := p.flags.tls(p.registry)
@@ -222,6 +233,11 @@ func (p *parts) makeAdmin(context.Context) error {
 		Registry: p.registry, Public: p.public, Sales: p.store, Settling: p.store, ParseSale: parseSale,
 		Audit: func(ctx context.Context, sale string) (any, error) {
 			return runAudit(ctx, p.store, p.payments, sale, func(string, int64) {})
+		},
+		Status: func() gate.Status {
+			s := p.watcher.status()
+			s.Gate, s.Ready = p.flags.Name, p.public.Ready()
+			return s
 		},
 		Tokens: p.tokens, Keys: p.keys, BaseURL: p.flags.PublicURL, TLS: tls, Most: p.mostAdmin,
 		Now: time.Now, Log: p.log,
@@ -269,11 +285,7 @@ func (p *parts) workers(hangup <-chan os.Signal) *workers {
 	})
 	return &workers{
 		gate: p.gate, settler: settle.New(settling), notifier: notifier, forwarder: p.forwarder, public: p.public, admin: p.admin,
-		watcher: &watcher{
-			sales: p.gate.Sales, untaken: p.secrets.Untaken(p.payments.Lookups()),
-			follow: newFollowing(p.store.Following, c.WaitReplicas, p.registry, p.log), log: p.log,
-		},
-		reloader: &reloader{hangup: hangup, items: p.reloadables(), log: p.log},
+		watcher: p.watcher, reloader: &reloader{hangup: hangup, items: p.reloadables(), after: p.watcher.checks.retry, log: p.log},
 		refusals: p.refusals, drainWait: c.DrainWait, log: p.log,
 	}
 }

@@ -21,6 +21,7 @@ type reloadable struct {
 type reloader struct {
 	hangup <-chan os.Signal
 	items  []reloadable
+	after  func() // called when files were read anew
 	log    *slog.Logger
 }
 
@@ -55,6 +56,7 @@ func (r *reloader) reload() {
 		return // each has said why
 	}
 	r.log.Info("SIGHUP: files were read anew", "what", done)
+	r.after()
 }
 
 // reloadables are the parts of a gate that came from files.

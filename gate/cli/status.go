@@ -23,11 +23,12 @@ type statusCommand struct {
 // Run shows the sale.
 func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
-		if err := c.following(ctx, env, s); err != nil {
+		replicas, err := c.following(ctx, env, s)
+		if err != nil {
 			return err
 		}
 		if c.Sale == "" {
-			return c.list(ctx, env, s)
+			return c.list(ctx, env, s, replicas)
 		}
 		if c.Refunds {
 			return c.refunds(ctx, env, s)
@@ -38,33 +39,46 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		}
 		report := state.Report()
 		if c.JSON {
-			return printJSON(env, report)
+			return printJSON(env, statusReport{report, replicas})
 		}
 		return printReport(env, &report, &state)
 	})
 }
 
-// following begins with what keeps every sale from selling.
-func (c *statusCommand) following(ctx context.Context, env *environment, s *store.Store) error {
-	if c.WaitReplicas <= 0 || c.JSON {
-		return nil
+// statusReport is a sale as JSON, with what keeps each of them from selling.
+type statusReport struct {
+	gate.Report
+	Replicas *gate.Replicas `json:"replicas,omitempty"` // where some are waited for
+}
+
+// following returns how many replicas follow, where some are waited for. In text it
+// is what status begins with.
+func (c *statusCommand) following(ctx context.Context, env *environment, s *store.Store) (*gate.Replicas, error) {
+	if c.WaitReplicas <= 0 {
+		return nil, nil
 	}
 	replicas, known, err := s.Following(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fmt.Fprintf(env.out, "%s\n\n", followingText(replicas, known, c.WaitReplicas))
-	return nil
+	if !c.JSON {
+		fmt.Fprintf(env.out, "%s\n\n", followingText(replicas, known, c.WaitReplicas))
+	}
+	return new(replicasOf(replicas, known, c.WaitReplicas)), nil
 }
 
 // list shows every sale with its units over all SKUs.
-func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Store) error {
+func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Store, replicas *gate.Replicas) error {
 	reports, err := gate.Reports(ctx, s)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return printJSON(env, reports)
+		list := []statusReport{}
+		for _, r := range reports {
+			list = append(list, statusReport{r, replicas})
+		}
+		return printJSON(env, list)
 	}
 	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "sale\trun\tstate\tunits\tleft\theld\tpaid")

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -14,11 +15,13 @@ import (
 // watchEvery is how often a gate looks at what surrounds it.
 const watchEvery = 2 * time.Second
 
-// watcher warns of what keeps a gate from selling, once per change.
+// watcher warns of what keeps a gate from selling, or from what it does after that,
+// once per change.
 type watcher struct {
 	sales   func() map[string]*gate.Settings
 	untaken []gate.Verdict // of sales that do not name what they take
 	follow  *following
+	checks  *checks
 	log     *slog.Logger
 
 	warned map[string]*gate.Settings // of what a sale does not take
@@ -26,6 +29,9 @@ type watcher struct {
 
 // run watches until ctx is done.
 func (w *watcher) run(ctx context.Context) {
+	var checking sync.WaitGroup
+	defer checking.Wait()
+	checking.Go(func() { w.checks.run(ctx) })
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -37,6 +43,11 @@ func (w *watcher) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// status is what it has seen.
+func (w *watcher) status() gate.Status {
+	return gate.Status{Replicas: w.follow.seen(), Checks: w.checks.list()}
 }
 
 // lookAtSales warns, once per sale and its settings, of each that takes less than

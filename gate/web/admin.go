@@ -50,6 +50,7 @@ type AdminOptions struct {
 	// Audit returns a report on a sale that can be written as JSON. Its errors are
 	// those of a store.
 	Audit   func(ctx context.Context, sale string) (any, error)
+	Status  func() gate.Status
 	Tokens  *Tokens     // that callers show; nil lets nobody in
 	Keys    *gate.Keys  // sign links; nil signs none
 	BaseURL string      // where PortOne reaches the gates, for links
@@ -90,6 +91,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 	plain("GET /debug/pprof/profile", operator, pprof.Profile)
 	plain("GET /debug/pprof/trace", operator, pprof.Trace)
 	plain("GET /debug/pprof/cmdline", operator, http.NotFound)
+	handle("GET /v1/status", reader, a.status)
 	handle("GET /v1/sales", reader, a.list)
 	handle("GET /v1/sales/{sale}", reader, a.show)
 	handle("PUT /v1/sales/{sale}", operator, a.apply)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,7 +79,7 @@ func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func
 	registry := prometheus.NewRegistry()
 	opt := AdminOptions{
 		Registry: registry, Public: NewPublic(g, answers, NewMetrics(registry), PublicOptions{Orders: s, Log: quiet}), Sales: s, Settling: s, ParseSale: parseTestSale,
-		Audit: auditTestSale, Tokens: tokens, Keys: keys, BaseURL: "https://gate.example.com", Now: time.Now, Log: quiet,
+		Audit: auditTestSale, Status: func() gate.Status { return gate.Status{Gate: "desk", Checks: []gate.Check{}} }, Tokens: tokens, Keys: keys, BaseURL: "https://gate.example.com", Now: time.Now, Log: quiet,
 	}
 	for _, c := range change {
 		c(&opt)
@@ -197,6 +198,7 @@ func TestEachRoleMayDoWhatItMayDo(t *testing.T) {
 		}
 	}
 	f("GET", "/metrics", "", 200, 200)
+	f("GET", "/v1/status", "", 200, 200)
 	f("GET", "/v1/sales", "", 200, 200)
 	f("GET", "/v1/sales/race", "", 200, 200)
 	f("GET", "/v1/sales/swim", "", 404, 404)
@@ -386,6 +388,29 @@ func TestAnAuditIsShown(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	d.want("GET", "/v1/sales/race/audit", "", 200, `"differences": 0`)
+}
+
+func TestAGatesStatusIsShown(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC)
+	d := openDesk(t, func(opt *AdminOptions) {
+		opt.Status = func() gate.Status {
+			return gate.Status{
+				Gate: "gate-1", Ready: true, Replicas: &gate.Replicas{Needed: 1, Problem: "not known"},
+				Checks: []gate.Check{
+					{Name: gate.CheckNotify, Subject: "https://shop.example.com", Problem: "it is down", Since: at, TriedAt: at.Add(time.Minute)},
+					{Name: gate.CheckForward, Subject: "https://shop.example.com", Unknown: true, Problem: "not tried", Since: at},
+				},
+			}
+		}
+	})
+	const want = `{"gate":"gate-1","ready":true,"replicas":{"have":null,"needed":1,"problem":"not known"},"checks":[` +
+		`{"name":"shop_notify","subject":"https://shop.example.com","ok":false,"problem":"it is down","since":"2026-12-01T01:00:00Z","tried_at":"2026-12-01T01:01:00Z"},` +
+		`{"name":"shop_forward","subject":"https://shop.example.com","ok":false,"unknown":true,"problem":"not tried","since":"2026-12-01T01:00:00Z"}]}`
+	var got bytes.Buffer
+	if err := json.Compact(&got, []byte(d.want("GET", "/v1/status", "", 200, ""))); err != nil || got.String() != want {
+		t.Errorf("got %s, %v; want %s", &got, err, want)
+	}
 }
 
 func TestOneAuditRunsAtATime(t *testing.T) {

@@ -29,6 +29,10 @@ type saleView struct {
 	Settings gate.SaleForm `json:"settings"`
 }
 
+func (a *Admin) status(w http.ResponseWriter, _ *http.Request, _ string) {
+	reply(w, http.StatusOK, a.opt.Status())
+}
+
 func (a *Admin) list(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()

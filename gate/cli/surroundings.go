@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/shop"
+)
+
+// surroundings are what this gate depends on and can be tried without changing
+// anything: each where it is given.
+func (p *parts) surroundings() (all []check) {
+	add := func(given bool, name string, subjects func() []string, try func(context.Context, string) error) {
+		if given {
+			all = append(all, check{name, subjects, try})
+		}
+	}
+	one, two, redis, forward := p.payments.Address(portone.V1), p.payments.Address(portone.V2), p.store.Hosts(), shop.Origin(p.flags.ForwardWebhooks)
+	add(one != "", gate.CheckPortOneV1, only(one), func(ctx context.Context, _ string) error { return p.payments.Check(ctx, portone.V1) })
+	add(two != "", gate.CheckPortOneV2, only(two), func(ctx context.Context, _ string) error { return p.payments.Check(ctx, portone.V2) })
+	add(!p.flags.embedded(), gate.CheckPersistence, only(redis), func(ctx context.Context, _ string) error { return p.store.CheckPersistence(ctx) })
+	add(p.flags.WaitReplicas > 0, gate.CheckMinReplicas, only(redis), func(ctx context.Context, _ string) error { return p.store.CheckMinReplicas(ctx) })
+	// Without a secret nothing is told, of which the notifier warns.
+	add(p.notify != nil, gate.CheckNotify, func() []string { return notified(p.gate.Sales()) }, shop.Reach)
+	add(forward != "", gate.CheckForward, only(forward), shop.Reach)
+	return all
+}
+
+func only(subject string) func() []string { return func() []string { return []string{subject} } }
+
+// notified returns whom the shops are told at.
+func notified(sales map[string]*gate.Settings) (origins []string) {
+	for _, settings := range sales {
+		if settings.Notify != "" {
+			origins = append(origins, shop.Origin(settings.Notify))
+		}
+	}
+	return origins
+}
