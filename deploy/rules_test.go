@@ -130,6 +130,22 @@ func TestTheRunbookSaysWhatToDoAboutEachCause(t *testing.T) {
 	}
 }
 
+// Whoever reads the name of a check in an alert finds here what to do.
+func TestTheRunbookSaysWhatToDoAboutEachCheck(t *testing.T) {
+	t.Parallel()
+	_, section, _ := strings.Cut(readFile(t, "RUNBOOK.md"), "## FlashgateCheckFails\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var got []string
+	for _, row := range regexp.MustCompile("(?m)^\\| ((?:`\\w+`(?:, )?)+) \\| .{20,} \\|$").FindAllStringSubmatch(section, -1) {
+		for name := range strings.SplitSeq(row[1], ", ") {
+			got = append(got, strings.Trim(name, "`"))
+		}
+	}
+	if !slices.Equal(got, gate.Checks()) {
+		t.Errorf("the runbook has\n%q, the checks are\n%q", got, gate.Checks())
+	}
+}
+
 // A number goes through a format that prints it as people write it: humanize would
 // make 17.23m of 0.01723, and none at all 1e+06 of a million.
 func TestNoAlertPrintsANumberAsItComes(t *testing.T) {

@@ -161,7 +161,7 @@ func TestPrometheusHasWhatDashboardsAndAlertsAskFor(t *testing.T) {
 // no secret to tell its sale's shop with. It returns its admin listener's address.
 func (d *deployment) secureGate(a *redistest.Authority) string {
 	d.t.Helper()
-	listen, admin, url := address(d.t), address(d.t), redistest.StartTLS(d.t, a).URL()
+	listen, admin, url := address(d.t), address(d.t), redistest.StartTLS(d.t, a, "--appendonly", "yes").URL()
 	tls := []string{"--redis", url, "--redis-ca", a.CA, "--redis-cert", a.Cert, "--redis-key", a.Key}
 	sale := filepath.Join(d.dir, "secure.yaml")
 	write(d.t, sale, `sales: [{name: secure, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, `+

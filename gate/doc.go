@@ -374,6 +374,15 @@
 // its first event has not risen. Overdue holds are a counter: any gate may sweep,
 // so only the sum over gates means something.
 //
+// What a gate depends on it tries by itself (cli/checks.go), each check in a goroutine
+// of its own with a bound, so that one that hangs holds up neither the others nor a
+// drain. Each is a method of the package whose business it is, and asks without
+// changing anything: PortOne for a token, or a list of one payment; Redis by INFO
+// alone, which managed ones have where they have no CONFIG; the shop by connecting and
+// TLS' greeting. Its error is what is wrong and what to do, in words that stay the same
+// for as long as the reason does, for a new one is logged. A gate.UnknownError is
+// neither good nor bad.
+//
 // # Libraries, and where there is none
 //
 // go-redis, fasthttp, client_golang and miniredis are the mission's. gobreaker

@@ -15,7 +15,7 @@ import (
 
 // adminFlag is how serve is told about the operator's listener.
 type adminFlag struct {
-	AdminListen        string  `default:"127.0.0.1:9090" placeholder:"ADDR" help:"Where the operator's calls come in: /metrics, /v1/sales, /debug/pprof, /healthz, /readyz (${default}). Anything but loopback needs a token."`
+	AdminListen        string  `default:"127.0.0.1:9090" placeholder:"ADDR" help:"Where the operator's calls come in: /metrics, /v1/status, /v1/sales, /debug/pprof, /healthz, /readyz (${default}). Anything but loopback needs a token."`
 	AdminToken         *string `placeholder:"NAME:TOKEN,…" help:"Bearer tokens of those who may change sales and sign links; the ledger has their names. Better in FLASHGATE_ADMIN_TOKEN or a file than here."`
 	AdminTokenFile     *string `placeholder:"FILE" help:"File with these tokens."`
 	AdminReadToken     *string `placeholder:"NAME:TOKEN,…" help:"Bearer tokens of those who may only look, such as Prometheus."`

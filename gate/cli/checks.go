@@ -117,7 +117,7 @@ func (c *checks) due(k *check) (due []string) {
 		found[subject] = f
 	}
 	for subject, f := range known {
-		if _, still := found[subject]; !still && !f.OK {
+		if _, still := found[subject]; !still && !f.OK && !f.TriedAt.IsZero() {
 			c.log.Info("what this gate depended on is not needed any more", "check", k.name, "subject", subject)
 		}
 	}

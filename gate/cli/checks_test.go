@@ -181,7 +181,7 @@ func TestACheckThatHangsHoldsUpNothing(t *testing.T) {
 		}
 		hang := func(ctx context.Context, _ string) error {
 			<-ctx.Done()
-			return errors.New("it hung")
+			return fmt.Errorf("it hung: %w", ctx.Err())
 		}
 		good := func(context.Context, string) error { return nil }
 		c, log, stop := runChecks(t, check{"shop_notify", func() []string { return hosts }, hang}, check{"portone_v1", only("api"), good})
@@ -194,7 +194,7 @@ func TestACheckThatHangsHoldsUpNothing(t *testing.T) {
 		time.Sleep(2 * checkTimeout)
 		synctest.Wait()
 		for _, f := range c.list()[:len(hosts)] {
-			if f.OK || f.Problem != "it hung" {
+			if f.OK || f.Problem != "it hung: context deadline exceeded" {
 				t.Errorf("what hung is %+v", f)
 			}
 		}
