@@ -64,11 +64,11 @@ func losesData(info string) error {
 	case "":
 		return errUntold
 	case "0":
-		return fmt.Errorf("Redis writes no append-only file: a restart takes every order with it that came after its last snapshot%s. "+
+		return fmt.Errorf("this Redis writes no append-only file: a restart takes every order with it that came after its last snapshot%s. "+
 			"Set appendonly yes, by CONFIG SET and in redis.conf, at every server", snapshots)
 	}
 	if infoField(info, "aof_last_write_status") == "err" {
-		return errors.New("Redis cannot write its append-only file, and takes no writes: make room on its disk; its log says more")
+		return errors.New("this Redis cannot write its append-only file, and takes no writes: make room on its disk; its log says more")
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func writesAlone(info string) error {
 	case infoField(info, "role") == "":
 		return errUntold
 	case infoField(info, "min_slaves_good_slaves") == "":
-		return errors.New("Redis takes writes also while no replica follows, so a primary that was cut off goes on with what nobody else learns of: " +
+		return errors.New("this Redis takes writes also while no replica follows, so a primary that was cut off goes on with what nobody else learns of: " +
 			"set min-replicas-to-write 1 and min-replicas-max-lag 10, by CONFIG SET and in redis.conf, at every server")
 	}
 	return nil

@@ -82,7 +82,7 @@ func TestEachPrimaryOfAClusterIsLookedAt(t *testing.T) {
 		node.Do(t, "CONFIG", "SET", "min-replicas-to-write", 1)
 	}
 	third := cluster.Nodes()[2].Addr() + ": "
-	verdicts{third + "Redis writes no append-only file", third + "Redis takes writes"}.hold(t, "one of three", cluster.URL())
+	verdicts{third + "this Redis writes no append-only file", third + "this Redis takes writes"}.hold(t, "one of three", cluster.URL())
 }
 
 // Behind Sentinels it is the primary that is asked, whichever it is.
