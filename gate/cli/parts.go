@@ -173,17 +173,18 @@ func (p *parts) createSales(ctx context.Context) (err error) {
 
 // openRefusalLog opens the refusal log, and the file that it is in where it is in
 // one.
-func (p *parts) openRefusalLog(context.Context) (err error) {
+func (p *parts) openRefusalLog(context.Context) error {
 	p.metrics = web.NewMetrics(p.registry)
 	switch path := p.flags.RefusalLog; path {
 	case "":
 	case "-":
 		p.refusals = web.NewRefusalLog(p.env.out, p.metrics, p.log)
 	default:
-		if p.refusalFile, err = openLogFile(path); err != nil {
+		file, err := openLogFile(path)
+		if err != nil {
 			return fmt.Errorf("--refusal-log: %w", err)
 		}
-		p.refusals = web.NewRefusalLog(p.refusalFile, p.metrics, p.log)
+		p.refusalFile, p.refusals = file, web.NewRefusalLog(file, p.metrics, p.log)
 	}
 	return nil
 }

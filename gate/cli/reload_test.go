@@ -191,4 +191,9 @@ func TestAGateThatCannotCloseItsRefusalLogSaysSo(t *testing.T) {
 	if !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "close the refusal log") {
 		t.Errorf("got %v", err)
 	}
+	c.RefusalLog = filepath.Join(t.TempDir(), "no", "refusals")
+	err = newParts(c, &environment{out: io.Discard, err: io.Discard}).serve(t.Context(), nil, nil)
+	if !errors.Is(err, os.ErrNotExist) || strings.Contains(err.Error(), "close the refusal log") {
+		t.Errorf("one that cannot be opened: got %v", err)
+	}
 }
