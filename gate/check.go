@@ -31,7 +31,7 @@ func Checks() []string {
 type Check struct {
 	Name    string    `json:"name"`              // of Checks
 	Subject string    `json:"subject"`           // which one was tried; never a secret
-	OK      bool      `json:"ok"`                //
+	OK      bool      `json:"ok"`                // good; false also where it is not known
 	Unknown bool      `json:"unknown,omitempty"` // not OK only because nobody could tell
 	Problem string    `json:"problem,omitempty"` // where it is not OK: what is wrong, and what to do
 	Since   time.Time `json:"since"`             // it is so
