@@ -1,11 +1,17 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/flashgate/flashgate/gate/redistest"
 )
@@ -37,8 +43,8 @@ func TestAGateSaysThatTooFewReplicasFollowAndWhenThereAreEnough(t *testing.T) {
 	if n := metric(t, gate, "flashgate_replicas_needed"); n != "1" {
 		t.Errorf("%s are needed", n)
 	}
-	if n := strings.Count(gate.stderr.String(), few); n != 1 {
-		t.Errorf("it is logged %d times", n)
+	if out := command(t, "status", "--redis", redis.URL(), "--wait-replicas", "1", "--json"); !json.Valid([]byte(out)) {
+		t.Errorf("status --json prints\n%s", out)
 	}
 }
 
@@ -84,4 +90,38 @@ func TestStatusTellsOfReplicasInJSONToo(t *testing.T) {
 	redis.Do(t, "ACL", "SETUSER", "flashgate", "-info")
 	f("map[have:<nil> needed:1 problem:Redis does not tell how many replicas it has: make sure that there are as many as --wait-replicas says]", "race", "--wait-replicas", "1")
 	redis.Do(t, "ACL", "LOG", "RESET")
+}
+
+// What can be read is said once per change; what cannot be read is no number.
+func TestReplicasAreSpokenOfOncePerChange(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	var replicas int
+	var known bool
+	var failure error
+	f := newFollowing(func(context.Context) (int, bool, error) { return replicas, known, failure }, 2, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(&log, nil)))
+	look := func(what, want, gauge string) {
+		t.Helper()
+		log.Reset()
+		f.look(t.Context())
+		if got := log.String(); strings.Count(got, "\n") != min(len(want), 1) || !strings.Contains(got, want) {
+			t.Errorf("%s: the log has %q, want %q", what, got, want)
+		}
+		if got := fmt.Sprint(testutil.ToFloat64(f.gauge)); got != gauge {
+			t.Errorf("%s: the metric is %s, want %s", what, got, gauge)
+		}
+	}
+	replicas, known = 1, true
+	look("one of two", "level=WARN msg=\"nothing is sold: Redis has 1 replicas online, and --wait-replicas needs 2", "1")
+	look("as before", "", "1")
+	replicas, failure = 0, errors.New("timeout")
+	look("Redis does not answer", "", "NaN")
+	replicas, failure = 1, nil
+	look("as it was before the error", "", "1")
+	replicas = 2
+	look("two of two", "level=INFO msg=\"Redis has as many replicas as --wait-replicas needs: 2 online", "2")
+	replicas, known = 0, false
+	look("who may not ask", "level=INFO msg=\"Redis does not tell how many replicas it has", "NaN")
+	replicas, known = 1, true
+	look("one again", "level=WARN", "1")
 }

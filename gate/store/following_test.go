@@ -27,12 +27,31 @@ func TestThePrimaryWithTheFewestReplicasCountsAndSilenceIsNotNone(t *testing.T) 
 	f("a cluster without", cluster.URL(), 0, true)
 	replicas := cluster.StartReplicas(t)
 	f("a cluster", cluster.URL(), 1, true)
-	replicas[0].Kill()
 	s := openLane(t, cluster.URL(), Options{}).store
-	for n := 1; n != 0; {
-		var err error
-		if n, _, err = s.Following(t.Context()); err != nil {
-			t.Fatal(err)
+	replicas[2].Kill()
+	fewest := func() error {
+		n, _, err := s.Following(t.Context())
+		if err == nil && n != 0 {
+			err = fmt.Errorf("%d replicas", n)
 		}
+		return err
+	}
+	eventually(t, "the primary to miss its replica", fewest)
+	for range 20 { // whichever primary answers first or last
+		if err := fewest(); err != nil {
+			t.Fatalf("of primaries with 0, 1 and 1: %v", err)
+		}
+	}
+}
+
+func TestAReplicaThatHasNotAllTheDataYetDoesNotCount(t *testing.T) {
+	t.Parallel()
+	const info = "role:master\r\nconnected_slaves:4\r\n" +
+		"slave0:ip=10.0.0.12,port=6379,state=online,offset=14,lag=0\r\n" +
+		"slave1:ip=10.0.0.13,port=6379,state=wait_bgsave,offset=0,lag=0\r\n" +
+		"slave2:ip=10.0.0.14,port=6379,state=send_bulk,offset=0,lag=0\r\n" +
+		"slave3:ip=10.0.0.15,port=6379,state=online,offset=14,lag=1,type=replica\r\n"
+	if n := following(info); n != 2 {
+		t.Errorf("%d count", n)
 	}
 }
