@@ -33,7 +33,6 @@ func (h *schemeHint) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			h.answered.Store(true)
 		case !h.answered.Load() && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
 			err = fmt.Errorf("the server hung up without a word (%w): if its port is one with TLS, write rediss instead of redis", err)
-			cmd.SetErr(err)
 		}
 		return err
 	}

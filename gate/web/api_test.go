@@ -47,8 +47,12 @@ func TestASaleIsChangedThroughTheAPI(t *testing.T) {
 	d.want("PUT", "/v1/sales/race?dry_run=true", more, 200, `"outcome": "changed"`)
 	d.want("GET", "/v1/sales/race", "", 200, `"per_buyer": 3`)
 	d.want("PUT", "/v1/sales/race?version=1", more, 200, `"per_buyer": 4`)
-	d.want("PUT", "/v1/sales/race?version=1", put(map[string]any{"per_buyer": 5}), 409,
-		"sale race is at version 2, and you have seen version 1: read it again")
+	if text := d.want("PUT", "/v1/sales/race?version=1", put(map[string]any{"per_buyer": 5}), 409,
+		"sale race is at version 2, and you have seen version 1: read it again"); !strings.Contains(text, `"version": 2`) {
+		t.Errorf("no program can read which version it is at: %s", text)
+	}
+	d.want("PUT", "/v1/sales/swim?open_now=true&version=3", strings.Replace(more, "race", "swim", 1), 409,
+		"there is no sale swim at version 3, nor at any: leave the version out to create it")
 	d.want("PUT", "/v1/sales/race?version=one", more, 400, "must be a number")
 	d.want("PUT", "/v1/sales/swim", more, 400, "write the same name")
 	d.want("PUT", "/v1/sales/race", "[", 400, "unexpected end of JSON")
