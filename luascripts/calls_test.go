@@ -29,7 +29,8 @@ func scripts() map[string]parameters {
 	}
 	all := keyNames()
 	return map[string]parameters{
-		"confirm":   of(luascripts.Confirm, all[:5], "now", "who", "first_look"),
+		"confirm":   of(luascripts.Confirm, all[:5], "now", "who", "first_look", "asking"),
+		"grant":     of(luascripts.Grant, all[:5], "now", "who", "first_look"),
 		"create":    of(luascripts.Create, all, append([]string{"now", "who", "run", "drop", "open"}, settings...)...),
 		"configure": of(luascripts.Configure, []string{"sale", "ledger"}, append([]string{"now", "who", "kind", "version"}, settings...)...),
 		"delete":    of(luascripts.Delete, all, "now", "who", "drop"),
@@ -50,7 +51,7 @@ func defaults() map[string]string {
 		"who": "kim", "first_look": "20", "run": "1", "drop": "", "open": "1", "kind": "apply", "opens": "1000", "closes": "9000",
 		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
 		"lease": "30", "what": "claim", "token": "A", "most": "10", "sweep": "60", "at": "", "missing": "",
-		"seq": "", "time": "", "sha1": "",
+		"seq": "", "time": "", "sha1": "", "asking": "200", "no_holds": "",
 	}
 }
 
@@ -85,7 +86,9 @@ func parseCall(line string, confirms []string) (call, error) {
 	var err error
 	switch words[0] {
 	case "confirm":
-		batch, err = parseBatch(confirms)
+		batch, err = parseBatch(confirms, values["no_holds"] != "")
+	case "grant":
+		batch, err = parseAnswers(confirms)
 	case "settle":
 		batch, err = parseMoves(confirms)
 	case "notify", "look", "keep":
@@ -97,7 +100,7 @@ func parseCall(line string, confirms []string) (call, error) {
 
 // parseBatch reads confirms, each "ORDER ATTEMPT BUYER LINES AMOUNT [asking]"
 // with "-" for none, into the four runs of arguments that follow their number.
-func parseBatch(confirms []string) ([]any, error) {
+func parseBatch(confirms []string, noHolds bool) ([]any, error) {
 	var ids, records, buyers, lines []any
 	for _, text := range confirms {
 		f := strings.Fields(text)
@@ -118,10 +121,31 @@ func parseBatch(confirms []string) ([]any, error) {
 		buyers = append(buyers, f[2])
 		lines = append(lines, f[3])
 	}
-	batch := append([]any{len(ids), traits(ids, records, buyers)}, ids...)
+	letters := traits(ids, records, buyers)
+	if noHolds {
+		letters += "n"
+	}
+	batch := append([]any{len(ids), letters}, ids...)
 	batch = append(batch, records...)
 	batch = append(batch, buyers...)
 	return append(batch, lines...), nil
+}
+
+// parseAnswers reads what the shop said, each "ORDER yes ATTEMPT" or "ORDER no REVISION".
+func parseAnswers(lines []string) ([]any, error) {
+	answers := []any{len(lines)}
+	for _, text := range lines {
+		f := strings.Fields(text)
+		switch {
+		case len(f) == 3 && f[1] == "yes":
+			answers = append(answers, f[0], "Y1"+f[2])
+		case len(f) == 3 && f[1] == "no":
+			answers = append(answers, f[0], "N"+f[2])
+		default:
+			return nil, fmt.Errorf("%q is not ORDER yes ATTEMPT or ORDER no REVISION", text)
+		}
+	}
+	return answers, nil
 }
 
 // parseMoves reads orders, each "ORDER OLD NEW OTHER LOOK" with "-" for an empty

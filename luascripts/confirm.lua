@@ -4,23 +4,28 @@
 -- ARGV  1 now_ms, empty in production: then Redis' TIME
 --       2 who, for the ledger: the gate
 --       3 first_look_ms, how long after the batch its orders are looked at
---       4 n, the number of confirms
---       5 what the batch has, as letters: "b" a confirm with a buyer, "r" an order or a buyer that comes
---         more than once, "a" a hold that the shop must be asked about; then four runs of n:
+--       4 asking_ms, how long an order keeps its units that the shop must be asked about
+--       5 n, the number of confirms
+--       6 what the batch has, as letters: "b" a confirm with a buyer, "r" an order or a buyer that comes
+--         more than once, "a" a hold that the shop must be asked about, "n" no new hold is to be taken; then
+--         four runs of n:
 --         order ids
 --         records of a first hold, up to the times: "1H␟1␟buyer␟lines␟amount␟␟O1attempt␟", with A for H
 --         where the shop must be asked
 --         buyers, empty for none
 --         lines, "SKU:QUANTITY" sorted by SKU, with commas between
--- reply {verdicts, now_ms, seq}; verdicts has one letter for each confirm:
---         H held now or before    A held before, the shop must be asked again
+-- reply {verdicts, now_ms, seq, revision, …}; verdicts has one letter for each confirm:
+--         H held now or before    A its units are kept, and the shop must be asked, for the first time or again:
+--         the record's revision is told for each of these, in their order
 --         S sold_out   W not_open   C closed   U paused   L buyer_limit   B a buyer is needed
 --         K unseen   O order_changed   P already_paid   E attempt_ended   N attempt_limit
+--         D nothing else is against it, but no new hold is to be taken
 --       {"-"} where there is no such sale, {"x"} where only its tombstone is left
 --
 -- A confirm that comes again writes only if it adds an attempt or an amount, or if it moves the deadline by a quarter
 -- of the hold or more. So the deadline of an order is at least three quarters of the hold ahead whenever it is
--- answered H, and a link that is sent over and over fills no ledger.
+-- answered H, and a link that is sent over and over fills no ledger. What moves no deadline is an order that the
+-- shop is being asked about: nobody was told yes, so its units are kept for asking_ms and no longer.
 --
 -- Redis does not undo a script that fails half-way. So every key is read before the first write, and the
 -- first write is the one that can be refused: by a full Redis, or by a ledger that is ahead of `seq`.
@@ -31,11 +36,12 @@
 local RECORD = '^1([AHPRDFW])\31(%d+)\31([^\31]*)\31([^\31]*)\31(%d*)\31(%d*)\31([^\31]*)\31(%d*)\31(%d*)\31'
 local MAX_ATTEMPTS = 8
 
-local n = tonumber(ARGV[4])
-local id0, record0, buyer0, lines0 = 5, 5 + n, 5 + 2 * n, 5 + 3 * n
-local has_buyers = string.find(ARGV[5], 'b', 1, true)
-local has_repeats = string.find(ARGV[5], 'r', 1, true)
-local has_asking = string.find(ARGV[5], 'a', 1, true)
+local n = tonumber(ARGV[5])
+local id0, record0, buyer0, lines0 = 6, 6 + n, 6 + 2 * n, 6 + 3 * n
+local has_buyers = string.find(ARGV[6], 'b', 1, true)
+local has_repeats = string.find(ARGV[6], 'r', 1, true)
+local has_asking = string.find(ARGV[6], 'a', 1, true)
+local no_holds = string.find(ARGV[6], 'n', 1, true)
 
 -- The carts: each distinct text is read once, into {SKU, quantity, SKU, quantity, …}.
 local fields = {'run', 'seq', 'term', 'time', 'opens', 'closes', 'hold', 'per_buyer', 'paused', 'orders', 'deleted'}
@@ -78,6 +84,7 @@ local owned = has_buyers and redis.call('HMGET', KEYS[3], unpack(ARGV, buyer0 + 
 
 local window = head[9] == '1' and 'U' or now < opens and 'W' or now >= closes and 'C'
 local stamp = now .. SEP .. hold .. SEP
+local asking_stamp = has_asking and now .. SEP .. ARGV[4] .. SEP
 
 -- What the batch changes: order, record, order, record, … and buyer, units, buyer, units, …; where one comes
 -- twice, the later one counts.
@@ -85,7 +92,9 @@ local changed, size = {}, 0
 local owners, owning = {}, 0
 local newest, units_of = has_repeats and {}, has_repeats and {}
 local took, retook, asking, attempted = 0, 0, 0, false
-local extended = {} -- which changes only move a deadline, counted from 0
+local extended = {}  -- which changes only move a deadline, counted from 0
+local revisions = {} -- of the orders that the shop must be asked about
+local looks = {}     -- when each of these that took units is to be looked at
 
 -- Checks all that a hold needs, then takes its units.
 local function take(i)
@@ -105,6 +114,7 @@ local function take(i)
     return 'B'
   end
   if short then return 'S' end
+  if no_holds then return 'D' end
   for k = 1, cart.size, 2 do left[cart[k]] = left[cart[k]] - cart[k + 1] end
   if units then
     owners[owning + 1], owners[owning + 2] = buyer, units
@@ -112,6 +122,16 @@ local function take(i)
     if has_repeats then units_of[buyer] = units end
   end
   return 'H'
+end
+
+-- Notes that the shop must be asked about an order, and that its units are given up if nothing comes of it.
+local function ask(revision, id)
+  revisions[#revisions + 1] = revision
+  if id then
+    asking = asking + 1
+    looks[2 * asking - 1], looks[2 * asking] = now + ARGV[4], 'o:' .. id
+  end
+  return 'A'
 end
 
 -- Decides a confirm of an order that has a record. Returns the verdict, the new record if there is one, and whether
@@ -139,8 +159,8 @@ local function again(i, record)
   if state == 'R' then
     local verdict = take(i)
     if verdict ~= 'H' then return verdict end
-    state, taken, deadline, retook = new_state, now, hold, retook + 1
-    if state == 'A' then asking = asking + 1 end
+    state, taken, deadline, retook = new_state, now, new_state == 'A' and ARGV[4] or hold, retook + 1
+    if state == 'A' then ask(revision + 1, ARGV[id0 + i]) end
   else
     local cart = carts[lines]
     for k = 1, cart.size, 2 do
@@ -148,8 +168,13 @@ local function again(i, record)
     end
     local later = now - taken + hold
     only_later = known and new_amount == amount
-    if only_later and (later - deadline) * 4 < hold then return state == 'A' and 'A' or 'H' end
-    deadline, attempted = math.max(tonumber(deadline), later), attempted or not known
+    if state == 'A' then
+      if only_later then return ask(revision) end
+      ask(revision + 1)
+    else
+      if only_later and (later - deadline) * 4 < hold then return 'H' end
+      deadline, attempted = math.max(tonumber(deadline), later), attempted or not known
+    end
   end
   return state == 'A' and 'A' or 'H', table.concat({'1' .. state, revision + 1, buyer, lines, new_amount, balance,
     attempts, taken, deadline, ''}, SEP), only_later
@@ -164,8 +189,12 @@ for i = 1, n do
   else
     verdict = take(i)
     if verdict == 'H' then
-      took, record = took + 1, ARGV[record0 + i] .. stamp
-      if has_asking and string.sub(record, 2, 2) == 'A' then verdict, asking = 'A', asking + 1 end
+      took, record = took + 1, ARGV[record0 + i]
+      if has_asking and string.sub(record, 2, 2) == 'A' then
+        verdict, record = ask(1, id), record .. asking_stamp
+      else
+        record = record .. stamp
+      end
     end
   end
   if record then
@@ -193,10 +222,12 @@ if size > 0 then
       updates[#updates + 1] = value
     end
   end
-  local looks = took > 0 or retook > 0 or attempted
-  if looks then redis.call('ZCARD', KEYS[5]) end
+  if took + retook > asking or attempted then
+    looks[#looks + 1], looks[#looks + 2] = now + ARGV[3], 'seq:' .. seq
+  end
+  if #looks > 0 then redis.call('ZCARD', KEYS[5]) end
   append(KEYS[4], seq, head[3], now, 'confirm', ARGV[2], counters, orders, '', changed, extended)
-  if looks then redis.call('ZADD', KEYS[5], now + ARGV[3], 'seq:' .. seq) end
+  if #looks > 0 then redis.call('ZADD', KEYS[5], unpack(looks)) end
   redis.call('HSET', KEYS[2], unpack(changed))
   if owning > 0 then redis.call('HSET', KEYS[3], unpack(owners)) end
   redis.call('HSET', KEYS[1], unpack(updates))
@@ -204,4 +235,4 @@ elseif accepted then
   although_full(KEYS[1])
   redis.call('HSET', KEYS[1], 'time', now) -- so that WAIT has a write of this call to wait for
 end
-return {table.concat(verdicts), now, seq}
+return {table.concat(verdicts), now, seq, unpack(revisions)}

@@ -21,6 +21,7 @@ type Script struct {
 // The scripts.
 var (
 	Confirm   = load("confirm")
+	Grant     = load("grant")
 	Create    = load("loss", "create")
 	Configure = load("configure")
 	Delete    = load("loss", "delete")
