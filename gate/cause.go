@@ -36,6 +36,16 @@ const (
 	// Of Busy.
 	QueueFull
 	QueueTime
+	AsksFull
+	AskTimeShort
+
+	// Of ShopUnavailable.
+	ShopDown
+	ShopSecretless
+	ShopNoAnswer
+	ShopFailed
+	ShopLate
+	ShopUnknown
 
 	causes // how many there are
 )
@@ -63,6 +73,14 @@ var causeTable = [causes]struct {
 	VersionNotLookedUp: {"version_not_looked_up", BadRequest, "this gate has PortOne's credentials of the other version alone, and nothing would end a hold whose payment cannot be looked up"},
 	QueueFull:          {"queue_full", Busy, "as many confirms wait as may"},
 	QueueTime:          {"queue_time", Busy, "the confirm's time ran out while it waited"},
+	AsksFull:           {"asks_full", Busy, "the shop is asked about as many orders as may be at once"},
+	AskTimeShort:       {"ask_time", Busy, "too little of the confirm's time was left to ask the shop"},
+	ShopDown:           {"shop_down", ShopUnavailable, "the shop's healthy URL has not answered as it must"},
+	ShopSecretless:     {"shop_secretless", ShopUnavailable, "this gate has no notify secret, so it cannot ask the shop"},
+	ShopNoAnswer:       {"shop_no_answer", ShopUnavailable, "the shop was asked and did not answer in time, or could not be reached"},
+	ShopFailed:         {"shop_failed", ShopUnavailable, "the shop was asked and answered neither with a 2xx nor with a 4xx"},
+	ShopLate:           {"shop_late", ShopUnavailable, "the shop's yes came when the order was not asking any more"},
+	ShopUnknown:        {"shop_unknown", ShopUnavailable, "the order was taken by a gate that asks the shop, and this gate's settings of the sale name no shop to ask"},
 }
 
 // String returns the cause as it stands in logs and metrics; empty for NoCause.

@@ -30,8 +30,10 @@ type Store interface {
 	Read(ctx context.Context, names []string) map[string]Reading
 	// Expect makes the name of a missing sale known to all.
 	Expect(ctx context.Context, name string) error
-	// Decider returns a sale's decider, which connects when it is first used.
+	// Decider returns a sale's decider of confirms, which connects when it is first used.
 	Decider(sale string) Decider
+	// Granter returns a sale's decider of what the shop said to asking orders.
+	Granter(sale string) Decider
 }
 
 // Reading is what was read of a sale.
@@ -68,6 +70,7 @@ type Options struct {
 	// Expected are the sales that should be there, as those of the gate's file: one
 	// that the store has nothing of is missing, also where nobody else knows of it.
 	Expected []Sale
+	Shop     Shop // nil: sales that ask the shop, or look whether it is up, take nothing
 	Now      func() time.Time
 	Log      *slog.Logger
 }
@@ -92,6 +95,9 @@ func New(store Store, metrics *Metrics, opt Options) *Gate {
 	if opt.Try == 0 {
 		opt.Try = 500 * time.Millisecond
 	}
+	if opt.Shop == nil {
+		opt.Shop = noShop{}
+	}
 	g := &Gate{store: store, opt: opt, expected: map[string]Sale{}, metrics: metrics}
 	for _, sale := range opt.Expected {
 		g.expected[sale.Name] = sale
@@ -113,8 +119,7 @@ func (g *Gate) Request(received time.Time) *Request {
 
 // Release takes a request back. Nothing of it may be used afterwards.
 func (g *Gate) Release(r *Request) {
-	r.Confirm.Reset()
-	r.verdict = Verdict{}
+	r.reset()
 	g.pool.Put(r)
 }
 
@@ -287,21 +292,16 @@ func (g *Gate) update(lane *Lane, r *Reading) *Lane {
 }
 
 func (g *Gate) newLane(state *State) *Lane {
+	metrics := g.metrics.lane(state.Name)
 	l := &Lane{
-		name:     state.Name,
-		decider:  g.store.Decider(state.Name),
-		keys:     g.opt.Keys,
-		patience: AnswerBudget - answerReserve - tries*g.opt.Try,
-		try:      g.opt.Try,
-		now:      g.opt.Now,
-		log:      g.opt.Log,
-		metrics:  g.metrics.lane(state.Name),
-		queue:    make(chan *Request, g.opt.Queue),
-		ended:    make(chan struct{}),
+		name: state.Name, keys: g.opt.Keys, shop: g.opt.Shop, now: g.opt.Now, log: g.opt.Log,
+		confirms: g.newQueue(state.Name, g.store.Decider(state.Name), metrics, g.opt.Queue),
+		grants:   g.newQueue(state.Name, g.store.Granter(state.Name), metrics, 2*MaxAsks),
 	}
-	l.breaker = l.newBreaker()
 	l.catalogue.Store(newCatalogue(state))
-	g.running.Go(func() { l.run(context.Background()) })
+	for _, q := range []*queue{l.confirms, l.grants} {
+		g.running.Go(func() { q.run(context.Background()) })
+	}
 	return l
 }
 

@@ -25,6 +25,7 @@ type fakeStore struct {
 	broken   map[string]error // what is wrong with sales
 	set      bool             // every reading has new settings
 	decide   func(ctx context.Context, batch []*Request) error
+	grant    func(ctx context.Context, batch []*Request) error
 	closed   int
 }
 
@@ -68,6 +69,13 @@ func (s *fakeStore) change(name string, f func(*State)) {
 }
 
 func (s *fakeStore) Decider(string) Decider { return s }
+
+func (s *fakeStore) Granter(string) Decider { return granter{s} }
+
+// granter decides what the shop said.
+type granter struct{ *fakeStore }
+
+func (g granter) Decide(ctx context.Context, batch []*Request) error { return g.grant(ctx, batch) }
 
 func (s *fakeStore) Decide(ctx context.Context, batch []*Request) error { return s.decide(ctx, batch) }
 
@@ -184,7 +192,7 @@ func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
 		t.Errorf("a lone confirm is decided in a batch of %d, want at once and alone", n)
 	}
 	ask(MaxBatch + 44)
-	eventually(t, "all of them wait", func() bool { return len(lane.queue) == MaxBatch+44 })
+	eventually(t, "all of them wait", func() bool { return len(lane.confirms.waiting) == MaxBatch+44 })
 	release()
 	answered.Wait()
 	if first, second := <-entered, <-entered; first != MaxBatch || second != 44 {
@@ -204,7 +212,7 @@ func TestAFullQueueRefusesAsBusy(t *testing.T) {
 	for i := range 3 {
 		answered.Go(func() { confirm(t, g, fmt.Sprint(i), time.Now()) })
 	}
-	eventually(t, "the queue is full", func() bool { return len(lane.queue) == 3 })
+	eventually(t, "the queue is full", func() bool { return len(lane.confirms.waiting) == 3 })
 	if v := confirm(t, g, "late", time.Now()); v.Code != Busy {
 		t.Errorf("one more got %s, want busy", v.Code)
 	}
@@ -335,7 +343,7 @@ func TestClosingDecidesWhatWaits(t *testing.T) {
 	for i := range 4 {
 		ask(fmt.Sprint(i))
 	}
-	eventually(t, "the others wait", func() bool { return len(lane.queue) == 4 })
+	eventually(t, "the others wait", func() bool { return len(lane.confirms.waiting) == 4 })
 	s.change("race", func(state *State) { state.Deleted = time.Now() })
 	eventually(t, "the sale is unknown", func() bool { _, known := g.Lane([]byte("race")); return !known })
 	release()

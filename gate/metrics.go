@@ -160,8 +160,8 @@ func (s *stock) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, at := range sales {
 		name := at.state.Name
-		gauge(s.queue, int64(len(at.lane.queue)), name)
-		gauge(s.capacity, int64(cap(at.lane.queue)), name)
+		gauge(s.queue, int64(len(at.lane.confirms.waiting)), name)
+		gauge(s.capacity, int64(cap(at.lane.confirms.waiting)), name)
 		gauge(s.open, at.open(), name)
 		gauge(s.missing, at.missing(), name)
 		if at.lane.catalogue.Load().missing {

@@ -56,6 +56,11 @@ type Settings struct {
 	ReleaseUnproven bool `json:"release_unproven,omitempty"`
 	// Notify is the shop's URL that is told when an order has changed; empty for none.
 	Notify string `json:"notify,omitempty"`
+	// Healthy is the shop's URL that must answer with a 2xx, or no new hold is taken;
+	// empty for none.
+	Healthy string `json:"healthy,omitempty"`
+	// Ask is the shop's URL that has the last word on each order; empty for none.
+	Ask string `json:"ask,omitempty"`
 
 	SKUs []SKU `json:"skus"`
 }
@@ -72,7 +77,8 @@ func (s Settings) Equal(o Settings) bool {
 	return s.OpensAt.Equal(o.OpensAt) && s.ClosesAt.Equal(o.ClosesAt) && s.Hold == o.Hold &&
 		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && slices.Equal(s.Accept, o.Accept) &&
 		s.AmountOptional == o.AmountOptional && s.AutoRefund == o.AutoRefund && s.Withhold == o.Withhold &&
-		s.RefuseDeposits == o.RefuseDeposits && s.ReleaseUnproven == o.ReleaseUnproven && s.Notify == o.Notify && maps.Equal(s.Messages, o.Messages) &&
+		s.RefuseDeposits == o.RefuseDeposits && s.ReleaseUnproven == o.ReleaseUnproven && s.Notify == o.Notify &&
+		s.Healthy == o.Healthy && s.Ask == o.Ask && maps.Equal(s.Messages, o.Messages) &&
 		slices.EqualFunc(s.SKUs, o.SKUs, SKU.equal)
 }
 
@@ -164,6 +170,10 @@ func (s *Sale) Validate() error {
 		return fmt.Errorf("per_buyer %d: must be between 0 (no limit) and %d", s.PerBuyer, MaxUnits)
 	case s.Notify != "" && CheckURL(s.Notify) != nil:
 		return fmt.Errorf("notify: %w", CheckURL(s.Notify))
+	case s.Healthy != "" && CheckLastWordURL(s.Healthy) != nil:
+		return fmt.Errorf("healthy: %w", CheckLastWordURL(s.Healthy))
+	case s.Ask != "" && CheckLastWordURL(s.Ask) != nil:
+		return fmt.Errorf("ask: %w", CheckLastWordURL(s.Ask))
 	case len(s.SKUs) == 0 || len(s.SKUs) > MaxSKUs:
 		return fmt.Errorf("%d SKUs: a sale has 1 to %d", len(s.SKUs), MaxSKUs)
 	}

@@ -1,7 +1,9 @@
 package gate
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 )
 
@@ -12,6 +14,24 @@ func CheckURL(text string) error {
 		return fmt.Errorf("must be an http or https URL without a password, of at most %d bytes", MaxMessage)
 	}
 	return nil
+}
+
+// CheckLastWordURL says what is wrong with a URL of the shop's that payments hang on:
+// as CheckURL, and what is not encrypted stays on this machine.
+func CheckLastWordURL(text string) error {
+	if err := CheckURL(text); err != nil {
+		return err
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && !isLoopback(u.Hostname()) {
+		return errors.New("must be an https URL, or http on this machine (localhost, 127.0.0.1, [::1])")
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // hidden stands where a URL's secrets were.

@@ -93,7 +93,8 @@ type Verdict struct {
 	// operator's alone.
 	Field, Want string
 
-	Expected int64 // for AmountMismatch: what the amount must be, or at least be
+	Reason   string // for ShopRefused: what the shop wants the buyer to read; empty for the code's sentence
+	Expected int64  // for AmountMismatch: what the amount must be, or at least be
 }
 
 // Refuse returns the verdict with the given code.

@@ -138,7 +138,7 @@ func TestWhatWaitsInVainIsToldApart(t *testing.T) {
 		}
 	}
 	lane, _ := g.Lane([]byte("race"))
-	eventually(t, "the queue is full", func() bool { return len(lane.queue) == 1 })
+	eventually(t, "the queue is full", func() bool { return len(lane.confirms.waiting) == 1 })
 	if v := confirm(t, g, "too many", time.Now()); v != RefuseFor(QueueFull) {
 		t.Errorf("got %s %s, want busy queue_full", v.Code, v.Cause)
 	}

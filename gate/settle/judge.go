@@ -162,7 +162,11 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 		return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return slices.Contains(states, a.State) })
 	}
 	switch o.State {
-	case gate.OrderHeld, gate.OrderAsking:
+	case gate.OrderAsking: // nobody was told yes, so there is nothing to look up
+		if !now.Before(p.end(o)) {
+			return gate.OrderReleased
+		}
+	case gate.OrderHeld:
 		late := now.After(p.end(o))
 		switch {
 		case has(gate.AttemptPaid):
@@ -194,8 +198,11 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 }
 
 // end is when an order's hold ends by time. A clock that is put ahead ends none:
-// each lasts as long again from then on.
+// each lasts as long again from then on. One that is asking nobody waits for.
 func (p policy) end(o *gate.Order) time.Time {
+	if o.State == gate.OrderAsking {
+		return o.Deadline
+	}
 	deadline := o.Deadline
 	if anew := p.put.Add(p.settings.Hold); anew.After(deadline) {
 		deadline = anew

@@ -206,16 +206,17 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 	var queries []portone.Query
 	var of []int // which order each query is of
 	for i := range orders {
-		if orders[i].State == gate.OrderRefunded && !orders[i].RefundDue() {
+		o := &orders[i]
+		if o.State == gate.OrderAsking || o.State == gate.OrderRefunded && !o.RefundDue() {
 			continue
 		}
 		attempts := 0
-		for _, q := range portone.QueriesOf(&orders[i]) {
+		for _, q := range portone.QueriesOf(o) {
 			queries, of = append(queries, q), append(of, i)
 			attempts += len(q.Attempts)
 		}
 		findings[i].asked = true
-		findings[i].unsure = attempts < len(orders[i].Attempts) // one is of no version that can be asked
+		findings[i].unsure = attempts < len(o.Attempts) // one is of no version that can be asked
 	}
 	if len(queries) == 0 {
 		return findings

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,9 +18,12 @@ import (
 // connection of its own: WAIT counts only for its own connection, and a change
 // of server must be seen before anything is decided there.
 type decider struct {
-	store *Store
-	sale  string
-	keys  []string
+	store  *Store
+	sale   string
+	keys   []string
+	script luascripts.Script
+	write  func(batch []*gate.Request)                 // lays the batch out as the script's arguments
+	tell   func(batch []*gate.Request, r []any) error // sets the verdicts from the letters of its reply
 
 	client   *redis.Client // of one connection; nil while there is none
 	redirect string        // where a Cluster said that the sale is; empty: look it up
@@ -39,7 +43,16 @@ type decider struct {
 // Decider implements gate.Store.
 func (s *Store) Decider(sale string) gate.Decider {
 	s.opt.Metrics.counts(sale)
-	return &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), seen: make(map[string]struct{}, gate.MaxBatch)}
+	d := &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Confirm, tell: tellConfirms, seen: make(map[string]struct{}, gate.MaxBatch)}
+	d.write = d.writeConfirms
+	return d
+}
+
+// Granter implements gate.Store.
+func (s *Store) Granter(sale string) gate.Decider {
+	d := &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Grant, tell: tellGrants}
+	d.write = d.writeAnswers
+	return d
 }
 
 // Decide implements gate.Decider.
@@ -76,14 +89,14 @@ func (d *decider) decide(ctx context.Context, batch []*gate.Request) error {
 		return nil
 	}
 	d.write(batch)
-	reply, acked, err := d.call(ctx, "EVALSHA", luascripts.Confirm.SHA1)
+	reply, acked, err := d.call(ctx, "EVALSHA", d.script.SHA1)
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		reply, acked, err = d.call(ctx, "EVAL", luascripts.Confirm.Source)
+		reply, acked, err = d.call(ctx, "EVAL", d.script.Source)
 	}
 	if err != nil {
 		return err
 	}
-	held, err := tell(batch, reply)
+	held, err := d.set(batch, reply)
 	if err != nil {
 		return err
 	}
@@ -95,10 +108,8 @@ func (d *decider) decide(ctx context.Context, batch []*gate.Request) error {
 	return d.secure(ctx, batch, waited)
 }
 
-// write lays the batch out as the script's arguments. Redis takes them as
-// pointers into one string, so that a batch costs a few allocations, not some
-// for each confirm.
-func (d *decider) write(batch []*gate.Request) {
+// writeConfirms lays confirms out as the arguments of the script confirm.
+func (d *decider) writeConfirms(batch []*gate.Request) {
 	d.text, d.ends = d.text[:0], d.ends[:0]
 	end := func() { d.ends = append(d.ends, len(d.text)) }
 	for _, r := range batch {
@@ -106,7 +117,7 @@ func (d *decider) write(batch []*gate.Request) {
 		end()
 	}
 	for _, r := range batch {
-		d.text = appendHold(d.text, &r.Confirm)
+		d.text = appendHold(d.text, r)
 		end()
 	}
 	for _, r := range batch {
@@ -117,6 +128,36 @@ func (d *decider) write(batch []*gate.Request) {
 		d.text = appendLines(d.text, r.Confirm.Lines)
 		end()
 	}
+	d.cut()
+	d.args = append(d.args, gate.AskingFor.Milliseconds(), len(batch), d.traits(batch))
+	d.add()
+}
+
+// writeAnswers lays what the shop said out as the arguments of the script grant.
+func (d *decider) writeAnswers(batch []*gate.Request) {
+	d.text, d.ends = d.text[:0], d.ends[:0]
+	end := func() { d.ends = append(d.ends, len(d.text)) }
+	for _, r := range batch {
+		d.text = append(d.text, r.Confirm.Order...)
+		end()
+		if r.Yes {
+			d.text = append(d.text, 'Y')
+			d.text = appendAttempt(d.text, &r.Confirm)
+		} else {
+			d.text = append(d.text, 'N')
+			d.text = strconv.AppendInt(d.text, r.Revision, 10)
+		}
+		end()
+	}
+	d.cut()
+	d.args = append(d.args, len(batch))
+	d.add()
+}
+
+// cut makes the text into strings, and begins the command: what every script of a
+// decider is told first. Redis takes the strings as pointers into one, so that a
+// batch costs a few allocations, not some for each request.
+func (d *decider) cut() {
 	text, start := string(d.text), 0
 	d.runs = d.runs[:0]
 	for _, at := range d.ends {
@@ -127,15 +168,21 @@ func (d *decider) write(batch []*gate.Request) {
 	for _, k := range d.keys {
 		d.args = append(d.args, k)
 	}
-	d.args = append(d.args, d.store.now(), d.store.opt.Who, d.store.opt.FirstLook.Milliseconds(), len(batch), d.traits(len(batch)))
+	d.args = append(d.args, d.store.now(), d.store.opt.Who, d.store.opt.FirstLook.Milliseconds())
+}
+
+// add adds the strings to the command.
+func (d *decider) add() {
 	for i := range d.runs {
 		d.args = append(d.args, &d.runs[i])
 	}
 }
 
-// traits tells the script what a batch of n has, so that it need not look:
-// whether any confirm has a buyer, and whether an order or a buyer comes twice.
-func (d *decider) traits(n int) string {
+// traits tells the script what a batch has, so that it need not look: whether any
+// confirm has a buyer, whether an order or a buyer comes twice, whether the shop
+// must be asked, and whether no new hold is to be taken.
+func (d *decider) traits(batch []*gate.Request) string {
+	n := len(batch)
 	orders, buyers := d.runs[:n], d.runs[2*n:3*n]
 	letters := ""
 	if slices.ContainsFunc(buyers, func(b string) bool { return b != "" }) {
@@ -143,6 +190,12 @@ func (d *decider) traits(n int) string {
 	}
 	if d.repeats(orders) || d.repeats(buyers) {
 		letters += "r"
+	}
+	if slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.Asks }) {
+		letters += "a"
+	}
+	if slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.NoHold != gate.NoCause }) {
+		letters += "n"
 	}
 	return letters
 }
@@ -190,9 +243,9 @@ func (d *decider) call(ctx context.Context, command, script string) (reply []any
 	return reply, acked, nil
 }
 
-// tell sets the verdicts from the script's reply, and reports whether anything
-// is held.
-func tell(batch []*gate.Request, reply []any) (held bool, err error) {
+// set sets the verdicts from the script's reply, and reports whether anything is
+// held.
+func (d *decider) set(batch []*gate.Request, reply []any) (held bool, err error) {
 	if len(reply) == 0 {
 		return false, errors.New("the script's reply is empty")
 	}
@@ -204,50 +257,12 @@ func tell(batch []*gate.Request, reply []any) (held bool, err error) {
 	case letters == "-":
 		return false, errMissing
 	case len(letters) != len(batch):
-		return false, fmt.Errorf("the script gave %d verdicts for %d confirms", len(letters), len(batch))
+		return false, fmt.Errorf("the script gave %d verdicts for %d requests", len(letters), len(batch))
 	}
-	for i, r := range batch {
-		v, ok := verdict(letters[i])
-		if !ok {
-			return false, fmt.Errorf("the script gave the unknown verdict %q", letters[i])
-		}
-		held = held || v.Code == gate.Held
-		r.Set(v)
+	if err := d.tell(batch, reply); err != nil {
+		return false, err
 	}
-	return held, nil
-}
-
-// verdict reads a letter of the confirm script's reply.
-func verdict(letter byte) (gate.Verdict, bool) {
-	switch letter {
-	case 'H':
-		return gate.Refuse(gate.Held), true
-	case 'A': // there is nobody yet to ask the shop, so there is no yes
-		return gate.Refuse(gate.ShopUnavailable), true
-	case 'S':
-		return gate.Refuse(gate.SoldOut), true
-	case 'W':
-		return gate.Refuse(gate.NotOpen), true
-	case 'C':
-		return gate.Refuse(gate.Closed), true
-	case 'U':
-		return gate.Refuse(gate.Paused), true
-	case 'L':
-		return gate.Refuse(gate.BuyerLimit), true
-	case 'B':
-		return gate.NeedsBuyer(), true
-	case 'K':
-		return gate.Refuse(gate.UnknownSKU), true
-	case 'O':
-		return gate.Refuse(gate.OrderChanged), true
-	case 'P':
-		return gate.Refuse(gate.AlreadyPaid), true
-	case 'E':
-		return gate.Refuse(gate.AttemptEnded), true
-	case 'N':
-		return gate.Refuse(gate.AttemptLimit), true
-	}
-	return gate.Verdict{}, false
+	return slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.Verdict().Code == gate.Held }), nil
 }
 
 func refuseAll(batch []*gate.Request, c gate.Code) {

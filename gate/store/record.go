@@ -23,10 +23,14 @@ const (
 	recordFields  = 10
 )
 
-// appendHold appends the record of a first hold up to its times, which the
-// script adds.
-func appendHold(b []byte, c *gate.Confirm) []byte {
-	b = append(b, recordVersion, byte(gate.OrderHeld))
+// appendHold appends the record of a first hold, or of one that waits for the
+// shop's yes, up to its times, which the script adds.
+func appendHold(b []byte, r *gate.Request) []byte {
+	c, state := &r.Confirm, gate.OrderHeld
+	if r.Asks {
+		state = gate.OrderAsking
+	}
+	b = append(b, recordVersion, byte(state))
 	b = append(b, fieldSep+"1"+fieldSep...)
 	b = append(b, c.Buyer...)
 	b = append(b, fieldSep...)
@@ -36,9 +40,14 @@ func appendHold(b []byte, c *gate.Confirm) []byte {
 		b = strconv.AppendInt(b, c.Amount.Value, 10)
 	}
 	b = append(b, fieldSep+fieldSep...)
-	b = append(b, byte(gate.AttemptOpen), '0'+c.Version)
-	b = append(b, c.Attempt...)
+	b = append(b, byte(gate.AttemptOpen))
+	b = appendAttempt(b, c)
 	return append(b, fieldSep...)
+}
+
+// appendAttempt appends a confirm's attempt without its state.
+func appendAttempt(b []byte, c *gate.Confirm) []byte {
+	return append(append(b, '0'+c.Version), c.Attempt...)
 }
 
 // appendRecord appends a whole record, spelled as the scripts spell it.

@@ -21,13 +21,13 @@ func readable(record string) string {
 func TestTheRecordOfAFirstHold(t *testing.T) {
 	t.Parallel()
 	c := gate.Confirm{Order: []byte("o1"), Attempt: []byte("a1"), Lines: []gate.Line{{SKU: "full", Quantity: 1}}}
-	if got, want := string(appendHold(nil, &c)), readable("1H␟1␟␟full:1␟␟␟O0a1␟"); got != want {
+	if got, want := string(appendHold(nil, &gate.Request{Confirm: c})), readable("1H␟1␟␟full:1␟␟␟O0a1␟"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	c.Buyer = []byte("ann")
 	c.Lines = append(c.Lines, gate.Line{SKU: "half", Quantity: 20})
 	c.Amount = gate.Amount{Value: 0, Known: true}
-	if got, want := string(appendHold([]byte("x"), &c)), readable("x1H␟1␟ann␟full:1,half:20␟0␟␟O0a1␟"); got != want {
+	if got, want := string(appendHold([]byte("x"), &gate.Request{Confirm: c})), readable("x1H␟1␟ann␟full:1,half:20␟0␟␟O0a1␟"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -98,7 +98,7 @@ func TestAConfirmIsReadAsItIsWritten(t *testing.T) {
 		Order: []byte("o1"), Attempt: []byte("a:1"), Buyer: []byte("ann,b"), Amount: gate.Amount{Value: 3000, Known: true},
 		Lines: []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 2}},
 	}
-	got, err := parseRecord("o1", string(appendHold(nil, &c))+readable("2000␟500␟"))
+	got, err := parseRecord("o1", string(appendHold(nil, &gate.Request{Confirm: c}))+readable("2000␟500␟"))
 	if err != nil {
 		t.Fatal(err)
 	}

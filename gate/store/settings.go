@@ -27,6 +27,8 @@ type settingsJSON struct {
 	RefuseDeposits  bool              `json:"refuse_deposits,omitempty"`
 	ReleaseUnproven bool              `json:"release_unproven,omitempty"`
 	Notify          string            `json:"notify,omitempty"`
+	Healthy         string            `json:"healthy,omitempty"`
+	Ask             string            `json:"ask,omitempty"`
 	SKUs            []gate.SKU        `json:"skus"`
 }
 
@@ -37,7 +39,7 @@ func settingsArgs(s *gate.Settings) ([]any, error) {
 		OpensAt: s.OpensAt.UnixMilli(), ClosesAt: s.ClosesAt.UnixMilli(), Hold: s.Hold.Milliseconds(),
 		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, AmountOptional: s.AmountOptional,
 		AutoRefund: s.AutoRefund, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
-		Notify: s.Notify, Messages: s.Messages, SKUs: s.SKUs,
+		Notify: s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write the settings down: %w", err)
@@ -69,7 +71,7 @@ func (p *parser) settings(text string) gate.Settings {
 		Hold:     time.Duration(s.Hold) * time.Millisecond,
 		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, AmountOptional: s.AmountOptional,
 		AutoRefund: s.AutoRefund, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
-		Notify: s.Notify, Messages: s.Messages, SKUs: s.SKUs,
+		Notify: s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
 	}
 }
 

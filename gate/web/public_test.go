@@ -65,6 +65,8 @@ func (s *store) Read(context.Context, []string) map[string]gate.Reading {
 
 func (s *store) Decider(string) gate.Decider { return s }
 
+func (s *store) Granter(string) gate.Decider { return s }
+
 func (s *store) Decide(_ context.Context, batch []*gate.Request) error { return s.decide(batch) }
 
 func (s *store) Expect(context.Context, string) error { return nil }
