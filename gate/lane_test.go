@@ -348,7 +348,7 @@ func TestClosingDecidesWhatWaits(t *testing.T) {
 	eventually(t, "the sale is unknown", func() bool { _, known := g.Lane([]byte("race")); return !known })
 	release()
 	answered.Wait()
-	eventually(t, "the connection is closed", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 1 })
+	eventually(t, "the connections are closed", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 2 })
 	late := g.Request(time.Now())
 	late.Confirm.Amount = Amount{Value: 1000, Known: true}
 	if v := lane.Confirm(late, &Link{Items: []byte("free")}); v.Code != Unavailable {
