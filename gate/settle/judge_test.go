@@ -143,7 +143,7 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("one paid, the other not looked up", won(), two, found("a1 paid", "error"), early, "paid: P a1, O a2")
 	f("pending past the deadline", won(), held, found("a1 pending"), late, "unchanged")
 	f("asking, in its time", won(), orderOf(gate.OrderAsking, "O a1"), finding{}, early, "unchanged")
-	f("asking, past its time: nobody was told yes, so there is no look-up and no grace", won(), orderOf(gate.OrderAsking, "O a1"), finding{}, deadline, "released: O a1 by 5m0s")
+	f("asking, past its time: nobody was told yes, so there is no look-up and no grace", won(), orderOf(gate.OrderAsking, "O a1"), finding{}, 5*time.Minute, "released: O a1 by 5m0s")
 
 	f("no credentials past the deadline", won(), held, finding{}, late, "unchanged")
 	f("no credentials, by time", won(func(s *gate.Settings) { s.ReleaseUnproven = true }), held, finding{}, late, "released: O a1 by 5m0s")
