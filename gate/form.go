@@ -16,6 +16,8 @@ type SettingsForm struct {
 	VirtualAccounts string            `json:"virtual_accounts,omitempty"`
 	ReleaseUnproven bool              `json:"release_unproven,omitempty"`
 	Notify          string            `json:"notify,omitempty"`
+	Healthy         string            `json:"healthy,omitempty"`
+	Ask             string            `json:"ask,omitempty"`
 	Messages        map[string]string `json:"messages,omitempty"`
 	SKUs            []SKU             `json:"skus"`
 }
@@ -32,7 +34,7 @@ func (s *Settings) Form() SettingsForm {
 	form := SettingsForm{
 		OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, Hold: s.Hold.String(), PerBuyer: s.PerBuyer, Accept: s.Accept,
 		AmountOptional: s.AmountOptional, AutoRefund: s.AutoRefund, ReleaseUnproven: s.ReleaseUnproven, Notify: s.Notify,
-		Messages: s.Messages, SKUs: s.SKUs,
+		Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
 	}
 	if s.Withhold {
 		form.Restock = "withhold"
@@ -45,7 +47,7 @@ func (s *Settings) Form() SettingsForm {
 
 // WithoutSecrets returns the settings as they may be shown to all.
 func (f SettingsForm) WithoutSecrets() SettingsForm {
-	f.Notify = HideSecrets(f.Notify)
+	f.Notify, f.Healthy, f.Ask = HideSecrets(f.Notify), HideSecrets(f.Healthy), HideSecrets(f.Ask)
 	return f
 }
 

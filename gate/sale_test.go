@@ -56,6 +56,8 @@ func TestEverySettingCountsInEqual(t *testing.T) {
 		"deposits":  func(s *Settings) { s.RefuseDeposits = true },
 		"unproven":  func(s *Settings) { s.ReleaseUnproven = true },
 		"notify":    func(s *Settings) { s.Notify = "http://shop" },
+		"healthy":   func(s *Settings) { s.Healthy = "https://shop" },
+		"ask":       func(s *Settings) { s.Ask = "https://shop" },
 		"amounts":   func(s *Settings) { s.AmountOptional = true },
 		"accept":    func(s *Settings) { s.Accept = []string{"v2"} },
 		"messages":  func(s *Settings) { s.Messages = map[string]string{"sold_out": "x"} },

@@ -46,6 +46,9 @@ func (c *applyCommand) Run(ctx context.Context, env *environment) error {
 			if len(sale.Accept) == 0 && len(refused) > 0 {
 				fmt.Fprintf(env.out, "  note: gates with this environment's settings take less than PortOne can send: %s\n", untaken(refused))
 			}
+			for _, note := range env.lastWordNotes(&sale.Settings) {
+				fmt.Fprintf(env.out, "  note: %s\n", note)
+			}
 		}
 		return errors.Join(problems...)
 	})

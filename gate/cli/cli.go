@@ -92,7 +92,10 @@ func newParser(c *commands, environ []string, env *environment, exit func(status
 	return variables.parser(c, env.err,
 		kong.Name("flashgate"), kong.Description(description),
 		kong.Writers(env.out, env.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(exit), kong.Bind(env), kong.Vars{"addresses": store.AddressForms, "who": who()},
+		kong.Exit(exit), kong.Bind(env), kong.Vars{
+			"addresses": store.AddressForms, "who": who(),
+			"redis_timeout": defaultRedisTimeout.String(), "wait_timeout": defaultWaitTimeout.String(),
+		},
 	)
 }
 

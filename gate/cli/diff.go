@@ -38,7 +38,9 @@ func changes(old, new gate.Sale) []change {
 	compare("restock", either(old.Withhold, "withhold", "return"), either(new.Withhold, "withhold", "return"))
 	compare("virtual_accounts", either(old.RefuseDeposits, "refuse", "hold"), either(new.RefuseDeposits, "refuse", "hold"))
 	compare("release_unproven", strconv.FormatBool(old.ReleaseUnproven), strconv.FormatBool(new.ReleaseUnproven))
-	compare("notify", cmp.Or(gate.HideSecrets(old.Notify), "nobody"), told(old.Notify, new.Notify))
+	compare("notify", shown(old.Notify, "nobody"), told(old.Notify, new.Notify, "nobody"))
+	compare("healthy", shown(old.Healthy, "not looked at"), told(old.Healthy, new.Healthy, "not looked at"))
+	compare("ask", shown(old.Ask, "nobody"), told(old.Ask, new.Ask, "nobody"))
 	all = append(all, messageChanges(old.Messages, new.Messages)...)
 
 	was, is := bySKU(old.SKUs), bySKU(new.SKUs)
@@ -63,14 +65,17 @@ func changes(old, new gate.Sale) []change {
 	return all
 }
 
-// told writes the URL that the shop is told at from now on. What of it may be a
+// shown writes a URL of the shop's as it may be logged.
+func shown(url, none string) string { return cmp.Or(gate.HideSecrets(url), none) }
+
+// told writes the URL of the shop's that counts from now on. What of it may be a
 // secret shows only in that it has changed: all of this is logged.
-func told(old, new string) string {
-	shown := cmp.Or(gate.HideSecrets(new), "nobody")
-	if old != new && shown == gate.HideSecrets(old) {
-		shown += " (another query)"
+func told(old, new, none string) string {
+	text := shown(new, none)
+	if old != new && text == gate.HideSecrets(old) {
+		text += " (another query)"
 	}
-	return shown
+	return text
 }
 
 func either(is bool, yes, no string) string {

@@ -61,6 +61,8 @@ func changeTests() []changeTest {
 		{"unproven", func(s *gate.Sale) { s.ReleaseUnproven = true }, []change{"release_unproven: false -> true"}},
 		{"notify", func(s *gate.Sale) { s.Notify = "http://a" }, []change{"notify: nobody -> http://a"}},
 		{"notify with a secret", func(s *gate.Sale) { s.Notify = "http://a/b?token=s3cret" }, []change{"notify: nobody -> http://a/b?…"}},
+		{"healthy", func(s *gate.Sale) { s.Healthy = "https://a/up?token=s3cret" }, []change{"healthy: not looked at -> https://a/up?…"}},
+		{"ask", func(s *gate.Sale) { s.Ask = "https://a/ask?token=s3cret" }, []change{"ask: nobody -> https://a/ask?…"}},
 		{"amounts", func(s *gate.Sale) { s.AmountOptional = true }, []change{"amount_optional: false -> true"}},
 		{"versions", func(s *gate.Sale) { s.Accept = []string{"v1", "v2"} }, []change{"accept: any -> v1, v2"}},
 		{"no limit", func(s *gate.Sale) { s.PerBuyer = 0 }, []change{"per_buyer: 2 -> no limit"}},

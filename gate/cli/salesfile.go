@@ -127,7 +127,9 @@ func (r *reader) sale(v value, names lines) gate.Sale {
 		{"restock", optional, func(v value) { s.Withhold = r.choice(v, "return", "withhold") == "withhold" }},
 		{"virtual_accounts", optional, func(v value) { s.RefuseDeposits = r.choice(v, "hold", "refuse") == "refuse" }},
 		{"release_unproven", optional, func(v value) { s.ReleaseUnproven = r.boolean(v) }},
-		{"notify", optional, func(v value) { s.Notify = r.url(v) }},
+		{"notify", optional, func(v value) { s.Notify = r.url(v, gate.CheckURL) }},
+		{"healthy", optional, func(v value) { s.Healthy = r.url(v, gate.CheckLastWordURL) }},
+		{"ask", optional, func(v value) { s.Ask = r.url(v, gate.CheckLastWordURL) }},
 		{"messages", optional, func(v value) { s.Messages = r.messages(v) }},
 		{"skus", required, func(v value) { s.SKUs = r.skus(v) }},
 	})
@@ -201,10 +203,10 @@ func (r *reader) choice(v value, usual, other string) string {
 	return text
 }
 
-func (r *reader) url(v value) string {
+func (r *reader) url(v value, check func(string) error) string {
 	text, ok := r.text(v, "a URL in quotes")
 	if ok {
-		if err := gate.CheckURL(text); err != nil {
+		if err := check(text); err != nil {
 			r.fault(v, "%v", err)
 		}
 	}

@@ -74,6 +74,7 @@ func TestParseSalesAccepts(t *testing.T) {
 		"a document start":          "---\n" + good + goodSKUs,
 		"JSON":                      `{"sales": [{"name": "a", "opens_at": "2026-12-01T10:00:00Z", "closes_at": "2026-12-01T11:00:00Z", "skus": [{"name": "x", "stock": 1}]}]}`,
 		"what comes after a 200":    good + "    auto_refund: true\n    restock: withhold\n    virtual_accounts: refuse\n    release_unproven: true\n    notify: https://shop.example.com/changes\n" + goodSKUs,
+		"the shop's last word":      good + "    healthy: https://shop.example.com/up\n    ask: http://127.0.0.1:3000/ask\n" + goodSKUs,
 		"amounts that may lack":     good + "    amount_optional: true\n" + goodSKUs,
 		"both versions":             good + "    accept: [v1, v2]\n" + goodSKUs,
 		"no limit spelled out":      good + "    per_buyer: 0\n" + goodSKUs,
@@ -141,14 +142,14 @@ func TestParseSalesRefuses(t *testing.T) {
 				"5: sales[3]: anchors (&), aliases (*) and tags (!) are not read; write the value itself",
 			},
 		},
-		{"a merge", good + goodSKUs + "    <<: *a\n", []string{`6: sales[0]."<<": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, amount_optional, auto_refund, restock, virtual_accounts, release_unproven, notify, messages, skus`}},
+		{"a merge", good + goodSKUs + "    <<: *a\n", []string{`6: sales[0]."<<": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, amount_optional, auto_refund, restock, virtual_accounts, release_unproven, notify, healthy, ask, messages, skus`}},
 		{"a tag", good + "    run: !!int 2\n" + goodSKUs, []string{"5: sales[0].run: anchors (&), aliases (*) and tags (!) are not read; write the value itself"}},
 
 		{"a field mistyped at the top", "sale: []\n", []string{"1: sale: unknown field; did you mean sales?"}},
 		{"a field mistyped", good + "    per_buyr: 2\n" + goodSKUs, []string{"5: sales[0].per_buyr: unknown field; did you mean per_buyer?"}},
 		{"a field in capitals", good + "    HOLD: 5m\n" + goodSKUs, []string{"5: sales[0].HOLD: unknown field; did you mean hold?"}},
 		{"a field of nothing alike", good + "    skus: [{name: x, stock: 1, colour: red}]\n", []string{"5: sales[0].skus[0].colour: unknown field; the fields here are name, stock, price"}},
-		{"a field that is no name", good + goodSKUs + "    \"a\\e[31m b\": 1\n", []string{`6: sales[0]."a\x1b[31m b": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, amount_optional, auto_refund, restock, virtual_accounts, release_unproven, notify, messages, skus`}},
+		{"a field that is no name", good + goodSKUs + "    \"a\\e[31m b\": 1\n", []string{`6: sales[0]."a\x1b[31m b": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, amount_optional, auto_refund, restock, virtual_accounts, release_unproven, notify, healthy, ask, messages, skus`}},
 		{"a field twice", good + "    run: 1\n" + goodSKUs + "    run: 2\n", []string{"7: sales[0].run: already set on line 5"}},
 		{
 			"everything missing", "sales:\n  - run: 1\n",
@@ -174,6 +175,10 @@ func TestParseSalesRefuses(t *testing.T) {
 		{"two SKUs of one name", good + "    skus:\n      - {name: x, stock: 1}\n      - {name: x, stock: 2}\n", []string{"7: sales[0].skus[1].name: x is taken by line 6"}},
 
 		{"run 0", good + "    run: 0\n" + goodSKUs, []string{"5: sales[0].run: must be between 1 and 1000000000, not 0"}},
+		{"a shop that is asked in the clear", good + "    ask: http://shop.example.com/ask\n    healthy: http://10.0.0.5/up\n" + goodSKUs, []string{
+			"5: sales[0].ask: must be an https URL, or http on this machine (localhost, 127.0.0.1, [::1])",
+			"6: sales[0].healthy: must be an https URL, or http on this machine (localhost, 127.0.0.1, [::1])",
+		}},
 		{"a restock that is none", good + "    restock: never\n" + goodSKUs, []string{`5: sales[0].restock: must be return or withhold, not "never"`}},
 		{"an answer to virtual accounts that is none", good + "    virtual_accounts: 5\n" + goodSKUs, []string{`5: sales[0].virtual_accounts: must be hold or refuse, not "5"`}},
 		{"a URL that is none", good + "    notify: shop.example.com\n" + goodSKUs, []string{"5: sales[0].notify: must be an http or https URL without a password, of at most 500 bytes"}},

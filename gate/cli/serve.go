@@ -28,9 +28,9 @@ type serveCommand struct {
 	AllowUnsigned bool          `help:"Take confirm links that nobody signed, so that a buyer can change them. Needed with --redis where there is no signing key."`
 	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
 	Language      string        `enum:"ko,en" default:"ko" help:"Language of the sentences that buyers see: ko or en (${default})."`
-	RedisTimeout  time.Duration `default:"500ms" help:"Bound of one call to Redis (${default}); a call is repeated once."`
+	RedisTimeout  time.Duration `default:"${redis_timeout}" help:"Bound of one call to Redis (${default}); a call is repeated once."`
 	WaitReplicas  int           `placeholder:"N" help:"Answer 200 only when N replicas have the hold, so that a failover forgets none; the same for changes through the admin API. Recommended: 1."`
-	WaitTimeout   time.Duration `default:"300ms" help:"How long the replicas get; a 200 that they do not have in time becomes not_durable, a change 504 (${default})."`
+	WaitTimeout   time.Duration `default:"${wait_timeout}" help:"How long the replicas get; a 200 that they do not have in time becomes not_durable, a change 504 (${default})."`
 	Queue         int           `default:"16384" help:"Confirms that may wait in one sale's queue; more are refused as busy (${default})."`
 	DrainWait     time.Duration `default:"5s" help:"After SIGTERM: how long to go on answering while load balancers notice (${default})."`
 	RefusalLog    string        `placeholder:"FILE" help:"Append each refusal to this file as a line of JSON. Off by default; - is standard output."`

@@ -57,11 +57,13 @@ func (a *Answers) With(messages map[string]string) *Answers {
 }
 
 // Body returns the JSON body that answers v. It is shared: nobody may write to
-// it. Only a BadRequest that names a field of the request makes a new one, and says
-// in it, for whoever sets the shop up, what the field must be. What has a cause is
-// nothing that whoever sent it could change.
+// it. Two make a new one: the shop's own reason, and a BadRequest that names a field
+// of the request. That says, for whoever sets the shop up, what the field must be; what
+// has a cause is nothing that whoever sent it could change.
 func (a *Answers) Body(v gate.Verdict) []byte {
 	switch {
+	case v.Code == gate.ShopRefused && v.Reason != "":
+		return refusal(v.Code, v.Reason)
 	case v.Cause != gate.NoCause:
 		return a.causes[v.Cause]
 	case v.Code == gate.BadRequest && v.Field != "":

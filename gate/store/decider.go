@@ -22,7 +22,7 @@ type decider struct {
 	sale   string
 	keys   []string
 	script luascripts.Script
-	write  func(batch []*gate.Request)                 // lays the batch out as the script's arguments
+	write  func(batch []*gate.Request)                // lays the batch out as the script's arguments
 	tell   func(batch []*gate.Request, r []any) error // sets the verdicts from the letters of its reply
 
 	client   *redis.Client // of one connection; nil while there is none

@@ -35,6 +35,7 @@ type refusal struct {
 	Want       string      `json:"want,omitempty"`
 	Expected   *int64      `json:"expected,omitempty"` // what the amount must be, or at least be
 	SKU        string      `json:"sku,omitempty"`      // that the sale does not have
+	Reason     string      `json:"reason,omitempty"`   // the shop's own, of shop_refused
 }
 
 // tell writes a refusal to where it is read: to the refusal log, to the log at
@@ -93,6 +94,7 @@ func describe(ctx *fasthttp.RequestCtx, sale []byte, c *gate.Confirm, v gate.Ver
 		Items: sent(link.Items), Lines: append([]gate.Line(nil), c.Lines...), LinkAmount: sent(link.Amount),
 		Expires: sent(link.Expires), Kid: sent(link.KeyID),
 		Code: v.Code.String(), Cause: v.Cause.String(), Field: v.Field, Want: v.Want, SKU: sent(gate.NthItem(link.Items, v.Item)),
+		Reason: v.Reason,
 	}
 	if c.Amount.Known {
 		line.Amount = new(c.Amount.Value)
@@ -122,7 +124,7 @@ func (l *refusal) attrs() []slog.Attr {
 		text("code", l.Code), text("cause", l.Cause), text("field", l.Field), text("want", l.Want), text("sale", l.Sale),
 		text("order", l.Order), text("attempt", l.Attempt), text("items", l.Items), text("sku", l.SKU),
 		number("amount", l.Amount), number("expected", l.Expected), text("link_amount", l.LinkAmount), text("exp", l.Expires),
-		text("kid", l.Kid),
+		text("kid", l.Kid), text("reason", l.Reason),
 	}
 }
 

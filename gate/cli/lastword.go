@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// The bounds of one call to Redis and of its wait for replicas, where nobody sets
+// others.
+const (
+	defaultRedisTimeout = 500 * time.Millisecond
+	defaultWaitTimeout  = 300 * time.Millisecond
+)
+
+// try is the bound of one call to Redis, with its wait for replicas, that gates with
+// this environment's settings have.
+func (e *environment) try() time.Duration {
+	bound := func(name string, usual time.Duration) time.Duration {
+		if d, err := time.ParseDuration(e.variables[settingsPrefix+name]); err == nil {
+			return d
+		}
+		return usual
+	}
+	try := bound("REDIS_TIMEOUT", defaultRedisTimeout)
+	if n, _ := strconv.Atoi(e.variables[settingsPrefix+"WAIT_REPLICAS"]); n > 0 {
+		try += bound("WAIT_TIMEOUT", defaultWaitTimeout)
+	}
+	return try
+}
+
+// lastWordNotes says what becomes of a sale's last word at gates with this
+// environment's settings.
+func (e *environment) lastWordNotes(s *gate.Settings) []string {
+	if s.Ask == "" {
+		return nil
+	}
+	notes := []string{fmt.Sprintf("the shop has at most %s to say yes or no to an order, at gates with this environment's settings", gate.AskTime(e.try()))}
+	if e.variables[settingsPrefix+"NOTIFY_SECRET"] == "" && e.variables[settingsPrefix+"NOTIFY_SECRET_FILE"] == "" {
+		notes = append(notes, "this environment has no notify secret: gates without one cannot ask the shop, and sell nothing of this sale. "+
+			"Give each gate FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file")
+	}
+	return notes
+}
