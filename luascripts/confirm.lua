@@ -126,7 +126,7 @@ end
 
 -- Notes that the shop must be asked about an order, and that its units are given up if nothing comes of it.
 local function ask(revision, id)
-  revisions[#revisions + 1] = revision
+  revisions[#revisions + 1] = tonumber(revision)
   if id then
     asking = asking + 1
     looks[2 * asking - 1], looks[2 * asking] = now + ARGV[4], 'o:' .. id

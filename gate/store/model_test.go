@@ -61,13 +61,16 @@ func quantity(lines []gate.Line) (units int64) {
 }
 
 // batch decides confirms one after the other.
-func (m *model) batch(confirms []gate.Confirm) []gate.Verdict {
-	before := maps.Clone(m.orders)
-	verdicts := make([]gate.Verdict, len(confirms))
-	held := false
-	for i, c := range confirms {
-		verdicts[i] = m.confirm(c)
-		held = held || verdicts[i].Code == gate.Held
+func (m *model) batch(confirms []*gate.Request) { m.each(confirms, m.confirm) }
+
+// answers makes of asking orders what the shop said, one after the other.
+func (m *model) answers(answers []*gate.Request) { m.each(answers, m.answer) }
+
+func (m *model) each(batch []*gate.Request, decide func(r *gate.Request)) {
+	before, held := maps.Clone(m.orders), false
+	for _, r := range batch {
+		decide(r)
+		held = held || r.Verdict().Code == gate.Held
 	}
 	written := !reflect.DeepEqual(before, m.orders)
 	switch {
@@ -76,14 +79,64 @@ func (m *model) batch(confirms []gate.Confirm) []gate.Verdict {
 	case held:
 		m.latest = m.time()
 	}
-	return verdicts
 }
 
-func (m *model) confirm(c gate.Confirm) gate.Verdict {
+func (m *model) confirm(r *gate.Request) {
+	v := m.verdict(r)
+	if v.Code == gate.Held {
+		if o := m.orders[string(r.Confirm.Order)]; o.State == gate.OrderAsking {
+			r.SetAsking(o.Revision)
+			return
+		}
+	}
+	r.Set(v)
+}
+
+// answer makes of one order what the shop said.
+func (m *model) answer(r *gate.Request) {
+	o := m.orders[string(r.Confirm.Order)]
+	asking := o.State == gate.OrderAsking
+	r.Set(gate.RefuseFor(gate.ShopLate))
+	if !r.Yes {
+		if asking && o.Revision == r.Revision {
+			m.move(o.Lines, func(u *gate.Units, n int64) { u.Left, u.Held = u.Left+n, u.Held-n })
+			o.State, o.Settled = gate.OrderReleased, instant(m.time())
+			o.Revision++
+			m.orders[o.ID] = o
+		}
+		return
+	}
+	at := slices.IndexFunc(o.Attempts, func(a gate.Attempt) bool { return a.ID == string(r.Confirm.Attempt) })
+	open := o.Attempts[at].State == gate.AttemptOpen
+	switch o.State {
+	case gate.OrderReleased:
+	case gate.OrderPaid:
+		r.Set(gate.Refuse(gate.AlreadyPaid))
+		if o.Attempts[at].State == gate.AttemptPaid {
+			r.Set(gate.Refuse(gate.Held))
+		}
+	case gate.OrderRefundDue, gate.OrderRefunded, gate.OrderWithheld:
+		r.Set(gate.Refuse(gate.AlreadyPaid))
+	default:
+		if !open {
+			r.Set(gate.Refuse(gate.AttemptEnded))
+			return
+		}
+		r.Set(gate.Refuse(gate.Held))
+		if asking {
+			o.State, o.Deadline = gate.OrderHeld, m.deadline()
+			o.Revision++
+			m.orders[o.ID] = o
+		}
+	}
+}
+
+func (m *model) verdict(r *gate.Request) gate.Verdict {
+	c := r.Confirm
 	o, known := m.orders[string(c.Order)]
 	if !known {
 		o = gate.Order{ID: string(c.Order), Buyer: string(c.Buyer), Lines: c.Lines}
-		return m.hold(o, c)
+		return m.hold(o, r)
 	}
 	changed := o.Buyer != string(c.Buyer) || !slices.Equal(o.Lines, c.Lines) ||
 		o.Amount.Known && c.Amount.Known && o.Amount != c.Amount
@@ -103,7 +156,7 @@ func (m *model) confirm(c gate.Confirm) gate.Verdict {
 		if at >= 0 {
 			return gate.Refuse(gate.AttemptEnded)
 		}
-		return m.hold(o, c)
+		return m.hold(o, r)
 	}
 	switch {
 	case at >= 0 && o.Attempts[at].State != gate.AttemptOpen && o.Attempts[at].State != gate.AttemptDeposit:
@@ -111,7 +164,7 @@ func (m *model) confirm(c gate.Confirm) gate.Verdict {
 	case at < 0 && len(o.Attempts) == gate.MaxAttempts:
 		return gate.Refuse(gate.AttemptLimit)
 	}
-	if at >= 0 && (o.Amount.Known || !c.Amount.Known) && m.gain(o) < m.Hold/4 {
+	if at >= 0 && (o.Amount.Known || !c.Amount.Known) && (o.State == gate.OrderAsking || m.gain(o) < m.Hold/4) {
 		return gate.Refuse(gate.Held) // it is asked again too soon to change anything
 	}
 	m.write(o, c)
@@ -124,7 +177,8 @@ func (m *model) deadline() time.Time             { return instant(m.time()).Add(
 func (m *model) gain(o gate.Order) time.Duration { return m.deadline().Sub(o.Deadline) }
 
 // hold passes an order through all checks and takes its units.
-func (m *model) hold(o gate.Order, c gate.Confirm) gate.Verdict {
+func (m *model) hold(o gate.Order, r *gate.Request) gate.Verdict {
+	c := r.Confirm
 	switch now := m.time(); {
 	case len(o.Attempts) == gate.MaxAttempts:
 		return gate.Refuse(gate.AttemptLimit)
@@ -151,13 +205,21 @@ func (m *model) hold(o gate.Order, c gate.Confirm) gate.Verdict {
 			return gate.Refuse(gate.SoldOut)
 		}
 	}
+	if r.NoHold != gate.NoCause {
+		return gate.RefuseFor(r.NoHold)
+	}
 	m.move(o.Lines, func(u *gate.Units, n int64) { u.Left, u.Held = u.Left-n, u.Held+n })
+	if r.Asks {
+		o.State, o.Taken, o.Deadline, o.Settled = gate.OrderAsking, instant(m.time()), instant(m.time()).Add(gate.AskingFor), instant(0)
+		m.write(o, c)
+		return gate.Refuse(gate.Held)
+	}
 	o.State, o.Taken, o.Deadline, o.Settled = gate.OrderHeld, instant(m.time()), instant(0), instant(0)
 	m.write(o, c)
 	return gate.Refuse(gate.Held)
 }
 
-// write stores a held order with what the confirm adds to it.
+// write stores a held or asking order with what the confirm adds to it.
 func (m *model) write(o gate.Order, c gate.Confirm) {
 	if c.Amount.Known {
 		o.Amount = c.Amount
@@ -165,7 +227,7 @@ func (m *model) write(o gate.Order, c gate.Confirm) {
 	if !slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.ID == string(c.Attempt) }) {
 		o.Attempts = append(slices.Clip(o.Attempts), gate.Attempt{ID: string(c.Attempt), State: gate.AttemptOpen})
 	}
-	if m.gain(o) > 0 {
+	if m.gain(o) > 0 && o.State == gate.OrderHeld {
 		o.Deadline = m.deadline()
 	}
 	o.Revision++
@@ -230,7 +292,7 @@ func (m *model) settle(id string, to gate.OrderState) bool {
 	o.Attempts = slices.Clone(o.Attempts)
 	last := &o.Attempts[len(o.Attempts)-1]
 	switch {
-	case o.State == gate.OrderHeld && to == gate.OrderReleased:
+	case (o.State == gate.OrderHeld || o.State == gate.OrderAsking) && to == gate.OrderReleased:
 		m.move(o.Lines, func(u *gate.Units, n int64) { u.Left, u.Held = u.Left+n, u.Held-n })
 		last.State = gate.AttemptFailed
 	case o.State == gate.OrderHeld && to == gate.OrderPaid:

@@ -48,11 +48,13 @@ func checkSales(t *testing.T, url string, runs int) {
 		x := &exercise{ctx: t.Context(), store: s, root: root, now: &now, read: map[string]gate.Order{}}
 		x.begin(r)
 		defer x.decider.Close()
+		defer x.granter.Close()
 		r.Repeat(map[string]func(*rapid.T){
 			"":          x.check,
 			"confirm":   x.confirm,
 			"again":     x.confirm,
 			"repeat":    x.repeat,
+			"answer":    x.answer,
 			"apply":     x.apply,
 			"configure": x.configure,
 			"pause":     x.pause,
@@ -87,6 +89,7 @@ type exercise struct {
 	store   *Store
 	root    *redis.Client // a user who may do what no gate does
 	decider gate.Decider
+	granter gate.Decider
 	model   *model
 	now     *int64
 	read    map[string]gate.Order // as they were when they were last looked up
@@ -100,7 +103,7 @@ func (x *exercise) begin(t *rapid.T) {
 		t.Fatalf("%s, %v", outcome, err)
 	}
 	x.model = newModel(sale, *x.now)
-	x.decider = x.store.Decider(saleName)
+	x.decider, x.granter = x.store.Decider(saleName), x.store.Granter(saleName)
 }
 
 func (x *exercise) applySale(sale gate.Sale, drop gate.Drop) (gate.Outcome, error) {
@@ -158,18 +161,43 @@ func (x *exercise) repeat(t *rapid.T) {
 }
 
 func (x *exercise) decide(t *rapid.T, confirms []gate.Confirm) {
-	batch := make([]*gate.Request, len(confirms))
+	asks := rapid.SampledFrom([]bool{false, true}).Draw(t, "the sale asks")
+	noHold := rapid.SampledFrom([]gate.Cause{gate.NoCause, gate.NoCause, gate.NoCause, gate.ShopDown}).Draw(t, "no hold")
+	batch, of := make([]*gate.Request, len(confirms)), make([]*gate.Request, len(confirms))
 	for i, c := range confirms {
-		batch[i] = &gate.Request{Confirm: c}
+		batch[i] = &gate.Request{Confirm: c, Asks: asks, NoHold: noHold}
+		of[i] = &gate.Request{Confirm: c, Asks: asks, NoHold: noHold}
 	}
 	if err := x.decider.Decide(x.ctx, batch); err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range x.model.batch(confirms) {
-		if got := batch[i].Verdict(); got != want {
-			t.Fatalf("confirm %d is %v, want %v", i, got, want)
+	x.model.batch(of)
+	compare(t, batch, of)
+}
+
+func compare(t *rapid.T, got, want []*gate.Request) {
+	for i := range got {
+		if got[i].Verdict() != want[i].Verdict() || got[i].Revision != want[i].Revision {
+			t.Fatalf("request %d is %v of revision %d, want %v of revision %d", i, got[i].Verdict(), got[i].Revision, want[i].Verdict(), want[i].Revision)
 		}
 	}
+}
+
+// answer says yes or no to some orders, also to such as are not asking or whose
+// record is another by now.
+func (x *exercise) answer(t *rapid.T) {
+	var batch, of []*gate.Request
+	for range rapid.IntRange(1, 4).Draw(t, "answers") {
+		o := x.drawOrder(t)
+		r := gate.Request{Yes: rapid.Bool().Draw(t, "yes"), Revision: o.Revision - rapid.SampledFrom([]int64{0, 0, 0, 1}).Draw(t, "before")}
+		r.Confirm = gate.Confirm{Order: []byte(o.ID), Attempt: []byte(rapid.SampledFrom(o.Attempts).Draw(t, "attempt").ID)}
+		batch, of = append(batch, &r), append(of, new(r))
+	}
+	if err := x.granter.Decide(x.ctx, batch); err != nil {
+		t.Fatal(err)
+	}
+	x.model.answers(of)
+	compare(t, batch, of)
 }
 
 // apply changes settings as an operator does.
