@@ -113,7 +113,7 @@
 //	held, the same attempt           200, nothing taken twice; the deadline is at least now + 3/4 of the hold
 //	held, a new attempt              200, the attempt is added; sold_out while a line's left is below zero
 //	held, an attempt that ended      refused: attempt_ended
-//	asking                           as held, but never 200: the shop has not said yes
+//	asking                           never 200 by itself: the shop is asked (again), and the deadline stays
 //	paid, the attempt that paid      200
 //	paid, another attempt            refused: already_paid, for it would charge twice
 //	released, a new attempt          as a new order, through all checks
@@ -131,8 +131,36 @@
 // memory each time: refusals write nothing, a repeat of a paid order and one that
 // comes too soon write the time alone, a webhook moves the order's place in due.
 //
+// # The shop's last word
+//
+// PortOne's third use of a confirm process is the shop's own logic just before the
+// payment. A sale may name a URL that must answer (healthy), one that is asked about
+// each order (ask), or both.
+//
+// Each gate probes healthy beside the confirms. While the shop is down, confirms go
+// to the store with a letter that forbids new holds: only the store knows who has one
+// already, and whoever has gets his 200.
+//
+// A confirm of a sale that asks takes its units as asking, and for AskingFor only.
+// Then the gate asks the shop, in the handler, and writes the answer down by a second
+// script, in batches as confirms are (queue.go has both): a yes makes the order held,
+// and only then there is a 200; a no releases it, if its record is what the shop was
+// asked about. Any other answer, or none, leaves it asking: the shop may have noted a
+// yes that never arrived. A repeat, at any gate, asks again. After AskingFor it is
+// released without a look-up, for nobody was told yes. So:
+//
+//	a yes that comes too late          the grant finds the order released, and is no 200
+//	two gates ask, yes and no          the yes holds; the no releases nothing that is held
+//	a gate dies between hold and ask, or between ask and grant: asking, then released
+//	a gate dies after the grant        held, as after any lost answer
+//	the grant's reply is lost          it is sent again; then held, and unavailable to the buyer
+//
+// The asking hold need not be in any replica, the grant must. The shop has what the
+// answer budget leaves beside the grant's two tries: AskTime.
+//
 // What a look-up at PortOne does (gate/settle/judge.go decides, luascripts/settle.lua moves the units):
 //
+//	asking    it is not looked up                     released once AskingFor has passed
 //	held      an attempt is paid as ordered           paid
 //	held      every attempt failed or was cancelled   released, units back once
 //	held      deadline and grace (1 min) have passed, all was looked up, nothing is paid or pending: released
