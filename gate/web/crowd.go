@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 const (
@@ -32,8 +34,8 @@ type crowd struct {
 	most         int // 0: any number
 	metrics      *crowdMetrics
 	log          *slog.Logger
-	failures     nowAndThen
-	sheds        nowAndThen
+	failures     gate.NowAndThen
+	sheds        gate.NowAndThen
 	began        time.Time
 	left         chan struct{} // has one when a connection was closed
 	closed       chan struct{}
@@ -108,7 +110,7 @@ func (l *crowd) accept() (*seat, error) {
 // fail takes note of an error of accept.
 func (l *crowd) fail(err error) {
 	l.metrics.failures.Inc()
-	if n := l.failures.note(time.Now()); n > 0 {
+	if n := l.failures.Note(time.Now()); n > 0 {
 		l.log.Warn("connections could not be accepted: they wait, and it is tried again; if files are short, raise the limit of open files",
 			"listener", l.name, "times", n, "error", err)
 	}
@@ -175,7 +177,7 @@ func (l *crowd) shed() {
 		}
 		l.closing++
 		l.metrics.shed.Inc()
-		if n := l.sheds.note(now); n > 0 {
+		if n := l.sheds.Note(now); n > 0 {
 			l.log.Warn("connections that were idle are closed to make room: more come than the gate may have open; raise the limit of open files",
 				"listener", l.name, "most", l.most, "closed", n)
 		}

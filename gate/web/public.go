@@ -49,7 +49,7 @@ type Public struct {
 	server    *fasthttp.Server
 	fronts    sync.Map // *gate.Lane → *front
 	unknown   *front   // of requests that name no known sale
-	strangers nowAndThen
+	strangers gate.NowAndThen
 	hooks     chan struct{} // has room for the webhooks that are taken at once
 
 	refused, refusedHooks *refusals // confirms, webhooks

@@ -101,7 +101,7 @@ func (p *Public) refusesConfirm(ctx *fasthttp.RequestCtx, received time.Time) bo
 		return false
 	}
 	p.metrics.elsewhere.Inc()
-	if n := p.strangers.note(received); n > 0 {
+	if n := p.strangers.Note(received); n > 0 {
 		p.opt.Log.Warn("confirms come from an address that --allow-from does not name", "address", addr.String(),
 			"confirms", n, "refused", p.opt.Sources.Strict)
 	}
