@@ -46,6 +46,7 @@ type parts struct {
 
 	gate        *gate.Gate
 	shopMetrics *shop.Metrics
+	lastWord    *shop.LastWord
 	forwarder   *shop.Forwarder // nil where webhooks are not passed on
 	public      *web.Public
 	watcher     *watcher
@@ -200,10 +201,13 @@ func (p *parts) makeGate(context.Context) error {
 	if c.unsigned() {
 		verify = gate.Unsigned()
 	}
-	p.gate = gate.New(p.store, gate.NewMetrics(p.registry), gate.Options{
-		Keys: verify, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Expected: p.sales, Now: time.Now, Log: p.log,
-	})
 	p.shopMetrics = shop.NewMetrics(p.registry)
+	p.lastWord = shop.NewLastWord(shop.LastWordOptions{
+		Sales: func() map[string]*gate.Settings { return p.gate.Sales() }, Secrets: p.notify, Metrics: p.shopMetrics, Now: time.Now, Log: p.log,
+	})
+	p.gate = gate.New(p.store, gate.NewMetrics(p.registry), gate.Options{
+		Keys: verify, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Expected: p.sales, Shop: p.lastWord, Now: time.Now, Log: p.log,
+	})
 	p.forwarder = c.forwarder(p.shopMetrics)
 	p.files = openFiles()
 	p.mostPublic, p.mostAdmin = shareFiles(p.files)
@@ -285,7 +289,7 @@ func (p *parts) workers(hangup <-chan os.Signal) *workers {
 		Store: p.store, Sales: p.gate.Sales, Secrets: p.notify, Metrics: p.shopMetrics, Now: time.Now, Log: p.log,
 	})
 	return &workers{
-		gate: p.gate, settler: settle.New(settling), notifier: notifier, forwarder: p.forwarder, public: p.public, admin: p.admin,
+		gate: p.gate, settler: settle.New(settling), notifier: notifier, lastWord: p.lastWord, forwarder: p.forwarder, public: p.public, admin: p.admin,
 		watcher: p.watcher, reloader: &reloader{hangup: hangup, items: p.reloadables(), after: p.watcher.checks.retry, log: p.log},
 		refusals: p.refusals, drainWait: c.DrainWait, log: p.log,
 	}

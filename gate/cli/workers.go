@@ -20,6 +20,7 @@ type workers struct {
 	gate      *gate.Gate
 	settler   *settle.Settler
 	notifier  *shop.Notifier
+	lastWord  *shop.LastWord
 	forwarder *shop.Forwarder // nil where webhooks are not passed on
 	public    *web.Public
 	admin     *web.Admin
@@ -49,6 +50,7 @@ func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
 	lanes.Go(func() { w.gate.Run(gateCtx) })
 	lanes.Go(func() { w.settler.Run(gateCtx) })
 	lanes.Go(func() { w.notifier.Run(gateCtx) })
+	lanes.Go(func() { w.lastWord.Run(gateCtx) })
 	lanes.Go(func() { w.watcher.run(gateCtx) })
 	forwards.Go(func() { w.forwarder.Run(forwardCtx) })
 	if w.refusals != nil {

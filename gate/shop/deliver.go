@@ -98,7 +98,7 @@ func (s *session) leastTried() *queue {
 
 // tell tells the shop of an order's newest state.
 func (s *session) tell(ctx context.Context, to string, e *Event) result {
-	err := s.n.poster.post(ctx, to, e)
+	err := s.n.poster.tell(ctx, to, e)
 	s.count(ctx, err)
 	if err != nil {
 		return result{err: err}

@@ -1,13 +1,10 @@
 package shop
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
@@ -52,38 +49,10 @@ func eventID(sale string, run int64, e *gate.Entry, o *gate.Order) string {
 	return "evt_" + hex.EncodeToString(sum[:16])
 }
 
-// poster sends events to shops.
-type poster struct {
-	client  *http.Client
-	secrets *Secrets
-	now     func() time.Time
-}
-
-// newPoster returns a poster that keeps as many connections to a shop open.
-func newPoster(secrets *Secrets, connections int, now func() time.Time) *poster {
-	return &poster{newClient(connections), secrets, now}
-}
-
-// close closes the connections that nothing is sent on.
-func (p *poster) close() { p.client.CloseIdleConnections() }
-
-// post tells the shop of an event. It returns an error where the shop does not
+// tell tells the shop of an event. It returns an error where the shop does not
 // answer with a 2xx: then it is to be told again.
-func (p *poster) post(ctx context.Context, to string, e *Event) error {
-	body, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("write an event down: %w", err)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
-	if err != nil {
-		return fmt.Errorf("tell the shop: %w", withoutURL(err))
-	}
-	if err := p.secrets.sign(request.Header, e.ID, p.now(), body); err != nil {
-		return err
-	}
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("User-Agent", "flashgate")
-	switch status, err := send(p.client, request); {
+func (p *poster) tell(ctx context.Context, to string, e *Event) error {
+	switch status, _, err := p.post(ctx, to, e.ID, e); {
 	case err != nil:
 		return fmt.Errorf("tell the shop: %w", err)
 	case !taken(status):

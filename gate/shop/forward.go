@@ -1,4 +1,3 @@
-// Package shop talks to the shop's own server.
 package shop
 
 import (
@@ -67,7 +66,7 @@ type forward struct {
 func NewForwarder(url string, metrics *Metrics) *Forwarder {
 	metrics.countForwards()
 	f := &Forwarder{
-		url: url, client: newClient(forwarders), metrics: metrics, byOrder: map[string]int{},
+		url: url, client: newClient(forwarders, postTimeout, nil), metrics: metrics, byOrder: map[string]int{},
 		known: make(chan *forward, forwardQueue), unknown: make(chan *forward, forwardQueue),
 	}
 	f.ended, f.end = context.WithCancel(context.Background())
@@ -181,7 +180,7 @@ func (f *Forwarder) post(w *forward) (outcome string, err error) {
 	for name, value := range w.hook.Headers {
 		request.Header.Set(name, value)
 	}
-	switch status, err := send(f.client, request); {
+	switch status, _, err := send(f.client, request); {
 	case err != nil:
 		return "no_answer", fmt.Errorf("pass a webhook on to the shop: %w", err)
 	case !taken(status):

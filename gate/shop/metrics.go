@@ -2,8 +2,8 @@ package shop
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics are those of telling the shop. Every sale in a label exists, or did. The
-// gauges have a sale only at the gate that tells its shop.
+// Metrics are those of the shop. Every sale in a label exists, or did. The gauges of
+// telling the shop have a sale only at the gate that tells it.
 type Metrics struct {
 	notified   *prometheus.CounterVec
 	lag        *prometheus.GaugeVec
@@ -11,6 +11,14 @@ type Metrics struct {
 	stuck      *prometheus.GaugeVec
 	secretless *prometheus.GaugeVec
 	forwarded  *prometheus.CounterVec
+
+	shopUp        *prometheus.GaugeVec
+	probeTook     *prometheus.HistogramVec
+	asks          *prometheus.CounterVec
+	askTook       *prometheus.HistogramVec
+	askSecretless *prometheus.GaugeVec
+	asksOpen      prometheus.Gauge
+	asksCapacity  prometheus.Gauge
 }
 
 // NewMetrics registers the metrics.
@@ -31,8 +39,41 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Name: "flashgate_webhooks_forwarded_total",
 		Help: "Webhooks passed on to the shop, by whether it took them: taken, refused, no_answer, or dropped without a call.",
 	}, []string{"outcome"})
-	r.MustRegister(m.notified, m.lag, m.oldest, m.stuck, m.secretless, m.forwarded)
+	m.shopUp = gauge("flashgate_shop_up", "1 while the shop is up by the sale's healthy URL, else 0; of sales that are probed.")
+	m.askSecretless = gauge("flashgate_ask_without_secret", "1 for a sale that takes no orders, because this gate has no secret to ask its shop with, else 0.")
+	m.probeTook = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "flashgate_shop_probe_duration_seconds", Help: "Time of one probe of the sale's healthy URL.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
+	}, []string{"sale"})
+	m.asks = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "flashgate_asks_total", Help: "Orders that the shop was to be asked about, by what came of it: yes, no, failed, no_answer, or not_asked.",
+	}, []string{"sale", "outcome"})
+	m.askTook = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "flashgate_ask_duration_seconds", Help: "Time until the shop has answered about an order, or has not in time.",
+		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 1.5, 2, 2.5},
+	}, []string{"sale"})
+	m.asksOpen = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "flashgate_asks_open", Help: "Orders that shops are being asked about.",
+	})
+	m.asksCapacity = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "flashgate_asks_capacity", Help: "Orders that shops may be asked about at once; more are refused as busy.",
+	})
+	r.MustRegister(m.notified, m.lag, m.oldest, m.stuck, m.secretless, m.forwarded,
+		m.shopUp, m.probeTook, m.asks, m.askTook, m.askSecretless, m.asksOpen, m.asksCapacity)
 	return m
+}
+
+// forgetShop removes what is shown of a sale whose shop is probed no more.
+func (m *Metrics) forgetShop(sale string) {
+	m.shopUp.DeleteLabelValues(sale)
+	m.probeTook.DeleteLabelValues(sale)
+}
+
+// forgetAsks removes what is shown of a sale that asks its shop no more.
+func (m *Metrics) forgetAsks(sale string) {
+	m.asks.DeletePartialMatch(prometheus.Labels{"sale": sale})
+	m.askTook.DeleteLabelValues(sale)
+	m.askSecretless.DeleteLabelValues(sale)
 }
 
 // countForwards shows the counters of webhooks passed on from the start.

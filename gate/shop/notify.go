@@ -51,7 +51,7 @@ type Notifier struct {
 // NewNotifier returns a notifier that does nothing until Run.
 func NewNotifier(opt NotifierOptions) *Notifier {
 	return &Notifier{
-		opt: opt, poster: newPoster(opt.Secrets, parallel, opt.Now), refused: map[string]bool{},
+		opt: opt, poster: &poster{newClient(parallel, postTimeout, nil), opt.Secrets, opt.Now}, refused: map[string]bool{},
 	}
 }
 

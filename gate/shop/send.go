@@ -1,38 +1,67 @@
 package shop
 
 import (
+	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
 )
 
-// postTimeout bounds one call of the shop. PortOne waits 30 s for the answer to a
-// webhook that is passed on.
-const postTimeout = 10 * time.Second
+const (
+	// postTimeout bounds one call of the shop that nobody waits for. PortOne waits
+	// 30 s for the answer to a webhook that is passed on.
+	postTimeout = 10 * time.Second
+	// maxBody is what is kept of an answer's body, in bytes, and maxDropped what is
+	// read beyond it so that the connection can be kept.
+	maxBody, maxDropped = 8 << 10, 64 << 10
+	// maxHeader bounds the header of an answer, in bytes.
+	maxHeader = 64 << 10
+	// A connection that carries several calls at once outlives each of them, so a
+	// dead one is only known by a ping that nobody answers.
+	pingAfter, pingTimeout = 2 * time.Second, time.Second
+
+	agent = "flashgate"
+)
+
+// dialer opens connections to shops; nil stands for the network.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
 // newClient returns a client that keeps as many connections to a shop open, and
-// follows no redirect: what is sent is for the URL that was given.
-func newClient(connections int) *http.Client {
+// follows no redirect: what is sent is for the URL that was given. A call takes no
+// longer than the given time, and neither does what goes on behind it: a dial
+// outlives the call that it was begun for.
+func newClient(connections int, patience time.Duration, dial dialer) *http.Client {
+	if dial == nil {
+		dial = (&net.Dialer{Timeout: patience}).DialContext
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext, transport.TLSHandshakeTimeout = dial, patience
 	transport.MaxIdleConnsPerHost = connections
+	transport.MaxIdleConns = max(transport.MaxIdleConns, connections)
+	transport.MaxResponseHeaderBytes = maxHeader
+	transport.DisableCompression = true // a body is bounded as it comes
+	transport.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout}
 	return &http.Client{
-		Transport: transport, Timeout: postTimeout,
+		Transport: transport, Timeout: patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// send sends a request and returns the status of the answer. Its errors never
-// show the shop's URL, which may have a secret in it.
-func send(client *http.Client, request *http.Request) (status int, err error) {
+// send sends a request and returns the status of the answer and the beginning of
+// its body, or what came of it. Its errors never show the shop's URL, which may have
+// a secret in it.
+func send(client *http.Client, request *http.Request) (status int, body []byte, err error) {
 	answer, err := client.Do(request)
 	if err != nil {
-		return 0, withoutURL(err)
+		return 0, nil, withoutURL(err)
 	}
 	defer answer.Body.Close()
-	_, _ = io.CopyN(io.Discard, answer.Body, 64<<10) // so that the connection can be kept
-	return answer.StatusCode, nil
+	body, _ = io.ReadAll(io.LimitReader(answer.Body, maxBody))
+	_, _ = io.CopyN(io.Discard, answer.Body, maxDropped)
+	return answer.StatusCode, body, nil
 }
 
 // taken reports whether a status says that the shop has taken what was sent.

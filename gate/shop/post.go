@@ -1,0 +1,41 @@
+package shop
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// poster posts messages to shops, each of them signed.
+type poster struct {
+	client  *http.Client
+	secrets *Secrets
+	now     func() time.Time
+}
+
+// post posts a message to the shop, and returns the status and the body of its
+// answer. The message may be sent once more where the shop closes a kept connection
+// without an answer, so its id must stand for it alone.
+func (p *poster) post(ctx context.Context, to, id string, message any) (status int, body []byte, err error) {
+	text, err := json.Marshal(message)
+	if err != nil {
+		return 0, nil, fmt.Errorf("write a message to the shop down: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(text))
+	if err != nil {
+		return 0, nil, withoutURL(err)
+	}
+	if err := p.secrets.sign(request.Header, id, p.now(), text); err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("User-Agent", agent)
+	request.Header["Idempotency-Key"] = []string{} // which is not sent, and lets the client send it once more
+	return send(p.client, request)
+}
+
+// close closes the connections that nothing is sent on.
+func (p *poster) close() { p.client.CloseIdleConnections() }
