@@ -46,6 +46,12 @@ func TestAGateMayDieAtEveryStep(t *testing.T) {
 			{call: "post", of: "ORDTWICE"},
 			{call: "post", of: `"state":"released"`},
 		},
+		"having the last word": {
+			{call: "confirm", of: "DECLINED"},
+			{call: "ask", of: "DECLINED"},
+			{call: "grant", of: "DECLINED"},
+			{call: "answer", of: "DECLINED"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -120,7 +126,8 @@ func openStage(t *testing.T) *stage {
 	s.confirm = fromPortOne + "/confirm/race?items=unit"
 	s.flags = append((&simulator{s.sim.Sim, toPortOne}).settling(),
 		"--redis", s.doom.redis(t, s.redis), "--allow-unsigned", "--first-look", "1m", "--notify-secret", hookSecret)
-	applySale(t, s.redis.URL(), pricedSale(stageStock, "hold: 10h, auto_refund: true, notify: "+toShop))
+	lastWord := s.doom.web(t, http.HandlerFunc(s.agree), func(*http.Request) string { return "ask" })
+	applySale(t, s.redis.URL(), pricedSale(stageStock, "hold: 10h, auto_refund: true, notify: "+toShop+", ask: "+lastWord))
 	return s
 }
 
@@ -153,6 +160,9 @@ func (s *stage) ask(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(answer.StatusCode)
 	_, _ = io.Copy(w, answer.Body)
 }
+
+// agree is the shop's: it says yes to every order.
+func (s *stage) agree(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
 
 // hear is the shop's: it notes what it is told. A message hangs while a gate is to
 // die that writes down what went through.

@@ -22,7 +22,7 @@ import (
 
 // step is something that a gate asks of another program, or tells it.
 type step struct {
-	call   string // what: a script, "answer", "look-up", "cancel", "post", "position"
+	call   string // what: a script, "answer", "ask", "look-up", "cancel", "post", "position"
 	of     string // what its text has in it, such as an order; empty is any
 	behind string // it is meant only after a payment was cancelled, by a call with this in it
 }
@@ -202,7 +202,7 @@ func (d *doom) scriptOf(words []string) string {
 	if len(words) < 7 || !strings.HasPrefix(strings.ToLower(words[0]), "eval") {
 		return ""
 	}
-	for _, script := range []luascripts.Script{luascripts.Confirm, luascripts.Claim, luascripts.Settle} {
+	for _, script := range []luascripts.Script{luascripts.Confirm, luascripts.Grant, luascripts.Claim, luascripts.Settle} {
 		if words[1] == script.SHA1 || words[1] == script.Source {
 			return script.Name
 		}
