@@ -100,17 +100,23 @@ func readmeFunction(t *testing.T, language string) string {
 // the pattern in it.
 func readmeBlock(t *testing.T, language, pattern string) string {
 	t.Helper()
-	readme, err := os.ReadFile("../../README.md")
+	return pageBlock(t, "README.md", language, pattern)
+}
+
+// pageBlock is readmeBlock of any page.
+func pageBlock(t *testing.T, page, language, pattern string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../..", page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1)
+	blocks := regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(text), -1)
 	for _, b := range blocks {
 		if regexp.MustCompile(pattern).MatchString(b[1]) {
 			return b[1]
 		}
 	}
-	t.Fatalf("README.md has no block in %s with %s", language, pattern)
+	t.Fatalf("%s has no block in %s with %s", page, language, pattern)
 	return ""
 }
 
