@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/shop"
 )
 
 // The bounds of one call to Redis and of its wait for replicas, where nobody sets
@@ -43,4 +45,20 @@ func (e *environment) lastWordNotes(s *gate.Settings) []string {
 			"Give each gate FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file")
 	}
 	return notes
+}
+
+// printLastWord shows whom a sale asks, and whether the shop is up as seen from here.
+func printLastWord(ctx context.Context, env *environment, s *gate.State) {
+	if s.Ask != "" {
+		fmt.Fprintf(env.out, "shop: %s has the last word on each order\n", gate.HideSecrets(s.Ask))
+	}
+	if s.Healthy == "" || !s.Deleted.IsZero() {
+		return
+	}
+	took, err := shop.Probe(ctx, s.Healthy)
+	how := fmt.Sprintf("up, as seen from here in %s", took.Round(time.Millisecond))
+	if err != nil {
+		how = fmt.Sprintf("down, as seen from here: %v. Gates to which it is down too take no new orders", err)
+	}
+	fmt.Fprintf(env.out, "shop: %s is %s\n", gate.HideSecrets(s.Healthy), how)
 }

@@ -386,6 +386,22 @@ func TestTheLastWordIsChangedInTheMiddleOfASale(t *testing.T) {
 	auditFindsNothing(t, redis)
 }
 
+func TestStatusTellsOfTheLastWord(t *testing.T) {
+	t.Parallel()
+	s := openLastShop(t, nil)
+	redis := redistest.Start(t)
+	applySale(t, redis.URL(), askingSale(1, fmt.Sprintf(`ask: "%s/ask?token=s3cret", healthy: "%s/up?token=s3cret"`, s.url, s.url)))
+	status := func() string { return command(t, "status", "--redis", redis.URL(), "race") }
+	if said := status(); !strings.Contains(said, "shop: "+s.url+"/ask?… has the last word on each order\n") ||
+		!strings.Contains(said, "shop: "+s.url+"/up?… is up, as seen from here in ") {
+		t.Error(said)
+	}
+	s.up.Store(false)
+	if said := status(); !strings.Contains(said, "/up?… is down, as seen from here: it answered 503 and not with a 2xx. Gates to which it is down too take no new orders\n") {
+		t.Error(said)
+	}
+}
+
 func TestApplyTellsOfTheLastWord(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)

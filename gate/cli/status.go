@@ -41,7 +41,11 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		if c.JSON {
 			return printJSON(env, statusReport{report, replicas})
 		}
-		return printReport(env, &report, &state)
+		if err := printReport(env, &report, &state); err != nil {
+			return err
+		}
+		printLastWord(ctx, env, &state)
+		return nil
 	})
 }
 
