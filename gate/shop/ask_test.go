@@ -307,6 +307,9 @@ func TestAShopThatCannotBeReachedWasNotAsked(t *testing.T) {
 	if err := w.shows(asksTotal("race", 0, 0, 0, 3, 0), "flashgate_asks_total"); err != nil {
 		t.Error(err)
 	}
+	if got := talk(t, nil).about("http://\x00", patience); got != unasked {
+		t.Errorf("at no address: %+v", got)
+	}
 	lines := w.log.take()
 	if text := strings.Join(lines, "\n"); len(lines) != 1 || !strings.Contains(text, "connection refused") ||
 		!strings.Contains(text, server.URL+"/ask?…") || strings.Contains(text, "sesame") {
@@ -322,43 +325,52 @@ func TestAnAnswerWithAVastHeaderIsNone(t *testing.T) {
 	}
 }
 
-// A server closes kept connections when it likes, also in the moment in which the
-// next order is sent on one. That costs no sale.
-func TestAConnectionThatTheShopHasJustClosedCostsNoAnswer(t *testing.T) {
-	t.Parallel()
+// raw starts a shop that does with each connection what it likes, until the test ends.
+func raw(t *testing.T, with func(conn net.Conn)) (url string) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var serving sync.WaitGroup
-	ids := make(chan string, 10)
 	serving.Go(func() {
 		for {
 			conn, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			serving.Go(func() { // it answers once, reads on, and closes
+			serving.Go(func() {
 				defer conn.Close()
-				r := bufio.NewReader(conn)
-				for i := range 2 {
-					request, err := http.ReadRequest(r)
-					if err != nil {
-						return
-					}
-					_, _ = io.Copy(io.Discard, request.Body)
-					ids <- request.Header.Get("webhook-id")
-					if i == 0 {
-						fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-					}
-				}
+				with(conn)
 			})
 		}
 	})
 	t.Cleanup(func() { ln.Close(); serving.Wait() })
+	return "http://" + ln.Addr().String()
+}
+
+// A server closes kept connections when it likes, also in the moment in which the
+// next order is sent on one. That costs no sale.
+func TestAConnectionThatTheShopHasJustClosedCostsNoAnswer(t *testing.T) {
+	t.Parallel()
+	ids := make(chan string, 10)
+	url := raw(t, func(conn net.Conn) { // it answers once, reads on, and closes
+		r := bufio.NewReader(conn)
+		for i := range 2 {
+			request, err := http.ReadRequest(r)
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(io.Discard, request.Body)
+			ids <- request.Header.Get("webhook-id")
+			if i == 0 {
+				fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			}
+		}
+	})
 	w := talk(t, nil)
 	for i := range 2 {
-		if got := w.about("http://"+ln.Addr().String(), patience); got != saidYes {
+		if got := w.about(url, patience); got != saidYes {
 			t.Errorf("answer %d is %+v", i, got)
 		}
 	}
@@ -367,6 +379,24 @@ func TestAConnectionThatTheShopHasJustClosedCostsNoAnswer(t *testing.T) {
 	}
 	if first, second, third := <-ids, <-ids, <-ids; first == second || second != third {
 		t.Errorf("it was asked as %s, %s and %s", first, second, third)
+	}
+}
+
+// A connection that speaks something else from now on has no body that would end.
+func TestAShopThatSwitchesProtocolsHasNotAnswered(t *testing.T) {
+	t.Parallel()
+	url := raw(t, func(conn net.Conn) {
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n")
+		}
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	began := time.Now()
+	if got := talk(t, nil).about(url, 200*time.Millisecond); got != saidElse {
+		t.Errorf("got %+v", got)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
 

@@ -194,11 +194,7 @@ func (p *prober) tell(sale string, at *pulse, why error) {
 
 // publish makes a sale's URL the one that is up; none where it is empty.
 func (p *prober) publish(sale, url string) {
-	old := *p.up.Load()
-	if old[sale] == url {
-		return
-	}
-	up := maps.Clone(old)
+	up := maps.Clone(*p.up.Load())
 	if delete(up, sale); url != "" {
 		up[sale] = url
 	}

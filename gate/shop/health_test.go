@@ -280,6 +280,9 @@ func TestAnotherAddressIsUnknown(t *testing.T) {
 		if c := w.Hindrance("other", old); c != gate.ShopDown {
 			t.Errorf("another sale's shop is %q", c)
 		}
+		if c := w.Hindrance("race", &gate.Settings{}); c != gate.NoCause {
+			t.Errorf("without an address the sale is hindered by %q", c)
+		}
 		s.set(upThere, func(a string) { s.slow[a] = 500 * time.Millisecond })
 		w.set(map[string]*gate.Settings{"race": changed})
 		wait(300 * time.Millisecond)

@@ -59,6 +59,9 @@ func send(client *http.Client, request *http.Request) (status int, body []byte, 
 		return 0, nil, withoutURL(err)
 	}
 	defer answer.Body.Close()
+	if answer.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which nothing ends
+		return answer.StatusCode, nil, nil
+	}
 	body, _ = io.ReadAll(io.LimitReader(answer.Body, maxBody))
 	_, _ = io.CopyN(io.Discard, answer.Body, maxDropped)
 	return answer.StatusCode, body, nil

@@ -19,6 +19,7 @@ func targets() []target {
 	const (
 		web  = "gate/web"
 		cli  = "gate/cli"
+		shop = "gate/shop"
 		ours = "Scripts|HostileRequests|SlowClients|Signed|Signs|EachConfirm|EveryAnswer|OnlyConfirm|ParseSales"
 	)
 	return []target{
@@ -28,6 +29,11 @@ func targets() []target {
 			stages: []stage{{pkg: "gate"}, {pkg: web}, {pkg: cli, run: ours}},
 		},
 		{pkg: "gate/portone", stages: []stage{{pkg: "gate/portone", short: true}, {pkg: "gate/portone"}, {pkg: web}, {pkg: cli, run: ours}}},
+		{
+			pkg:    shop,
+			files:  []string{"ask.go", "health.go", "lastword.go", "post.go", "reason.go", "send.go", "tally.go"},
+			stages: []stage{{pkg: shop, run: "Ask|Hinder|Reason|Character|Status|Hangs|Header|Connection|Protocols|Secrets|Health|Prob|Row|Address|Death"}},
+		},
 		{pkg: web, stages: []stage{{pkg: web}, {pkg: cli, run: ours}}},
 		{pkg: cli, files: []string{"secrets.go"}, stages: []stage{{pkg: cli, run: ours}}},
 		{pkg: cli, only: []string{"Validate"}, stages: []stage{{pkg: cli, run: "CannotBeMeant|ToldOtherwise"}, {pkg: cli, run: ours}}},
