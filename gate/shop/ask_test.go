@@ -400,6 +400,24 @@ func TestAShopThatSwitchesProtocolsHasNotAnswered(t *testing.T) {
 	}
 }
 
+// A connection is opened for whoever needs it next, so it goes on when its call has
+// been given up. With a shop that accepts and says nothing they must not pile up.
+func TestAHandshakeThatGoesNowhereIsGivenUpSoon(t *testing.T) {
+	t.Parallel()
+	open := make(chan time.Duration, 1)
+	url := raw(t, func(conn net.Conn) {
+		began := time.Now()
+		_, _ = io.Copy(io.Discard, conn)
+		open <- time.Since(began)
+	})
+	if got := talk(t, nil).about(strings.Replace(url, "http:", "https:", 1), 50*time.Millisecond); got != unasked {
+		t.Errorf("got %+v", got)
+	}
+	if took := <-open; took > gate.MaxAsk+2*time.Second {
+		t.Errorf("the connection was open for %v", took)
+	}
+}
+
 // What may be a mistake of the operator's is logged once a minute, what the shop wants
 // is not.
 func TestOfAskingIsLoggedWhatMayBeAMistake(t *testing.T) {
