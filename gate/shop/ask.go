@@ -79,7 +79,7 @@ func (a *asker) ask(ctx context.Context, q *gate.Question) gate.Answer {
 
 // reply asks, unless as many orders are being asked about as may be.
 func (a *asker) reply(ctx context.Context, q *gate.Question, of *tallied) reply {
-	if a.poster.secrets == nil {
+	if !a.poster.secrets.given() {
 		return reply{Answer: gate.Answer{Word: gate.NotAsked, Cause: gate.ShopSecretless}}
 	}
 	select {
@@ -179,7 +179,7 @@ func (a *asker) keep(sales map[string]*gate.Settings) {
 		if settings.Ask == "" {
 			continue
 		}
-		if of := a.tally.of(sale); a.poster.secrets == nil && !of.warned {
+		if of := a.tally.of(sale); !a.poster.secrets.given() && !of.warned {
 			of.warned = true
 			of.secretless.Set(1)
 			a.log.Error("this sale takes no orders, for this gate has no secret to sign with what it asks the shop: "+

@@ -19,6 +19,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/shop"
 )
 
 // patience is more than any answer of a test's shop takes.
@@ -465,7 +466,7 @@ func TestNobodyIsAskedWithoutASecret(t *testing.T) {
 	t.Parallel()
 	asked := atomic.Int64{}
 	url := serve(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
-	w := talkOver(t, nil, nil, map[string]*gate.Settings{"race": {Ask: url}, "quiet": {}})
+	w := talkOver(t, nil, &shop.Secrets{}, map[string]*gate.Settings{"race": {Ask: url}, "quiet": {}})
 	if got := w.about(url, patience); got != (gate.Answer{Word: gate.NotAsked, Cause: gate.ShopSecretless}) || asked.Load() > 0 {
 		t.Errorf("got %+v after %d calls", got, asked.Load())
 	}

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -69,7 +68,7 @@ type prober struct {
 	now     func() time.Time
 	log     *slog.Logger
 
-	up     atomic.Pointer[map[string]string] // the healthy URL of each sale whose shop is up; replaced, never changed
+	up     gate.Replaceable[map[string]string] // the healthy URL of each sale whose shop is up
 	mu     sync.Mutex
 	pulses map[string]*pulse // by sale
 }
@@ -89,12 +88,12 @@ func newProber(opt *LastWordOptions) *prober {
 		client: newClient(probedAtOnce, probeTimeout, opt.Dial), metrics: opt.Metrics, now: opt.Now, log: opt.Log,
 		pulses: map[string]*pulse{},
 	}
-	p.up.Store(&map[string]string{})
+	p.up.Set(map[string]string{})
 	return p
 }
 
 // isUp reports whether that very URL of the sale's shop is up.
-func (p *prober) isUp(sale, url string) bool { return (*p.up.Load())[sale] == url }
+func (p *prober) isUp(sale, url string) bool { return p.up.Now()[sale] == url }
 
 // probed reports whether a sale's shop is to be probed at the given time.
 func probed(s *gate.Settings, now time.Time) bool {
@@ -194,9 +193,9 @@ func (p *prober) tell(sale string, at *pulse, why error) {
 
 // publish makes a sale's URL the one that is up; none where it is empty.
 func (p *prober) publish(sale, url string) {
-	up := maps.Clone(*p.up.Load())
+	up := maps.Clone(p.up.Now())
 	if delete(up, sale); url != "" {
 		up[sale] = url
 	}
-	p.up.Store(&up)
+	p.up.Set(up)
 }

@@ -62,7 +62,7 @@ func (w *LastWord) due() map[string]*gate.Settings {
 // Hindrance implements gate.Shop.
 func (w *LastWord) Hindrance(sale string, s *gate.Settings) gate.Cause {
 	switch {
-	case s.Ask != "" && w.asker.poster.secrets == nil:
+	case s.Ask != "" && !w.asker.poster.secrets.given():
 		return gate.ShopSecretless
 	case s.Healthy != "" && !w.prober.isUp(sale, s.Healthy):
 		return gate.ShopDown

@@ -144,6 +144,7 @@ func TestWhatHindersASale(t *testing.T) {
 	f(nil, gate.Settings{Ask: url}, gate.ShopSecretless)
 	f(nil, gate.Settings{Healthy: url}, gate.ShopDown)
 	f(nil, gate.Settings{Ask: url, Healthy: url}, gate.ShopSecretless)
+	f(&shop.Secrets{}, gate.Settings{Ask: url}, gate.ShopSecretless)
 }
 
 // Every confirm of such a sale comes by.
