@@ -133,8 +133,9 @@ func TestPrometheusHasWhatDashboardsAndAlertsAskFor(t *testing.T) {
 	authority := redistest.NewAuthority(t)
 	w := d.watch(authority, target{d.secureGate(authority), "https"})
 	d.apply(`{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, ` +
-		`notify: "` + told.URL + `", skus: [{name: unit, stock: 300}]}`)
+		`notify: "` + told.URL + `", healthy: "` + told.URL + `", ask: "` + told.URL + `", skus: [{name: unit, stock: 300}]}`)
 	w.shows("every gate", `count(flashgate_sale_open{sale="race"} == 1) == 3`)
+	w.shows("every gate's shop", `count(flashgate_shop_up{sale="race"} == 1) == 3`)
 	d.pay(portone, "race")
 	report := d.rehearse("race", "--shape", "steady", "--rate", "60", "--duration", "15s")()
 	if !report.Pass || report.Codes["sold_out"] == 0 {
