@@ -28,6 +28,7 @@ func house() [][]room {
 		{
 			{"gate/redistest", nil},
 			{"loadtest/portonesim", nil},
+			{"loadtest/standin", nil},
 		},
 		{
 			{"gate", nil},
@@ -52,7 +53,7 @@ func house() [][]room {
 		{
 			{"gate/cli", []string{
 				"gate/web", "gate/settle", "gate/audit", "gate/store", "gate/portone",
-				"gate/shop", "loadtest", "loadtest/launch", "loadtest/portonesim", "gate", "luascripts",
+				"gate/shop", "loadtest", "loadtest/launch", "loadtest/portonesim", "loadtest/standin", "gate", "luascripts",
 			}},
 		},
 		{

@@ -29,6 +29,7 @@
 //	luascripts/      one .lua file for each transition, embedded
 //	deploy/          what operators copy, and the tests that run it
 //	loadtest/portonesim/  a PortOne to try things with; imports nothing of ours
+//	loadtest/standin/  a shop's server that has the last word, to rehearse with; imports nothing of ours
 //	loadtest/launch/ plays PortOne's side of a launch, and judges what came of it
 //	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer, in bursts and as a sale grows

@@ -1,0 +1,124 @@
+package standin
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Plan is what the shop says, as shares of the orders from 0 to 1. They exclude
+// each other, so that together they are at most 1: what is left of the orders gets a
+// yes.
+type Plan struct {
+	Refuses float64 // 409 with a reason
+	Slow    float64 // a yes after SlowBy
+	Hangs   float64 // never an answer
+	Fails   float64 // 500
+
+	Takes  time.Duration // before each answer
+	SlowBy time.Duration
+
+	// The shop is down for DownFor, DownAfter it was first asked; then again every
+	// DownEvery, if that is more than 0.
+	DownAfter, DownFor, DownEvery time.Duration
+}
+
+// check names what is wrong as the command line has it.
+func (p Plan) check() error {
+	for _, share := range []struct {
+		flag  string
+		value float64
+	}{
+		{"--shop-refuses", p.Refuses},
+		{"--shop-slow", p.Slow},
+		{"--shop-hangs", p.Hangs},
+		{"--shop-fails", p.Fails},
+	} {
+		if !(share.value >= 0 && share.value <= 1) {
+			return fmt.Errorf("%s %v: must be a share from 0 to 1", share.flag, share.value)
+		}
+	}
+	if sum := p.Refuses + p.Slow + p.Hangs + p.Fails; sum > 1+1e-9 {
+		return fmt.Errorf("--shop-refuses, --shop-slow, --shop-hangs and --shop-fails are %v together: must be at most 1", sum)
+	}
+	if p.Takes < 0 || p.SlowBy < 0 {
+		return fmt.Errorf("--shop-takes %v, --shop-slow-by %v: must not be negative", p.Takes, p.SlowBy)
+	}
+	switch {
+	case p.DownAfter < 0 || p.DownFor < 0 || p.DownEvery < 0:
+		return fmt.Errorf("--shop-down-after %v, --shop-down-for %v, --shop-down-every %v: must not be negative", p.DownAfter, p.DownFor, p.DownEvery)
+	case p.DownFor == 0 && (p.DownAfter > 0 || p.DownEvery > 0):
+		return fmt.Errorf("--shop-down-after %v, --shop-down-every %v: give --shop-down-for too", p.DownAfter, p.DownEvery)
+	case p.DownEvery > 0 && p.DownEvery <= p.DownFor:
+		return fmt.Errorf("--shop-down-every %v: must be more than --shop-down-for %v, or the shop never comes back", p.DownEvery, p.DownFor)
+	}
+	return nil
+}
+
+// Word is what the shop makes of a question.
+type Word uint8
+
+// The words. Zero is none.
+const (
+	Yes   Word = iota + 1
+	No         // 409 with a reason
+	Slow       // a yes after Plan.SlowBy
+	Hang       // never an answer
+	Fail       // 500
+	Down       // the connection is closed
+	Fault      // the question is none that a gate may ask: 401 where its signature is wrong, else 400
+	words      // one more than there are
+)
+
+var wordNames = [words]string{Yes: "yes", No: "no", Slow: "slow", Hang: "hang", Fail: "fail", Down: "down", Fault: "fault"}
+
+// String implements fmt.Stringer.
+func (w Word) String() string { return wordNames[w] }
+
+// MarshalText implements encoding.TextMarshaler.
+func (w Word) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (w *Word) UnmarshalText(text []byte) error {
+	for word, name := range wordNames {
+		if name == string(text) && word > 0 {
+			*w = Word(word)
+			return nil
+		}
+	}
+	return fmt.Errorf("%.20q is no word of the shop", text)
+}
+
+// Word returns what the shop says to an order while it is up.
+func (s *Shop) Word(order string) Word {
+	p, draw := s.opt.Plan, s.draw("word", order)
+	for _, share := range []struct {
+		word Word
+		of   float64
+	}{{No, p.Refuses}, {Slow, p.Slow}, {Hang, p.Hangs}, {Fail, p.Fails}} {
+		if draw < share.of {
+			return share.word
+		}
+		draw -= share.of
+	}
+	return Yes
+}
+
+// reason is why the shop refuses an order, for its buyer.
+func (s *Shop) reason(order string) string {
+	reasons := []string{
+		"이 주소로는 배송할 수 없습니다.",
+		"이미 사용한 쿠폰입니다.",
+		"본인 인증을 마친 회원만 구매할 수 있습니다.",
+		"장바구니가 변경되었습니다. 다시 확인해 주세요.",
+	}
+	return reasons[int(s.draw("reason", order)*float64(len(reasons)))]
+}
+
+// draw returns a number from 0 to below 1: the same for the same seed and words.
+func (s *Shop) draw(what, order string) float64 {
+	sum := sha256.Sum256([]byte(strconv.FormatUint(s.opt.Seed, 10) + "\x00" + what + "\x00" + order))
+	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
+}
