@@ -149,7 +149,7 @@ func (s *scenery) open(ctx context.Context, group *errgroup.Group, c *demoComman
 	}
 	var err error
 	s.payments, err = begin(ctx, group, func(ctx context.Context, started func(string)) error {
-		return sim.simulate(ctx, s.env, func(addr net.Addr) { started("http://" + addr.String()) })
+		return sim.simulate(ctx, s.env, func(at simulated) { started("http://" + at.portone.String()) })
 	})
 	if err != nil {
 		return err

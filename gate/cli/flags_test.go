@@ -157,6 +157,10 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 	f("portone-sim", "")
 	f("portone-sim --confirm-timeout 0s", "--confirm-timeout 0s: must be more than 0")
 	f("portone-sim --declines 1.1", "--declines 1.1: must be a share from 0 to 1")
+	f("portone-sim --shop 127.0.0.1:0 --shop-refuses 0.2 --shop-hangs 0.1 --shop-down-for 3s", "")
+	f("portone-sim --shop 127.0.0.1:0 --shop-refuses 1.1", "--shop-refuses 1.1: must be a share from 0 to 1")
+	f("portone-sim --shop 127.0.0.1:0 --shop-secret x", "the shop's secret must be whsec_ and base64")
+	f("portone-sim --shop-hangs 0.1", "--shop: give the address")
 }
 
 func TestWhoIsPaidSettlesWithinTwoMinutesUnlessToldOtherwise(t *testing.T) {

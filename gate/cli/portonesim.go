@@ -9,9 +9,12 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/web"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/standin"
 )
 
 // portoneSimCommand has environment variables of its own where serve has flags
@@ -21,7 +24,7 @@ type portoneSimCommand struct {
 	V1Key          string        `name:"v1-key" default:"sim-key" env:"FLASHGATE_SIM_V1_KEY" placeholder:"KEY" help:"imp_key that V1's REST API takes (${default})."`
 	V1Secret       string        `name:"v1-secret" default:"sim-secret-for-tests-only" env:"FLASHGATE_SIM_V1_SECRET" placeholder:"SECRET" help:"imp_secret that V1's REST API takes (${default})."`
 	V2Secret       string        `name:"v2-secret" default:"sim-v2-secret-for-tests-only" env:"FLASHGATE_SIM_V2_SECRET" placeholder:"SECRET" help:"API secret that V2's REST API takes (${default})."`
-	WebhookSecret  string        `name:"v2-webhook-secret" default:"whsec_Zm9yIHRlc3RzIG9ubHksIG5vIHNlY3JldCBhdCBhbGw=" env:"FLASHGATE_SIM_V2_WEBHOOK_SECRET" placeholder:"whsec_…" help:"Signs V2's confirm calls and webhooks (${default}); empty: they are not signed."`
+	WebhookSecret  string        `name:"v2-webhook-secret" default:"whsec_Zm9yIHRlc3RzIG9ubHksIG5vIHNlY3JldCBhdCBhbGw=" env:"FLASHGATE_SIM_V2_WEBHOOK_SECRET" placeholder:"whsec_…" help:"Signs V2's confirm calls and webhooks (${default})."`
 	Seed           uint64        `default:"1" placeholder:"N" help:"What goes wrong is drawn from this number and the order's id (${default})."`
 	ConfirmTimeout time.Duration `default:"10s" help:"How long a confirm call may take (${default})."`
 
@@ -48,6 +51,8 @@ type portoneSimCommand struct {
 	LateBy         time.Duration `default:"5s" help:"How late webhooks are that are late (${default})."`
 	HookCopies     int           `default:"2" placeholder:"N" help:"How often a webhook comes that is not sent once (${default})."`
 	LogLevel       slog.Level    `default:"info" env:"FLASHGATE_SIM_LOG_LEVEL" help:"debug, info, warn or error (${default})."`
+
+	standinFlags
 }
 
 func (c *portoneSimCommand) options() portonesim.Options {
@@ -69,45 +74,74 @@ func (c *portoneSimCommand) Validate() error {
 	if c.ConfirmTimeout <= 0 {
 		return fmt.Errorf("--confirm-timeout %s: must be more than 0", c.ConfirmTimeout)
 	}
-	return c.options().Check()
+	return errors.Join(c.options().Check(), c.validate())
 }
 
 // Run simulates PortOne until ctx is done, then sends the webhooks that are left.
 func (c *portoneSimCommand) Run(ctx context.Context, env *environment) error {
-	return c.simulate(ctx, env, func(addr net.Addr) { fmt.Fprint(env.out, c.hint(addr)) })
+	return c.simulate(ctx, env, func(at simulated) {
+		fmt.Fprint(env.out, c.hint(at.portone))
+		if at.shop != nil {
+			fmt.Fprint(env.out, c.standinFlags.hint(at.shop))
+		}
+	})
 }
 
-// simulate tells started its address once it serves.
-func (c *portoneSimCommand) simulate(ctx context.Context, env *environment, started func(net.Addr)) error {
+// simulated is where PortOne and the shop are simulated; shop is nil where it is not.
+type simulated struct{ portone, shop net.Addr }
+
+// simulate tells started its addresses once it serves.
+func (c *portoneSimCommand) simulate(ctx context.Context, env *environment, started func(simulated)) error {
 	options := c.options()
 	options.Log = newLog(env.err, "text", c.LogLevel)
 	ln, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	sim := portonesim.New(options)
-	defer sim.Close()
-	paying, leave := context.WithCancel(context.WithoutCancel(ctx))
-	defer leave()
-	server := &http.Server{
-		Handler: sim.Handler(), ReadHeaderTimeout: 10 * time.Second,
-		BaseContext: func(net.Listener) context.Context { return paying },
-	}
-	context.AfterFunc(ctx, leave) // no buyer is waited for
+	defer ln.Close()
 	if !loopback(c.Listen) {
 		options.Log.Warn("whoever reaches this address can make it call any URL", "listen", c.Listen)
 	}
-	started(ln.Addr())
+	sim := portonesim.New(options)
+	defer sim.Close()
+	at := simulated{portone: ln.Addr()}
+	group, running := errgroup.WithContext(ctx)
+	if c.Shop != "" {
+		shop, err := net.Listen("tcp", c.Shop)
+		if err != nil {
+			return fmt.Errorf("--shop: %w", err)
+		}
+		at.shop = shop.Addr()
+		group.Go(func() error {
+			return serveSimulated(running, shop, standin.New(c.standinFlags.options(c.Seed)).Handler())
+		})
+	}
+	group.Go(func() error { return serveSimulated(running, ln, sim.Handler()) })
+	started(at)
+	return group.Wait()
+}
+
+// serveSimulated serves until ctx is done. What is under way then is told so, and
+// not waited for.
+func serveSimulated(ctx context.Context, ln net.Listener, handler http.Handler) error {
+	calls, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return calls },
+	}
+	context.AfterFunc(ctx, leave)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(web.Patient(ln, nil)) }()
 	select {
-	case err = <-failed:
+	case err := <-failed:
 		return fmt.Errorf("the listener failed: %w", err)
 	case <-ctx.Done():
 	}
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err = server.Shutdown(stop); errors.Is(err, context.DeadlineExceeded) {
+	err := server.Shutdown(stop)
+	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close() // what is left are connections that nobody has used yet
 	}
 	<-failed
@@ -117,15 +151,12 @@ func (c *portoneSimCommand) simulate(ctx context.Context, env *environment, star
 // hint says what to set in the gate, and how to make a payment.
 func (c *portoneSimCommand) hint(addr net.Addr) string {
 	base := "http://" + reachable(addr)
-	secret := ""
-	if c.WebhookSecret != "" {
-		secret = fmt.Sprintf("\n  export FLASHGATE_WEBHOOK_SECRET=%s   # V2's calls must then be signed; V1's, which are not, need accept: [v1, v2] in the sale, as the demo sale has it", c.WebhookSecret)
-	}
 	return fmt.Sprintf(`PortOne is simulated at %[1]s. For the gate:
 
   export FLASHGATE_REDIS=embedded   # or the address of a Redis
   export FLASHGATE_PORTONE_V1_URL=%[1]s FLASHGATE_PORTONE_V1_KEY=%[2]s FLASHGATE_PORTONE_V1_SECRET=%[3]s
-  export FLASHGATE_PORTONE_V2_URL=%[1]s FLASHGATE_PORTONE_V2_SECRET=%[4]s%[5]s
+  export FLASHGATE_PORTONE_V2_URL=%[1]s FLASHGATE_PORTONE_V2_SECRET=%[4]s
+  export FLASHGATE_WEBHOOK_SECRET=%[5]s   # V2's calls must then be signed; V1's, which are not, need accept: [v1, v2] in the sale, as the demo sale has it
 
 A payment, which asks a gate on :8080 with its demo sale:
 
@@ -133,5 +164,5 @@ A payment, which asks a gate on :8080 with its demo sale:
 
 What has happened: curl -s %[1]s/sim/payments
 
-`, base, c.V1Key, c.V1Secret, c.V2Secret, secret)
+`, base, c.V1Key, c.V1Secret, c.V2Secret, c.WebhookSecret)
 }
