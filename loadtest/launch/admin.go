@@ -36,6 +36,7 @@ type SaleView struct {
 		OpensAt  time.Time `json:"opens_at"`
 		ClosesAt time.Time `json:"closes_at"`
 		PerBuyer int64     `json:"per_buyer"`
+		Ask      string    `json:"ask"` // the shop's URL that has the last word; empty for none
 		SKUs     []struct {
 			Name  string `json:"name"`
 			Stock int64  `json:"stock"`

@@ -17,11 +17,14 @@ func statuses() map[string]int {
 	return map[string]int{
 		"held": 200, "sold_out": 409, "not_open": 403, "closed": 403, "paused": 403, "buyer_limit": 409,
 		"order_changed": 409, "already_paid": 409, "attempt_ended": 409, "attempt_limit": 409, "amount_mismatch": 409,
-		"bad_signature": 403, "expired_link": 403, "not_allowed": 403, "shop_unavailable": 503, "shop_refused": 409,
+		"bad_signature": 403, "expired_link": 403, "not_allowed": 403, "shop_unavailable": 503, shopRefused: 409,
 		"unknown_sale": 404, "unknown_sku": 404, "bad_request": 400, "too_large": 413,
 		"busy": 503, "unavailable": 503, "recovering": 503, "not_durable": 503, "undecided": 503,
 	}
 }
+
+// shopRefused is the code of an order that had its units and that the shop said no to.
+const shopRefused = "shop_refused"
 
 // unsure reports whether the code says that no decision could be made safe: the
 // order may be held all the same.
@@ -37,6 +40,7 @@ func unsure(code string) bool {
 type answer struct {
 	due, sent, done time.Duration
 	code            string // of the body; empty where there was none
+	reason          string // of the body, where the shop refused
 	failure         string // why there was no answer
 	ours            bool   // the failure is this machine's, not the gate's
 	problem         string // what is wrong with the answer; empty for nothing
@@ -64,6 +68,9 @@ func (a *answer) read(status int, body []byte, known map[string]int) {
 		a.problem = said.Code + " without a sentence for the buyer"
 	}
 	a.code = said.Code
+	if a.code == shopRefused {
+		a.reason = said.Reason
+	}
 }
 
 // fail notes why there was no answer.
@@ -93,6 +100,7 @@ type rules struct {
 	known         bool          // the sale's settings are known
 	perBuyer      int64
 	paused        bool
+	asks          bool // the shop has the last word
 }
 
 // clockSlack is how far this machine's clock may be from the gate's.
@@ -115,8 +123,10 @@ func (r *rules) check(k kind, a *answer) string {
 	switch a.code {
 	case "held":
 		allowed = !r.known || a.done > r.opens-clockSlack
-	case "sold_out", "shop_refused", "attempt_ended": // an order's repeat may overtake it, and end before it
+	case "sold_out", "attempt_ended": // an order's repeat may overtake it, and end before it
 		allowed = true
+	case shopRefused:
+		allowed = !r.known || r.asks
 	case "not_open":
 		allowed = !r.known || early
 	case "closed":

@@ -24,6 +24,8 @@ func TestAnswersAreReadByStatusAndBody(t *testing.T) {
 	f(200, `{"code":"held"}`, "held", "")
 	f(409, `{"code":"sold_out"`+sentence, "sold_out", "")
 	f(503, `{"code":"busy"`+sentence, "busy", "")
+	f(409, `{"code":"shop_refused"`+sentence, "shop_refused", "")
+	f(503, `{"code":"shop_unavailable"`+sentence, "shop_unavailable", "")
 	f(201, `{"code":"held"}`, "held", "held with the status 201")
 	f(200, `{"code":"sold_out"`+sentence, "sold_out", "sold_out with the status 200")
 	f(409, `{"code":"sold_out","reason":"r"}`, "sold_out", "without a sentence")
@@ -53,12 +55,15 @@ func TestWhatMayBeAnsweredGoesByTheRequest(t *testing.T) {
 	f(open, first, "paused", in, false)
 	f(rules{known: true, paused: true}, first, "paused", in, true)
 	f(open, first, "buyer_limit", in, true)
+	f(open, first, "shop_refused", in, false) // nobody asks the shop
+	f(rules{known: true, closes: time.Hour, asks: true}, again, "shop_refused", in, true)
+	f(rules{}, first, "shop_refused", in, true)
 	f(rules{known: true, closes: time.Hour}, first, "buyer_limit", in, false)
 	for _, code := range []string{"order_changed", "already_paid", "attempt_limit", "amount_mismatch", "bad_signature", "expired_link", "unknown_sku", "bad_request", ""} {
 		f(open, first, code, in, false)
 		f(rules{}, first, code, in, false)
 	}
-	for _, code := range []string{"busy", "unavailable", "recovering", "not_durable"} {
+	for _, code := range []string{"busy", "unavailable", "recovering", "not_durable", "shop_unavailable"} {
 		f(open, first, code, in, true)
 		f(open, forged, code, in, true)
 	}

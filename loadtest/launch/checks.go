@@ -15,7 +15,7 @@ func (r *Run) rules(sale *SaleView) *rules {
 		return &rules{}
 	}
 	return &rules{
-		known: true, perBuyer: sale.Settings.PerBuyer, paused: sale.State == "paused",
+		known: true, perBuyer: sale.Settings.PerBuyer, paused: sale.State == "paused", asks: sale.Settings.Ask != "",
 		opens: sale.Settings.OpensAt.Sub(r.began), closes: sale.Settings.ClosesAt.Sub(r.began),
 	}
 }
@@ -113,14 +113,16 @@ func (r *Run) checkHolds(stories []told, states map[int]*orderView) Check {
 	return missing.check("holds", "%d of %d orders with a 200 have nothing behind it (%s)", missing.count, accepted, counts(by))
 }
 
-// checkRecords wants a new record for each order that was told 200, and beyond
-// these only for such as were left unsure.
+// checkRecords wants a new record for each order that had units, because it was
+// told 200 or the shop refused it, and beyond these only for such as were left unsure.
 func checkRecords(stories []told, before, after *SaleView) Check {
-	var accepted, open int64
+	var accepted, refused, open int64
 	for _, s := range stories {
 		switch {
 		case s.accepted > 0:
 			accepted++
+		case s.refused:
+			refused++
 		case s.unsure:
 			open++
 		}
@@ -130,10 +132,14 @@ func checkRecords(stories []told, before, after *SaleView) Check {
 	switch {
 	case after.Run != before.Run:
 		wrong.add("the sale was in run %d before and is in run %d now", before.Run, after.Run)
-	case added < accepted || added > accepted+open:
-		wrong.add("%d orders have come, and %d were told 200, %d more may be held; nobody else may buy during a rehearsal", added, accepted, open)
+	case added < accepted+refused || added > accepted+refused+open:
+		wrong.add("%d orders have come, and %d were told 200, %d refused by the shop, %d more may be held; nobody else may buy during a rehearsal", added, accepted, refused, open)
 	}
-	return wrong.check("records", "%d orders have come; %d were told 200, %d more could not be told", added, accepted, open)
+	detail := fmt.Sprintf("%d orders have come; %d were told 200, ", added, accepted)
+	if refused > 0 {
+		detail += fmt.Sprintf("%d refused by the shop, ", refused)
+	}
+	return wrong.check("records", "%s%d more could not be told", detail, open)
 }
 
 // checkSoldOut wants nobody refused who could have been served: at some moment

@@ -41,6 +41,13 @@ func (f *facts) release(i int) {
 	f.after.SKUs[0].Left++
 }
 
+// shopRefused has the shop say no to so many orders.
+func (f *facts) shopRefused(orders int) {
+	for i := range orders {
+		f.run.answers[4+i].code = shopRefused
+	}
+}
+
 // ask sends order 0 again, which is answered so.
 func (f *facts) ask(code string, sent time.Duration) {
 	f.run.Plan.requests = append(f.run.Plan.requests, request{0, again})
@@ -89,6 +96,9 @@ func TestTheChecksHoldTheAnswersAgainstTheSale(t *testing.T) {
 
 	f("records", "too few", func(f *facts) { f.after.Orders["held"] = 3 })
 	f("records", "more than were left unsure", func(f *facts) { f.after.Orders["held"] = 6 })
+	f("", "the shop refused two, which had units for a moment", func(f *facts) { f.shopRefused(2); f.after.Orders["released"] = 2 })
+	f("records", "the shop refused two, and one was never recorded", func(f *facts) { f.shopRefused(2); f.after.Orders["released"] = 1 })
+	f("records", "more than the shop refused", func(f *facts) { f.shopRefused(2); f.after.Orders["released"] = 4 })
 	f("records", "of another run", func(f *facts) { f.after.Run = 2 })
 
 	f("sold out", "with one left", func(f *facts) { f.after.SKUs[0].Total, f.after.SKUs[0].Left = 5, 1 })

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,6 +39,7 @@ type faults struct {
 	notOpen          bool // says so although the sale is open
 	unsureSometimes  bool // no fault: says unavailable to some, and holds all the same
 	releasesAfter200 bool // no fault: a payment that fails at once
+	asks             asking
 }
 
 // fakeGate is a gate, its store and its admin API in a few lines.
@@ -51,6 +53,7 @@ type fakeGate struct {
 	orders map[string]*orderView
 	buyers map[string]int64
 	ledger []entryView
+	shop   *askedShop
 	told   int   // confirms
 	extra  int64 // records of nobody's
 	limit  int64
@@ -84,6 +87,10 @@ func (g *fakeGate) confirm(w http.ResponseWriter, r *http.Request) {
 	g.told++
 	told := g.told
 	code := g.decide(r, body)
+	sentence := "a sentence"
+	if code == shopRefused {
+		sentence = cmp.Or(g.shop.reason, sentence)
+	}
 	g.mu.Unlock()
 	switch {
 	case g.hangs && told%10 == 0:
@@ -91,7 +98,7 @@ func (g *fakeGate) confirm(w http.ResponseWriter, r *http.Request) {
 	case g.breaksOff && told%10 == 0:
 		panic(http.ErrAbortHandler)
 	}
-	status, sentence := statuses()[code], "a sentence"
+	status := statuses()[code]
 	if g.wrongStatus && code == "sold_out" {
 		status = http.StatusOK
 	}
@@ -118,6 +125,8 @@ func (g *fakeGate) decide(r *http.Request, body []byte) string {
 		return "unknown_sku"
 	case g.notOpen && known == nil && g.told%10 == 0:
 		return "not_open"
+	case known != nil && known.State == "asking":
+		return g.lastWord(id)
 	case known != nil && known.State == "released":
 		return "attempt_ended"
 	case known != nil && g.forgetsRepeats && g.left[sku] == 0:
@@ -135,6 +144,9 @@ func (g *fakeGate) decide(r *http.Request, body []byte) string {
 		if g.recordsMore {
 			g.extra++
 		}
+		if g.asks.asksRefused {
+			g.shop.ask(id, buyer, sku)
+		}
 		return "sold_out"
 	}
 	g.move(id, sku, -1)
@@ -151,6 +163,9 @@ func (g *fakeGate) decide(r *http.Request, body []byte) string {
 		g.buyers[buyer]--
 	case g.unsureSometimes && g.told%10 == 0:
 		return "unavailable"
+	case g.shop != nil:
+		g.orders[id].State = "asking"
+		return g.lastWord(id)
 	}
 	return "held"
 }
@@ -202,6 +217,9 @@ func (g *fakeGate) sale(w http.ResponseWriter, _ *http.Request) {
 	defer g.mu.Unlock()
 	view := SaleView{Run: 1, Version: 1, Seq: int64(len(g.ledger)), State: "open", Orders: map[string]int64{}}
 	view.Settings.OpensAt, view.Settings.ClosesAt, view.Settings.PerBuyer = time.Unix(0, 0), time.Now().Add(time.Hour), g.limit
+	if g.shop != nil {
+		view.Settings.Ask = g.shop.url + "/ask"
+	}
 	for _, sku := range []string{"a", "b"} {
 		view.SKUs = append(view.SKUs, UnitsView{SKU: sku, Total: g.total, Left: g.left[sku], Held: g.total - g.left[sku]})
 	}
@@ -257,6 +275,12 @@ func attack(t *testing.T, g *fakeGate, opt Options) *Run {
 		t.Fatal(err)
 	}
 	run := &Run{Plan: plan, Timeout: 10 * time.Second, MaxWorkers: 32}
+	if g.shop != nil {
+		run.Shop = &Shop{URL: g.shop.url, Client: http.DefaultClient}
+		if err := run.Shop.Begin(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := run.Attack(t.Context(), func(Progress) {}); err != nil {
 		t.Fatal(err)
 	}

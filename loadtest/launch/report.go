@@ -41,6 +41,7 @@ type Report struct {
 
 	Codes    map[string]int `json:"codes"`
 	Failures map[string]int `json:"failures"`
+	Shop     *ShopSaid      `json:"shop,omitempty"`
 	Units    []UnitsView    `json:"units,omitempty"` // after the run
 	Sold     *Sold          `json:"sold,omitempty"`
 	Warnings []string       `json:"warnings"`
@@ -57,7 +58,7 @@ func (r *Run) Report(found *Judged) *Report {
 	report := &Report{
 		Audited: found.After != nil, Targets: opt.Targets, Sale: opt.Sale, Shape: opt.Shape, Seed: opt.Seed, Prefix: opt.Prefix,
 		Signed: opt.Keys != nil, New: r.NewConnections, Shared: shared(opt.Targets), Began: r.began, CutShort: r.sent < r.Plan.Requests(),
-		Orders: len(r.stories()), Requests: r.sent, Sold: found.Sold,
+		Orders: len(r.stories()), Requests: r.sent, Sold: found.Sold, Shop: found.Shop,
 		Codes: map[string]int{}, Failures: map[string]int{}, Warnings: []string{}, Checks: found.Checks,
 	}
 	report.conclude()
@@ -191,6 +192,9 @@ func (report *Report) WriteText(w io.Writer) error {
 	fmt.Fprintf(t, "answers\t%s\n", counts(report.Codes))
 	if len(report.Failures) > 0 {
 		fmt.Fprintf(t, "no answer\t%s\n", counts(report.Failures))
+	}
+	if s := report.Shop; s != nil {
+		fmt.Fprintf(t, "the shop\tasked %d times about %d orders: %s\n", s.Asks, s.Orders, cmp.Or(counts(s.Words), "nothing"))
 	}
 	for _, u := range report.Units {
 		fmt.Fprintf(t, "%s\t%d left, %d held, %d paid of %d\n", u.SKU, u.Left, u.Held, u.Paid, u.Total)

@@ -29,6 +29,7 @@ type Run struct {
 	MaxWorkers     int            // requests that may be under way at once
 	CA             *x509.CertPool // who signed the target's certificate; nil for the system's authorities
 	Simulator      *Simulator     // goes on to pay what was told 200; nil: nobody pays
+	Shop           *Shop          // has the last word, and was told to Begin; nil: what it says is not looked at
 	MaxDelay       time.Duration  // a client that sends later than this, for one in a hundred, is slower than what it measures; 0: 20 ms
 	Noun           string         // what a unit is called, in the plural; empty: units
 

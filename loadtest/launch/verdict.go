@@ -97,6 +97,7 @@ type Judge struct {
 // Judged is what was found after a run.
 type Judged struct {
 	Checks []Check
+	Shop   *ShopSaid // nil where the shop was not looked at
 	After  *SaleView // nil where no admin API was asked, as Sold and Stock are
 	Sold   *Sold
 	Stock  *Stock
@@ -107,6 +108,7 @@ type told struct {
 	number   int // the order's
 	answers  []*answer
 	accepted time.Duration // when its first 200 was there; 0 for none
+	refused  bool          // the shop refused it
 	unsure   bool          // one of its answers left open whether it is held
 }
 
@@ -121,6 +123,7 @@ func (r *Run) stories() []told {
 		s := &stories[request.order]
 		s.number = int(request.order)
 		s.answers = append(s.answers, a)
+		s.refused = s.refused || a.code == shopRefused
 		s.unsure = s.unsure || a.failure != "" || unsure(a.code)
 		if a.held() && (s.accepted == 0 || a.done < s.accepted) {
 			s.accepted = a.done
@@ -134,6 +137,9 @@ func (r *Run) stories() []told {
 func (r *Run) Verdict(ctx context.Context, j Judge) (*Judged, error) {
 	stories := r.stories()
 	found := &Judged{Checks: []Check{r.checkAnswers(j.Before), r.checkTime(j)}}
+	if err := r.hearShop(ctx, j, stories, found); err != nil {
+		return nil, err
+	}
 	if j.Admin == nil {
 		found.Checks = append(found.Checks, checkDuplicates(stories, nil, r))
 		for _, name := range []string{"holds", "units", "records", "sold out", "audit"} {

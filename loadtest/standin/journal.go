@@ -75,7 +75,7 @@ func (j *journal) since(seq int64, most int) Page {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	p := Page{Oldest: j.oldest(), Newest: j.newest, Asks: []Ask{}}
-	for next := max(seq+1, p.Oldest); next <= j.newest && len(p.Asks) < most; next++ {
+	for next := max(min(seq, j.newest)+1, p.Oldest); next <= j.newest && len(p.Asks) < most; next++ {
 		p.Asks = append(p.Asks, *j.at(next))
 	}
 	return p

@@ -370,6 +370,9 @@ func TestTheLogIsReadInPagesAndKeepsTheNewest(t *testing.T) {
 	if p = read(fmt.Sprintf("/asks?since=%d", p.Newest)); len(p.Asks) != 0 {
 		t.Errorf("the page at the end has %+v", p.Asks)
 	}
+	if p = read(fmt.Sprintf("/asks?since=%d", math.MaxInt64)); len(p.Asks) != 0 || p.Newest != room+3 {
+		t.Errorf("far behind the end the page has %d asks", len(p.Asks))
+	}
 	for _, since := range []string{"x", "-1"} {
 		if status, _ := a.get(t, "/asks?since="+since); status != 400 {
 			t.Errorf("since %s: %d", since, status)
