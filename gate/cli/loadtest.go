@@ -28,6 +28,7 @@ type loadtestCommand struct {
 	CA             string        `name:"ca" placeholder:"FILE" help:"PEM file of who signed the target's certificate, where the system does not know them."`
 	Tolerate       float64       `placeholder:"SHARE" help:"Share of the requests that may go without an answer in time, such as while a gate is killed."`
 	Pay            string        `placeholder:"URL" help:"A simulated PortOne (flashgate portone-sim) that pays what was told 200, or declines it; the gates' look-ups must go there too. Needs --admin."`
+	Shop           string        `placeholder:"URL" help:"The stand-in for the shop that the sale asks (flashgate portone-sim --shop), such as http://127.0.0.1:8082: what orders were told is checked against its log."`
 	Settle         time.Duration `placeholder:"TIME" help:"How long to wait after the run until no order is held any more; without it 2m with --pay, and not at all otherwise."`
 	Lookups        int           `default:"32" placeholder:"N" help:"Orders looked up at once in the audit (${default})."`
 	JSON           string        `name:"json" placeholder:"FILE" help:"Write the report as JSON."`
@@ -193,16 +194,8 @@ func (c *loadtestCommand) rehearse(ctx context.Context, env *environment, admin 
 			return err
 		}
 	}
-	if c.Pay != "" {
-		run.Simulator = &launch.Simulator{URL: c.Pay, Client: &http.Client{Timeout: time.Minute}}
-		if err := run.Simulator.Check(ctx); err != nil {
-			return fmt.Errorf("--pay %s: is flashgate portone-sim running there? Nothing was sent: %w", c.Pay, err)
-		}
-	}
-	if before == nil { // else the admin API has told
-		if err := run.Probe(ctx); err != nil {
-			return err
-		}
+	if err := c.ready(ctx, &run, before); err != nil {
+		return err
 	}
 	if err := c.await(ctx, env, before, plan); err != nil {
 		return err
@@ -228,6 +221,39 @@ func (c *loadtestCommand) rehearse(ctx context.Context, env *environment, admin 
 		return errFailed
 	}
 	return nil
+}
+
+// ready looks, before anything is sent, whether what the run needs is there.
+func (c *loadtestCommand) ready(ctx context.Context, run *launch.Run, before *launch.SaleView) (err error) {
+	if c.Pay != "" {
+		run.Simulator = &launch.Simulator{URL: c.Pay, Client: &http.Client{Timeout: time.Minute}}
+		if err := run.Simulator.Check(ctx); err != nil {
+			return fmt.Errorf("--pay %s: is flashgate portone-sim running there? Nothing was sent: %w", c.Pay, err)
+		}
+	}
+	if before == nil { // else the admin API has told
+		if err := run.Probe(ctx); err != nil {
+			return err
+		}
+	}
+	if c.Shop != "" {
+		if run.Shop, err = c.shop(ctx, before); err != nil {
+			return fmt.Errorf("--shop %s: nothing was sent: %w", c.Shop, err)
+		}
+	}
+	return nil
+}
+
+// shop is the one that the sale asks.
+func (c *loadtestCommand) shop(ctx context.Context, sale *launch.SaleView) (*launch.Shop, error) {
+	if sale != nil && sale.Settings.Ask == "" {
+		return nil, fmt.Errorf("sale %s asks no shop: give it ask: %s/ask, and apply that", c.Sale, strings.TrimSuffix(c.Shop, "/"))
+	}
+	shop := &launch.Shop{URL: c.Shop, Client: &http.Client{Timeout: time.Minute}}
+	if err := shop.Begin(ctx); err != nil {
+		return nil, fmt.Errorf("is flashgate portone-sim --shop listening there? %w", err)
+	}
+	return shop, nil
 }
 
 // await waits until the run has to begin for the sale to open in it where the
