@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 )
@@ -33,8 +35,24 @@ func (p *poster) post(ctx context.Context, to, id string, message any) (status i
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", agent)
-	request.Header["Idempotency-Key"] = []string{} // which is not sent, and lets the client send it once more
+	onceMore(request)
 	return send(p.client, request)
+}
+
+var errHungUp = errors.New("the connection was closed without an answer, twice")
+
+// onceMore lets the client send a request once more. It would try every kept
+// connection, and a shop that dies has closed them all.
+func onceMore(request *http.Request) {
+	request.Header["Idempotency-Key"] = []string{} // which is not sent
+	again, whole := false, request.GetBody
+	request.GetBody = func() (io.ReadCloser, error) {
+		if again {
+			return nil, errHungUp
+		}
+		again = true
+		return whole()
+	}
 }
 
 // close closes the connections that nothing is sent on.
