@@ -238,7 +238,10 @@ func TestARehearsalThatCannotGoOnTakesNothing(t *testing.T) {
 	}
 	f("the gate has no such sale; flashgate apply creates one", "--sale", "rase")
 	f("--pay http://127.0.0.1:1: is flashgate portone-sim running there? Nothing was sent", "--sale", "race", "--pay", "http://127.0.0.1:1")
-	if r := readStatus(t, redis.URL(), "race"); r.Orders.Held != 0 {
+	f("--shop http://127.0.0.1:1: nothing was sent: sale race asks no shop: give it ask: http://127.0.0.1:1/ask", "--sale", "race", "--shop", "http://127.0.0.1:1")
+	applySale(t, redis.URL(), strings.Replace(rehearsedSale, "per_buyer: 3,", "per_buyer: 3, ask: 'http://127.0.0.1:1/ask',", 1))
+	f("is flashgate portone-sim --shop listening there?", "--sale", "race", "--shop", "http://127.0.0.1:1")
+	if r := readStatus(t, redis.URL(), "race"); r.Orders.Held != 0 || r.Orders.Asking != 0 {
 		t.Errorf("the sale has %+v", r.Orders)
 	}
 	f("--items fulll: sale race has no such SKU: did you mean full or half?", "--sale", "race", "--items", "half,fulll")

@@ -184,7 +184,7 @@ func playedShop(t *testing.T) *shopFacts {
 func (f *shopFacts) said(i int, word string, status int) *askView {
 	o := f.run.Plan.order(i)
 	a := askView{
-		Seq: int64(len(f.log) + 1), Sale: "race", Order: o.id, Attempt: o.attempt(), Buyer: o.buyer, Lines: o.lines, Amount: &o.amount,
+		Seq: int64(len(f.log) + 1), ID: "ask_" + strconv.Itoa(len(f.log)), Sale: "race", Order: o.id, Attempt: o.attempt(), Buyer: o.buyer, Lines: o.lines, Amount: &o.amount,
 		Word: word, Status: status,
 	}
 	if status != 0 {
@@ -259,6 +259,16 @@ func TestWhatTheShopSaidIsHeldAgainstEachOrder(t *testing.T) {
 		f.run.Plan.requests = append(f.run.Plan.requests, request{5, again})
 		f.run.answers = append(f.run.answers, f.run.answers[5])
 		f.run.sent++
+	})
+	f("", "asked once more where the connection was closed", func(f *shopFacts) {
+		f.log[0].Status, f.log[0].Answered = 0, time.Time{}
+		f.said(0, "yes", http.StatusOK).ID = f.log[0].ID
+	})
+	f(askedOnce, "asked the same after an answer", func(f *shopFacts) { f.said(0, "yes", http.StatusOK).ID = f.log[0].ID })
+	f(askedOnce, "asked the same three times", func(f *shopFacts) {
+		f.log[0].Status, f.log[0].Answered = 0, time.Time{}
+		f.said(0, "down", 0).ID = f.log[0].ID
+		f.said(0, "yes", http.StatusOK).ID = f.log[0].ID
 	})
 	f(askedOnce, "asked again after its 200", func(f *shopFacts) {
 		f.ask("held", time.Minute)
@@ -373,12 +383,12 @@ func TestWithoutALookAtTheShopItsWordIsSkipped(t *testing.T) {
 
 func TestTheReportShowsWhatTheShopSaid(t *testing.T) {
 	t.Parallel()
-	found := &Judged{Shop: &ShopSaid{Asks: 1200, Orders: 1100, Words: map[string]int{"yes": 1000, "no": 150, "hang": 50}}}
+	found := &Judged{Shop: &ShopSaid{Asks: 1200, Orders: 1100, Resent: 30, Words: map[string]int{"yes": 1000, "no": 150, "hang": 50}}}
 	report, page := pageOf(t, found)
-	if text := describe(report); !strings.Contains(text, "the shop     asked 1200 times about 1100 orders: yes 1000, no 150, hang 50\n") {
+	if text := describe(report); !strings.Contains(text, "the shop     asked 1200 times about 1100 orders, 30 of them once more on another connection: yes 1000, no 150, hang 50\n") {
 		t.Errorf("as text:\n%s", text)
 	}
-	for _, want := range []string{"asked 1,200 times about 1,100 orders", `<td>yes</td><td class="n">1,000</td>`, `<td>hang</td><td class="n">50</td>`} {
+	for _, want := range []string{"asked 1,200 times about 1,100 orders, 30 of these once more on another connection.", `<td>yes</td><td class="n">1,000</td>`, `<td>hang</td><td class="n">50</td>`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not have %s", want)
 		}

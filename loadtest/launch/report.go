@@ -194,7 +194,11 @@ func (report *Report) WriteText(w io.Writer) error {
 		fmt.Fprintf(t, "no answer\t%s\n", counts(report.Failures))
 	}
 	if s := report.Shop; s != nil {
-		fmt.Fprintf(t, "the shop\tasked %d times about %d orders: %s\n", s.Asks, s.Orders, cmp.Or(counts(s.Words), "nothing"))
+		resent := ""
+		if s.Resent > 0 {
+			resent = fmt.Sprintf(", %d of them once more on another connection", s.Resent)
+		}
+		fmt.Fprintf(t, "the shop\tasked %d times about %d orders%s: %s\n", s.Asks, s.Orders, resent, cmp.Or(counts(s.Words), "nothing"))
 	}
 	for _, u := range report.Units {
 		fmt.Fprintf(t, "%s\t%d left, %d held, %d paid of %d\n", u.SKU, u.Left, u.Held, u.Paid, u.Total)
