@@ -21,13 +21,14 @@ import (
 )
 
 type demoCommand struct {
-	Tickets  int64   `default:"500" placeholder:"N" help:"Tickets on sale (${default})."`
-	Buyers   int     `default:"20000" placeholder:"N" help:"People who want one (${default})."`
-	Rate     float64 `default:"1000" placeholder:"N" help:"Requests a second when the sale opens (${default})."`
-	Gates    int     `default:"3" placeholder:"N" help:"Gates that share the store (${default})."`
-	Declines float64 `default:"0.2" placeholder:"SHARE" help:"Cards that are declined after the gate's 200 (${default}); their tickets are on sale again."`
-	Seed     uint64  `default:"1" placeholder:"N" help:"The same number draws the same buyers and cards (${default})."`
-	HTML     string  `name:"html" placeholder:"FILE" help:"Where the report goes; without it to flashgate-demo.html in the directory for temporary files."`
+	Tickets     int64   `default:"500" placeholder:"N" help:"Tickets on sale (${default})."`
+	Buyers      int     `default:"20000" placeholder:"N" help:"People who want one (${default})."`
+	Rate        float64 `default:"1000" placeholder:"N" help:"Requests a second when the sale opens (${default})."`
+	Gates       int     `default:"3" placeholder:"N" help:"Gates that share the store (${default})."`
+	Declines    float64 `default:"0.2" placeholder:"SHARE" help:"Cards that are declined after the gate's 200 (${default}); their tickets are on sale again."`
+	ShopRefuses float64 `placeholder:"SHARE" help:"Orders that the shop says no to; without it the shop is not asked for its last word."`
+	Seed        uint64  `default:"1" placeholder:"N" help:"The same number draws the same buyers and cards (${default})."`
+	HTML        string  `name:"html" placeholder:"FILE" help:"Where the report goes; without it to flashgate-demo.html in the directory for temporary files."`
 }
 
 // Help says what is to be seen.
@@ -47,6 +48,8 @@ func (c *demoCommand) Validate() error {
 		return fmt.Errorf("--gates %d: must be between 1 and 16", c.Gates)
 	case !(c.Declines >= 0 && c.Declines <= 1):
 		return fmt.Errorf("--declines %v: must be a share from 0 to 1", c.Declines)
+	case !(c.ShopRefuses >= 0 && c.ShopRefuses <= 1):
+		return fmt.Errorf("--shop-refuses %v: must be a share from 0 to 1", c.ShopRefuses)
 	}
 	_, err := launch.ShapeFor("launch", c.Rate, c.Buyers)
 	return err
@@ -75,7 +78,12 @@ func (c *demoCommand) Run(ctx context.Context, env *environment) (err error) {
 		return err
 	}
 	opens := time.Now().Add(c.lead())
-	if err := set.createSale(ctx, c.sale(opens)); err != nil {
+	sale := c.sale(opens)
+	if set.shop != "" {
+		sale.Ask = set.shop + "/ask"
+		c.say(env, "a stand-in for the shop has the last word on each order, and says no to %.0f%% of them", 100*c.ShopRefuses)
+	}
+	if err := set.createSale(ctx, sale); err != nil {
 		return err
 	}
 	c.say(env, "%d tickets, %d buyers, %.0f%% of the cards are declined; the sale opens at %s", c.Tickets, c.Buyers, 100*c.Declines, opens.Format(time.TimeOnly))
@@ -120,7 +128,7 @@ func (c *demoCommand) rehearsal(s *scenery) *loadtestCommand {
 	}
 	return &loadtestCommand{
 		maxDelay: demoDelay, noun: "tickets",
-		What: "run", MaxInFlight: 20_000, Timeout: 10 * time.Second, Within: 5 * time.Second, Lookups: 32, HTML: html, Pay: s.payments, Settle: 30 * time.Second,
+		What: "run", MaxInFlight: 20_000, Timeout: 10 * time.Second, Within: 5 * time.Second, Lookups: 32, HTML: html, Pay: s.payments, Shop: s.shop, Settle: 30 * time.Second,
 		launchFlags: launchFlags{
 			keysFlag: keysFlag{SigningKey: &s.key}, Target: s.public, Sale: "demo", Shape: "launch", Rate: c.Rate, Demand: c.Buyers,
 			Duplicates: .1, Hostile: .02, Bodies: []string{"v1", "v1-form"}, Expires: time.Hour, Seed: c.Seed, Admin: s.admin,
@@ -135,6 +143,8 @@ type scenery struct {
 	env      *environment
 	public   []string // the gates' URLs
 	payments string   // the simulated PortOne's
+	secret   string   // that signs what the shop is asked
+	shop     string   // the stand-in's for the shop; empty where it has no last word
 	admin    string   // the first gate's
 }
 
@@ -143,16 +153,24 @@ func (s *scenery) open(ctx context.Context, group *errgroup.Group, c *demoComman
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	s.key = "demo:" + base64.StdEncoding.EncodeToString(secret)
+	_, _ = rand.Read(secret)
+	s.secret = "whsec_" + base64.StdEncoding.EncodeToString(secret)
 	sim := &portoneSimCommand{
 		Listen: "127.0.0.1:0", V1Key: "demo", V1Secret: "demo", V2Secret: "demo", Seed: c.Seed, Declines: c.Declines,
 		ConfirmTimeout: 10 * time.Second, LogLevel: slog.LevelError,
 	}
-	var err error
-	s.payments, err = begin(ctx, group, func(ctx context.Context, started func(string)) error {
-		return sim.simulate(ctx, s.env, func(at simulated) { started("http://" + at.portone.String()) })
+	if c.ShopRefuses > 0 {
+		sim.standinFlags = standinFlags{Shop: "127.0.0.1:0", ShopSecret: s.secret, ShopRefuses: c.ShopRefuses}
+	}
+	at, err := begin(ctx, group, func(ctx context.Context, started func(simulated)) error {
+		return sim.simulate(ctx, s.env, started)
 	})
 	if err != nil {
 		return err
+	}
+	s.payments = "http://" + at.portone.String()
+	if at.shop != nil {
+		s.shop = "http://" + at.shop.String()
 	}
 	for number := range c.Gates {
 		serve := s.gate(fmt.Sprintf("gate-%d", number+1), sim)
@@ -180,7 +198,8 @@ func (s *scenery) gate(name string, sim *portoneSimCommand) *serveCommand {
 			},
 			Currency: "KRW", FirstLook: time.Second, Grace: time.Second,
 		},
-		Name: name, Language: "en", RedisTimeout: gate.MaxTry, Queue: 16384, LogFormat: "text", LogLevel: slog.LevelError,
+		notifyFlag: notifyFlag{NotifySecret: &s.secret},
+		Name:       name, Language: "en", RedisTimeout: gate.MaxTry, Queue: 16384, LogFormat: "text", LogLevel: slog.LevelError,
 	}
 }
 

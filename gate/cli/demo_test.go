@@ -33,6 +33,25 @@ func TestTheDemoEndsWithEveryTicketPaid(t *testing.T) {
 	}
 }
 
+// With a last word every ticket is paid in the end too, and no 200 went out without
+// the shop's yes.
+func TestTheDemoAsksTheShop(t *testing.T) {
+	t.Parallel()
+	p := startProcess(t, "flashgate", "demo", "--tickets", "40", "--buyers", "600", "--rate", "200", "--shop-refuses", "0.3", "--html", filepath.Join(t.TempDir(), "report.html"))
+	if status := p.wait(t); status != 0 {
+		t.Fatalf("status %d\n%s%s", status, p.stdout.String(), p.stderr.String())
+	}
+	said := p.stdout.String()
+	for _, want := range []string{"40 of 40 sold", "\nPASS\n", " were told 200 before the shop had said yes", "shop_refused"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not in\n%s", want, said)
+		}
+	}
+	if !strings.Contains(p.stderr.String(), "says no to 30% of them") {
+		t.Errorf("it says\n%s", p.stderr.String())
+	}
+}
+
 func TestTheDemoEndsWhenItIsInterrupted(t *testing.T) {
 	t.Parallel()
 	p := startProcess(t, "flashgate", "demo", "--rate", "200")

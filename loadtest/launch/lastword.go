@@ -222,11 +222,11 @@ func heard(asks []*askView) string {
 	}
 	var said []string
 	for _, a := range asks {
-		word := a.Word
 		if a.Status == 0 {
-			word += " without an answer"
+			said = append(said, "nothing ("+a.Word+")")
+		} else {
+			said = append(said, a.Word)
 		}
-		said = append(said, word)
 	}
 	return "said: " + strings.Join(said, ", ")
 }
@@ -300,7 +300,7 @@ func (r *Run) checkAsks(stories []told, words *lastWords) Check {
 	if len(words.asks) == 0 {
 		return skipped(askedOnce, "the shop was asked about no order")
 	}
-	return wrong.check(askedOnce, "%d orders were asked about, %d of them again, for they were sent again before anybody had said yes; %d asks are wrong", about, again, wrong.count)
+	return wrong.check(askedOnce, "%d orders were asked about, %d of them again because they were sent again before their yes; %d asks are wrong", about, again, wrong.count)
 }
 
 // questions counts what the shop was asked about one order, and how often one
