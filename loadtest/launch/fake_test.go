@@ -132,6 +132,9 @@ func (g *fakeGate) decide(r *http.Request, body []byte) string {
 	case known != nil && g.forgetsRepeats && g.left[sku] == 0:
 		return "sold_out"
 	case known != nil:
+		if g.asks.asksAfter200 {
+			g.shop.ask(id, buyer, sku)
+		}
 		return "held"
 	case g.buyers[buyer] == g.limit && !g.overLimit:
 		return "buyer_limit"

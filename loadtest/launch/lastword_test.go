@@ -153,6 +153,7 @@ func TestTheShopsLogIsHeldAgainstTheAnswers(t *testing.T) {
 	f("says 200 without having asked", standin.Plan{}, asking{asksNobody: true}, saidYes)
 	f("asks twice", standin.Plan{}, asking{asksTwice: true}, askedOnce)
 	f("asks about what is sold out", standin.Plan{}, asking{asksRefused: true}, askedOnce)
+	f("asks about what is held", standin.Plan{}, asking{asksAfter200: true}, askedOnce)
 	f("asks about another cart", standin.Plan{}, asking{asksWrongly: true}, askedOnce)
 	f("asks about orders that nobody sent", standin.Plan{}, asking{asksStranger: true}, askedOnce)
 	f("says 200 after a no", eventful, asking{believesNo: true}, saidYes, saidNo)
