@@ -137,7 +137,7 @@ func passing(status int) bool {
 func (r *reply) doubtful() bool {
 	switch r.status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
-		return r.Word == gate.No && r.Reason == ""
+		return r.Reason == ""
 	}
 	return false
 }
