@@ -20,7 +20,7 @@
 //	gate/            the domain
 //	gate/store/      all Redis: keys, records, script calls; the embedded store
 //	gate/portone/    all PortOne: confirm bodies and answers, webhooks, signatures, the REST client
-//	gate/shop/       the shop's own server: webhooks passed on to it, changes that it is told of
+//	gate/shop/       the shop's own server: its health and its last word, changes that it is told of, webhooks passed on
 //	gate/audit/      recounts a sale against itself and against PortOne
 //	gate/settle/     what happens after a 200: looking payments up, releasing, refunding
 //	gate/web/        the listeners: public (confirm, webhook, health), admin (API, metrics, health)
@@ -147,8 +147,10 @@
 // script, in batches as confirms are (queue.go has both): a yes makes the order held,
 // and only then there is a 200; a no releases it, if its record is what the shop was
 // asked about. Any other answer, or none, leaves it asking: the shop may have noted a
-// yes that never arrived. A repeat, at any gate, asks again. After AskingFor it is
-// released without a look-up, for nobody was told yes. So:
+// yes that never arrived. Where no connection could be had, or too many orders are being
+// asked about, the shop was not asked, and the order is released. A repeat, at any gate,
+// asks again. After AskingFor it is released without a look-up, for nobody was told yes.
+// So:
 //
 //	a yes that comes too late          the grant finds the order released, and is no 200
 //	two gates ask, yes and no          the yes holds; the no releases nothing that is held

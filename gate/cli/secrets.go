@@ -41,7 +41,7 @@ func (f *webhookFlag) secrets() (*portone.Secrets, error) {
 
 // notifyFlag is how serve gets the secrets that it signs with what it tells shops.
 type notifyFlag struct {
-	NotifySecret     *string `placeholder:"whsec_…" help:"Secrets that sign what the shop is told of a sale with notify, by Standard Webhooks: whsec_ and base64; two with a comma between while one is replaced. Better in FLASHGATE_NOTIFY_SECRET or a file than here."`
+	NotifySecret     *string `placeholder:"whsec_…" help:"Secrets that sign what the shop is told of a sale with notify, and asked in one with ask, by Standard Webhooks: whsec_ and base64; two with a comma between while one is replaced. Better in FLASHGATE_NOTIFY_SECRET or a file than here."`
 	NotifySecretFile *string `placeholder:"FILE" help:"File with the secrets."`
 }
 
