@@ -69,6 +69,7 @@ type Sold struct {
 	Oversold int64 `json:"oversold"` // beyond what there is of a SKU
 	Returned int64 `json:"returned"` // units of this run's orders that have them no more
 	Again    int64 `json:"sold_again"`
+	Asking   int64 `json:"asking,omitempty"` // orders among them that the shop has not said yes to
 }
 
 // sold takes the counters' word or that of the 200s, whichever sold more: a gate
@@ -79,7 +80,7 @@ func (g *given) sold(before, after *SaleView) *Sold {
 	for _, u := range before.SKUs {
 		was[u.SKU] = u
 	}
-	s := &Sold{}
+	s := &Sold{Asking: after.Orders["asking"]}
 	for _, u := range after.SKUs {
 		units := max(u.Held+u.Paid, g.units[u.SKU])
 		s.Units, s.Of = s.Units+units, s.Of+u.Total
@@ -105,6 +106,9 @@ func (s *Sold) say(noun string, declined bool) string {
 	}
 	if rest := s.Returned - s.Again; rest > 0 {
 		said += fmt.Sprintf(", %s %s %s not sold again", grouped(rest), why, noun)
+	}
+	if s.Asking > 0 {
+		said += fmt.Sprintf(", and the shop has not said yes to %s orders of these", grouped(s.Asking))
 	}
 	return said
 }
