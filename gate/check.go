@@ -18,12 +18,13 @@ const (
 	CheckPersistence = "redis_persistence"  // a restart of Redis forgets no order
 	CheckMinReplicas = "redis_min_replicas" // Redis takes no writes while it has no replica
 	CheckNotify      = "shop_notify"        // the shop can be told of changes
+	CheckAsk         = "shop_ask"           // the shop can be asked about orders
 	CheckForward     = "shop_forward"       // webhooks can be passed on to the shop
 )
 
 // Checks returns the names of all checks.
 func Checks() []string {
-	return []string{CheckPortOneV1, CheckPortOneV2, CheckPersistence, CheckMinReplicas, CheckNotify, CheckForward}
+	return []string{CheckPortOneV1, CheckPortOneV2, CheckPersistence, CheckMinReplicas, CheckNotify, CheckAsk, CheckForward}
 }
 
 // Check is something of a gate's surroundings, and what came of trying it. Its

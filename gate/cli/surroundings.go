@@ -21,20 +21,23 @@ func (p *parts) surroundings() (all []check) {
 	add(two != "", gate.CheckPortOneV2, only(two), func(ctx context.Context, _ string) error { return p.payments.Check(ctx, portone.V2) })
 	add(!p.flags.embedded(), gate.CheckPersistence, only(redis), func(ctx context.Context, _ string) error { return p.store.CheckPersistence(ctx) })
 	add(p.flags.WaitReplicas > 0, gate.CheckMinReplicas, only(redis), func(ctx context.Context, _ string) error { return p.store.CheckMinReplicas(ctx) })
-	// Without a secret nothing is told, of which the notifier warns.
-	add(p.notify != nil, gate.CheckNotify, func() []string { return notified(p.gate.Sales()) }, shop.Reach)
+	// Without a secret nothing is told and nobody asked, of which others warn.
+	add(p.notify != nil, gate.CheckNotify, p.origins(func(s *gate.Settings) string { return s.Notify }), shop.Reach)
+	add(p.notify != nil, gate.CheckAsk, p.origins(func(s *gate.Settings) string { return s.Ask }), shop.Reach)
 	add(forward != "", gate.CheckForward, only(forward), shop.Reach)
 	return all
 }
 
 func only(subject string) func() []string { return func() []string { return []string{subject} } }
 
-// notified returns whom the shops are told at.
-func notified(sales map[string]*gate.Settings) (origins []string) {
-	for _, settings := range sales {
-		if settings.Notify != "" {
-			origins = append(origins, shop.Origin(settings.Notify))
+// origins returns the servers of a URL that sales may name.
+func (p *parts) origins(of func(*gate.Settings) string) func() []string {
+	return func() (origins []string) {
+		for _, settings := range p.gate.Sales() {
+			if url := of(settings); url != "" {
+				origins = append(origins, shop.Origin(url))
+			}
 		}
+		return origins
 	}
-	return origins
 }

@@ -74,6 +74,7 @@ func TestAGateSaysWhatIsWrongWithItsSurroundings(t *testing.T) {
 	redistest.StartReplica(t, redis)
 	portone := startSimulator(t, portonesim.Plan{}).url
 	sale := notifyingSale("race", "http://"+shop+"/changes?token=hush-notify")
+	applySale(t, redis.URL(), strings.Replace(askingSale(1, `ask: "http://`+shop+`/ask?token=hush-ask"`), "name: race", "name: asks", 1))
 	p := serveSale(t, redis.URL(), sale, "--wait-replicas", "1", "--notify-secret", notifySecret,
 		"--forward-webhooks", "https://"+shop+"/hooks?token=hush-forward",
 		"--portone-v1-url", portone, "--portone-v1-key", "hush-key", "--portone-v1-secret", "hush-v1",
@@ -84,6 +85,7 @@ func TestAGateSaysWhatIsWrongWithItsSurroundings(t *testing.T) {
 		gate.CheckPersistence: "Set appendonly yes",
 		gate.CheckMinReplicas: "set min-replicas-to-write 1",
 		gate.CheckNotify:      "connection refused): start the shop's server",
+		gate.CheckAsk:         "connection refused): start the shop's server",
 		gate.CheckForward:     "connection refused): start the shop's server",
 	})
 	if s.Gate == "" || !s.Ready || s.Replicas == nil || *s.Replicas.Have != 1 || s.Replicas.Needed != 1 || s.Replicas.Problem != "" {

@@ -50,7 +50,7 @@ func reach(ctx context.Context, way *http.Transport, origin string) error {
 		}
 	}
 	if err := connect(ctx, way, to); err != nil {
-		return fmt.Errorf("it cannot be reached from this gate (%s): start the shop's server, correct the URL, or open the way to it; what it is to be told waits meanwhile", gate.Unreachable(err))
+		return fmt.Errorf("it cannot be reached from this gate (%s): start the shop's server, correct the URL, or open the way to it", gate.Unreachable(err))
 	}
 	return nil
 }

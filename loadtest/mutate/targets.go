@@ -28,6 +28,8 @@ func targets() []target {
 			files:  []string{"catalogue.go", "confirm.go", "link.go", "order.go", "sale.go"},
 			stages: []stage{{pkg: "gate"}, {pkg: web}, {pkg: cli, run: ours}},
 		},
+		{pkg: "gate", files: []string{"ask.go", "lane.go", "queue.go"}, stages: []stage{{pkg: "gate"}, {pkg: web}}},
+		{pkg: "gate/store", files: []string{"verdict.go"}, stages: []stage{{pkg: "gate/store", run: "AYes|Grant|ShopsWord|ModelSays"}}},
 		{pkg: "gate/portone", stages: []stage{{pkg: "gate/portone", short: true}, {pkg: "gate/portone"}, {pkg: web}, {pkg: cli, run: ours}}},
 		{
 			pkg:    shop,
