@@ -201,11 +201,13 @@ func (h *hall) sends(g *guest) {
 	synctest.Wait()
 }
 
-// asks has a guest send a request whole, which is then being answered.
+// asks has a guest send a request whole, which is then being answered. What comes
+// next is read as the next one.
 func (h *hall) asks(g *guest) {
 	h.t.Helper()
 	h.sends(g)
 	g.near.first = time.Time{}
+	h.sends(g)
 	if !g.near.serve() {
 		h.t.Error("the connection is gone")
 	}
@@ -350,16 +352,16 @@ func TestAFullTableOfFilesIsMadeRoomIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := openHall(t, 0, slog.New(slog.DiscardHandler))
 		var all []*guest
-		for range 3 {
+		for range 5 {
 			all = append(all, h.come())
 			time.Sleep(time.Second)
 		}
 		h.crowd.fail(syscall.ECONNABORTED)
-		h.stay("one went before it was accepted", all, "abc")
-		for _, err := range []error{syscall.EMFILE, syscall.ENFILE} {
+		h.stay("one went before it was accepted", all, "abcde")
+		for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
 			h.crowd.fail(&net.OpError{Op: "accept", Err: os.NewSyscallError("accept4", err)})
 		}
-		h.stay("two times no descriptor was free", all, "c")
+		h.stay("four times there was no room", all, "e")
 		for _, g := range all {
 			g.far.Close()
 		}
