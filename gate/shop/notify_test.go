@@ -420,25 +420,28 @@ func TestNobodyIsToldOfADeadline(t *testing.T) {
 	s := openShop(t)
 	l := &ledger{notify: s.url}
 	s.refuses = func(e shop.Event) int { return map[string]int{"o3": http.StatusTeapot}[e.Order.Order] }
-	l.add("o1 Held 1", "o3 Held 1")
-	l.add("o1 Held 2 extended", "o2 Held 1", "o3 Held 2 extended")
+	l.add("o1 Held 1", "o3 Held 1", "o3 Held 2 extended")
+	l.add("o1 Held 2 extended", "o2 Held 1", "o3 Held 3 extended")
 	l.add("o2 Held 2 extended")
 	l.add("o1 Held 3 extended", "o1 Held 4")
 	gateOf(t, l, secretA)
 	awaitPosition(t, l, 4)
-	l.add("o3 Held 3 extended", "o2 Held 3 extended")
+	l.add("o3 Held 4 extended", "o2 Held 3 extended")
 	awaitPosition(t, l, 5)
 	if _, taken := s.got(); taken != 2 || !slices.Equal(s.has("o1"), []int64{4}) || !slices.Equal(s.has("o2"), []int64{1}) {
-		t.Errorf("%d messages, of o1 %v, of o2 %v", taken, s.has("o1"), s.has("o2"))
+		t.Fatalf("%d messages, of o1 %v, of o2 %v", taken, s.has("o1"), s.has("o2"))
 	}
 	if d := l.told(); len(d.Listed) != 1 || d.Listed[0].Entry != 1 {
-		t.Errorf("listed %+v", d.Listed)
+		t.Fatalf("listed %+v", d.Listed)
 	}
 	s.set(func() { s.refuses = func(shop.Event) int { return 0 } })
 	l.put(time.Minute)
 	await(t, "what was refused", func() error {
-		if got := s.has("o3"); !slices.Equal(got, []int64{1}) {
-			return fmt.Errorf("the shop has %v of o3", got)
+		switch got := s.has("o3"); {
+		case len(got) == 0:
+			return errors.New("the shop has nothing of it")
+		case !slices.Equal(got, []int64{1}):
+			t.Fatalf("the shop has %v of o3", got)
 		}
 		return nil
 	})
