@@ -1,0 +1,27 @@
+package store
+
+import (
+	"testing"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// A reply that no script gives decides nothing: the batch is sent again.
+func TestAReplyThatNobodyKnowsIsAnError(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		tell  func([]*gate.Request, []any) error
+		reply []any
+	}{
+		"a verdict that there is not":        {tellConfirms, []any{"h", int64(1), int64(1)}},
+		"an answer that there is not":        {tellGrants, []any{"S", int64(1), int64(1)}},
+		"an asking order without revision":   {tellConfirms, []any{"A", int64(1), int64(1)}},
+		"an asking order of no revision":     {tellConfirms, []any{"A", int64(1), int64(1), int64(0)}},
+		"an asking order of a revision text": {tellConfirms, []any{"A", int64(1), int64(1), "2"}},
+	} {
+		r := &gate.Request{}
+		if err := test.tell([]*gate.Request{r}, test.reply); err == nil || r.Verdict() != (gate.Verdict{}) || r.Revision != 0 {
+			t.Errorf("%s: got %+v of revision %d, %v", name, r.Verdict(), r.Revision, err)
+		}
+	}
+}
