@@ -261,12 +261,12 @@ func TestRoomIsMadeByClosingTheIdlest(t *testing.T) {
 		come()
 		h.stay("one has begun a request, and another is silent for longer", all, "bdf")
 		h.asks(all[1])
+		time.Sleep(time.Second) // else chance would tell which of them is idlest in the end
 		h.asks(all[5])
 		time.Sleep(time.Minute)
 		come()
 		h.stay("one never ends its request, two are being answered", all, "bfg")
 		h.answered(all[1])
-		time.Sleep(time.Second) // else chance would tell which is idlest
 		h.answered(all[5])
 		time.Sleep(time.Minute)
 		come()
