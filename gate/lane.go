@@ -40,7 +40,8 @@ func (r *Request) Verdict() Verdict { return r.verdict }
 // reset empties r and keeps its memory for the next confirm.
 func (r *Request) reset() {
 	r.Confirm.Reset()
-	*r = Request{Confirm: r.Confirm, decided: r.decided}
+	r.Received = time.Time{}
+	r.Asks, r.NoHold, r.Revision, r.Yes, r.verdict = false, NoCause, 0, false, Verdict{}
 }
 
 // Lane decides the confirms of one sale: by what this gate knows, then by the
