@@ -29,14 +29,8 @@ func (s *Store) Following(ctx context.Context) (replicas int, known bool, err er
 	return replicas, true, nil
 }
 
-func following(info string) (online int) {
-	for line := range strings.Lines(info) { // slave0:ip=10.0.0.12,port=6379,state=online,offset=14,lag=0
-		if strings.HasPrefix(line, "slave") && strings.Contains(line, ",state=online,") {
-			online++
-		}
-	}
-	return online
-}
+// following counts lines like slave0:ip=10.0.0.12,port=6379,state=online,offset=14,lag=0.
+func following(info string) int { return strings.Count(info, ",state=online,") }
 
 // info is what a primary tells about itself.
 type info struct {
