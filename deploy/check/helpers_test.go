@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -49,17 +50,18 @@ func freeAddress(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// startProgram starts a command. It is killed when the test ends, and what it
-// said is shown if the test failed.
+// startProgram starts a command. It is killed when the test ends, with all that it
+// has started, and what it said is shown if the test failed.
 func startProgram(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // which may have ended
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // they may have ended
 		_ = cmd.Wait()
 		if t.Failed() {
 			t.Logf("%q said:\n%s", cmd.Args, said.String())
