@@ -143,16 +143,52 @@ func TestALogFileGoesOnInANewFileAfterTheLine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	moved := l.file
 	write("first\nsec")
 	if err := errors.Join(os.Rename(path, path+".1"), l.reopen()); err != nil {
 		t.Fatal(err)
 	}
-	write("ond\n")
+	write("o")
+	write("nd\n")
 	write("third\n")
-	for name, want := range map[string]string{path + ".1": "first\nsecond\n", path: "third\n"} {
+	if err := moved.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("the file that was moved away is still open: %v", err)
+	}
+	if err := os.Rename(path, path+".2"); err != nil {
+		t.Fatal(err)
+	}
+	write("fourth\n") // nobody has said that it was moved
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it goes on in a new file all the same: %v", err)
+	}
+	for name, want := range map[string]string{path + ".1": "first\nsecond\n", path + ".2": "third\nfourth\n"} {
 		if got, err := os.ReadFile(name); string(got) != want {
 			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
 		}
+	}
+}
+
+// A file that is there is gone on with, and a new one is nobody else's to read.
+func TestALogFileKeepsWhatItHas(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "log")
+	for range 2 {
+		l, err := openLogFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Write([]byte("line\n")); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(l.reopen(), l.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); string(got) != "line\nline\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("its mode is %v, %v", info.Mode(), err)
 	}
 }
 
