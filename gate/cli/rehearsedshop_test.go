@@ -38,10 +38,9 @@ func readReport(t *testing.T, path string) (r launch.Report) {
 }
 
 // A fifth of the orders hears a no, a tenth nothing. Each 200 has its yes, each unit
-// that was not sold is on sale again, and all counts agree. The orders come no faster
-// than a busy machine can send them.
+// that was not sold is on sale again, and all counts agree. It runs alone: beside others
+// a busy machine cannot send the orders in time.
 func TestALaunchWithLastWordsPasses(t *testing.T) {
-	t.Parallel()
 	const stock, orders = 800, 2000
 	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.1}), redistest.Start(t)
 	words, url := openStandIn(t, standin.Plan{Refuses: .2, Hangs: .1})
@@ -85,9 +84,8 @@ func TestALaunchWithLastWordsPasses(t *testing.T) {
 }
 
 // A shop that is down again and again, and slow in between, costs orders, but no 200
-// goes out without a yes.
+// goes out without a yes. It runs alone, as above.
 func TestALaunchWithAShopThatFlapsPasses(t *testing.T) {
-	t.Parallel()
 	redis := redistest.Start(t)
 	_, url := openStandIn(t, standin.Plan{
 		Slow: .2, SlowBy: 100 * time.Millisecond, Fails: .1, DownAfter: time.Second, DownFor: 500 * time.Millisecond, DownEvery: 1500 * time.Millisecond,
