@@ -130,6 +130,27 @@ func TestAMissingSaleOfTheFileIsAnsweredByItsWindow(t *testing.T) {
 	f("over", -2*time.Hour, -time.Hour, Closed, 0, 0)
 }
 
+// What a gate has seen and that is gone was lost, also where its window is over: its
+// orders are still to be settled.
+func TestASaleThatVanishesAfterItsEndIsLost(t *testing.T) {
+	t.Parallel()
+	over := stored()
+	over.OpensAt, over.ClosesAt = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
+	w := watch(t, map[string]State{"race": over}, over.Sale)
+	w.store.lose()
+	w.refresh(t.Context())
+	w.refresh(t.Context())
+	w.wants(Closed, 1, 1)
+}
+
+// Only of a sale or an order that is not there it is asked why.
+func TestWhyThereIsNoSuchSaleIsAskedOnlyThen(t *testing.T) {
+	t.Parallel()
+	if err := Gone(t.Context(), nil, "race", ErrChanged); err != ErrChanged {
+		t.Errorf("got %v", err)
+	}
+}
+
 // A gate without the file knows a missing sale by its name, as others made it known.
 func TestASaleIsExpectedWhereItsNameIsKnown(t *testing.T) {
 	t.Parallel()

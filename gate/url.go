@@ -9,29 +9,31 @@ import (
 
 // CheckURL says what is wrong with a URL of the shop's own server.
 func CheckURL(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(text) > MaxMessage || !printable(text) {
-		return fmt.Errorf("must be an http or https URL without a password, of at most %d bytes", MaxMessage)
-	}
-	return nil
+	_, err := parseURL(text)
+	return err
 }
 
 // CheckLastWordURL says what is wrong with a URL of the shop's that payments hang on:
 // as CheckURL, and what is not encrypted stays on this machine.
 func CheckLastWordURL(text string) error {
-	if err := CheckURL(text); err != nil {
-		return err
+	u, err := parseURL(text)
+	if err == nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
+		err = errors.New("must be an https URL, or http on this machine (localhost, 127.0.0.1, [::1])")
 	}
+	return err
+}
+
+func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && !isLoopback(u.Hostname()) {
-		return errors.New("must be an https URL, or http on this machine (localhost, 127.0.0.1, [::1])")
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(text) > MaxMessage || !printable(text) {
+		return nil, fmt.Errorf("must be an http or https URL without a password, of at most %d bytes", MaxMessage)
 	}
-	return nil
+	return u, nil
 }
 
 func isLoopback(host string) bool {
-	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	addr, _ := netip.ParseAddr(host) // an unparsable host is the zero address, which is not loopback
+	return host == "localhost" || addr.IsLoopback()
 }
 
 // hidden stands where a URL's secrets were.
