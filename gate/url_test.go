@@ -62,3 +62,30 @@ func TestHideSecrets(t *testing.T) {
 	f("https://s3cret\x7f", "…")
 	f("s3cret", "…")
 }
+
+// What stands before /confirm is a server and a path, and nothing of the link.
+func TestABaseURLIsAServerAndAPath(t *testing.T) {
+	t.Parallel()
+	const form, behind = "write it as https://HOST", "leave out /confirm and what is behind it"
+	for base, want := range map[string]string{
+		"https://gate.example.com":              "",
+		"http://127.0.0.1:8080/":                "",
+		"https://shop.example.com/tickets/gate": "",
+		"https://gate.example.com/confirmed":    "",
+		"":                                      form,
+		"gate.example.com":                      form,
+		"ftp://gate.example.com":                form,
+		"https://":                              form,
+		"https://:443":                          form,
+		"https://kim@gate.example.com":          form,
+		"https://gate.example.com?items=full":   form,
+		"https://gate.example.com/#":            form,
+		"https://gate.example.com/\x7f":         form,
+		"https://gate.example.com/confirm":      behind,
+		"https://gate.example.com/a/confirm/":   behind,
+	} {
+		if err := CheckBaseURL(base); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", base, err, want)
+		}
+	}
+}

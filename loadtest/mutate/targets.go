@@ -25,7 +25,7 @@ func targets() []target {
 	return []target{
 		{
 			pkg:    "gate",
-			files:  []string{"catalogue.go", "confirm.go", "link.go", "order.go", "sale.go"},
+			files:  []string{"body.go", "catalogue.go", "confirm.go", "currency.go", "link.go", "loss.go", "missing.go", "order.go", "sale.go", "text.go", "url.go"},
 			stages: []stage{{pkg: "gate"}, {pkg: web}, {pkg: cli, run: ours}},
 		},
 		{pkg: "gate", files: []string{"ask.go", "lane.go", "queue.go"}, stages: []stage{{pkg: "gate"}, {pkg: web}}},
