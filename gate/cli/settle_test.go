@@ -249,7 +249,7 @@ func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 	}
 	shopping.Wait()
 	// What a gate had claimed when it was killed is left to it for a minute.
-	redistest.Await(t, time.Minute+patience, "every order to be settled", func() error {
+	redistest.Await(t, time.Minute+2*patience, "every order to be settled", func() error {
 		if r := readStatus(t, redis.URL(), "race"); r.Orders.Held > 0 || r.Orders.Refunds > 0 {
 			return fmt.Errorf("%+v", r)
 		}
