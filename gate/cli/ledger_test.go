@@ -3,6 +3,8 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -58,5 +60,25 @@ func TestALedgerIsFollowedUntilInterrupted(t *testing.T) {
 	}
 	if err := follower.Wait(); err != nil || errOut.String() != "" {
 		t.Errorf("it ended with %v: %s", err, errOut.String())
+	}
+}
+
+// What a command shows as JSON is copied from there: no character of it is written in
+// another way than people know.
+func TestWhatIsShownAsJSONCanBeCopied(t *testing.T) {
+	t.Parallel()
+	shop := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(shop.Close)
+	redis := redistest.Start(t).URL()
+	gate := serveSale(t, redis, notifyingSale("race", shop.URL), "--notify-secret", notifySecret)
+	const order = "a&b<c>"
+	if err := sells(newCaller(t), gate, "race", order); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the change to be listed", func() error { return atLeast(t, gate, `flashgate_notify_stuck_orders{sale="race"}`, 1) })
+	for _, args := range [][]string{{"undelivered", "--json", "race"}, {"ledger", "race"}} {
+		if out := command(t, append(args, "--redis", redis)...); !strings.Contains(out, order) {
+			t.Errorf("%q prints %s", args, out)
+		}
 	}
 }

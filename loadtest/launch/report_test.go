@@ -98,7 +98,7 @@ func TestASkippedCheckIsNeitherPassedNorFailed(t *testing.T) {
 		}
 	}
 	good, bad := Check{Name: "units", Result: Passed}, Check{Name: "holds"}
-	unseen := skipped("sold out", "the ledger is gone")
+	unseen := skipped("sold out", "the ledger & all of <it> is gone")
 	f(true, "PASS", good)
 	f(true, "PASS (skipped: sold out)", good, unseen)
 	f(true, "PASS (skipped: sold out, audit)", good, unseen, skipped("audit", "busy"))
@@ -107,12 +107,15 @@ func TestASkippedCheckIsNeitherPassedNorFailed(t *testing.T) {
 	f(false, "FAIL")
 
 	report := playedRun(t, func(int) time.Duration { return 0 }).Report(&Judged{Checks: []Check{good, unseen}})
-	if text := describe(report); !strings.Contains(text, "skipped  sold out  the ledger is gone\n") || !strings.HasSuffix(text, "\nPASS (skipped: sold out)\n") {
+	if text := describe(report); !strings.Contains(text, "skipped  sold out  the ledger & all of <it> is gone\n") || !strings.HasSuffix(text, "\nPASS (skipped: sold out)\n") {
 		t.Errorf("as text:\n%s", text)
 	}
 	var text bytes.Buffer
 	if err := report.WriteJSON(&text); err != nil {
 		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), "& all of <it>") {
+		t.Errorf("as JSON, to be copied: %s", &text)
 	}
 	var read struct {
 		Skipped []string
@@ -121,7 +124,7 @@ func TestASkippedCheckIsNeitherPassedNorFailed(t *testing.T) {
 	if err := json.Unmarshal(text.Bytes(), &read); err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(read) != "{[sold out] [{units ok } {sold out skipped the ledger is gone}]}" {
+	if fmt.Sprint(read) != "{[sold out] [{units ok } {sold out skipped the ledger & all of <it> is gone}]}" {
 		t.Errorf("as JSON: %+v", read)
 	}
 	var again Report
