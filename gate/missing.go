@@ -78,23 +78,32 @@ type Listing interface {
 	Sales(ctx context.Context) ([]string, error)
 }
 
-// Gone says why there is no such sale or order: the sale may be missing, was deleted,
-// or never was. Any other error is returned as it is.
+// FindSale reads a sale that is there; a tombstone is none. Its error says why there
+// is none: a *MissingError, a *DeletedError or an *UnknownSaleError.
+func FindSale(ctx context.Context, r Listing, sale string) (State, error) {
+	state, err := r.Sale(ctx, sale)
+	switch {
+	case err == ErrNoSale: // and nothing more is known
+		names, unread := r.Sales(ctx)
+		return State{}, cmp.Or(unread, error(&UnknownSaleError{Sale: sale, Sales: names}))
+	case err != nil:
+		return State{}, err
+	case !state.Deleted.IsZero():
+		return State{}, &DeletedError{Sale: sale, Run: state.Run, At: state.Deleted}
+	}
+	return state, nil
+}
+
+// Gone says why there is no such sale or order, as FindSale does. Any other error is
+// returned as it is.
 func Gone(ctx context.Context, r Listing, sale string, err error) error {
 	if !errors.Is(err, ErrNoSale) && !errors.Is(err, ErrNoOrder) {
 		return err
 	}
-	state, none := r.Sale(ctx, sale)
-	switch {
-	case none == ErrNoSale: // and nothing more is known
-		names, unread := r.Sales(ctx)
-		return cmp.Or(unread, error(&UnknownSaleError{Sale: sale, Sales: names}))
-	case none != nil:
-		return none
-	case state.Deleted.IsZero():
-		return err
+	if _, gone := FindSale(ctx, r, sale); gone != nil {
+		return gone
 	}
-	return &DeletedError{Sale: sale, Run: state.Run, At: state.Deleted}
+	return err
 }
 
 // OpenError says that a sale was not made because its window has begun and the

@@ -69,12 +69,9 @@ func (c *archiveCommand) Run(ctx context.Context, env *environment) error {
 }
 
 func (c *archiveCommand) archive(ctx context.Context, env *environment, s *store.Store) error {
-	state, err := s.Sale(ctx, c.Sale)
+	state, err := gate.FindSale(ctx, s, c.Sale)
 	if err != nil {
 		return err
-	}
-	if !state.Deleted.IsZero() {
-		return gate.ErrNoSale
 	}
 	if err := finished(&state); err != nil {
 		return err

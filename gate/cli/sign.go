@@ -74,11 +74,8 @@ func (c *signCommand) look(ctx context.Context, env *environment, offer *gate.Of
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(ctx, signTimeout)
 	defer cancel()
-	state, err := s.Sale(ctx, offer.Sale)
-	if err == nil && !state.Deleted.IsZero() {
-		err = gate.ErrNoSale
-	}
-	if err = gate.Gone(ctx, s, offer.Sale, err); err == nil {
+	state, err := gate.FindSale(ctx, s, offer.Sale)
+	if err == nil {
 		err = state.CheckOffer(offer)
 	}
 	isMissing, isRefused := errors.As(err, new(*gate.MissingError)), errors.As(err, new(*gate.OfferError))

@@ -110,12 +110,8 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 
 // refunds lists the orders that a refund is due of.
 func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.Store) error {
-	state, err := s.Sale(ctx, c.Sale)
-	if err == nil && !state.Deleted.IsZero() {
-		err = gate.ErrNoSale
-	}
-	if err != nil {
-		return gate.Gone(ctx, s, c.Sale, err)
+	if _, err := gate.FindSale(ctx, s, c.Sale); err != nil {
+		return err
 	}
 	due, err := s.RefundsDue(ctx, c.Sale)
 	if err != nil {

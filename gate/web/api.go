@@ -196,16 +196,13 @@ func (a *Admin) report(w http.ResponseWriter, r *http.Request, who string) {
 func (a *Admin) refunds(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
 	defer cancel()
-	state, err := a.opt.Sales.Sale(ctx, r.PathValue("sale"))
 	var due []gate.Order
-	switch {
-	case err == nil && !state.Deleted.IsZero():
-		err = gate.ErrNoSale
-	case err == nil:
+	_, err := gate.FindSale(ctx, a.opt.Sales, r.PathValue("sale"))
+	if err == nil {
 		due, err = a.opt.Sales.RefundsDue(ctx, r.PathValue("sale"))
 	}
 	if err != nil {
-		a.saleFault(ctx, w, r, err)
+		fault(w, err)
 		return
 	}
 	reports := []gate.OrderReport{}
