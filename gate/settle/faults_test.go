@@ -157,12 +157,12 @@ func TestAFaultThatLastsIsAnErrorAndTriedSeldom(t *testing.T) {
 	sc.settler.opt.Log = slog.New(slog.NewTextHandler(&log, nil))
 	ended, end := context.WithCancel(t.Context()) // so that nothing is waited for
 	end()
-	wait := minWait
+	var wait gate.Backoff
 	for range 12 {
-		wait = sc.settler.trouble(ended, "race", wait, errAway)
+		sc.settler.trouble(ended, "race", &wait, errAway)
 	}
-	if wait != maxWait || !strings.Contains(log.String(), "level=ERROR") {
-		t.Errorf("it waits %s, and says\n%s", wait, log.String())
+	if wait.Next() != 5*time.Second || !strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("it waits %s, and says\n%s", wait.Next(), log.String())
 	}
 }
 

@@ -3,16 +3,9 @@ package settle
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"time"
 
 	"github.com/flashgate/flashgate/gate"
 )
-
-// minWait and maxWait bound how long a sale is left alone whose orders could not
-// be settled: a fault that passes is made up for at once, one that lasts not
-// worsened.
-const minWait, maxWait = 100 * time.Millisecond, 5 * time.Second
 
 // read reads the orders that are due. One that cannot be read is found by each
 // sweep, and holds up no other.
@@ -51,24 +44,18 @@ func merge(ids, more []string) []string {
 
 // persist calls the store until it answers or ctx is done.
 func (s *Settler) persist(ctx context.Context, sale string, call func() error) error {
-	for wait := minWait; ; {
+	for wait := (gate.Backoff{}); ; {
 		err := call()
 		if err == nil || errors.Is(err, gate.ErrNoSale) || ctx.Err() != nil {
 			return err
 		}
-		wait = s.trouble(ctx, sale, wait, err)
+		s.trouble(ctx, sale, &wait, err)
 	}
 }
 
-// trouble tells of a failure, waits, and returns how long to wait after the next one
-// in a row. A fault that passes is only a warning.
-func (s *Settler) trouble(ctx context.Context, sale string, wait time.Duration, err error) time.Duration {
+// trouble tells of a failure, and waits.
+func (s *Settler) trouble(ctx context.Context, sale string, wait *gate.Backoff, err error) {
 	s.opt.Metrics.failed.WithLabelValues(sale).Inc()
-	level := slog.LevelWarn
-	if wait == maxWait {
-		level = slog.LevelError
-	}
-	s.opt.Log.Log(ctx, level, "orders could not be settled: they stay as they are, and it is tried again", "sale", sale, "in", wait, "error", err)
-	gate.Pause(ctx, wait)
-	return min(2*wait, maxWait)
+	s.opt.Log.Log(ctx, wait.Level(), "orders could not be settled: they stay as they are, and it is tried again", "sale", sale, "in", wait.Next(), "error", err)
+	wait.Wait(ctx)
 }

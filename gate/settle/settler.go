@@ -97,17 +97,17 @@ func (s *Settler) Run(ctx context.Context) {
 // rounds settles what is due of a sale until nothing is.
 func (s *Settler) rounds(ctx context.Context, sale string, settings *gate.Settings) {
 	s.opt.Metrics.counts(sale)
-	wait := minWait
+	var wait gate.Backoff
 	for more := true; more && settings != nil && ctx.Err() == nil; {
 		var err error
 		round, cancel := context.WithTimeout(ctx, lease)
 		more, err = s.round(round, sale, settings)
 		cancel()
 		if err == nil || ctx.Err() != nil {
-			wait = minWait
+			wait = gate.Backoff{}
 			continue
 		}
-		wait = s.trouble(ctx, sale, wait, err)
+		s.trouble(ctx, sale, &wait, err)
 		more, settings = true, s.opt.Sales()[sale] // which may have changed meanwhile
 	}
 }

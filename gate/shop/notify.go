@@ -17,8 +17,6 @@ const (
 	tick = 500 * time.Millisecond
 	// lease is how long a gate that is not heard of keeps the others from a sale.
 	lease = 30 * time.Second
-	// minWait and maxWait bound how long a sale is left alone that could not be claimed.
-	minWait, maxWait = 100 * time.Millisecond, 5 * time.Second
 )
 
 // Store is what telling the shop needs of a store.
@@ -108,7 +106,7 @@ func (n *Notifier) url(sale string) string {
 // gate would wait for itself, for a whole lease.
 func (n *Notifier) tell(ctx context.Context, sale string) {
 	token := rand.Text()
-	for wait := minWait; ; wait = min(2*wait, maxWait) {
+	for wait := (gate.Backoff{}); ; wait.Wait(ctx) {
 		asked := n.opt.Now()
 		d, err := n.opt.Store.ClaimDelivery(ctx, sale, token, lease)
 		if err == nil {
@@ -119,11 +117,6 @@ func (n *Notifier) tell(ctx context.Context, sale string) {
 		if err == nil || ctx.Err() != nil || errors.Is(err, gate.ErrClaimed) || errors.Is(err, gate.ErrNoSale) {
 			return
 		}
-		level := slog.LevelWarn // of a fault that passes
-		if wait == maxWait {
-			level = slog.LevelError
-		}
-		n.opt.Log.Log(ctx, level, "the shop cannot be told of a sale's changes: what is untold is told later", "sale", sale, "error", err)
-		gate.Pause(ctx, wait)
+		n.opt.Log.Log(ctx, wait.Level(), "the shop cannot be told of a sale's changes: what is untold is told later", "sale", sale, "error", err)
 	}
 }
