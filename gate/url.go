@@ -17,7 +17,7 @@ func CheckURL(text string) error {
 // as CheckURL, and what is not encrypted stays on this machine.
 func CheckLastWordURL(text string) error {
 	u, err := parseURL(text)
-	if err == nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
+	if err == nil && u.Scheme != "https" && !IsLoopback(u.Hostname()) {
 		err = errors.New("must be an https URL, or http on this machine (localhost, 127.0.0.1, [::1])")
 	}
 	return err
@@ -31,8 +31,9 @@ func parseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-func isLoopback(host string) bool {
-	addr, _ := netip.ParseAddr(host) // an unparsable host is the zero address, which is not loopback
+// IsLoopback reports whether a host is this machine itself.
+func IsLoopback(host string) bool {
+	addr, _ := netip.ParseAddr(host) // what is none is the zero address, which is no loopback
 	return host == "localhost" || addr.IsLoopback()
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -46,11 +45,7 @@ func (f *adminFlag) validate() error {
 // loopback reports whether only this machine reaches the address.
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false // an empty one is every interface
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return err == nil && gate.IsLoopback(host) // an empty one is every interface
 }
 
 // tokens returns those that are given. To give none is to let everybody in on

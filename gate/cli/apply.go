@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -86,14 +85,11 @@ func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Sto
 // untaken returns what gates with this environment's settings refuse of a sale that
 // does not name what it takes.
 func (e *environment) untaken() []gate.Verdict {
-	set := func(names ...string) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return e.variables[settingsPrefix+name] != "" })
-	}
 	var secrets *portone.Secrets // which verifies calls
-	if !set("WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE") {
+	if !e.has("WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE") {
 		secrets = portone.Unverified()
 	}
 	return secrets.Untaken(portone.Lookups{
-		V1: set("PORTONE_V1_SECRET", "PORTONE_V1_SECRET_FILE"), V2: set("PORTONE_V2_SECRET", "PORTONE_V2_SECRET_FILE"),
+		V1: e.has("PORTONE_V1_SECRET", "PORTONE_V1_SECRET_FILE"), V2: e.has("PORTONE_V2_SECRET", "PORTONE_V2_SECRET_FILE"),
 	})
 }

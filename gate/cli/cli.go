@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"slices"
 	"syscall"
 	"time"
 
@@ -52,6 +53,15 @@ type environment struct {
 	version  string
 
 	variables map[string]string // the settings of the environment that the program was started in
+}
+
+// setting returns what the environment says of a setting, by its variable's name
+// without what all begin with; empty where it says nothing.
+func (e *environment) setting(name string) string { return e.variables[settingsPrefix+name] }
+
+// has reports whether the environment says anything of one of these settings.
+func (e *environment) has(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return e.setting(name) != "" })
 }
 
 // Main runs the command line, with the settings of an environment as os.Environ

@@ -21,13 +21,13 @@ const (
 // this environment's settings have.
 func (e *environment) try() time.Duration {
 	bound := func(name string, usual time.Duration) time.Duration {
-		if d, err := time.ParseDuration(e.variables[settingsPrefix+name]); err == nil {
+		if d, err := time.ParseDuration(e.setting(name)); err == nil {
 			return d
 		}
 		return usual
 	}
 	try := bound("REDIS_TIMEOUT", defaultRedisTimeout)
-	if n, _ := strconv.Atoi(e.variables[settingsPrefix+"WAIT_REPLICAS"]); n > 0 {
+	if n, _ := strconv.Atoi(e.setting("WAIT_REPLICAS")); n > 0 {
 		try += bound("WAIT_TIMEOUT", defaultWaitTimeout)
 	}
 	return try
@@ -40,7 +40,7 @@ func (e *environment) lastWordNotes(s *gate.Settings) []string {
 		return nil
 	}
 	notes := []string{fmt.Sprintf("the shop has at most %s to say yes or no to an order, at gates with this environment's settings", gate.AskTime(e.try()))}
-	if e.variables[settingsPrefix+"NOTIFY_SECRET"] == "" && e.variables[settingsPrefix+"NOTIFY_SECRET_FILE"] == "" {
+	if !e.has("NOTIFY_SECRET", "NOTIFY_SECRET_FILE") {
 		notes = append(notes, "this environment has no notify secret: gates without one cannot ask the shop, and sell nothing of this sale. "+
 			"Give each gate FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file")
 	}
