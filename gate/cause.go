@@ -78,7 +78,7 @@ var causeTable = [causes]struct {
 	ShopDown:           {"shop_down", ShopUnavailable, "the shop's healthy URL has not answered as it must"},
 	ShopSecretless:     {"shop_secretless", ShopUnavailable, "this gate has no notify secret, so it cannot ask the shop"},
 	ShopNoAnswer:       {"shop_no_answer", ShopUnavailable, "the shop was asked and did not answer in time, or could not be reached"},
-	ShopFailed:         {"shop_failed", ShopUnavailable, "the shop was asked and answered neither with a 2xx nor with a 4xx"},
+	ShopFailed:         {"shop_failed", ShopUnavailable, "the shop was asked, and its status says neither yes nor no"},
 	ShopLate:           {"shop_late", ShopUnavailable, "the shop's yes came when the order was not asking any more"},
 	ShopUnknown:        {"shop_unknown", ShopUnavailable, "the order was taken by a gate that asks the shop, and this gate's settings of the sale name no shop to ask"},
 }

@@ -30,7 +30,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "flashgate_batch_size",
-			Help:    "Confirms decided by one script call.",
+			Help:    "Confirms, or answers of the shop, decided by one script call.",
 			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, MaxBatch},
 		}, []string{"sale"}),
 		call: prometheus.NewHistogramVec(prometheus.HistogramOpts{

@@ -170,7 +170,7 @@ func (q *queue) once(ctx context.Context, batch []*Request) (err error) {
 	if err != nil {
 		q.trouble = err
 		q.metrics.errors.Inc()
-		q.log.Debug("a batch was not decided", "sale", q.sale, "confirms", len(batch), "error", err)
+		q.log.Debug("a batch was not decided", "sale", q.sale, "requests", len(batch), "error", err)
 	}
 	return err
 }

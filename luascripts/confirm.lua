@@ -94,7 +94,7 @@ local newest, units_of = has_repeats and {}, has_repeats and {}
 local took, retook, asking, attempted = 0, 0, 0, false
 local extended = {}  -- which changes only move a deadline, counted from 0
 local revisions = {} -- of the orders that the shop must be asked about
-local looks = {}     -- when each of these that took units is to be looked at
+local looks = {}     -- what is to be looked at when: each of these that took units, then the whole batch
 
 -- Checks all that a hold needs, then takes its units.
 local function take(i)

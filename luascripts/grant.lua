@@ -43,12 +43,12 @@ end
 local changed, order_at, granted, released, looks = {}, {}, 0, 0, {}
 
 -- Notes the new record of an order. One that is answered twice has the newest.
-local function change(id, record, look)
+local function change(id, record)
   records[id] = record
   if not order_at[id] then
     order_at[id] = #changed + 1
     changed[#changed + 1] = id
-    looks[#looks + 1], looks[#looks + 2] = now + look, 'o:' .. id
+    looks[#looks + 1], looks[#looks + 2] = now + ARGV[3], 'o:' .. id
   end
   changed[order_at[id] + 1] = record
 end
@@ -70,7 +70,7 @@ local function yes(id, attempt)
   if known ~= 'O' and known ~= 'V' then return 'E' end
   if state == 'A' then
     granted = granted + 1
-    change(id, table.concat({'1H', revision + 1, buyer, lines, amounts .. attempts, taken, now - taken + hold, ''}, SEP), ARGV[3])
+    change(id, table.concat({'1H', revision + 1, buyer, lines, amounts .. attempts, taken, now - taken + hold, ''}, SEP))
   end
   return 'H'
 end
@@ -84,7 +84,7 @@ local function no(id, told)
     if buyer ~= '' then bought[buyer] = (bought[buyer] or redis.call('HGET', KEYS[3], buyer) or 0) - quantity end
   end
   released = released + 1
-  change(id, table.concat({'1R', revision + 1, buyer, lines, amounts .. attempts, taken, deadline, now}, SEP), ARGV[3])
+  change(id, table.concat({'1R', revision + 1, buyer, lines, amounts .. attempts, taken, deadline, now}, SEP))
   return 'R'
 end
 

@@ -43,8 +43,9 @@ func newAnswers(words wording) *Answers {
 }
 
 // With returns the answers with some of their sentences replaced, by the names
-// of their codes; what replaces a code's stands for all its causes. A name that is no refusal's changes nothing: gate.Sale's
-// Validate has refused it where it was written.
+// of their codes; what replaces a code's stands for all its causes. A name that is
+// no refusal's changes nothing: gate.Sale's Validate has refused it where it was
+// written.
 func (a *Answers) With(messages map[string]string) *Answers {
 	words := wording{maps.Clone(a.words.codes), maps.Clone(a.words.causes)}
 	for name, text := range messages {

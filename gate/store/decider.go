@@ -22,8 +22,8 @@ type decider struct {
 	sale   string
 	keys   []string
 	script luascripts.Script
-	write  func(batch []*gate.Request)                // lays the batch out as the script's arguments
-	tell   func(batch []*gate.Request, r []any) error // sets the verdicts from the letters of its reply
+	write  func(batch []*gate.Request)                    // lays the batch out as the script's arguments
+	tell   func(batch []*gate.Request, reply []any) error // sets the verdicts from the letters of its reply
 
 	client   *redis.Client // of one connection; nil while there is none
 	redirect string        // where a Cluster said that the sale is; empty: look it up
@@ -70,7 +70,7 @@ func (d *decider) Decide(ctx context.Context, batch []*gate.Request) error {
 		refuseAll(batch, gate.Recovering)
 		return nil
 	}
-	return fmt.Errorf("decide %d confirms of sale %s: %w", len(batch), d.sale, err)
+	return fmt.Errorf("have %d requests of sale %s decided by the script %s: %w", len(batch), d.sale, d.script.Name, err)
 }
 
 // errMissing says that a server has nothing of the sale, not even a tombstone.

@@ -33,8 +33,9 @@ func tellConfirms(batch []*gate.Request, reply []any) error {
 	return nil
 }
 
-// tellGrants sets the verdicts of answers from the reply of the script grant. What
-// is refused already stays so whatever became of the order.
+// tellGrants sets the verdicts of answers from the reply of the script grant. Only
+// that of a yes is looked at: after a no the lane refuses, whatever became of the
+// order.
 func tellGrants(batch []*gate.Request, reply []any) error {
 	letters := word(reply)
 	for i, r := range batch {
