@@ -26,9 +26,12 @@ type room struct {
 func house() [][]room {
 	return [][]room{
 		{
+			{"loadtest/chance", nil},
+		},
+		{
 			{"gate/redistest", nil},
-			{"loadtest/portonesim", nil},
-			{"loadtest/standin", nil},
+			{"loadtest/portonesim", []string{"loadtest/chance"}},
+			{"loadtest/standin", []string{"loadtest/chance"}},
 		},
 		{
 			{"gate", nil},

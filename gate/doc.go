@@ -28,15 +28,17 @@
 //	gate/redistest/  starts real servers for tests; imports nothing of ours
 //	luascripts/      one .lua file for each transition, embedded
 //	deploy/          what operators copy, and the tests that run it
-//	loadtest/portonesim/  a PortOne to try things with; imports nothing of ours
-//	loadtest/standin/  a shop's server that has the last word, to rehearse with; imports nothing of ours
+//	loadtest/chance/ draws what goes wrong in a rehearsal, from a seed
+//	loadtest/portonesim/  a PortOne to try things with; imports nothing of the gate
+//	loadtest/standin/  a shop's server that has the last word, to rehearse with; imports nothing of the gate
 //	loadtest/launch/ plays PortOne's side of a launch, and judges what came of it
 //	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer, in bursts and as a sale grows
 //
 // Imports point one way: cli → all; web → settle, portone, shop, gate; settle →
 // portone, shop, gate; audit → portone, gate; store → luascripts, gate; portone,
-// shop → gate; loadtest/bench → store, gate; loadtest/launch → gate; gate → nothing of ours. A test over go list holds that.
+// shop → gate; loadtest/bench → store, gate; loadtest/launch → gate; loadtest/portonesim,
+// loadtest/standin → loadtest/chance; gate → nothing of ours. A test over go list holds that.
 //
 // A line should know its room. One that changes stock is Lua. One that spells a
 // key is in store/keys.go, one that lays out a record in store/record.go. A

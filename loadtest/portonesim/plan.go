@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/flashgate/flashgate/loadtest/chance"
 )
 
 // Plan is what goes wrong: shares from 0 to 1. The first seven exclude each other,
@@ -39,36 +41,34 @@ type Plan struct {
 
 // check names what is wrong as the command line has it.
 func (p Plan) check() error {
-	for _, share := range []struct {
-		flag  string
-		value float64
-	}{
-		{"--declines", p.Declines},
-		{"--slow-approvals", p.SlowApprovals},
-		{"--lost", p.Lost},
-		{"--never", p.Never},
-		{"--pending", p.Pending},
-		{"--invented", p.Invented},
-		{"--revived", p.Revived},
-		{"--duplicate-hooks", p.DuplicateHooks},
-		{"--late-hooks", p.LateHooks},
-		{"--shuffled-hooks", p.ShuffledHooks},
-		{"--dropped-hooks", p.DroppedHooks},
-		{"--forged-hooks", p.ForgedHooks},
-		{"--rest-errors", p.RESTErrors},
-		{"--part-cancels", p.PartCancels},
-		{"--test-channel", p.TestChannel},
-		{"--wrong-amount", p.WrongAmount},
-		{"--switched-amount", p.SwitchedAmount},
-		{"--twice", p.Twice},
-		{"--tries-again", p.TriesAgain},
-	} {
-		if !(share.value >= 0 && share.value <= 1) {
-			return fmt.Errorf("%s %v: must be a share from 0 to 1", share.flag, share.value)
-		}
+	fates := []chance.Share{
+		{Flag: "--declines", Of: p.Declines},
+		{Flag: "--slow-approvals", Of: p.SlowApprovals},
+		{Flag: "--lost", Of: p.Lost},
+		{Flag: "--never", Of: p.Never},
+		{Flag: "--pending", Of: p.Pending},
+		{Flag: "--invented", Of: p.Invented},
+		{Flag: "--revived", Of: p.Revived},
 	}
-	if sum := p.Declines + p.SlowApprovals + p.Lost + p.Never + p.Pending + p.Invented + p.Revived; sum > 1+1e-9 {
-		return fmt.Errorf("--declines, --slow-approvals, --lost, --never, --pending, --invented and --revived are %v together: must be at most 1", sum)
+	others := []chance.Share{
+		{Flag: "--duplicate-hooks", Of: p.DuplicateHooks},
+		{Flag: "--late-hooks", Of: p.LateHooks},
+		{Flag: "--shuffled-hooks", Of: p.ShuffledHooks},
+		{Flag: "--dropped-hooks", Of: p.DroppedHooks},
+		{Flag: "--forged-hooks", Of: p.ForgedHooks},
+		{Flag: "--rest-errors", Of: p.RESTErrors},
+		{Flag: "--part-cancels", Of: p.PartCancels},
+		{Flag: "--test-channel", Of: p.TestChannel},
+		{Flag: "--wrong-amount", Of: p.WrongAmount},
+		{Flag: "--switched-amount", Of: p.SwitchedAmount},
+		{Flag: "--twice", Of: p.Twice},
+		{Flag: "--tries-again", Of: p.TriesAgain},
+	}
+	if err := chance.Check(append(fates, others...)...); err != nil {
+		return err
+	}
+	if err := chance.CheckTogether(fates...); err != nil {
+		return err
 	}
 	if p.SlowBy < 0 || p.LateBy < 0 {
 		return fmt.Errorf("--slow-by %v, --late-by %v: must not be negative", p.SlowBy, p.LateBy)
@@ -96,33 +96,20 @@ const (
 	revived
 )
 
-// fate divides the numbers from 0 to 1 by the plan's shares.
+// fate is what a draw makes of an attempt.
 func (p Plan) fate(draw float64) fate {
-	for f, share := range []float64{
-		declined: p.Declines, slow: p.SlowApprovals, lost: p.Lost, never: p.Never, pending: p.Pending, invented: p.Invented, revived: p.Revived,
-	} {
-		if draw < share {
-			return fate(f)
-		}
-		draw -= share
+	picked := chance.Pick(draw, p.Declines, p.SlowApprovals, p.Lost, p.Never, p.Pending, p.Invented, p.Revived)
+	if picked < 0 {
+		return approved
 	}
-	return approved
+	return declined + fate(picked)
 }
 
-// hash is what everything is drawn from: the same for the same seed and words.
-func (s *Sim) hash(words ...string) [sha256.Size]byte {
-	text := strconv.FormatUint(s.opt.Seed, 10)
-	for _, word := range words {
-		text += "\x00" + word
-	}
-	return sha256.Sum256([]byte(text))
-}
+// hash is what everything is drawn from.
+func (s *Sim) hash(words ...string) [sha256.Size]byte { return chance.Hash(s.opt.Seed, words...) }
 
 // draw returns a number from 0 to below 1.
-func (s *Sim) draw(words ...string) float64 {
-	sum := s.hash(words...)
-	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
-}
+func (s *Sim) draw(words ...string) float64 { return chance.Draw(s.opt.Seed, words...) }
 
 // attemptID returns the id of an order's nth attempt, in its version's form.
 func (s *Sim) attemptID(o Order, n int) string {

@@ -1,11 +1,10 @@
 package standin
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
-	"strconv"
 	"time"
+
+	"github.com/flashgate/flashgate/loadtest/chance"
 )
 
 // Plan is what the shop says, as shares of the orders from 0 to 1. They exclude
@@ -27,21 +26,17 @@ type Plan struct {
 
 // check names what is wrong as the command line has it.
 func (p Plan) check() error {
-	for _, share := range []struct {
-		flag  string
-		value float64
-	}{
-		{"--shop-refuses", p.Refuses},
-		{"--shop-slow", p.Slow},
-		{"--shop-hangs", p.Hangs},
-		{"--shop-fails", p.Fails},
-	} {
-		if !(share.value >= 0 && share.value <= 1) {
-			return fmt.Errorf("%s %v: must be a share from 0 to 1", share.flag, share.value)
-		}
+	shares := []chance.Share{
+		{Flag: "--shop-refuses", Of: p.Refuses},
+		{Flag: "--shop-slow", Of: p.Slow},
+		{Flag: "--shop-hangs", Of: p.Hangs},
+		{Flag: "--shop-fails", Of: p.Fails},
 	}
-	if sum := p.Refuses + p.Slow + p.Hangs + p.Fails; sum > 1+1e-9 {
-		return fmt.Errorf("--shop-refuses, --shop-slow, --shop-hangs and --shop-fails are %v together: must be at most 1", sum)
+	if err := chance.Check(shares...); err != nil {
+		return err
+	}
+	if err := chance.CheckTogether(shares...); err != nil {
+		return err
 	}
 	if p.Takes < 0 || p.SlowBy < 0 {
 		return fmt.Errorf("--shop-takes %v, --shop-slow-by %v: must not be negative", p.Takes, p.SlowBy)
@@ -93,15 +88,9 @@ func (w *Word) UnmarshalText(text []byte) error {
 
 // Word returns what the shop says to an order while it is up.
 func (s *Shop) Word(order string) Word {
-	p, draw := s.opt.Plan, s.draw("word", order)
-	for _, share := range []struct {
-		word Word
-		of   float64
-	}{{No, p.Refuses}, {Slow, p.Slow}, {Hang, p.Hangs}, {Fail, p.Fails}} {
-		if draw < share.of {
-			return share.word
-		}
-		draw -= share.of
+	p := s.opt.Plan
+	if picked := chance.Pick(chance.Draw(s.opt.Seed, "word", order), p.Refuses, p.Slow, p.Hangs, p.Fails); picked >= 0 {
+		return []Word{No, Slow, Hang, Fail}[picked]
 	}
 	return Yes
 }
@@ -114,11 +103,5 @@ func (s *Shop) reason(order string) string {
 		"본인 인증을 마친 회원만 구매할 수 있습니다.",
 		"장바구니가 변경되었습니다. 다시 확인해 주세요.",
 	}
-	return reasons[int(s.draw("reason", order)*float64(len(reasons)))]
-}
-
-// draw returns a number from 0 to below 1: the same for the same seed and words.
-func (s *Shop) draw(what, order string) float64 {
-	sum := sha256.Sum256([]byte(strconv.FormatUint(s.opt.Seed, 10) + "\x00" + what + "\x00" + order))
-	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
+	return reasons[int(chance.Draw(s.opt.Seed, "reason", order)*float64(len(reasons)))]
 }
