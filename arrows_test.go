@@ -43,7 +43,7 @@ func house() [][]room {
 			{"gate/shop", []string{"gate"}},
 			{"loadtest", []string{"gate"}},
 			{"loadtest/bench", []string{"gate/store", "gate"}},
-			{"loadtest/launch", []string{"gate"}},
+			{"loadtest/launch", []string{"loadtest/chance", "gate"}},
 			{"loadtest/mutate", nil},
 		},
 		{
@@ -56,7 +56,7 @@ func house() [][]room {
 		{
 			{"gate/cli", []string{
 				"gate/web", "gate/settle", "gate/audit", "gate/store", "gate/portone",
-				"gate/shop", "loadtest", "loadtest/launch", "loadtest/portonesim", "loadtest/standin", "gate", "luascripts",
+				"gate/shop", "loadtest", "loadtest/chance", "loadtest/launch", "loadtest/portonesim", "loadtest/standin", "gate", "luascripts",
 			}},
 		},
 		{

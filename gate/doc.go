@@ -37,8 +37,9 @@
 //
 // Imports point one way: cli → all; web → settle, portone, shop, gate; settle →
 // portone, shop, gate; audit → portone, gate; store → luascripts, gate; portone,
-// shop → gate; loadtest/bench → store, gate; loadtest/launch → gate; loadtest/portonesim,
-// loadtest/standin → loadtest/chance; gate → nothing of ours. A test over go list holds that.
+// shop → gate; loadtest/bench → store, gate; loadtest/launch →
+// loadtest/chance, gate; loadtest/portonesim, loadtest/standin → loadtest/chance; gate →
+// nothing of ours. A test over go list holds that.
 //
 // A line should know its room. One that changes stock is Lua. One that spells a
 // key is in store/keys.go, one that lays out a record in store/record.go. A

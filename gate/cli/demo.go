@@ -17,6 +17,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/store"
+	"github.com/flashgate/flashgate/loadtest/chance"
 	"github.com/flashgate/flashgate/loadtest/launch"
 )
 
@@ -46,12 +47,12 @@ func (c *demoCommand) Validate() error {
 		return fmt.Errorf("--tickets must be between 1 and %d, --buyers between 1 and 1000000", gate.MaxUnits)
 	case c.Gates < 1 || c.Gates > 16:
 		return fmt.Errorf("--gates %d: must be between 1 and 16", c.Gates)
-	case !(c.Declines >= 0 && c.Declines <= 1):
-		return fmt.Errorf("--declines %v: must be a share from 0 to 1", c.Declines)
-	case !(c.ShopRefuses >= 0 && c.ShopRefuses <= 1):
-		return fmt.Errorf("--shop-refuses %v: must be a share from 0 to 1", c.ShopRefuses)
 	}
-	_, err := launch.ShapeFor("launch", c.Rate, c.Buyers)
+	err := chance.Check(chance.Share{Flag: "--declines", Of: c.Declines}, chance.Share{Flag: "--shop-refuses", Of: c.ShopRefuses})
+	if err != nil {
+		return err
+	}
+	_, err = launch.ShapeFor("launch", c.Rate, c.Buyers)
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/loadtest/chance"
 	"github.com/flashgate/flashgate/loadtest/launch"
 )
 
@@ -151,8 +152,9 @@ func (c *loadtestCommand) Validate() error {
 		return errors.New("--settle: must not be negative, and needs --admin")
 	case c.Timeout <= 0 || c.Within <= 0:
 		return errors.New("--timeout and --within: must be more than 0")
-	case !(c.Tolerate >= 0 && c.Tolerate <= 1):
-		return fmt.Errorf("--tolerate %v: must be a share from 0 to 1", c.Tolerate)
+	}
+	if err := chance.Check(chance.Share{Flag: "--tolerate", Of: c.Tolerate}); err != nil {
+		return err
 	}
 	if c.Pay != "" && c.Settle == 0 {
 		c.Settle = 2 * time.Minute

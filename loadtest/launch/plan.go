@@ -12,6 +12,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/loadtest/chance"
 )
 
 // Item is a SKU that buyers want.
@@ -121,10 +122,9 @@ func (p *Plan) check() error {
 		}
 		o.Targets[i] = strings.TrimSuffix(target, "/")
 	}
-	for name, share := range map[string]float64{"--carts": o.Carts, "--duplicates": o.Duplicates} {
-		if !(share >= 0 && share <= 1) {
-			return fmt.Errorf("%s %v: must be a share from 0 to 1", name, share)
-		}
+	err := chance.Check(chance.Share{Flag: "--carts", Of: o.Carts}, chance.Share{Flag: "--duplicates", Of: o.Duplicates})
+	if err != nil {
+		return err
 	}
 	switch {
 	case !gate.ValidName(o.Sale):
