@@ -3,9 +3,7 @@ package launch
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"slices"
@@ -77,20 +75,8 @@ func (s *Shop) page(ctx context.Context, since int64) (page askPage, err error) 
 		return page, err
 	}
 	asked := time.Now()
-	response, err := s.Client.Do(request)
-	if err != nil {
+	if err := fetch(s.Client, request, maxRead, &page); err != nil {
 		return page, err
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxRead))
-	switch {
-	case err != nil:
-		return page, err
-	case response.StatusCode != http.StatusOK:
-		return page, fmt.Errorf("status %d: %.200s", response.StatusCode, body)
-	}
-	if err := json.Unmarshal(body, &page); err != nil {
-		return page, fmt.Errorf("its answer cannot be read: %w", err)
 	}
 	s.ahead = min(s.ahead, page.Now.Sub(asked))
 	return page, nil

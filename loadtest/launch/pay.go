@@ -100,19 +100,27 @@ func (s *Simulator) call(ctx context.Context, method, path string, body io.Reade
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	response, err := s.Client.Do(request)
+	return fetch(s.Client, request, 8*maxRead, into)
+}
+
+// fetch sends a request, and decodes what it answers with 200, of so many bytes at most.
+func fetch(client *http.Client, request *http.Request, most int64, into any) error {
+	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, 8*maxRead))
-	if err != nil {
+	body, err := io.ReadAll(io.LimitReader(response.Body, most))
+	switch {
+	case err != nil:
 		return err
+	case response.StatusCode != http.StatusOK:
+		return fmt.Errorf("status %d: %.200s", response.StatusCode, body)
 	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d: %.200s", response.StatusCode, text)
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("its answer cannot be read: %w", err)
 	}
-	return json.Unmarshal(text, into)
+	return nil
 }
 
 // call is what the simulator is told of a request and its answer. What was
