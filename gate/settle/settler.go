@@ -4,8 +4,6 @@ package settle
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -79,11 +77,6 @@ type Settler struct {
 	mu    sync.Mutex // over what follows
 	paces map[string]pace
 }
-
-// errStrangers says that PortOne knows none of the payments that were looked up,
-// ever. It does so too when it is asked with another shop's credentials, and then
-// nothing may be released for it.
-var errStrangers = errors.New("PortOne has known none of the payments so far: are the credentials those of this shop?")
 
 // New returns a settler that does nothing until Run.
 func New(opt Options) *Settler { return &Settler{opt: opt, began: opt.Now(), paces: map[string]pace{}} }
@@ -195,132 +188,6 @@ func (s *Settler) settle(ctx context.Context, sale string, p policy, due gate.Du
 			return nil
 		}
 	}
-}
-
-// lookup looks up the payments of those orders that need it.
-func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) []finding {
-	findings := make([]finding, len(orders))
-	if s.opt.Payments == nil {
-		return findings
-	}
-	var queries []portone.Query
-	var of []int // which order each query is of
-	for i := range orders {
-		o := &orders[i]
-		if o.State == gate.OrderAsking || o.State == gate.OrderRefunded && !o.RefundDue() {
-			continue
-		}
-		attempts := 0
-		for _, q := range portone.QueriesOf(o) {
-			queries, of = append(queries, q), append(of, i)
-			attempts += len(q.Attempts)
-		}
-		findings[i].asked = true
-		findings[i].unsure = attempts < len(o.Attempts) // one is of no version that can be asked
-	}
-	if len(queries) == 0 {
-		return findings
-	}
-	var problem error
-	unsure := 0
-	found := s.opt.Payments.Lookup(ctx, queries)
-	if len(found) != len(queries) {
-		found = make([]portone.Finding, len(queries)) // nobody knows which is whose
-	}
-	for k := range found {
-		if len(found[k].Payments) > 0 {
-			s.known[queries[k].Version].Store(true)
-		}
-	}
-	for k := range found {
-		f := &findings[of[k]]
-		f.payments = append(f.payments, found[k].Payments...)
-		err := found[k].Doubt(queries[k])
-		if err == nil && len(found[k].Missing) > 0 && !s.known[queries[k].Version].Load() {
-			err = errStrangers
-		}
-		if err != nil {
-			f.unsure = true
-			problem, unsure = err, unsure+1
-		}
-	}
-	if unsure > 0 {
-		s.opt.Metrics.unsure.WithLabelValues(sale).Add(float64(unsure))
-		s.opt.Log.Warn("payments could not be looked up: their orders stay as they are", "sale", sale, "orders", unsure, "error", problem)
-	}
-	return findings
-}
-
-// warnOfCurrency says once of each payment that it becomes refund due because of
-// its currency: if many do, the setting is what is wrong.
-func (s *Settler) warnOfCurrency(sale string, moves []gate.Move, findings []finding) {
-	due, example := 0, gate.Payment{}
-	for i := range moves {
-		before, after := &moves[i].Before, moves[i].After
-		if after == nil {
-			continue
-		}
-		for k := range after.Attempts {
-			a := &after.Attempts[k]
-			if a.State != gate.AttemptRefundDue || before.Attempts[k].State == gate.AttemptRefundDue {
-				continue
-			}
-			if f := paymentOf(findings[i].payments, before, a); f != nil && f.Currency != s.opt.Currency {
-				due, example = due+1, *f
-			}
-		}
-	}
-	if due > 0 {
-		s.opt.Log.Error("payments are in another currency than --currency: they are refund due, and wait for a person, also with auto_refund. "+
-			"If they are right, correct --currency", "sale", sale, "payments", due, "--currency", s.opt.Currency,
-			"order", example.Order, "attempt", example.Attempt, "in", example.Currency)
-	}
-}
-
-// refund cancels payments that were refund due before this look, and were found
-// to be still charged. What came of it the next look tells.
-func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gate.Move, findings []finding) {
-	waiting, example := 0, gate.Payment{}
-	for i := range moves {
-		m := &moves[i]
-		for _, a := range m.Before.Attempts {
-			if a.State != gate.AttemptRefundDue {
-				continue
-			}
-			f := paymentOf(findings[i].payments, &m.Before, &a)
-			if f == nil || f.Balance <= 0 || f.State != gate.PaymentPaid && f.State != gate.PaymentPartCancelled {
-				continue
-			}
-			if !p.mayCancel(&m.Before, f) {
-				waiting, example = waiting+1, *f
-				continue
-			}
-			err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
-				Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance,
-				Reason: "no units were left for this payment", Key: refundKey(sale, m.Before.ID, a.ID, f.Balance),
-			})
-			m.Look = soon
-			if err != nil {
-				m.Look = s.opt.MinLook
-				s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
-				s.opt.Log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again",
-					"sale", sale, "order", m.Before.ID, "attempt", a.ID, "error", err)
-				continue
-			}
-			s.opt.Metrics.refunds.WithLabelValues(sale, "sent").Inc()
-			s.opt.Log.Info("a payment that was refund due was cancelled", "sale", sale, "order", m.Before.ID, "attempt", a.ID)
-		}
-	}
-	if waiting > 0 {
-		s.opt.Log.Warn("payments that are refund due wait for a person: they are in another currency than --currency, or were for a gate that looked before",
-			"sale", sale, "payments", waiting, "--currency", p.currency, "order", example.Order, "attempt", example.Attempt, "in", example.Currency)
-	}
-}
-
-// refundKey is the same for the same cancellation, whichever gate sends it.
-func refundKey(sale, order, attempt string, balance int64) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%d", sale, order, attempt, balance))
-	return "flashgate-" + hex.EncodeToString(sum[:16])
 }
 
 func (s *Settler) count(sale string, moves []gate.Move, moved []gate.Moved) {
