@@ -48,7 +48,8 @@ func startStore(ctx context.Context, dir string, args ...string) (*store, error)
 	return s, nil
 }
 
-// startReplica runs a replica of s, and returns once s counts it.
+// startReplica runs a replica of s, and returns once it has what was written to s:
+// one that is online may still be loading what there was before.
 func (s *store) startReplica(ctx context.Context, dir string) (*store, error) {
 	host, port, err := net.SplitHostPort(s.addr)
 	if err != nil {
@@ -59,7 +60,14 @@ func (s *store) startReplica(ctx context.Context, dir string) (*store, error) {
 		return nil, err
 	}
 	err = await(ctx, "the replica to follow", func() error {
-		n, err := s.client.Wait(ctx, 1, time.Second).Result()
+		pipe := s.client.Pipeline() // WAIT counts the writes of its own connection
+		pipe.Set(ctx, "written", "", time.Minute)
+		pipe.Del(ctx, "written")
+		waited := pipe.Do(ctx, "WAIT", 1, time.Second.Milliseconds())
+		if _, err := pipe.Exec(ctx); err != nil {
+			return err
+		}
+		n, err := waited.Int()
 		if err == nil && n < 1 {
 			err = errors.New("it does not yet")
 		}
