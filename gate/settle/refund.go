@@ -16,11 +16,12 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 	waiting, example := 0, gate.Payment{}
 	for i := range moves {
 		m := &moves[i]
-		for _, a := range m.Before.Attempts {
+		for k := range m.Before.Attempts {
+			a := &m.Before.Attempts[k]
 			if a.State != gate.AttemptRefundDue {
 				continue
 			}
-			f := paymentOf(findings[i].payments, &m.Before, &a)
+			f := paymentOf(findings[i].payments, &m.Before, a)
 			if f == nil || f.Balance <= 0 || f.State != gate.PaymentPaid && f.State != gate.PaymentPartCancelled {
 				continue
 			}
@@ -28,26 +29,32 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 				waiting, example = waiting+1, *f
 				continue
 			}
-			err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
-				Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance,
-				Reason: "no units were left for this payment", Key: refundKey(sale, m.Before.ID, a.ID, f.Balance),
-			})
-			m.Look = soon
-			if err != nil {
-				m.Look = s.opt.MinLook
-				s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
-				s.opt.Log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again",
-					"sale", sale, "order", m.Before.ID, "attempt", a.ID, "error", err)
-				continue
-			}
-			s.opt.Metrics.refunds.WithLabelValues(sale, "sent").Inc()
-			s.opt.Log.Info("a payment that was refund due was cancelled", "sale", sale, "order", m.Before.ID, "attempt", a.ID)
+			s.cancel(ctx, sale, m, a, f)
 		}
 	}
 	if waiting > 0 {
 		s.opt.Log.Warn("payments that are refund due wait for a person: they are in another currency than --currency, or were for a gate that looked before",
 			"sale", sale, "payments", waiting, "--currency", p.currency, "order", example.Order, "attempt", example.Attempt, "in", example.Currency)
 	}
+}
+
+// cancel gives back what was found to be charged of one attempt of an order. What is
+// to be recorded of it, and when the order is looked at next, goes into the order's move.
+func (s *Settler) cancel(ctx context.Context, sale string, m *gate.Move, a *gate.Attempt, f *gate.Payment) {
+	err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
+		Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance,
+		Reason: "no units were left for this payment", Key: refundKey(sale, m.Before.ID, a.ID, f.Balance),
+	})
+	if err != nil {
+		m.Look = s.opt.MinLook
+		s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
+		s.opt.Log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again",
+			"sale", sale, "order", m.Before.ID, "attempt", a.ID, "error", err)
+		return
+	}
+	m.Look = soon
+	s.opt.Metrics.refunds.WithLabelValues(sale, "sent").Inc()
+	s.opt.Log.Info("a payment that was refund due was cancelled", "sale", sale, "order", m.Before.ID, "attempt", a.ID)
 }
 
 // refundKey is the same for the same cancellation, whichever gate sends it.
