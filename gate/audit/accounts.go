@@ -11,10 +11,10 @@ import (
 // account is what is kept of one order: little, for there may be a million.
 type account struct {
 	stored, told uint64 // digests of its record and of the ledger's newest; 0 where there is none
+	revision     int64  // that the ledger told last; 0 where it counts for what is stored instead
 	changed      int64  // the newest ledger entry that changed it
 	changedAt    int64  // and when, in milliseconds
 	due          int64  // the newest ledger entry in due that changed it
-	deadline     int64  // milliseconds
 
 	// What it counts for, as it is stored.
 	cart, buyer int32 // in the tables; -1 for no buyer
@@ -24,6 +24,12 @@ type account struct {
 	watched  bool // it is in due by itself
 	faulty   bool // its record cannot be read
 	lookedUp bool // its payments were compared
+}
+
+// mustBeLookedAt reports whether somebody must be to look at an order, whatever time
+// it is: as long as its units are held, or a payment of it is to be given back.
+func (acc *account) mustBeLookedAt() bool {
+	return acc.state == gate.OrderHeld || acc.state == gate.OrderAsking || acc.refunds > 0
 }
 
 // bought is what is kept of one buyer.
@@ -94,11 +100,11 @@ func (a *accounts) cart(lines []gate.Line) int32 {
 // for nothing where there is none.
 func (a *accounts) replace(acc *account, o *gate.Order) {
 	a.count(acc, -1)
-	acc.state, acc.refunds, acc.buyer, acc.deadline = 0, 0, -1, 0
+	acc.state, acc.refunds, acc.buyer = 0, 0, -1
 	if o == nil {
 		return
 	}
-	acc.state, acc.cart, acc.deadline = o.State, a.cart(o.Lines), o.Deadline.UnixMilli()
+	acc.state, acc.cart = o.State, a.cart(o.Lines)
 	for _, attempt := range o.Attempts {
 		if attempt.State == gate.AttemptRefundDue {
 			acc.refunds++
@@ -134,6 +140,14 @@ func (a *accounts) count(acc *account, sign int64) {
 			a.has[acc.buyer].counted += sign * l.Quantity
 		}
 	}
+}
+
+// unitsOf returns what orders have of a SKU.
+func (a *accounts) unitsOf(sku string) gate.Units {
+	if u := a.units[sku]; u != nil {
+		return *u
+	}
+	return gate.Units{}
 }
 
 // digest tells two orders apart; it is never 0.

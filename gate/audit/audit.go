@@ -30,6 +30,8 @@ type Store interface {
 	EachLook(ctx context.Context, sale string, do func(gate.Look) error) error
 	LookTimes(ctx context.Context, sale string, ids []string) ([]time.Time, error)
 	NewestEntry(ctx context.Context, sale string) (int64, error)
+	Sales(ctx context.Context) ([]string, error)
+	Delivery(ctx context.Context, sale string) (gate.Delivery, error)
 	EachEntry(ctx context.Context, sale string, from, upto int64, do func(seq int64, e *gate.Entry, fault error) error) error
 }
 
@@ -45,6 +47,8 @@ type Progress func(what string, read int64)
 const (
 	rounds = 10  // how often what moves is compared again
 	chunk  = 500 // orders or buyers that one call reads
+	// far is further ahead than any look is put: at most an hour, and a lease.
+	far = 2 * time.Hour
 )
 
 // ErrRestarted says that the sale was deleted or started afresh while it was audited.
@@ -66,6 +70,7 @@ type auditor struct {
 	register *gate.SettingsEntry
 	units    map[string]gate.Units
 	counts   gate.OrderCounts
+	chain    chain
 }
 
 // Run audits a sale. Payments may be nil: then PortOne is not asked. It returns
@@ -73,9 +78,9 @@ type auditor struct {
 func Run(ctx context.Context, store Store, payments Payments, sale string, progress Progress) (Report, error) {
 	a := &auditor{
 		store: store, sale: sale, progress: progress, accounts: newAccounts(), looks: map[int64]time.Time{},
-		units: map[string]gate.Units{}, report: Report{Sale: sale, Findings: []Finding{}},
+		units: map[string]gate.Units{}, chain: newChain(), report: Report{Sale: sale, Findings: []Finding{}},
 	}
-	steps := []func(context.Context) error{a.read, a.follow, a.compareOrders, a.compareBuyers, a.compareLooks, a.compareCounters}
+	steps := []func(context.Context) error{a.read, a.follow, a.compareOrders, a.compareBuyers, a.compareLooks, a.compareBeside, a.compareCounters}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return Report{}, fmt.Errorf("audit sale %s: %w", sale, err)
@@ -110,6 +115,9 @@ func (a *auditor) read(ctx context.Context) error {
 	err = a.store.EachLook(ctx, a.sale, func(l gate.Look) error {
 		a.report.Looks++
 		a.progress("looks that are due", a.report.Looks)
+		if l.At.Sub(state.Now) > far {
+			a.report.add(farLook(&l, state.Now))
+		}
 		switch {
 		case l.Order != "":
 			a.accounts.order(l.Order).watched = true
@@ -141,6 +149,17 @@ func (a *auditor) read(ctx context.Context) error {
 		a.progress("buyers", a.report.Buyers)
 		return nil
 	})
+}
+
+// farLook is the finding that a look is so far ahead that nobody meant it.
+func farLook(l *gate.Look, now time.Time) Finding {
+	f := Finding{Kind: LookFar, Order: l.Order, Entry: l.Entry}
+	what := "order " + l.Order
+	if l.Order == "" {
+		what = fmt.Sprintf("the orders of ledger entry %d", l.Entry)
+	}
+	f.Text = fmt.Sprintf("%s would be looked at only at %s, and it is %s", what, l.At.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	return f
 }
 
 // keep notes what is stored of an order, and returns what is wrong with it.
@@ -211,14 +230,17 @@ func (a *auditor) followTo(ctx context.Context, upto int64) error {
 		a.progress("ledger entries", a.report.Entries)
 		switch {
 		case a.seq == 0 && fault == nil && e.Kind != "create":
+			a.chain.broken = seq - 1
 			a.report.add(Finding{Kind: LedgerGap, Entry: seq, Text: fmt.Sprintf("the ledger begins with entry %d, which creates no sale", seq)})
 		case seq == a.seq:
 			fault = errors.New("its number is taken")
 		case a.seq != 0 && seq > a.seq+1:
+			a.chain.broken = seq - 1
 			a.report.add(Finding{Kind: LedgerGap, Entry: seq, Text: fmt.Sprintf("the ledger entries %d to %d are missing", a.seq+1, seq-1)})
 		}
 		a.seq = seq
 		if fault != nil {
+			a.chain.broken = seq
 			a.report.add(Finding{Kind: LedgerFault, Entry: seq, Text: fmt.Sprintf("ledger entry %d cannot be read: %v", seq, fault)})
 			return nil
 		}
@@ -227,8 +249,10 @@ func (a *auditor) followTo(ctx context.Context, upto int64) error {
 	})
 }
 
-// tell notes what a ledger entry tells.
+// tell notes what a ledger entry tells, and finds what does not follow from what
+// was told before.
 func (a *auditor) tell(e *gate.Entry) {
+	from := a.startOf(e)
 	a.counts = e.Counts
 	for sku, u := range e.Counters {
 		a.units[sku] = u
@@ -252,13 +276,16 @@ func (a *auditor) tell(e *gate.Entry) {
 	for i := range e.Orders {
 		o := &e.Orders[i]
 		acc := a.accounts.order(o.ID)
+		a.compareRecord(e, acc, o)
 		a.accounts.replace(acc, o)
 		if acc.buyer >= 0 {
 			a.accounts.has[acc.buyer].changed = e.Seq
 		}
-		acc.told, acc.changed, acc.changedAt = a.accounts.digest(o), e.Seq, e.Time.UnixMilli()
+		acc.told, acc.revision, acc.changed, acc.changedAt = a.accounts.digest(o), o.Revision, e.Seq, e.Time.UnixMilli()
 		if due {
 			acc.due = e.Seq
 		}
 	}
+	a.compareEntry(e, &from)
+	a.chain.told(e)
 }

@@ -178,7 +178,7 @@ func TestDamageIsFound(t *testing.T) {
 	f("a payment that no order has", "ledger_counters full, unit_counters full", hash("sku:full", "100,95,2,2,1"))
 	f("a unit withheld for no order", "ledger_counters full, unit_counters full", hash("sku:full", "100,95,2,1,2"))
 	f("the stock raised past the settings", "ledger_counters full, settings full", hash("sku:full", "101,97,2,1,1"))
-	f("more sold than there was, for a moment", "oversold full", func(sc *scene) {
+	f("more sold than there was, for a moment", "ledger_break full, ledger_break full, oversold full", func(sc *scene) {
 		sc.Do(sc.t, "HSET", key, "sku:full", "3,5,2,1,1")
 		sc.take("o9", "eve")
 		sc.Do(sc.t, "HSET", key, "sku:full", "100,95,3,1,1")
@@ -213,10 +213,10 @@ func TestDamageIsFound(t *testing.T) {
 	f("an order with another attempt", "order_differs o1", record("o1", "O1a1", "O1a2"))
 	f("an order for another buyer", "buyer_units ann, buyer_units zoe, order_differs o1", record("o1", "ann", "zoe"))
 	f("a ledger entry lost", "ledger_gap, order_differs o3", func(sc *scene) { sc.Do(sc.t, "XDEL", key+":ledger", "9-0") })
-	f("the only entry of an order lost", "ledger_gap, order_untold o1", func(sc *scene) { sc.Do(sc.t, "XDEL", key+":ledger", "2-0") })
+	f("the only entry of an order lost", "ledger_gap, order_untold o1, unwatched o1", func(sc *scene) { sc.Do(sc.t, "XDEL", key+":ledger", "2-0") })
 	f("the ledger's beginning lost", "ledger_gap, settings", func(sc *scene) { sc.Do(sc.t, "XTRIM", key+":ledger", "MINID", "2-0") })
 	f("the whole ledger lost", "ledger_counters, ledger_counters full, ledger_counters half, order_untold o1, order_untold o2, "+
-		"order_untold o3, order_untold o4, order_untold o5, order_untold o6, seq, settings", func(sc *scene) { sc.Do(sc.t, "DEL", key+":ledger") })
+		"order_untold o3, order_untold o4, order_untold o5, order_untold o6, seq, settings, unwatched o1", func(sc *scene) { sc.Do(sc.t, "DEL", key+":ledger") })
 	f("an entry that cannot be read", "ledger_fault, seq", func(sc *scene) { sc.Do(sc.t, "XADD", key+":ledger", "14-0", "e", "x") })
 	f("an entry with a number that is taken", "ledger_fault", func(sc *scene) {
 		entries := sc.Do(sc.t, "XRANGE", key+":ledger", "13-0", "13-0").([]any)
@@ -235,7 +235,19 @@ func TestDamageIsFound(t *testing.T) {
 	f("a hold that nobody looks at", "unwatched o6", func(sc *scene) { sc.Do(sc.t, "ZREM", key+":due", "o:o6", "seq:7") })
 	f("a hold that is looked at with its batch", "", func(sc *scene) { sc.Do(sc.t, "ZREM", key+":due", "o:o6") })
 	f("a hold that is looked at by itself", "", func(sc *scene) { sc.Do(sc.t, "ZREM", key+":due", "seq:7") })
-	f("a hold in time that nobody looks at", "", func(sc *scene) { sc.Do(sc.t, "ZREM", key+":due", "seq:2") })
+	f("a hold in time that nobody looks at", "unwatched o1", func(sc *scene) { sc.Do(sc.t, "ZREM", key+":due", "seq:2") })
+	f("a refund that nobody looks at", "unwatched o4", func(sc *scene) { sc.Do(sc.t, "ZREM", key+":due", "o:o4", "seq:5") })
+	f("all looks lost", "unwatched o1, unwatched o4, unwatched o6", func(sc *scene) { sc.Do(sc.t, "DEL", key+":due") })
+	f("a look a year ahead", "look_far o1", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", yearAhead(), "o:o1") })
+	f("a look at a batch a year ahead", "look_far", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", yearAhead(), "seq:2") })
 	f("a look at no order", "look_unknown o9", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", 1, "o:o9") })
+	f("a shop told of what there is not", "notify_ahead", func(sc *scene) { sc.Do(sc.t, "HSET", key+":notify", "position", 14) })
+	f("a shop told of all", "", func(sc *scene) { sc.Do(sc.t, "HSET", key+":notify", "position", 13) })
+	f("an order to be told of from nowhere", "notify_ahead o1", func(sc *scene) {
+		sc.Do(sc.t, "HSET", key+":notify", "o:o1", `{"entry":14}`, "o:o2", `{"entry":13}`)
+	})
+	f("a name that is not listed", "unlisted", func(sc *scene) { sc.Do(sc.t, "SREM", "fg:sales", "race") })
 	f("a look at nothing", "look_unknown", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", 1, "seq:x") })
 }
+
+func yearAhead() int64 { return time.Now().AddDate(1, 0, 0).UnixMilli() }

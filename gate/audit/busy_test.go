@@ -75,7 +75,7 @@ func (sc *scene) confirms(ctx context.Context, who int, changes *atomic.Int64) {
 	for n := 0; ctx.Err() == nil; n++ {
 		var batch []*gate.Request
 		for range 1 + random.IntN(8) {
-			id := random.IntN(40)
+			id := n/4 + random.IntN(40) // ever new ones, for an order that is refunded changes no more
 			batch = append(batch, &gate.Request{Confirm: gate.Confirm{
 				Order: fmt.Appendf(nil, "b%d", id), Attempt: fmt.Appendf(nil, "a%d", random.IntN(6)), Version: 1,
 				Buyer: fmt.Appendf(nil, "buyer%d", id%7), Lines: []gate.Line{{SKU: "full", Quantity: int64(1 + id%2)}},
@@ -96,9 +96,7 @@ func (sc *scene) settles(ctx context.Context, seed uint64, changes *atomic.Int64
 			continue
 		}
 		ids, _, _ := sc.s.Changed(ctx, "race", due.Entries)
-		for range 5 {
-			ids = append(ids, fmt.Sprintf("b%d", random.IntN(40)))
-		}
+		ids = append(ids, due.Orders...)
 		slices.Sort(ids)
 		orders, _, _ := sc.s.Orders(ctx, "race", slices.Compact(ids))
 		var moves []gate.Move
@@ -114,15 +112,17 @@ func (sc *scene) settles(ctx context.Context, seed uint64, changes *atomic.Int64
 				next.State, last.State = gate.OrderReleased, gate.AttemptFailed
 			case o.State == gate.OrderReleased:
 				next.State, last.State = gate.OrderPaid, gate.AttemptPaid
-			case o.State == gate.OrderPaid && len(o.Attempts) < 6:
-				next.State = gate.OrderReleased
+			case o.State == gate.OrderPaid:
+				next.State = gate.OrderRefunded
 				for i := range next.Attempts {
-					next.Attempts[i].State = gate.AttemptFailed
+					if a := &next.Attempts[i]; a.State == gate.AttemptPaid {
+						a.State = gate.AttemptRefunded
+					}
 				}
 			default:
 				continue
 			}
-			moves = append(moves, gate.Move{Before: o, After: &next, Look: time.Second})
+			moves = append(moves, gate.Move{Before: o, After: &next, Look: 50 * time.Millisecond})
 		}
 		if _, err := sc.s.Settle(ctx, "gate-2", "settle", "race", moves, due.Entries); err == nil {
 			changes.Add(1)

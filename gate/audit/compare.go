@@ -78,6 +78,7 @@ func (a *auditor) judgeOrder(id string, acc *account, o *gate.Order, fault error
 		a.report.add(ofOrder(OrderDiffers, id, "is %s in revision %d, which is not what the ledger's entry %d told of it last", o.State, o.Revision, acc.changed))
 	}
 	a.accounts.replace(acc, o)
+	acc.revision = 0
 }
 
 // compareBuyers compares the buyers' units with a recount over their orders.
@@ -114,21 +115,16 @@ func (a *auditor) compareBuyers(ctx context.Context) error {
 	})
 }
 
-// compareLooks finds the held orders that are past their deadline and that
-// nobody is to look at. A held order is in due from its first moment: with its
-// ledger entry, or by itself until it is held no more. So one that was in due
-// neither way when due was read, is not there by itself now, and has not changed
-// in between, was left out.
+// compareLooks finds the orders that must be looked at, and that nobody is to look
+// at. Such an order is in due from its first moment: with its ledger entry, or by
+// itself until it needs no look any more. So one that was in due neither way when
+// due was read, is not there by itself now, and has not changed in between, was
+// left out.
 func (a *auditor) compareLooks(ctx context.Context) error {
-	state, _, err := a.store.Inspect(ctx, a.sale)
-	if err != nil {
-		return err
-	}
 	var lone []string
 	for id, i := range a.accounts.orders {
 		acc := &a.accounts.list[i]
-		held := acc.state == gate.OrderHeld || acc.state == gate.OrderAsking
-		if held && !acc.watched && acc.due == 0 && acc.stored != 0 && acc.deadline < state.Now.UnixMilli() {
+		if acc.mustBeLookedAt() && !acc.watched && acc.due == 0 && acc.stored != 0 {
 			lone = append(lone, id)
 		}
 	}
@@ -149,13 +145,11 @@ func (a *auditor) compareLooks(ctx context.Context) error {
 	}
 	for _, id := range unseen {
 		if acc := a.accounts.order(id); acc.changed <= a.begun {
-			a.report.add(ofOrder(Unwatched, id, "is %s past its deadline %s, and nobody is to look at it", acc.state, instant(acc.deadline)))
+			a.report.add(ofOrder(Unwatched, id, "is %s with %d payments refund due, and nobody is to look at it", acc.state, acc.refunds))
 		}
 	}
 	return nil
 }
-
-func instant(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
 
 // compareCounters compares the sale's own numbers with the ledger and with a
 // recount, all at the same ledger entry.
@@ -196,11 +190,7 @@ func (a *auditor) compareUnits(state *gate.State) {
 		if u.Sum() != u.Total {
 			add(Sum, "has a total of %d, and its units are %d in all: %s", u.Total, u.Sum(), spell(u))
 		}
-		counted := gate.Units{}
-		if c := a.accounts.units[sku]; c != nil {
-			counted = *c
-		}
-		if counted.Held != u.Held || counted.Paid != u.Paid || counted.Withheld != u.Withheld {
+		if counted := a.accounts.unitsOf(sku); counted.Held != u.Held || counted.Paid != u.Paid || counted.Withheld != u.Withheld {
 			add(UnitCounters, "counts %d held, %d paid and %d withheld, and its orders have %d, %d and %d",
 				u.Held, u.Paid, u.Withheld, counted.Held, counted.Paid, counted.Withheld)
 		}

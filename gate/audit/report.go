@@ -26,11 +26,15 @@ const (
 	OrderDiffers   Kind = "order_differs"   // an order is not what the ledger told last
 	LedgerGap      Kind = "ledger_gap"      // entries are missing
 	LedgerFault    Kind = "ledger_fault"    // an entry cannot be read
+	LedgerBreak    Kind = "ledger_break"    // an entry does not follow from those before
 	LedgerCounters Kind = "ledger_counters" // the sale's counters are not what the ledger told last
 	Seq            Kind = "seq"             // the sale counts other entries than there are
 	Settings       Kind = "settings"        // the settings are not what the ledger told last, or not what is obeyed
-	Unwatched      Kind = "unwatched"       // a hold is over, and nobody is to look at the order
+	Unwatched      Kind = "unwatched"       // units are held or a refund is due, and nobody is to look at the order
 	LookUnknown    Kind = "look_unknown"    // somebody is to look at an order that is not there
+	LookFar        Kind = "look_far"        // a look is further ahead than any may be
+	NotifyAhead    Kind = "notify_ahead"    // the shop counts as told of changes that there are not
+	Unlisted       Kind = "unlisted"        // the list of sales does not name the sale
 )
 
 // What is found between a sale and PortOne.

@@ -30,6 +30,7 @@ func targets() []target {
 		},
 		{pkg: "gate", files: []string{"ask.go", "lane.go", "queue.go"}, stages: []stage{{pkg: "gate"}, {pkg: web}}},
 		{pkg: "gate/store", files: []string{"verdict.go"}, stages: []stage{{pkg: "gate/store", run: "AReply|AYes|Grant|ShopsWord|ModelSays"}}},
+		{pkg: "gate/audit", stages: []stage{{pkg: "gate/audit"}}},
 		{pkg: "gate/portone", stages: []stage{{pkg: "gate/portone", short: true}, {pkg: "gate/portone"}, {pkg: web}, {pkg: cli, run: ours}}},
 		{
 			pkg:    shop,

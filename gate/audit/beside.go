@@ -1,0 +1,38 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// compareBeside compares what stands beside the sale's orders: its name in the
+// list of sales, and how far its shop has been told.
+func (a *auditor) compareBeside(ctx context.Context) error {
+	names, err := a.store.Sales(ctx)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(names, a.sale) {
+		a.report.add(Finding{Kind: Unlisted, Text: "the list of sales does not name it, so that a gate which starts does not know it"})
+	}
+	d, err := a.store.Delivery(ctx, a.sale)
+	if err != nil {
+		return err
+	}
+	newest, err := a.position(ctx) // read after what was told, so that it is not behind
+	if err != nil {
+		return err
+	}
+	ahead := func(f Finding, entry int64, format string, args ...any) {
+		if entry > newest {
+			f.Kind, f.Text = NotifyAhead, fmt.Sprintf(format, args...)+fmt.Sprintf(" %d, and the newest one is %d", entry, newest)
+			a.report.add(f)
+		}
+	}
+	ahead(Finding{}, d.Position, "the shop counts as told up to ledger entry")
+	for _, l := range d.Listed {
+		ahead(Finding{Order: l.Order}, l.Entry, "the shop is to be told of order %s what changed in ledger entry", l.Order)
+	}
+	return nil
+}
