@@ -49,5 +49,5 @@ type Payment struct {
 	Balance        int64     // what of it is charged and not given back
 	Currency       string    // such as "KRW"
 	Live           bool      // it went through a channel that moves money; false where nothing says so
-	DepositBy      time.Time // until when a deposit may come; zero if unknown or none
+	DepositBy      time.Time // until when a deposit may come, at most MaxTime; zero if unknown or none
 }

@@ -164,6 +164,8 @@ func (s *Sale) Validate() error {
 		return fmt.Errorf("run %d: must be between 1 and %d", s.Run, MaxRun)
 	case !s.ClosesAt.After(s.OpensAt):
 		return fmt.Errorf("closes_at must be after opens_at")
+	case s.ClosesAt.UnixMilli() > MaxTime:
+		return fmt.Errorf("closes_at %s: must be before the year 2200", s.ClosesAt.Format(time.RFC3339))
 	case s.Hold < MinHold || s.Hold > MaxHold:
 		return fmt.Errorf("hold %s: must be between %s and %s", s.Hold, MinHold, MaxHold)
 	case s.PerBuyer < 0 || s.PerBuyer > MaxUnits:

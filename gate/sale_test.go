@@ -22,6 +22,7 @@ func TestASaleMustMakeSense(t *testing.T) {
 	f("sale name", func(s *Sale) { s.Name = "a b" })
 	f("run 0", func(s *Sale) { s.Run = 0 })
 	f("closes_at", func(s *Sale) { s.ClosesAt = s.OpensAt })
+	f("closes_at", func(s *Sale) { s.ClosesAt = time.UnixMilli(MaxTime + 1) })
 	f("hold", func(s *Sale) { s.Hold = time.Millisecond })
 	f("hold", func(s *Sale) { s.Hold = 25 * time.Hour })
 	f("per_buyer", func(s *Sale) { s.PerBuyer = -1 })

@@ -28,7 +28,7 @@ for i = 11, #ARGV, 2 do
   if more < 0 and left + more < 0 then return {'below', ARGV[i], old[name]} end
   kept[name], adds = true, adds or more > 0 or not old[name]
   if more ~= 0 or not old[name] then
-    local value = table.concat({stock, left + more, rest}, ',')
+    local value = join({stock, left + more, rest}, ',')
     counters[#counters + 1] = ARGV[i] .. ':' .. value
     updates[#updates + 1] = name
     updates[#updates + 1] = value

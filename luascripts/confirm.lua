@@ -60,7 +60,7 @@ for i = 1, n do
         fields[#fields + 1] = 'sku:' .. sku
       end
     end
-    cart.size, cart.units, cart.text = #cart, units, tostring(units)
+    cart.size, cart.units, cart.text = #cart, units, whole(units)
     carts[text] = cart
   end
   last = text
@@ -83,8 +83,8 @@ local records = redis.call('HMGET', KEYS[2], unpack(ARGV, id0 + 1, id0 + n))
 local owned = has_buyers and redis.call('HMGET', KEYS[3], unpack(ARGV, buyer0 + 1, buyer0 + n))
 
 local window = head[9] == '1' and 'U' or now < opens and 'W' or now >= closes and 'C'
-local stamp = now .. SEP .. hold .. SEP
-local asking_stamp = has_asking and now .. SEP .. ARGV[4] .. SEP
+local stamp = join({now, hold, ''}, SEP)
+local asking_stamp = has_asking and join({now, ARGV[4], ''}, SEP)
 
 -- What the batch changes: order, record, order, record, … and buyer, units, buyer, units, …; where one comes
 -- twice, the later one counts.
@@ -176,7 +176,7 @@ local function again(i, record)
       deadline, attempted = math.max(tonumber(deadline), later), attempted or not known
     end
   end
-  return state == 'A' and 'A' or 'H', table.concat({'1' .. state, revision + 1, buyer, lines, new_amount, balance,
+  return state == 'A' and 'A' or 'H', join({'1' .. state, revision + 1, buyer, lines, new_amount, balance,
     attempts, taken, deadline, ''}, SEP), only_later
 end
 
@@ -210,20 +210,20 @@ end
 if size > 0 then
   seq = seq + 1
   local a, h, paid, released, tail = string.match(head[10], '^(%d+),(%d+),(%d+),(%d+),(.*)$')
-  local orders = table.concat({a + asking, h + took + retook - asking, paid, released - retook, tail}, ',')
+  local orders = join({a + asking, h + took + retook - asking, paid, released - retook, tail}, ',')
   local counters, updates = {}, {'seq', seq, 'time', now, 'orders', orders}
   for i = 1, #skus do
     local sku = skus[i]
     if left[sku] ~= before[sku] then
       local total, held, rest = string.match(head[heads + i], '^(%d+),%-?%d+,(%d+),(.*)$')
-      local value = table.concat({total, left[sku], held + before[sku] - left[sku], rest}, ',')
+      local value = join({total, left[sku], held + before[sku] - left[sku], rest}, ',')
       counters[#counters + 1] = sku .. ':' .. value
       updates[#updates + 1] = 'sku:' .. sku
       updates[#updates + 1] = value
     end
   end
   if took + retook > asking or attempted then
-    looks[#looks + 1], looks[#looks + 2] = now + ARGV[3], 'seq:' .. seq
+    looks[#looks + 1], looks[#looks + 2] = now + ARGV[3], 'seq:' .. whole(seq)
   end
   if #looks > 0 then redis.call('ZCARD', KEYS[5]) end
   append(KEYS[4], seq, head[3], now, 'confirm', ARGV[2], counters, orders, '', changed, extended)

@@ -37,7 +37,7 @@ for i = 12, #ARGV, 2 do
   new[#new + 1] = value
 end
 append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, settings_entry(ARGV[3], version, ARGV[11], old.settings), {})
-redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
+redis.call('XTRIM', KEYS[4], 'MINID', whole(seq) .. '-0')
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6], KEYS[7])
 redis.call('HSET', KEYS[1], unpack(new))

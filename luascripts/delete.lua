@@ -18,7 +18,7 @@ if not agreed(lost, ARGV[3]) then return named('lost', lost) end
 
 although_full(KEYS[1])
 append(KEYS[4], seq, old.term, now, 'delete', ARGV[2], {}, '0,0,0,0,0,0,0', settings_entry(old.run, old.version, '', old.settings), {})
-redis.call('XTRIM', KEYS[4], 'MINID', seq .. '-0')
+redis.call('XTRIM', KEYS[4], 'MINID', whole(seq) .. '-0')
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6], KEYS[7])
 redis.call('HSET', KEYS[1], 'deleted', now, 'run', old.run, 'seq', seq, 'term', old.term, 'time', now,

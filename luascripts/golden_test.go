@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,9 @@ type player struct {
 	sale   string
 }
 
+// approximate is how Lua writes a number that has too many digits for it.
+var approximate = regexp.MustCompile(`\d\.\d+e\+\d\d`)
+
 // play runs a case on the empty server and returns it as it should be.
 func (p *player) play(text string) string {
 	p.server.clear(p.t)
@@ -95,6 +99,9 @@ func (p *player) play(text string) string {
 		}
 	}
 	for _, line := range p.server.dump(p.t, p.sale) {
+		if approximate.MatchString(line) {
+			p.t.Errorf("a number is not whole: %s", readable(line))
+		}
 		out = append(out, "= "+readable(line))
 	}
 	return strings.Join(out, "\n") + "\n"

@@ -70,7 +70,7 @@ local function yes(id, attempt)
   if known ~= 'O' and known ~= 'V' then return 'E' end
   if state == 'A' then
     granted = granted + 1
-    change(id, table.concat({'1H', revision + 1, buyer, lines, amounts .. attempts, taken, now - taken + hold, ''}, SEP))
+    change(id, join({'1H', revision + 1, buyer, lines, amounts .. attempts, taken, now - taken + hold, ''}, SEP))
   end
   return 'H'
 end
@@ -84,7 +84,7 @@ local function no(id, told)
     if buyer ~= '' then bought[buyer] = (bought[buyer] or redis.call('HGET', KEYS[3], buyer) or 0) - quantity end
   end
   released = released + 1
-  change(id, table.concat({'1R', revision + 1, buyer, lines, amounts .. attempts, taken, deadline, now}, SEP))
+  change(id, join({'1R', revision + 1, buyer, lines, amounts .. attempts, taken, deadline, now}, SEP))
   return 'R'
 end
 
@@ -102,11 +102,11 @@ if #changed > 0 then
   although_full(KEYS[1])
   seq = seq + 1
   local a, h, paid, r, tail = string.match(head[6], '^(%d+),(%d+),(%d+),(%d+),(.*)$')
-  local orders = table.concat({a - granted - released, h + granted, paid, r + released, tail}, ',')
+  local orders = join({a - granted - released, h + granted, paid, r + released, tail}, ',')
   local counters, updates = {}, {'seq', seq, 'time', now, 'orders', orders}
   for i = 1, #skus do
     local total, left, held, rest = string.match(stock[i], '^(%d+),(-?%d+),(%d+),(.*)$')
-    local value = table.concat({total, left + given[skus[i]], held - given[skus[i]], rest}, ',')
+    local value = join({total, left + given[skus[i]], held - given[skus[i]], rest}, ',')
     counters[#counters + 1] = skus[i] .. ':' .. value
     updates[#updates + 1], updates[#updates + 2] = fields[i], value
   end

@@ -9,6 +9,20 @@
 
 local SEP, ITEM = '\31', '\30' -- between the fields of a record, and between its attempts
 
+-- A number as text, whole. By itself Lua writes one of fifteen digits and more, such as a time past the year 5138, as
+-- 1.0000000000001e+14, which nobody reads.
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+-- Joins values as table.concat does, the numbers among them whole.
+local function join(values, separator)
+  for i = 1, #values do
+    if type(values[i]) == 'number' then values[i] = whole(values[i]) end
+  end
+  return table.concat(values, separator)
+end
+
 -- The time in milliseconds: given by a test, or Redis' own; never before what the sale has seen, so that
 -- time does not run back after a failover.
 local function clock(given, latest)
@@ -32,14 +46,14 @@ end
 -- then the full new record of each changed order. The head ends with who, or with which of the changes only moved
 -- a deadline, counted from 0 and with commas between: the shop is not told of these.
 local function append(ledger, seq, term, now, kind, who, counters, orders, settings, changed, extended)
-  local head = table.concat({'1', term, now, kind, who}, SEP)
-  if extended and extended[1] then head = head .. SEP .. table.concat(extended, ',') end
-  redis.call('XADD', ledger, seq .. '-0', 'e', head,
+  local head = join({'1', term, now, kind, who}, SEP)
+  if extended and extended[1] then head = head .. SEP .. join(extended, ',') end
+  redis.call('XADD', ledger, whole(seq) .. '-0', 'e', head,
     'c', table.concat(counters, ';'), 'o', orders, 's', settings, unpack(changed))
 end
 
 -- A ledger entry's settings: run, version, the settings after it (empty of a deleted sale) and before it
 -- (empty of a new one), so that a change tells what it replaced also where the entry before is trimmed.
 local function settings_entry(run, version, after, before)
-  return table.concat({run, version, after, before or ''}, SEP)
+  return join({run, version, after, before or ''}, SEP)
 end

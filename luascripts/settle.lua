@@ -99,6 +99,13 @@ local function move(old, new)
   return true
 end
 
+-- A record whose times are spelled as they should be. Earlier versions wrote one past 10^14 as 2.5160638605858e+14.
+local function respelled(record)
+  if not record or not string.find(record, 'e+', 1, true) then return record end
+  local rest, taken, deadline, settled = string.match(record, '^(.*)\31([^\31]*)\31([^\31]*)\31([^\31]*)$')
+  return join({rest, tonumber(taken) or '', tonumber(deadline) or '', tonumber(settled) or ''}, SEP)
+end
+
 -- Whether what was found of an order still holds: since it was read only its deadline has moved, and what is to
 -- be written does not rest on that.
 local function holds(record, old, new)
@@ -112,7 +119,7 @@ end
 local function stamped(record, new)
   local from, revision, _, deadline, settled = string.match(record, PARTS)
   local to, _, rest, own = string.match(new, PARTS)
-  return to .. SEP .. revision + 1 .. rest .. (own ~= '' and own or deadline) .. SEP .. (to ~= from and now or settled)
+  return to .. SEP .. whole(revision + 1) .. rest .. (own ~= '' and own or deadline) .. SEP .. (to ~= from and whole(now) or settled)
 end
 
 local outcomes, changed, extended, looks, gone = {}, {}, {}, {}, {}
@@ -128,7 +135,7 @@ end
 for i = 1, n do
   local at = 5 * i
   local id, old, new, other, look = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local record, outcome = redis.call('HGET', KEYS[2], id), '='
+  local record, outcome = respelled(redis.call('HGET', KEYS[2], id)), '='
   if not record or not holds(record, old, new) then
     outcome, look = '-', nil
     if record then looks[#looks + 1], looks[#looks + 2] = now, 'o:' .. id end
@@ -157,11 +164,11 @@ redis.call('ZCARD', KEYS[5])
 although_full(KEYS[1])
 if #changed > 0 then
   seq = seq + 1
-  local orders = table.concat(counts, ',')
+  local orders = join(counts, ',')
   local counters, updates = {}, {'seq', seq, 'time', now, 'orders', orders}
   for sku in pairs(moved) do
     local u = units[sku]
-    local value = table.concat({u.total, u.left, u.held, u.paid, u.withheld}, ',')
+    local value = join({u.total, u.left, u.held, u.paid, u.withheld}, ',')
     counters[#counters + 1] = sku .. ':' .. value
     updates[#updates + 1], updates[#updates + 2] = 'sku:' .. sku, value
   end

@@ -246,6 +246,8 @@ func (r *reader) time(v value) time.Time {
 		r.wrong(v, want)
 	case t.Nanosecond()%int(time.Millisecond) != 0:
 		r.fault(v, "%s is not in whole milliseconds", text)
+	case t.UnixMilli() > gate.MaxTime:
+		r.fault(v, "must be before the year 2200, not %s", text)
 	}
 	return t
 }

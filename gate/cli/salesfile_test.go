@@ -229,6 +229,7 @@ func TestParseSalesRefuses(t *testing.T) {
 		{"a time in microseconds", strings.Replace(good, "10:00:00+", "10:00:00.000001+", 1) + goodSKUs, []string{"3: sales[0].opens_at: 2026-12-01T10:00:00.000001+09:00 is not in whole milliseconds"}},
 		{"a year as a time", strings.Replace(good, "2026-12-01T10:00:00+09:00", "2026", 1) + goodSKUs, []string{`3: sales[0].opens_at: must be a time such as 2026-12-01T10:00:00+09:00, not "2026"`}},
 		{"a window of no length", strings.Replace(good, "18:00:00", "10:00:00", 1) + goodSKUs, []string{"4: sales[0].closes_at: must be after opens_at"}},
+		{"a window without end", strings.Replace(good, "2026-12-01T18", "9999-12-31T18", 1) + goodSKUs, []string{"4: sales[0].closes_at: must be before the year 2200, not 9999-12-31T18:00:00+09:00"}},
 
 		{"hold without unit", good + "    hold: 300\n" + goodSKUs, []string{`5: sales[0].hold: must be a duration such as 5m or 90s, not "300"`}},
 		{"hold in words", good + "    hold: 5 minutes\n" + goodSKUs, []string{`5: sales[0].hold: must be a duration such as 5m or 90s, not "5 minutes"`}},

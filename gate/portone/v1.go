@@ -194,7 +194,7 @@ func (p *v1Payment) payment() (gate.Payment, error) {
 	case p.Status == "ready" && (p.VbankDate > 0 || p.VbankIssuedAt > 0):
 		result.State = gate.PaymentDeposit
 		if p.VbankDate > 0 {
-			result.DepositBy = time.Unix(p.VbankDate, 0)
+			result.DepositBy = time.Unix(min(p.VbankDate, gate.MaxTime/1000), 0)
 		}
 	case p.Status == "ready":
 		result.State = gate.PaymentReady

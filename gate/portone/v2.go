@@ -228,7 +228,7 @@ func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
 	case p.Status == "VIRTUAL_ACCOUNT_ISSUED":
 		result.State = gate.PaymentDeposit
 		if p.Method != nil {
-			result.DepositBy = p.Method.ExpiredAt
+			result.DepositBy = gate.Bounded(p.Method.ExpiredAt)
 		}
 	case p.Status == "PAID" && cancelled == 0:
 		result.State, result.Balance = gate.PaymentPaid, result.Amount

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -148,10 +149,15 @@ type parser struct{ err error }
 
 func (p *parser) int(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		p.fail("%w", err)
+	if err == nil {
+		return n
 	}
-	return n
+	f, unread := strconv.ParseFloat(s, 64)
+	if unread != nil || !strings.Contains(s, "e+") || math.Abs(f) >= 1<<53 {
+		p.fail("%w", err)
+		return 0
+	}
+	return int64(f) // the scripts of earlier versions wrote a time past 10^14 as 2.5160638605858e+14
 }
 
 func (p *parser) amount(s string) gate.Amount {

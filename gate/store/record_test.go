@@ -58,6 +58,20 @@ func TestARecordIsReadAsItIsWritten(t *testing.T) {
 	}
 }
 
+// The scripts of earlier versions wrote times of fifteen digits so.
+func TestARecordWithAnApproximateTimeIsRead(t *testing.T) {
+	t.Parallel()
+	got, err := parseRecord("o1", readable("1H␟1␟1e+5␟full:1␟␟␟V1a1␟2000␟2.5160638605858e+14␟"))
+	if err != nil || got.Buyer != "1e+5" || !got.Deadline.Equal(time.UnixMilli(2000+251606386058580)) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, wrong := range []string{"2.5", "1e3", "2.5160638605858e+24", "Inf", "e+", "1e+400"} {
+		if got, err := parseRecord("o1", readable("1H␟1␟␟full:1␟␟␟V1a1␟2000␟"+wrong+"␟")); err == nil {
+			t.Errorf("%s is read as %v", wrong, got.Deadline)
+		}
+	}
+}
+
 func TestAnyRecordIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	id := rapid.StringOfN(rapid.SampledFrom([]rune("aZ09:,;= \"~가")), 1, 16, 64)
