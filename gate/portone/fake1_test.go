@@ -1,6 +1,7 @@
 package portone_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -18,6 +19,9 @@ type fakeV1 struct {
 	token  int           // the newest one's number
 	ends   time.Time     // when it ends
 	skew   time.Duration // PortOne's clock minus ours
+
+	lists     int    // how many pages of what is paid were given
+	afterList func() // after each of them
 }
 
 func newFakeV1(payments ...object) *fakeV1 {
@@ -93,6 +97,8 @@ func (f *fakeV1) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.cancel(r, good, fail)
 	case isOrder && strings.HasSuffix(order, "/"):
 		f.findAll(strings.TrimSuffix(order, "/"), r.URL.Query(), good, fail)
+	case r.URL.Path == "/payments/status/paid":
+		f.paid(r.URL.Query(), good, fail)
 	case r.URL.Path == "/payments":
 		f.bulk(r.URL.Query()["imp_uid[]"], good, fail)
 	default:
@@ -147,6 +153,34 @@ func (f *fakeV1) findAll(order string, query url.Values, good func(int, any), fa
 	}
 	list = list[min((page-1)*limit, total):min(page*limit, total)]
 	good(http.StatusOK, object{"total": total, "previous": page - 1, "next": next, "list": list})
+}
+
+// paid lists what is paid, the first paid first. A list of 90 days at most is given,
+// and no page behind the last one.
+func (f *fakeV1) paid(query url.Values, good func(int, any), fail func(int, string)) {
+	number := func(name string) int {
+		n, _ := strconv.Atoi(query.Get(name))
+		return n
+	}
+	from, to, page, limit := number("from"), number("to"), number("page"), number("limit")
+	f.lists++
+	var list []object
+	for _, p := range f.byID {
+		if at, _ := p["paid_at"].(int); p["status"] == "paid" && p["sandbox"] != true && from <= at && at <= to {
+			list = append(list, p)
+		}
+	}
+	if page < 1 || limit < 1 || limit > 1000 || query.Get("sorting") != "paid" || to-from > 90*24*3600 || page > 1 && (page-1)*limit >= len(list) {
+		fail(http.StatusBadRequest, "from, to, page, limit, sorting")
+		return
+	}
+	slices.SortFunc(list, func(a, b object) int {
+		return cmp.Or(cmp.Compare(a["paid_at"].(int), b["paid_at"].(int)), strings.Compare(a["imp_uid"].(string), b["imp_uid"].(string)))
+	})
+	good(http.StatusOK, object{"total": len(list), "previous": page - 1, "next": 0, "list": list[(page-1)*limit : min(page*limit, len(list))]})
+	if f.afterList != nil {
+		f.afterList()
+	}
 }
 
 func (f *fakeV1) cancel(r *http.Request, good func(int, any), fail func(int, string)) {

@@ -286,29 +286,20 @@ func (v *v2) listed(ctx context.Context, asks []ask) (map[string]found, error) {
 		}
 	}
 	listed := make(map[string]found, len(wanted))
-	number := 0
-	for pages := 0; len(listed) < len(wanted) && pages <= len(asks)/worth; pages++ {
-		page, last, err := v.list(ctx, from, number, v2Page)
-		if err != nil {
-			return nil, err
-		}
-		if len(page) == 0 {
-			break
-		}
+	if len(wanted) == 0 {
+		return listed, nil
+	}
+	pages := 0
+	err := v.pages(ctx, from, func(page map[string]found, _ time.Time) bool {
 		for order, f := range page {
 			if wanted[order] {
 				listed[order] = f
 			}
 		}
-		number++
-		if (number+1)*v2Page > v2Listed { // PortOne pages no further: begin anew behind this page
-			if !last.After(from) {
-				break
-			}
-			from, number = last, 0
-		}
-	}
-	return listed, nil
+		pages++
+		return len(listed) < len(wanted) && pages <= len(asks)/worth
+	})
+	return listed, err
 }
 
 // lookupOrder asks for the order's payment, unless it was listed, and for every

@@ -60,8 +60,9 @@ func openV1(status int, body []byte) (json.RawMessage, error) {
 
 // found is one payment of an answer, or why it cannot be read.
 type found struct {
-	payment gate.Payment
-	err     error
+	payment     gate.Payment
+	begun, paid time.Time // zero where the answer does not say; paid is told by V1 alone
+	err         error
 }
 
 // payments returns those of the given attempts that PortOne knows, test payments
@@ -162,12 +163,15 @@ type v1Payment struct {
 	Sandbox       *bool  `json:"sandbox"`
 	VbankDate     int64  `json:"vbank_date"`      // unix seconds
 	VbankIssuedAt int64  `json:"vbank_issued_at"` // unix seconds
+	StartedAt     int64  `json:"started_at"`      // unix seconds
+	PaidAt        int64  `json:"paid_at"`         // unix seconds; 0 of one that was never paid
 }
 
 // readV1 reads one payment. The attempt is empty where not even that can be read.
 func readV1(item json.RawMessage) (attempt string, f found) {
 	var p v1Payment
 	err := json.Unmarshal(item, &p)
+	f.begun, f.paid = seconds(p.StartedAt), seconds(p.PaidAt)
 	if err == nil {
 		f.payment, err = p.payment()
 	}
@@ -175,6 +179,14 @@ func readV1(item json.RawMessage) (attempt string, f found) {
 		f.err = fmt.Errorf("payment %.64q of PortOne v1 cannot be read: %w", p.ImpUID, err)
 	}
 	return p.ImpUID, f
+}
+
+// seconds is a time of V1's, zero where there is none.
+func seconds(unix int64) time.Time {
+	if unix == 0 {
+		return time.Time{}
+	}
+	return time.Unix(unix, 0)
 }
 
 func (p *v1Payment) payment() (gate.Payment, error) {

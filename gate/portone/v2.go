@@ -155,15 +155,27 @@ func (v *v2) list(ctx context.Context, from time.Time, number, size int) (page m
 	page = make(map[string]found, len(list.Items))
 	for _, item := range list.Items {
 		order, f := readV2(item)
-		page[order] = f
-	}
-	var made struct {
-		RequestedAt time.Time `json:"requestedAt"`
-	}
-	if n := len(list.Items); n > 0 && json.Unmarshal(list.Items[n-1], &made) == nil {
-		last = made.RequestedAt
+		page[order], last = f, f.begun
 	}
 	return page, last, nil
+}
+
+// pages calls do for each page of the payments made from a time on, the oldest
+// first, and when the last of them was made, until it wants no more.
+func (v *v2) pages(ctx context.Context, from time.Time, do func(page map[string]found, last time.Time) (more bool)) error {
+	for number := 0; ; {
+		page, last, err := v.list(ctx, from, number, v2Page)
+		if err != nil || len(page) == 0 || !do(page, last) {
+			return err
+		}
+		number++
+		if (number+1)*v2Page > v2Listed { // PortOne pages no further: begin anew behind this page
+			if !last.After(from) {
+				return nil
+			}
+			from, number = last, 0
+		}
+	}
 }
 
 // v2Payment is what matters of a payment or of one of its transactions: nothing
@@ -180,8 +192,9 @@ type v2Payment struct {
 		Total     *money `json:"total"`
 		Cancelled *money `json:"cancelled"`
 	} `json:"amount"`
-	Currency string `json:"currency"`
-	Method   *struct {
+	Currency    string `json:"currency"`
+	RequestedAt string `json:"requestedAt"` // RFC 3339
+	Method      *struct {
 		ExpiredAt time.Time `json:"expiredAt"` // of a virtual account
 	} `json:"method"`
 }
@@ -195,6 +208,7 @@ func readV2(item json.RawMessage) (order string, f found) {
 	if p.PaymentID != "" {
 		order, attempt = p.PaymentID, p.ID
 	}
+	f.begun, _ = time.Parse(time.RFC3339, p.RequestedAt) // zero where it says none that can be read
 	if err == nil {
 		f.payment, err = p.payment(order, attempt)
 	}
