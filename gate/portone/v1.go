@@ -65,10 +65,11 @@ type found struct {
 	err         error
 }
 
-// payments returns those of the given attempts that PortOne knows, test payments
-// not for sure. There may be up to v1Bulk attempts, all plain.
+// payments returns those of the given attempts that PortOne knows; test payments are
+// not among them, for only payment can ask for those. There may be up to v1Bulk
+// attempts, all plain.
 func (v *v1) payments(ctx context.Context, attempts []string) (map[string]found, error) {
-	query := url.Values{"imp_uid[]": attempts, "include_sandbox": {"true"}}
+	query := url.Values{"imp_uid[]": attempts}
 	answer, err := v.read(ctx, call{name: "payments", method: http.MethodGet, path: "/payments?" + query.Encode()})
 	if notFound(err) {
 		return nil, nil
