@@ -19,6 +19,7 @@ import (
 	"github.com/flashgate/flashgate/gate/store"
 	"github.com/flashgate/flashgate/loadtest/chance"
 	"github.com/flashgate/flashgate/loadtest/launch"
+	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
 type demoCommand struct {
@@ -157,7 +158,7 @@ func (s *scenery) open(ctx context.Context, group *errgroup.Group, c *demoComman
 	_, _ = rand.Read(secret)
 	s.secret = "whsec_" + base64.StdEncoding.EncodeToString(secret)
 	sim := &portoneSimCommand{
-		Listen: "127.0.0.1:0", V1Key: "demo", V1Secret: "demo", V2Secret: "demo", Seed: c.Seed, Declines: c.Declines,
+		Listen: "127.0.0.1:0", V1Key: "demo", V1Secret: "demo", V2Secret: "demo", Seed: c.Seed, Plan: portonesim.Plan{Declines: c.Declines},
 		ConfirmTimeout: 10 * time.Second, LogLevel: slog.LevelError,
 	}
 	if c.ShopRefuses > 0 {

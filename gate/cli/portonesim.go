@@ -28,29 +28,8 @@ type portoneSimCommand struct {
 	Seed           uint64        `default:"1" placeholder:"N" help:"What goes wrong is drawn from this number and the order's id (${default})."`
 	ConfirmTimeout time.Duration `default:"10s" help:"How long a confirm call may take (${default})."`
 
-	Declines       float64       `placeholder:"SHARE" help:"Payments that are declined after the confirm call's 200; like each share below from 0 to 1, and 0 where it is not given."`
-	SlowApprovals  float64       `placeholder:"SHARE" help:"Payments, and cancellations, that take as long as --slow-by."`
-	Lost           float64       `placeholder:"SHARE" help:"Confirm calls whose answer is lost, so that the payment fails."`
-	Never          float64       `placeholder:"SHARE" help:"Payments that stay READY for ever."`
-	Pending        float64       `placeholder:"SHARE" help:"Payments that are PENDING for --slow-by (V2)."`
-	Invented       float64       `placeholder:"SHARE" help:"Confirm calls by a forger, about attempts that do not exist."`
-	Revived        float64       `placeholder:"SHARE" help:"Payments that fail, and are paid after all --slow-by later (V1); V2's stay failed."`
-	DuplicateHooks float64       `placeholder:"SHARE" help:"Webhooks that come --hook-copies times."`
-	LateHooks      float64       `placeholder:"SHARE" help:"Webhooks that come after --late-by."`
-	ShuffledHooks  float64       `placeholder:"SHARE" help:"Webhooks of which each copy comes at some time within --late-by, in any order."`
-	DroppedHooks   float64       `placeholder:"SHARE" help:"Webhooks that never come."`
-	ForgedHooks    float64       `placeholder:"SHARE" help:"Payments that a forged webhook calls paid: of an attempt that does not exist (V1), or wrongly signed (V2)."`
-	RESTErrors     float64       `name:"rest-errors" placeholder:"SHARE" help:"REST calls that answer 502, half of them after having done what was asked."`
-	PartCancels    float64       `placeholder:"SHARE" help:"Payments of which half is given back at once."`
-	TestChannel    float64       `placeholder:"SHARE" help:"Payments through a test channel."`
-	WrongAmount    float64       `placeholder:"SHARE" help:"Payments of half the amount, changed in the browser."`
-	SwitchedAmount float64       `placeholder:"SHARE" help:"Payments of half the amount that the confirm call named."`
-	Twice          float64       `placeholder:"SHARE" help:"Orders that are paid in two windows at the same time."`
-	TriesAgain     float64       `placeholder:"SHARE" help:"Failed payments whose buyer tries once more at once, as a new attempt."`
-	SlowBy         time.Duration `default:"5s" help:"How long what is slow takes (${default})."`
-	LateBy         time.Duration `default:"5s" help:"How late webhooks are that are late (${default})."`
-	HookCopies     int           `default:"2" placeholder:"N" help:"How often a webhook comes that is not sent once (${default})."`
-	LogLevel       slog.Level    `default:"info" env:"FLASHGATE_SIM_LOG_LEVEL" help:"debug, info, warn or error (${default})."`
+	portonesim.Plan
+	LogLevel slog.Level `default:"info" env:"FLASHGATE_SIM_LOG_LEVEL" help:"debug, info, warn or error (${default})."`
 
 	standinFlags
 }
@@ -59,13 +38,7 @@ func (c *portoneSimCommand) options() portonesim.Options {
 	return portonesim.Options{
 		V1Key: c.V1Key, V1Secret: c.V1Secret, V2Secret: c.V2Secret, WebhookSecret: c.WebhookSecret,
 		Seed: c.Seed, ConfirmTimeout: c.ConfirmTimeout, Explain: gate.BodyError,
-		Plan: portonesim.Plan{
-			Declines: c.Declines, SlowApprovals: c.SlowApprovals, Lost: c.Lost, Never: c.Never, Pending: c.Pending, Invented: c.Invented, Revived: c.Revived,
-			DuplicateHooks: c.DuplicateHooks, LateHooks: c.LateHooks, ShuffledHooks: c.ShuffledHooks, DroppedHooks: c.DroppedHooks,
-			ForgedHooks: c.ForgedHooks, RESTErrors: c.RESTErrors, PartCancels: c.PartCancels, TestChannel: c.TestChannel,
-			WrongAmount: c.WrongAmount, SwitchedAmount: c.SwitchedAmount, Twice: c.Twice, TriesAgain: c.TriesAgain,
-			SlowBy: c.SlowBy, LateBy: c.LateBy, HookCopies: c.HookCopies,
-		},
+		Plan: c.Plan,
 	}
 }
 
@@ -163,6 +136,7 @@ A payment, which asks a gate on :8080 with its demo sale:
   curl -s %[1]s/sim/pay -d '{"id":"order_1","amount":1000,"confirmUrl":"http://127.0.0.1:8080/confirm/demo?items=ticket&buyer=alice","noticeUrl":"http://127.0.0.1:8080/webhook"}'
 
 What has happened: curl -s %[1]s/sim/payments
+Money back:        curl -s %[1]s/sim/cancel -d '{"order":"order_1"}'
 
 `, base, c.V1Key, c.V1Secret, c.V2Secret, c.WebhookSecret)
 }

@@ -34,19 +34,22 @@ func startPortone(t testing.TB, args ...string) (p *process, url string) {
 
 func TestWhateverMayGoWrongHasAFlag(t *testing.T) {
 	t.Parallel()
-	var c portoneSimCommand
-	flags := reflect.ValueOf(&c).Elem()
-	for i, field := range reflect.VisibleFields(reflect.TypeFor[portonesim.Plan]()) {
-		flag := flags.FieldByName(field.Name)
-		if !flag.IsValid() {
-			t.Errorf("%s has no flag", field.Name)
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[portonesim.Plan]()) {
+		name := field.Tag.Get("name")
+		if field.Type.Kind() != reflect.Float64 {
 			continue
 		}
-		number := reflect.ValueOf(i + 1).Convert(field.Type)
-		flag.Set(number)
-		if got := reflect.ValueOf(c.options().Plan).FieldByName(field.Name); !got.Equal(number) {
-			t.Errorf("%s is %v in the plan, want %v", field.Name, got, number)
+		c, err := parse(t, "portone-sim --"+name+" 0.25")
+		if err != nil {
+			t.Errorf("%s: %v", field.Name, err)
+			continue
 		}
+		if got := reflect.ValueOf(c.PortoneSim.options().Plan).FieldByName(field.Name).Float(); got != 0.25 {
+			t.Errorf("%s is %v in the plan, want 0.25", field.Name, got)
+		}
+	}
+	if _, err := parse(t, "portone-sim --slow-cancels 0.6 --pg-errors 0.6"); err == nil {
+		t.Error("cancellations come to more than everything, and that is taken")
 	}
 }
 

@@ -1,94 +1,84 @@
 package portonesim
 
 import (
-	"errors"
 	"fmt"
-	"strconv"
+	"time"
 )
 
-// Deposit pays into the virtual account of an order. It fails where none waits.
-func (s *Sim) Deposit(order string) error {
-	r := s.deposited(order)
-	if r == nil {
-		return fmt.Errorf("order %q has no virtual account that waits for its deposit", order)
-	}
-	s.tell(r, wasPaid, "")
-	return nil
-}
-
-func (s *Sim) deposited(order string) *record {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, r := range s.book.all {
-		if r.order.ID == order && r.state == deposit {
-			r.state, r.paidAt = paid, s.opt.Now()
-			r.changed = r.paidAt
-			return r
-		}
-	}
-	return nil
+// dispute is a buyer's complaint at the card company.
+type dispute struct {
+	reason            string
+	created, resolved time.Time // resolved is zero while it goes on
 }
 
 // Cancel gives an amount back from PortOne's console, 0 for all that is left. An
 // empty attempt is the order's payment that was paid. It fails where that was
 // not paid, or where less is left.
 func (s *Sim) Cancel(order, attempt string, amount int64) error {
+	return s.cancelPaid(order, attempt, amount, byConsole)
+}
+
+// Chargeback has the card company take back what is left of an order's payment.
+func (s *Sim) Chargeback(order string) error { return s.cancelPaid(order, "", 0, chargeback) }
+
+func (s *Sim) cancelPaid(order, attempt string, amount int64, who string) error {
 	s.mu.Lock()
-	var r *record
-	for _, candidate := range s.book.all {
-		if candidate.order.ID == order && (candidate.attempt == attempt || attempt == "" && candidate.balance() > 0) {
-			r = candidate
-		}
-	}
+	r := s.book.find(order, attempt, func(r *record) bool {
+		left, _ := r.left()
+		return attempt != "" || left > 0
+	})
 	s.mu.Unlock()
 	if r == nil {
 		return fmt.Errorf("order %q has no such payment", order)
 	}
-	_, err := s.cancel(r, amount, nil, "console", true)
+	ask := cancelAsk{reason: "console", trigger: who, tell: true}
+	if who == chargeback {
+		ask.reason = "chargeback"
+	}
+	if amount != 0 {
+		ask.amount = &amount
+	}
+	_, err := s.cancel(r, ask)
 	return err
 }
 
-// Why a cancellation is refused.
-var (
-	errCancelled = errors.New("all of it is cancelled already")
-	errNotPaid   = errors.New("it is not paid")
-	errBalance   = errors.New("another amount can be cancelled")
-	errTooMuch   = errors.New("less than that can be cancelled")
-)
-
-// cancel gives an amount back, 0 for all that is left. Where balance is given it
-// must be what is left.
-func (s *Sim) cancel(r *record, amount int64, balance *int64, reason string, tell bool) (cancellation, error) {
-	s.mu.Lock()
-	c, news, err := s.cancelLocked(r, amount, balance, reason)
-	s.mu.Unlock()
-	if err == nil && tell {
-		s.tell(r, news, c.id)
-	}
-	return c, err
+// Dispute has an order's buyer dispute the payment at the card company. V1 knows
+// no disputes.
+func (s *Sim) Dispute(order string) error {
+	return s.contest(order, disputeCreated, func(r *record) bool {
+		if r.state != paid || r.order.Version != 2 {
+			return false
+		}
+		r.disputes = append(r.disputes, &dispute{reason: "구매자가 결제 사실을 부인합니다.", created: s.opt.Now()})
+		return true
+	})
 }
 
-func (s *Sim) cancelLocked(r *record, amount int64, balance *int64, reason string) (cancellation, happening, error) {
-	left := r.balance()
-	if amount == 0 {
-		amount = left
+// Resolve ends the dispute of an order, in the shop's favour: where the buyer is
+// right there is a Chargeback beside it.
+func (s *Sim) Resolve(order string) error {
+	return s.contest(order, disputeResolved, func(r *record) bool {
+		for _, d := range r.disputes {
+			if d.resolved.IsZero() {
+				d.resolved = s.opt.Now()
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// contest does something to a payment of an order, and tells of it.
+func (s *Sim) contest(order string, news happening, do func(*record) bool) error {
+	s.mu.Lock()
+	r := s.book.find(order, "", do)
+	if r != nil {
+		r.changed = s.opt.Now()
 	}
-	switch {
-	case r.state == cancelled:
-		return cancellation{}, 0, errCancelled
-	case r.state != paid:
-		return cancellation{}, 0, errNotPaid
-	case balance != nil && *balance != left:
-		return cancellation{}, 0, errBalance
-	case amount < 0 || amount > left:
-		return cancellation{}, 0, errTooMuch
+	s.mu.Unlock()
+	if r == nil {
+		return fmt.Errorf("order %q has no payment of V2 that is paid and can be disputed, or whose dispute can be resolved", order)
 	}
-	sum := s.hash("cancel", r.attempt, strconv.Itoa(len(r.cancels)))
-	c := cancellation{id: fmt.Sprintf("imp_can_%x", sum[:6]), reason: reason, amount: amount, at: s.opt.Now()}
-	r.cancels, r.changed = append(r.cancels, c), c.at
-	if amount < left {
-		return c, partCancelled, nil
-	}
-	r.state = cancelled
-	return c, allCancelled, nil
+	s.tell(r, news, "")
+	return nil
 }

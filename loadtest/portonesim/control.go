@@ -2,6 +2,7 @@ package portonesim
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 )
@@ -11,6 +12,10 @@ import (
 //	POST /sim/pay        an Order                      → its Result, when the attempt has ended
 //	POST /sim/confirmed  a list of Confirm               goes on from confirm calls that others have made
 //	POST /sim/cancel     {"order","attempt","amount"}    gives money back from the console
+//	POST /sim/settle     {"order","fails"}               ends what is requested of it, and its pending refund
+//	POST /sim/chargeback {"order"}                       has the card company take the money back
+//	POST /sim/dispute    {"order"}                       has the buyer dispute the payment (V2)
+//	POST /sim/resolve    {"order"}                       ends the dispute
 //	POST /sim/deposit    {"order"}                       pays into a virtual account
 //	POST /sim/down       ?for=30s, ?hangup=true          lets the REST APIs answer 503, or hang up; without for until /sim/up
 //	POST /sim/up                                         ends that
@@ -38,14 +43,27 @@ func (s *Sim) control() http.Handler {
 			done(w, s.Cancel(ask.Order, ask.Attempt, ask.Amount))
 		}
 	})
-	mux.HandleFunc("POST /sim/deposit", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /sim/settle", func(w http.ResponseWriter, r *http.Request) {
 		var ask struct {
 			Order string `json:"order"`
+			Fails bool   `json:"fails"`
 		}
 		if s.told(w, r, &ask) {
-			done(w, s.Deposit(ask.Order))
+			done(w, s.Settle(ask.Order, ask.Fails))
 		}
 	})
+	for path, do := range map[string]func(order string) error{
+		"deposit": s.Deposit, "chargeback": s.Chargeback, "dispute": s.Dispute, "resolve": s.Resolve,
+	} {
+		mux.HandleFunc("POST /sim/"+path, func(w http.ResponseWriter, r *http.Request) {
+			var ask struct {
+				Order string `json:"order"`
+			}
+			if s.told(w, r, &ask) {
+				done(w, do(ask.Order))
+			}
+		})
+	}
 	mux.HandleFunc("POST /sim/down", func(w http.ResponseWriter, r *http.Request) {
 		o, err := s.outageOf(r.URL.Query())
 		if err != nil {
@@ -69,6 +87,9 @@ func (s *Sim) control() http.Handler {
 			return
 		}
 		done(w, nil)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		complain(w, http.StatusNotFound, errors.New(missing(r)))
 	})
 	mux.HandleFunc("GET /sim/payments", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, s.Payments())

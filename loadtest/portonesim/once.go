@@ -35,14 +35,14 @@ func (s *Sim) once(do write) http.HandlerFunc {
 		key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
 		switch {
 		case err != nil:
-			refuse2(w, http.StatusBadRequest, "INVALID_REQUEST", "요청 본문을 읽을 수 없습니다.")
+			refuse2(w, invalid2("요청 본문을 읽을 수 없습니다."))
 			return
 		case key == "":
 			done, err := do(r, body)
 			answer2(w, done, err)
 			return
 		case !keyGood(key):
-			refuse2(w, http.StatusBadRequest, "INVALID_REQUEST", "Idempotency-Key는 16자 이상 256자 이하의 영문, 숫자, -, _여야 합니다.")
+			refuse2(w, invalid2("Idempotency-Key는 16자 이상 256자 이하의 영문, 숫자, -, _여야 합니다."))
 			return
 		}
 		ask := r.URL.RequestURI() + " " + string(body)
@@ -58,10 +58,10 @@ func (s *Sim) once(do write) http.HandlerFunc {
 			s.mu.Lock()
 			known.running, known.answer, known.err = false, done, err
 		case known.ask != ask:
-			refuse2(w, http.StatusBadRequest, "INVALID_REQUEST", "Idempotency-Key가 다른 요청에 사용되었습니다.")
+			refuse2(w, invalid2("Idempotency-Key가 다른 요청에 사용되었습니다."))
 			return
 		case known.running:
-			refuse2(w, http.StatusConflict, "IDEMPOTENCY_OUTSTANDING_REQUEST", "같은 요청이 진행 중입니다.")
+			refuse2(w, &refusal2{http.StatusConflict, "IDEMPOTENCY_OUTSTANDING_REQUEST", "같은 요청이 진행 중입니다."})
 			return
 		}
 		answer2(w, known.answer, known.err)
@@ -71,7 +71,7 @@ func (s *Sim) once(do write) http.HandlerFunc {
 func answer2(w http.ResponseWriter, done any, err error) {
 	var no *refusal2
 	if errors.As(err, &no) {
-		refuse2(w, no.status, no.kind, no.message)
+		refuse2(w, no)
 		return
 	}
 	answer(w, http.StatusOK, done)

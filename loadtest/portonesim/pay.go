@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// depositTime is how long a virtual account waits for its deposit.
-const depositTime = 24 * time.Hour
-
 // Result is what a buyer sees of an attempt.
 type Result struct {
 	Attempt       string `json:"attempt"`       // empty where the payment window did not open
@@ -81,10 +78,11 @@ func (s *Sim) window(o Order) (*record, error) {
 	r := s.record(o)
 	r.attempt = s.attemptID(o, r.number)
 	if s.chance(s.opt.Plan.WrongAmount, r, "amount") {
-		r.amount = half(o.Amount)
+		r.order.halve()
 	}
-	if p := s.book.prepared[key]; p.amount != 0 && p.amount != r.amount || p.currency != "" && p.currency != o.Currency {
-		return nil, fmt.Errorf("the payment is of %d %s, not of the %d %s that were registered in advance", r.amount, o.Currency, p.amount, p.currency)
+	if p := s.book.prepared[key]; p.hundredths != 0 && p.hundredths != r.hundredths() || p.currency != "" && p.currency != o.Currency {
+		return nil, fmt.Errorf("the payment is of %s %s, not of the %s %s that were registered in advance",
+			units(r.hundredths()), o.Currency, units(p.hundredths), p.currency)
 	}
 	if r.fate == invented && o.ConfirmURL == "" {
 		r.fate = approved // there is nobody to deceive
@@ -98,12 +96,10 @@ func (s *Sim) record(o Order) *record {
 	key := o.key()
 	s.book.tries[key]++
 	r := &record{
-		order: o, number: s.book.tries[key], amount: o.Amount, started: s.opt.Now(),
+		order: s.vary(o, s.book.tries[key]), number: s.book.tries[key], started: s.opt.Now(),
 		ended: make(chan struct{}), settled: map[string]chan struct{}{},
 	}
-	r.changed = r.started
-	r.test = o.Test || s.chance(s.opt.Plan.TestChannel, r, "test")
-	r.inShort = s.chance(0.5, r, "in short")
+	r.turn(ready, r.started)
 	r.fate = s.opt.Plan.fate(s.draw("fate", key, strconv.Itoa(r.number)))
 	return r
 }
@@ -127,8 +123,6 @@ func (s *Sim) start(r *record, attempt func()) {
 func (s *Sim) chance(share float64, r *record, what string) bool {
 	return s.draw(what, r.order.key(), strconv.Itoa(r.number)) < share
 }
-
-func half(amount int64) int64 { return max(amount/2, 1) }
 
 // attempt goes the way from the payment window to what came of it.
 func (s *Sim) attempt(r *record) {
@@ -166,9 +160,9 @@ func (s *Sim) answered(r *record, status int, body string) {
 	}
 	s.mu.Lock()
 	r.confirmStatus, r.confirmBody = status, body
-	held := s.book.prepared[r.order.key()].amount != 0 // to the amount that was registered in advance
+	held := s.book.prepared[r.order.key()].hundredths != 0 // to the amount that was registered in advance
 	if status == 200 && !held && s.chance(s.opt.Plan.SwitchedAmount, r, "switched") {
-		r.amount = half(r.amount)
+		r.order.halve()
 	}
 	s.mu.Unlock()
 	switch {
@@ -189,13 +183,13 @@ func (s *Sim) proceed(r *record) {
 	case revived:
 		s.fail(r, "(PG사 결제 장애) Internal error")
 		if r.order.Version == 1 {
-			s.work.Go(func() { s.approveLater(r) }) // the buyer does not wait for it
+			s.later(func() { s.approve(r) }) // the buyer does not wait for it
 		}
 	case slow:
 		s.approveLater(r)
 	case pending:
 		s.mu.Lock()
-		r.state, r.changed = paying, s.opt.Now()
+		r.turn(paying, s.opt.Now())
 		s.mu.Unlock()
 		s.tell(r, payPending, "")
 		s.approveLater(r)
@@ -206,10 +200,15 @@ func (s *Sim) proceed(r *record) {
 
 func (s *Sim) fail(r *record, reason string) {
 	s.mu.Lock()
-	r.state, r.failReason, r.failedAt = failed, reason, s.opt.Now()
-	r.changed = r.failedAt
+	s.failLocked(r, reason)
 	s.mu.Unlock()
 	s.tell(r, hasFailed, "")
+}
+
+func (s *Sim) failLocked(r *record, reason string) {
+	now := s.opt.Now()
+	r.turn(failed, now)
+	r.failReason, r.failedAt = reason, now
 }
 
 func (s *Sim) approveLater(r *record) {
@@ -221,24 +220,69 @@ func (s *Sim) approveLater(r *record) {
 // approve takes the money, or gives out the account to send it to.
 func (s *Sim) approve(r *record) {
 	s.mu.Lock()
-	now := s.opt.Now()
-	r.changed, r.failReason, r.failedAt = now, "", time.Time{}
-	var news happening
+	r.failReason, r.failedAt = "", time.Time{}
 	switch {
 	case r.order.Version == 2 && s.book.successful(r.order.key()):
-		r.state, r.failReason, r.failedAt, news = failed, "ALREADY_PAID", now, hasFailed
+		s.failLocked(r, "ALREADY_PAID")
 	case r.order.VirtualAccount:
-		r.state, r.issued, r.depositBy, news = deposit, now, now.Add(depositTime), accountIssued
+		r.issue(s.opt.Now())
 	default:
-		r.state, r.paidAt, news = paid, now, wasPaid
+		s.pay(r)
 	}
+	to := r.state
 	s.mu.Unlock()
-	s.tell(r, news, "")
-	if news == wasPaid && s.chance(s.opt.Plan.PartCancels, r, "part") {
-		if err := s.Cancel(r.order.ID, r.attempt, half(r.amount)); err != nil {
-			s.opt.Log.Warn("could not cancel a part", "order", r.order.ID, "error", err)
+	switch to {
+	case failed:
+		s.tell(r, hasFailed, "")
+	case deposit:
+		s.tell(r, accountIssued, "")
+		if s.chance(s.opt.Plan.Deposits, r, "deposit") {
+			s.later(func() { s.deposited(r) })
+		}
+	default:
+		s.paidFor(r)
+	}
+}
+
+// pay takes the money.
+func (s *Sim) pay(r *record) {
+	r.turn(paid, s.opt.Now())
+	r.paidAt = r.turned
+	s.book.events = append(s.book.events, r.eventOf(nil))
+}
+
+// paidFor tells of a payment that was made, and has happen what the plan has after it.
+func (s *Sim) paidFor(r *record) {
+	s.tell(r, wasPaid, "")
+	plan, unwanted := s.opt.Plan, func(err error) {
+		if err != nil {
+			s.opt.Log.Warn("what the plan has did not happen", "order", r.order.ID, "attempt", r.attempt, "error", err)
 		}
 	}
+	if s.chance(plan.PartCancels, r, "part") {
+		unwanted(s.Cancel(r.order.ID, r.attempt, half(r.order.Amount)))
+	}
+	if r.order.Version == 2 && s.chance(plan.Disputes, r, "dispute") {
+		unwanted(s.Dispute(r.order.ID))
+	}
+	if s.chance(plan.Chargebacks, r, "chargeback") {
+		s.later(func() { _ = s.cancelPaid(r.order.ID, r.attempt, 0, chargeback) }) // unless it is cancelled by then
+	}
+}
+
+// later does something in the background after SlowBy, unless the simulator closes
+// before: then it never happens.
+func (s *Sim) later(do func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life.Err() != nil {
+		return
+	}
+	s.work.Go(func() {
+		if s.pause(s.opt.Plan.SlowBy) {
+			do()
+		}
+	})
 }
 
 // pause waits, unless the simulator closes: then it is false.

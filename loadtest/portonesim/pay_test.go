@@ -39,7 +39,7 @@ func TestTheShopIsAskedInTheFormOfItsVersion(t *testing.T) {
 	f("v1-status", "application/json", `{"imp_uid":"ATTEMPT","merchant_uid":"ORDER","status":"ready"}`)
 	f("v2-2024-01-01", "application/json", `{"payment_id":"ORDER","total_amount":1000,"tx_id":"ATTEMPT"}`)
 	f("v2-2024-04-25", "application/json",
-		`{"data":{"paymentId":"ORDER","totalAmount":1000,"transactionId":"ATTEMPT"},"timestamp":"NOW","type":"Transaction.Confirm"}`)
+		`{"data":{"paymentId":"ORDER","storeId":"`+portonesim.StoreID+`","totalAmount":1000,"transactionId":"ATTEMPT"},"timestamp":"NOW","type":"Transaction.Confirm"}`)
 }
 
 func TestOnlyA200LetsAPaymentGoAhead(t *testing.T) {

@@ -2,85 +2,100 @@ package portonesim
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
-	"strconv"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/flashgate/flashgate/loadtest/chance"
 )
 
-// Plan is what goes wrong: shares from 0 to 1. The first seven exclude each other,
-// so that together they are at most 1: what is left of the attempts is approved.
+// Plan is what goes wrong: shares from 0 to 1, each with its flag of the command
+// line and what it does. Those tagged fate exclude each other, and so do those
+// tagged cancel: together they are at most 1, and the rest goes well.
 type Plan struct {
-	Declines      float64 // the card company says no after the confirm call's 200
-	SlowApprovals float64 // it says yes only after SlowBy; cancellations may take as long too
-	Lost          float64 // the confirm call's answer never arrives, which stops the payment
-	Never         float64 // the buyer leaves: ready for ever
-	Pending       float64 // pending for SlowBy, then approved; V1 has no such status and says ready
-	Invented      float64 // the confirm call is a forger's: unsigned, and about an attempt that does not exist
-	Revived       float64 // it fails, and is approved SlowBy later after all, as V1 documents for Paymentwall; V2's stays failed
+	Declines      float64 `share:"fate" name:"declines" placeholder:"SHARE" help:"Payments that are declined after the confirm call's 200; like each share below from 0 to 1, and 0 where it is not given."`
+	SlowApprovals float64 `share:"fate" name:"slow-approvals" placeholder:"SHARE" help:"Payments that are approved only after --slow-by."`
+	Lost          float64 `share:"fate" name:"lost" placeholder:"SHARE" help:"Confirm calls whose answer is lost, so that the payment fails."`
+	Never         float64 `share:"fate" name:"never" placeholder:"SHARE" help:"Payments that stay READY for ever."`
+	Pending       float64 `share:"fate" name:"pending" placeholder:"SHARE" help:"Payments that are PAY_PENDING for --slow-by (V2), or ready (V1, which has no such status)."`
+	Invented      float64 `share:"fate" name:"invented" placeholder:"SHARE" help:"Confirm calls by a forger, unsigned and about attempts that do not exist."`
+	Revived       float64 `share:"fate" name:"revived" placeholder:"SHARE" help:"Payments that fail, and are paid after all --slow-by later (V1, as it documents for Paymentwall); V2's stay failed."`
 
-	DuplicateHooks float64 // webhooks that come HookCopies times
-	LateHooks      float64 // webhooks that come after LateBy, so that later ones overtake them
-	ShuffledHooks  float64 // webhooks of which each copy comes at some time within LateBy, whatever came before
-	DroppedHooks   float64 // webhooks that never come
-	ForgedHooks    float64 // payments that a forger calls paid before they are: V1's as an attempt that does not exist, V2's with a wrong signature
-	RESTErrors     float64 // REST calls that answer 502, half of them after having done what was asked
-	PartCancels    float64 // payments of which the shop's staff gives half back at once
-	TestChannel    float64 // payments through a test channel, which move no money
-	WrongAmount    float64 // the buyer has halved the amount in the browser
-	SwitchedAmount float64 // the confirm call names the amount, and half of it is paid
-	Twice          float64 // the buyer pays in two windows at the same time
-	TriesAgain     float64 // failed payments whose buyer tries once more at once, which is a new attempt
+	SlowCancels      float64 `share:"cancel" name:"slow-cancels" placeholder:"SHARE" help:"Cancel calls that take as long as --slow-by."`
+	RequestedCancels float64 `share:"cancel" name:"requested-cancels" placeholder:"SHARE" help:"Cancellations that are only requested, and done --slow-by later."`
+	FailedRequests   float64 `share:"cancel" name:"failed-requests" placeholder:"SHARE" help:"Cancellations that are requested, and fail --slow-by later."`
+	FailedCancels    float64 `share:"cancel" name:"failed-cancels" placeholder:"SHARE" help:"Cancellations that are answered as failed: FAILED with 200 (V2), a code (V1)."`
+	PGErrors         float64 `share:"cancel" name:"pg-errors" placeholder:"SHARE" help:"Cancel calls that the payment gateway behind PortOne refuses: 502 PG_PROVIDER, which stays the answer for its Idempotency-Key (V2), a code (V1)."`
 
-	SlowBy, LateBy time.Duration
-	HookCopies     int // 2 if zero
-}
+	FinalRefusals float64 `share:"" name:"final-refusals" placeholder:"SHARE" help:"Payments of which every cancellation is refused for good, for one of the reasons that V2 documents."`
+	FailedRefunds float64 `share:"" name:"failed-refunds" placeholder:"SHARE" help:"Cancelled virtual accounts whose money never reaches the buyer: refundStatus PENDING for --slow-by, then FAILED; the others' is then COMPLETED."`
+	PartCancels   float64 `share:"" name:"part-cancels" placeholder:"SHARE" help:"Payments of which the shop's staff gives half back at once."`
+	Disputes      float64 `share:"" name:"disputes" placeholder:"SHARE" help:"Payments that the buyer disputes at once (V2)."`
+	Chargebacks   float64 `share:"" name:"chargebacks" placeholder:"SHARE" help:"Payments that the card company takes back --slow-by later."`
 
-// check names what is wrong as the command line has it.
-func (p Plan) check() error {
-	fates := []chance.Share{
-		{Flag: "--declines", Of: p.Declines},
-		{Flag: "--slow-approvals", Of: p.SlowApprovals},
-		{Flag: "--lost", Of: p.Lost},
-		{Flag: "--never", Of: p.Never},
-		{Flag: "--pending", Of: p.Pending},
-		{Flag: "--invented", Of: p.Invented},
-		{Flag: "--revived", Of: p.Revived},
-	}
-	others := []chance.Share{
-		{Flag: "--duplicate-hooks", Of: p.DuplicateHooks},
-		{Flag: "--late-hooks", Of: p.LateHooks},
-		{Flag: "--shuffled-hooks", Of: p.ShuffledHooks},
-		{Flag: "--dropped-hooks", Of: p.DroppedHooks},
-		{Flag: "--forged-hooks", Of: p.ForgedHooks},
-		{Flag: "--rest-errors", Of: p.RESTErrors},
-		{Flag: "--part-cancels", Of: p.PartCancels},
-		{Flag: "--test-channel", Of: p.TestChannel},
-		{Flag: "--wrong-amount", Of: p.WrongAmount},
-		{Flag: "--switched-amount", Of: p.SwitchedAmount},
-		{Flag: "--twice", Of: p.Twice},
-		{Flag: "--tries-again", Of: p.TriesAgain},
-	}
-	if err := chance.Check(append(fates, others...)...); err != nil {
-		return err
-	}
-	if err := chance.CheckTogether(fates...); err != nil {
-		return err
-	}
-	if p.SlowBy < 0 || p.LateBy < 0 {
-		return fmt.Errorf("--slow-by %v, --late-by %v: must not be negative", p.SlowBy, p.LateBy)
-	}
-	if p.HookCopies < 0 || p.HookCopies > maxCopies {
-		return fmt.Errorf("--hook-copies %d: must be from 0 to %d", p.HookCopies, maxCopies)
-	}
-	return nil
+	VirtualAccounts float64 `share:"" name:"virtual-accounts" placeholder:"SHARE" help:"Payments into a virtual account."`
+	Deposits        float64 `share:"" name:"deposits" placeholder:"SHARE" help:"Virtual accounts that are paid into --slow-by after they were issued."`
+	NoDueDates      float64 `share:"" name:"no-due-dates" placeholder:"SHARE" help:"Virtual accounts without a due date."`
+	TaxFree         float64 `share:"" name:"tax-free" placeholder:"SHARE" help:"Payments that are tax-free, every other one in part."`
+	Discounts       float64 `share:"" name:"discounts" placeholder:"SHARE" help:"Payments of which the card company takes a tenth off."`
+	Promotions      float64 `share:"" name:"promotions" placeholder:"SHARE" help:"Payments of which a promotion of PortOne's takes a tenth off."`
+	Decimals        float64 `share:"" name:"decimals" placeholder:"SHARE" help:"Payments of half a unit more than the order's amount, through a channel whose amounts have decimals (V1)."`
+	TestChannel     float64 `share:"" name:"test-channel" placeholder:"SHARE" help:"Payments through a test channel, which move no money."`
+	WrongAmount     float64 `share:"" name:"wrong-amount" placeholder:"SHARE" help:"Payments of half the amount, changed in the browser."`
+	SwitchedAmount  float64 `share:"" name:"switched-amount" placeholder:"SHARE" help:"Payments of half the amount that the confirm call named."`
+	Twice           float64 `share:"" name:"twice" placeholder:"SHARE" help:"Orders that are paid in two windows at the same time."`
+	TriesAgain      float64 `share:"" name:"tries-again" placeholder:"SHARE" help:"Failed payments whose buyer tries once more at once, as a new attempt."`
+
+	DuplicateHooks float64 `share:"" name:"duplicate-hooks" placeholder:"SHARE" help:"Webhooks that come --hook-copies times."`
+	LateHooks      float64 `share:"" name:"late-hooks" placeholder:"SHARE" help:"Webhooks that come after --late-by, so that later ones overtake them."`
+	ShuffledHooks  float64 `share:"" name:"shuffled-hooks" placeholder:"SHARE" help:"Webhooks of which each copy comes at some time within --late-by, in any order."`
+	DroppedHooks   float64 `share:"" name:"dropped-hooks" placeholder:"SHARE" help:"Webhooks that never come."`
+	ForgedHooks    float64 `share:"" name:"forged-hooks" placeholder:"SHARE" help:"Payments that a forged webhook calls paid: of an attempt that does not exist (V1), or wrongly signed (V2)."`
+	RESTErrors     float64 `share:"" name:"rest-errors" placeholder:"SHARE" help:"REST calls that answer 502 as a proxy does, half of them after having done what was asked."`
+
+	MaxCancels int           `placeholder:"N" help:"How many cancellations a payment may have, after which MAX_CANCEL_COUNT_REACHED is the answer; without it any number."`
+	SlowBy     time.Duration `default:"5s" help:"How long what is slow takes (${default})."`
+	LateBy     time.Duration `default:"5s" help:"How late webhooks are that are late (${default})."`
+	HookCopies int           `default:"2" placeholder:"N" help:"How often a webhook comes that is not sent once (${default})."`
 }
 
 // maxCopies is how often a webhook may come.
 const maxCopies = 100
+
+// check names what is wrong as the command line has it.
+func (p Plan) check() error {
+	shares := p.shares()
+	if err := chance.Check(slices.Concat(shares["fate"], shares["cancel"], shares[""])...); err != nil {
+		return err
+	}
+	for _, name := range []string{"fate", "cancel"} {
+		if err := chance.CheckTogether(shares[name]...); err != nil {
+			return err
+		}
+	}
+	switch {
+	case p.SlowBy < 0 || p.LateBy < 0:
+		return fmt.Errorf("--slow-by %v, --late-by %v: must not be negative", p.SlowBy, p.LateBy)
+	case p.HookCopies < 0 || p.HookCopies > maxCopies:
+		return fmt.Errorf("--hook-copies %d: must be from 0 to %d", p.HookCopies, maxCopies)
+	case p.MaxCancels < 0:
+		return fmt.Errorf("--max-cancels %d: must not be negative", p.MaxCancels)
+	}
+	return nil
+}
+
+// shares returns the shares by their group, in the order of their fields.
+func (p Plan) shares() map[string][]chance.Share {
+	groups := map[string][]chance.Share{}
+	fields := reflect.ValueOf(p)
+	for i, field := range reflect.VisibleFields(fields.Type()) {
+		if group, ok := field.Tag.Lookup("share"); ok {
+			groups[group] = append(groups[group], chance.Share{Flag: "--" + field.Tag.Get("name"), Of: fields.Field(i).Float()})
+		}
+	}
+	return groups
+}
 
 // fate is what becomes of an attempt.
 type fate int
@@ -110,14 +125,3 @@ func (s *Sim) hash(words ...string) [sha256.Size]byte { return chance.Hash(s.opt
 
 // draw returns a number from 0 to below 1.
 func (s *Sim) draw(words ...string) float64 { return chance.Draw(s.opt.Seed, words...) }
-
-// attemptID returns the id of an order's nth attempt, in its version's form.
-func (s *Sim) attemptID(o Order, n int) string {
-	sum := s.hash("attempt", o.key(), strconv.Itoa(n))
-	if o.Version == 1 {
-		return fmt.Sprintf("imp_%012d", binary.BigEndian.Uint64(sum[:])%1e12)
-	}
-	sum[6], sum[8] = sum[6]&0x0f|0x70, sum[8]&0x3f|0x80
-	id := hex.EncodeToString(sum[:16])
-	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
-}

@@ -26,13 +26,25 @@
 // the call returns, and webhooks follow. What the buyer does in the window (two
 // windows, another amount, trying again) is the generator's to play.
 //
+// # Money back
+//
+// What cancellations come to is the plan's, or the order's own (Order.Cancels):
+// done, slow, requested and then done or failed, refused by the gateway behind
+// PortOne, refused for good. A virtual account's wants the buyer's bank account, and
+// the money is under way for SlowBy; Sim.Settle ends that, and what is requested, at
+// once. What a call leaves unsaid about tax is taxed. Cancel and Chargeback are the
+// shop's staff and the card company, whom nothing refuses but the amount.
+//
 // # Where PortOne's pages leave something open
 //
-// They call a pending payment of V2 PENDING here and PAY_PENDING there: half of
-// them have each name. They forbid an Idempotency-Key to be used for another call
-// without saying what comes of it: it is refused, so that the mistake is seen.
-// Their 30 s for a webhook and 10 s for a confirm call are kept; V2's waits before
-// a webhook comes again are shortened from minutes to seconds.
+// They forbid an Idempotency-Key to be used for another call without saying what
+// comes of it: it is refused, so that the mistake is seen. Nor do they say what
+// becomes of a payment whose virtual account is closed (here it is cancelled), what
+// of a cancellation is left to ask for while it is requested (nothing), what V1 shows
+// of a requested one that failed (nothing), and what a promotion demands (half of
+// the order's amount). Unknown routes are answered 404 in each API's form. Their 30 s
+// for a webhook and 10 s for a confirm call are kept; V2's waits before a webhook
+// comes again are shortened from minutes to seconds.
 package portonesim
 
 import (
@@ -102,8 +114,9 @@ type Sim struct {
 	outage outage
 	book   book
 	token  token
-	keys   map[string]*reply // V2's answers by idempotency key
-	calls  map[string]int    // REST calls, by what was asked
+	keys   map[string]*reply    // V2's answers by idempotency key
+	calls  map[string]int       // REST calls, by what was asked
+	logins map[string]time.Time // V2's access tokens, and until when each is good
 }
 
 // New returns a simulator that has seen no payments. It panics where Check has
@@ -137,7 +150,7 @@ func New(opt Options) *Sim {
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		book: newBook(), keys: map[string]*reply{}, calls: map[string]int{},
+		book: newBook(), keys: map[string]*reply{}, calls: map[string]int{}, logins: map[string]time.Time{},
 	}
 }
 
@@ -170,7 +183,7 @@ func (s *Sim) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/sim/", s.control())
 	mux.Handle("/", s.faulty(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "PortOne") {
+		if s.isV2(r) {
 			v2.ServeHTTP(w, r)
 		} else {
 			v1.ServeHTTP(w, r)

@@ -46,6 +46,9 @@ func (u *unheard) Header() http.Header         { return u.header }
 func (u *unheard) Write(b []byte) (int, error) { return len(b), nil }
 func (u *unheard) WriteHeader(int)             {}
 
+// missing says that a route is unknown, in the words of both APIs.
+func missing(r *http.Request) string { return r.Method + " " + r.URL.Path + " does not exist" }
+
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)

@@ -166,7 +166,7 @@ func TestV2CancelsOnceForAKey(t *testing.T) {
 
 func TestAKeyWhoseCallIsRunningIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, plan(portonesim.Plan{SlowApprovals: 1, SlowBy: 500 * time.Millisecond}))
+	w := newWorld(t, plan(portonesim.Plan{SlowCancels: 1, SlowBy: 500 * time.Millisecond}))
 	w.pay("order-1", "v2-2024-04-25")
 	statuses := map[int]int{}
 	var mu sync.Mutex

@@ -23,22 +23,42 @@ const (
 	hasFailed
 	partCancelled
 	allCancelled
+	cancelPending
+	disputeCreated
+	disputeResolved
 )
 
 // v1 is the status in a webhook of V1's; empty where V1 sends none, such as when
 // a payment fails.
 func (h happening) v1() string {
-	return [...]string{"", "", "ready", "paid", "", "cancelled", "cancelled"}[h]
+	return [...]string{"", "", "ready", "paid", "", "cancelled", "cancelled", "", "", ""}[h]
 }
 
 // v2 is the happening's name in webhooks of V2.
 func (h happening) v2() string {
-	return [...]string{"Ready", "PayPending", "VirtualAccountIssued", "Paid", "Failed", "PartialCancelled", "Cancelled"}[h]
+	return [...]string{
+		"Ready", "PayPending", "VirtualAccountIssued", "Paid", "Failed", "PartialCancelled", "Cancelled",
+		"CancelPending", "DisputeCreated", "DisputeResolved",
+	}[h]
 }
 
-// v2Status is the status that the happening gave the payment.
+// v2Status is the status that the payment had then.
 func (h happening) v2Status() string {
-	return [...]string{"READY", "PAY_PENDING", "VIRTUAL_ACCOUNT_ISSUED", "PAID", "FAILED", "PARTIAL_CANCELLED", "CANCELLED"}[h]
+	return [...]string{
+		"READY", "PAY_PENDING", "VIRTUAL_ACCOUNT_ISSUED", "PAID", "FAILED", "PARTIAL_CANCELLED", "CANCELLED",
+		"PAID", "PAID", "PAID",
+	}[h]
+}
+
+// in reports whether webhooks in an order's form tell of the happening.
+func (h happening) in(o Order) bool {
+	switch {
+	case o.Version == 1:
+		return h.v1() != ""
+	case o.Body == "v2-2024-01-01":
+		return h != disputeCreated && h != disputeResolved
+	}
+	return true
 }
 
 // hook is a webhook to one of the shop's addresses.
@@ -56,7 +76,7 @@ type hook struct {
 // tell sends webhooks in the background, in order at each address unless the plan
 // has them late. cancellation is empty for what is none.
 func (s *Sim) tell(r *record, news happening, cancellation string) {
-	if r.order.Version == 1 && news.v1() == "" {
+	if !news.in(r.order) {
 		return
 	}
 	body := s.hookBody(r, news, cancellation)
@@ -181,7 +201,7 @@ func (s *Sim) hookBody(r *record, news happening, cancellation string) object {
 	case "v2-2024-01-01":
 		return object{"payment_id": r.order.ID, "tx_id": r.attempt, "status": news.v2()}
 	case "v2-2024-04-25":
-		data := object{"storeId": StoreID, "paymentId": r.order.ID, "transactionId": r.attempt}
+		data := object{"storeId": r.order.StoreID, "paymentId": r.order.ID, "transactionId": r.attempt}
 		if cancellation != "" {
 			data["cancellationId"] = cancellation
 		}
