@@ -3,12 +3,13 @@
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME ?= 30s
 BENCH    ?=
+SCHEMAS  ?=
 
 # The version is VERSION: git need not be asked for it a second time.
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build image run demo rehearse deps test check long lint fuzz mutate bench ci clean
+.PHONY: help build image run demo rehearse deps test check long schemas lint fuzz mutate bench ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +43,11 @@ check: deps ## hold the Dockerfile and the files in deploy/ against the parsers 
 
 long: deps ## run tests at the times of a real launch: three in ten cards declined, PortOne away for a minute (five minutes)
 	go test -timeout 15m -v -run 'TestDeclinedUnits|TestNothingLeaks' ./gate/cli -long
+
+schemas: ## hold the gate's calls and the simulator's answers against PortOne's own OpenAPI documents (SCHEMAS=DIR with v1.json and v2.json)
+	@for file in v1.json v2.json; do test -n "$(SCHEMAS)" -a -r "$(SCHEMAS)/$$file" || { \
+		echo "no $(or $(SCHEMAS),DIR)/$$file: give the folder with PortOne's v1.json (Swagger 2) and v2.json (OpenAPI 3) as SCHEMAS=DIR"; exit 1; }; done
+	go test -count=1 -v -timeout 15m -run Schemas ./loadtest/portonesim ./gate/cli -args -schemas "$(abspath $(SCHEMAS))"
 
 lint: ## check format, vet, staticcheck and which package imports which
 	@files=$$(go tool gofumpt -l .) && if [ -n "$$files" ]; then \

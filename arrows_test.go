@@ -27,6 +27,7 @@ func house() [][]room {
 	return [][]room{
 		{
 			{"loadtest/chance", nil},
+			{"loadtest/schemas", nil},
 		},
 		{
 			{"gate/redistest", nil},

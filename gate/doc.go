@@ -30,6 +30,7 @@
 //	deploy/          what operators copy, and the tests that run it
 //	loadtest/chance/ draws what goes wrong in a rehearsal, from a seed
 //	loadtest/portonesim/  a PortOne to try things with; imports nothing of the gate
+//	loadtest/schemas/  holds calls of PortOne's APIs and their answers against PortOne's own documents
 //	loadtest/standin/  a shop's server that has the last word, to rehearse with; imports nothing of the gate
 //	loadtest/launch/ plays PortOne's side of a launch, and judges what came of it
 //	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
