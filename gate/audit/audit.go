@@ -38,11 +38,23 @@ type Store interface {
 // Payments is what an audit needs of PortOne.
 type Payments interface {
 	Lookup(ctx context.Context, queries []portone.Query) []portone.Finding
+	EachCharged(ctx context.Context, from, to time.Time, do func(p gate.Payment, fault error) error) error
 }
 
 // Progress is told how far an audit has come: what it reads, and how many of
 // them it has read.
 type Progress func(what string, read int64)
+
+// Options of an audit.
+type Options struct {
+	Payments Payments // nil: PortOne is not asked
+	// Prefix is what orders of sales begin with: a payment of any other order that no
+	// sale knows is of something else that the shop sells. With Known every such
+	// payment is.
+	Prefix   string
+	Known    bool
+	Progress Progress
+}
 
 const (
 	rounds = 10  // how often what moves is compared again
@@ -56,10 +68,11 @@ var ErrRestarted = errors.New("the sale was deleted or started afresh while it w
 
 // auditor is one audit under way.
 type auditor struct {
-	store    Store
-	sale     string
-	progress Progress
-	report   Report
+	store  Store
+	sale   string
+	opt    Options
+	report Report
+	window gate.Settings // when the sale is open
 
 	accounts *accounts
 	looks    map[int64]time.Time // when the orders of a ledger entry are looked at
@@ -73,21 +86,18 @@ type auditor struct {
 	chain    chain
 }
 
-// Run audits a sale. Payments may be nil: then PortOne is not asked. It returns
-// gate.ErrNoSale where there is no sale, and ErrRestarted.
-func Run(ctx context.Context, store Store, payments Payments, sale string, progress Progress) (Report, error) {
+// Run audits a sale. It returns gate.ErrNoSale where there is no sale, and ErrRestarted.
+func Run(ctx context.Context, store Store, sale string, opt Options) (Report, error) {
 	a := &auditor{
-		store: store, sale: sale, progress: progress, accounts: newAccounts(), looks: map[int64]time.Time{},
+		store: store, sale: sale, opt: opt, accounts: newAccounts(), looks: map[int64]time.Time{},
 		units: map[string]gate.Units{}, chain: newChain(), report: Report{Sale: sale, Findings: []Finding{}},
 	}
 	steps := []func(context.Context) error{a.read, a.follow, a.compareOrders, a.compareBuyers, a.compareLooks, a.compareBeside, a.compareCounters}
+	if a.opt.Payments != nil {
+		steps = append(steps, a.comparePayments, a.compareCharged)
+	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return Report{}, fmt.Errorf("audit sale %s: %w", sale, err)
-		}
-	}
-	if payments != nil {
-		if err := a.comparePayments(ctx, payments); err != nil {
 			return Report{}, fmt.Errorf("audit sale %s: %w", sale, err)
 		}
 	}
@@ -108,13 +118,13 @@ func (a *auditor) read(ctx context.Context) error {
 	if !state.Deleted.IsZero() {
 		return gate.ErrNoSale
 	}
-	a.report.Run = state.Run
+	a.report.Run, a.window = state.Run, state.Settings
 	if a.begun, err = a.position(ctx); err != nil {
 		return err
 	}
 	err = a.store.EachLook(ctx, a.sale, func(l gate.Look) error {
 		a.report.Looks++
-		a.progress("looks that are due", a.report.Looks)
+		a.opt.Progress("looks that are due", a.report.Looks)
 		if l.At.Sub(state.Now) > far {
 			a.report.add(farLook(&l, state.Now))
 		}
@@ -137,7 +147,7 @@ func (a *auditor) read(ctx context.Context) error {
 			a.report.Orders++
 		}
 		_ = a.keep(acc, &o, fault) // compareOrders comes back to it
-		a.progress("orders", a.report.Orders)
+		a.opt.Progress("orders", a.report.Orders)
 		return nil
 	})
 	if err != nil {
@@ -146,7 +156,7 @@ func (a *auditor) read(ctx context.Context) error {
 	return a.store.EachBuyer(ctx, a.sale, func(buyer string, units int64) error {
 		a.report.Buyers++
 		a.accounts.has[a.accounts.buyer(buyer)].stored = units
-		a.progress("buyers", a.report.Buyers)
+		a.opt.Progress("buyers", a.report.Buyers)
 		return nil
 	})
 }
@@ -227,7 +237,7 @@ func (a *auditor) follow(ctx context.Context) error {
 func (a *auditor) followTo(ctx context.Context, upto int64) error {
 	return a.store.EachEntry(ctx, a.sale, a.seq+1, upto, func(seq int64, e *gate.Entry, fault error) error {
 		a.report.Entries++
-		a.progress("ledger entries", a.report.Entries)
+		a.opt.Progress("ledger entries", a.report.Entries)
 		switch {
 		case a.seq == 0 && fault == nil && e.Kind != "create":
 			a.chain.broken = seq - 1

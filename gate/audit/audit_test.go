@@ -110,7 +110,7 @@ func (sc *scene) everything() gate.Drop {
 // audit returns the report, which must have looked at all orders.
 func (sc *scene) audit(payments audit.Payments) audit.Report {
 	sc.t.Helper()
-	report, err := audit.Run(sc.t.Context(), sc.s, payments, "race", func(string, int64) {})
+	report, err := audit.Run(sc.t.Context(), sc.s, "race", audit.Options{Payments: payments, Progress: func(string, int64) {}})
 	if err != nil {
 		sc.t.Fatal(err)
 	}

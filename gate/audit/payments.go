@@ -21,10 +21,10 @@ const (
 )
 
 // comparePayments compares the orders with their payments at PortOne.
-func (a *auditor) comparePayments(ctx context.Context, payments Payments) error {
+func (a *auditor) comparePayments(ctx context.Context) error {
 	var orders []gate.Order
 	look := func() error {
-		err := a.lookUp(ctx, payments, orders)
+		err := a.lookUp(ctx, orders)
 		orders = orders[:0]
 		return err
 	}
@@ -49,8 +49,8 @@ func (a *auditor) comparePayments(ctx context.Context, payments Payments) error 
 
 // lookUp compares orders with PortOne, and those that differ again, alone, until
 // they are the same before and after their look-up.
-func (a *auditor) lookUp(ctx context.Context, payments Payments, orders []gate.Order) error {
-	findings, err := a.ask(ctx, payments, orders)
+func (a *auditor) lookUp(ctx context.Context, orders []gate.Order) error {
+	findings, err := a.ask(ctx, orders)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (a *auditor) lookUp(ctx context.Context, payments Payments, orders []gate.O
 		}
 		var moving []string
 		for part := range slices.Chunk(differ, alone) {
-			changed, err := a.lookAgain(ctx, payments, part)
+			changed, err := a.lookAgain(ctx, part)
 			if err != nil {
 				return err
 			}
@@ -82,12 +82,12 @@ func (a *auditor) lookUp(ctx context.Context, payments Payments, orders []gate.O
 
 // lookAgain reads orders, looks them up and reads them again. It reports what
 // differs of those that stayed the same, and returns the others.
-func (a *auditor) lookAgain(ctx context.Context, payments Payments, ids []string) (moving []string, err error) {
+func (a *auditor) lookAgain(ctx context.Context, ids []string) (moving []string, err error) {
 	before, err := a.current(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	findings, err := a.ask(ctx, payments, before)
+	findings, err := a.ask(ctx, before)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ type compared struct {
 }
 
 // ask looks orders up and compares each with its payments.
-func (a *auditor) ask(ctx context.Context, payments Payments, orders []gate.Order) ([]compared, error) {
+func (a *auditor) ask(ctx context.Context, orders []gate.Order) ([]compared, error) {
 	results := make([]compared, len(orders))
 	var queries []portone.Query
 	var of []int // which order each query is of
@@ -177,7 +177,7 @@ func (a *auditor) ask(ctx context.Context, payments Payments, orders []gate.Orde
 	if len(queries) == 0 {
 		return results, nil
 	}
-	found := payments.Lookup(ctx, queries)
+	found := a.opt.Payments.Lookup(ctx, queries)
 	if len(found) != len(queries) {
 		found = make([]portone.Finding, len(queries)) // nobody knows which is whose
 	}
@@ -189,7 +189,7 @@ func (a *auditor) ask(ctx context.Context, payments Payments, orders []gate.Orde
 		}
 		r.differences = append(r.differences, differences(&orders[of[k]], queries[k].Version, found[k].Payments)...)
 	}
-	a.progress("orders at PortOne", a.report.Payments)
+	a.opt.Progress("orders at PortOne", a.report.Payments)
 	return results, ctx.Err()
 }
 
@@ -229,10 +229,16 @@ func differences(o *gate.Order, version uint8, payments []gate.Payment) (all []F
 	}
 	for _, p := range payments {
 		if p.Order == o.ID && !known[p.Attempt] && (p.State == gate.PaymentPaid || p.State == gate.PaymentPartCancelled) {
-			add(PaidThereOnly, "is %s here, and at PortOne its attempt %s is %s, which was never confirmed here", o.State, p.Attempt, p.State)
+			all = append(all, neverConfirmed(o, &p))
 		}
 	}
 	return all
+}
+
+// neverConfirmed is the finding that an order has a charged payment which no confirm
+// told of.
+func neverConfirmed(o *gate.Order, p *gate.Payment) Finding {
+	return ofOrder(PaidThereOnly, o.ID, "is %s here, and at PortOne its attempt %s is %s, which was never confirmed here", o.State, p.Attempt, p.State)
 }
 
 func compareAmount(o *gate.Order, p *gate.Payment, add func(Kind, string, ...any)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +24,20 @@ func (p payments) Lookup(_ context.Context, queries []portone.Query) []portone.F
 		findings[i] = p.find(q)
 	}
 	return findings
+}
+
+func (p payments) EachCharged(_ context.Context, _, _ time.Time, do func(gate.Payment, error) error) error {
+	for _, order := range slices.Sorted(maps.Keys(p)) {
+		for _, payment := range p[order] {
+			if payment.State != gate.PaymentPaid && payment.State != gate.PaymentPartCancelled {
+				continue
+			}
+			if err := do(payment, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // find accounts for each of a query's attempts, as PortOne's client does.
@@ -148,6 +163,10 @@ func (v versions) Lookup(ctx context.Context, queries []portone.Query) []portone
 	return findings
 }
 
+func (versions) EachCharged(ctx context.Context, from, to time.Time, do func(gate.Payment, error) error) error {
+	return nothingElse{}.EachCharged(ctx, from, to, do)
+}
+
 // What could not be looked up is neither a difference nor as it should be.
 func TestWhatCannotBeLookedUpIsCounted(t *testing.T) {
 	t.Parallel()
@@ -177,7 +196,7 @@ func TestALookUpThatSaysNothingIsNoAgreement(t *testing.T) {
 	}
 }
 
-type silence struct{}
+type silence struct{ nothingElse }
 
 func (silence) Lookup(context.Context, []portone.Query) []portone.Finding { return nil }
 
@@ -225,17 +244,28 @@ func (a asking) Lookup(_ context.Context, queries []portone.Query) []portone.Fin
 	return findings
 }
 
+// nothingElse lists no payments.
+type nothingElse struct{}
+
+func (nothingElse) EachCharged(context.Context, time.Time, time.Time, func(gate.Payment, error) error) error {
+	return nil
+}
+
+func (asking) EachCharged(ctx context.Context, from, to time.Time, do func(gate.Payment, error) error) error {
+	return nothingElse{}.EachCharged(ctx, from, to, do)
+}
+
 func TestAnAuditOfNoSale(t *testing.T) {
 	t.Parallel()
 	sc := open(t)
 	progress := func(string, int64) {}
-	if _, err := audit.Run(t.Context(), sc.s, nil, "swim", progress); !errors.Is(err, gate.ErrNoSale) {
+	if _, err := audit.Run(t.Context(), sc.s, "swim", audit.Options{Progress: progress}); !errors.Is(err, gate.ErrNoSale) {
 		t.Errorf("of a sale that never was: %v", err)
 	}
 	if err := sc.s.Delete(t.Context(), "kim", "race", sc.everything()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := audit.Run(t.Context(), sc.s, nil, "race", progress); !errors.Is(err, gate.ErrNoSale) {
+	if _, err := audit.Run(t.Context(), sc.s, "race", audit.Options{Progress: progress}); !errors.Is(err, gate.ErrNoSale) {
 		t.Errorf("of a tombstone: %v", err)
 	}
 }
@@ -247,12 +277,12 @@ func TestAnAuditEndsWithTheRun(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			sc, once := open(t), false
-			_, err := audit.Run(t.Context(), sc.s, nil, "race", func(read string, _ int64) {
+			_, err := audit.Run(t.Context(), sc.s, "race", audit.Options{Progress: func(read string, _ int64) {
 				if read == "orders" && !once {
 					once = true
 					change(sc)
 				}
-			})
+			}})
 			if !errors.Is(err, audit.ErrRestarted) || !strings.Contains(err.Error(), "audit it again") {
 				t.Errorf("got %v", err)
 			}

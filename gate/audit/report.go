@@ -44,6 +44,7 @@ const (
 	Amount        Kind = "amount"          // another amount is charged than noted here
 	RefundedThere Kind = "refunded_there"  // given back, and paid here
 	RefundedHere  Kind = "refunded_here"   // refunded here, and still charged
+	Forgotten     Kind = "forgotten"       // charged in the sale's time, and no sale knows the order
 )
 
 // Finding is one thing that differs.
@@ -65,12 +66,14 @@ type Report struct {
 	Run  int64  `json:"run"`
 	Seq  int64  `json:"seq"` // the ledger entry that the counters were compared at
 
-	// What was looked at. Payments counts the orders that were looked up at PortOne.
+	// What was looked at. Payments counts the orders that were looked up at PortOne,
+	// Charged the payments that it has charged in the sale's time.
 	Orders   int64 `json:"orders"`
 	Buyers   int64 `json:"buyers"`
 	Looks    int64 `json:"looks"`
 	Entries  int64 `json:"entries"`
 	Payments int64 `json:"payments"`
+	Charged  int64 `json:"charged"`
 
 	// Differences is how many there are, Findings the first 10,000 of them.
 	Differences int64     `json:"differences"`
@@ -87,6 +90,13 @@ func (r *Report) add(f Finding) {
 	r.Differences++
 	if len(r.Findings) < maxFindings {
 		r.Findings = append(r.Findings, f)
+	}
+}
+
+// addOnce adds a finding, unless another way has led to it already.
+func (r *Report) addOnce(f Finding) {
+	if !slices.Contains(r.Findings, f) {
+		r.add(f)
 	}
 }
 

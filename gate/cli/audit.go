@@ -16,14 +16,17 @@ import (
 type auditCommand struct {
 	redisFlag
 	portoneCredentials
-	Sale string `arg:"" help:"The sale's name."`
-	JSON bool   `help:"Print JSON."`
+	Sale        string `arg:"" help:"The sale's name."`
+	Orders      string `env:"-" placeholder:"PREFIX" help:"What the orders of sales begin with: a payment of another order that no sale knows is of something else that the shop sells."`
+	KnownOrders bool   `env:"-" help:"Take every payment of an order that no sale knows for something else that the shop sells."`
+	JSON        bool   `help:"Print JSON."`
 }
 
 // Help says what the report is.
 func (*auditCommand) Help() string {
 	return `Recounts the sale's orders, counters, buyers, what is due and the ledger against each other, and with
-credentials of PortOne each order against its payments there. It changes nothing, and may run during the sale.
+credentials of PortOne each order against its payments there, and what PortOne has charged in the sale's time against the
+orders of all sales. It changes nothing, and may run during the sale.
 The exit status is 1 if anything differs, or could not be looked up.`
 }
 
@@ -34,7 +37,7 @@ func (c *auditCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	return c.with(env, func(s *store.Store) error {
-		report, err := runAudit(ctx, s, client, c.Sale, progressTo(env.err))
+		report, err := runAudit(ctx, s, client, c.Sale, audit.Options{Prefix: c.Orders, Known: c.KnownOrders, Progress: progressTo(env.err)})
 		if err != nil {
 			return gate.Gone(ctx, s, c.Sale, err)
 		}
@@ -51,11 +54,11 @@ func (c *auditCommand) Run(ctx context.Context, env *environment) error {
 }
 
 // runAudit audits a sale, against PortOne too unless client is nil.
-func runAudit(ctx context.Context, s *store.Store, client *portone.Client, sale string, progress audit.Progress) (audit.Report, error) {
-	if client == nil {
-		return audit.Run(ctx, s, nil, sale, progress)
+func runAudit(ctx context.Context, s *store.Store, client *portone.Client, sale string, opt audit.Options) (audit.Report, error) {
+	if client != nil {
+		opt.Payments = client
 	}
-	return audit.Run(ctx, s, client, sale, progress)
+	return audit.Run(ctx, s, sale, opt)
 }
 
 func printAudit(env *environment, r *audit.Report, asked bool) error {
@@ -68,7 +71,7 @@ func printAudit(env *environment, r *audit.Report, asked bool) error {
 	if r.Differences == 0 {
 		fmt.Fprintln(env.out, "nothing differs")
 	}
-	at := fmt.Sprintf("%d orders looked up at PortOne", r.Payments)
+	at := fmt.Sprintf("%d orders looked up at PortOne, where %d payments are charged", r.Payments, r.Charged)
 	if !asked {
 		at = "nothing looked up at PortOne, for there are no credentials"
 	}

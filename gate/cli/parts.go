@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/audit"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/settle"
 	"github.com/flashgate/flashgate/gate/shop"
@@ -236,8 +237,8 @@ func (p *parts) makeAdmin(context.Context) error {
 	}
 	p.admin = web.NewAdmin(web.AdminOptions{
 		Registry: p.registry, Public: p.public, Sales: p.store, Settling: p.store, ParseSale: parseSale,
-		Audit: func(ctx context.Context, sale string) (any, error) {
-			return runAudit(ctx, p.store, p.payments, sale, func(string, int64) {})
+		Audit: func(ctx context.Context, sale, prefix string, known bool) (any, error) {
+			return runAudit(ctx, p.store, p.payments, sale, audit.Options{Prefix: prefix, Known: known, Progress: func(string, int64) {}})
 		},
 		Status: func() gate.Status {
 			s := p.watcher.status()

@@ -47,9 +47,10 @@ type AdminOptions struct {
 	Sales     Sales
 	Settling  settle.Reports                       // for what the shop reports
 	ParseSale func(text []byte) (gate.Sale, error) // of one sale in the form of a sale file
-	// Audit returns a report on a sale that can be written as JSON. Its errors are
-	// those of a store.
-	Audit   func(ctx context.Context, sale string) (any, error)
+	// Audit returns a report on a sale that can be written as JSON. A payment that
+	// PortOne has, of an order that no sale knows, counts only if the order begins with
+	// the prefix, and with known never. Its errors are those of a store.
+	Audit   func(ctx context.Context, sale, prefix string, known bool) (any, error)
 	Status  func() gate.Status
 	Tokens  *Tokens     // that callers show; nil lets nobody in
 	Keys    *gate.Keys  // sign links; nil signs none

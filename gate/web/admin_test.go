@@ -140,11 +140,11 @@ func parseTestSale(text []byte) (gate.Sale, error) {
 }
 
 // auditTestSale finds nothing in "race", and knows no other sale.
-func auditTestSale(_ context.Context, sale string) (any, error) {
+func auditTestSale(_ context.Context, sale, prefix string, known bool) (any, error) {
 	if sale != "race" {
 		return nil, gate.ErrNoSale
 	}
-	return map[string]int{"differences": 0}, nil
+	return map[string]any{"differences": 0, "prefix": prefix, "known": known}, nil
 }
 
 func (d *desk) ask(token, method, path, body string, headers ...string) (status int, text string) {
@@ -358,7 +358,7 @@ func TestShutdownClosesWhatDoesNotEndInTime(t *testing.T) {
 	t.Parallel()
 	begun := make(chan struct{})
 	d := openDesk(t, func(opt *AdminOptions) {
-		opt.Audit = func(ctx context.Context, _ string) (any, error) {
+		opt.Audit = func(ctx context.Context, _, _ string, _ bool) (any, error) {
 			close(begun)
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -388,6 +388,9 @@ func TestAnAuditIsShown(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	d.want("GET", "/v1/sales/race/audit", "", 200, `"differences": 0`)
+	d.want("GET", "/v1/sales/race/audit?orders=r-&known_orders=true", "", 200, `"known": true`)
+	d.want("GET", "/v1/sales/race/audit?orders=r-", "", 200, `"prefix": "r-"`)
+	d.want("GET", "/v1/sales/race/audit?known_orders=yes", "", 200, `"known": false`)
 }
 
 func TestAGatesStatusIsShown(t *testing.T) {
@@ -417,12 +420,12 @@ func TestOneAuditRunsAtATime(t *testing.T) {
 	t.Parallel()
 	begun, end := make(chan struct{}), make(chan struct{})
 	d := openDesk(t, func(opt *AdminOptions) {
-		opt.Audit = func(ctx context.Context, sale string) (any, error) {
+		opt.Audit = func(ctx context.Context, sale, prefix string, known bool) (any, error) {
 			if sale == "race" {
 				close(begun)
 				<-end
 			}
-			return auditTestSale(ctx, "race")
+			return auditTestSale(ctx, "race", prefix, known)
 		}
 	})
 	var first sync.WaitGroup
@@ -437,7 +440,7 @@ func TestOneAuditRunsAtATime(t *testing.T) {
 func TestAnAuditThatTakesTooLongIsToldSo(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t, func(opt *AdminOptions) {
-		opt.Audit = func(ctx context.Context, _ string) (any, error) {
+		opt.Audit = func(ctx context.Context, _, _ string, _ bool) (any, error) {
 			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > auditTimeout {
 				t.Errorf("the deadline is %s", deadline)
 			}

@@ -142,7 +142,7 @@ func TestAMissingSaleIsToldOf(t *testing.T) {
 func TestADeletedSaleIsToldOf(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t, func(o *AdminOptions) {
-		o.Audit = func(context.Context, string) (any, error) { return nil, gate.ErrNoSale }
+		o.Audit = func(context.Context, string, string, bool) (any, error) { return nil, gate.ErrNoSale }
 	})
 	const path, what = "/v1/sales/race", "sale race was deleted at "
 	d.want("DELETE", path, "", 204, "")

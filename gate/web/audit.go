@@ -20,7 +20,8 @@ func (a *Admin) audit(w http.ResponseWriter, r *http.Request, _ string) {
 	defer a.auditing.Unlock()
 	ctx, cancel := context.WithTimeout(r.Context(), auditTimeout)
 	defer cancel()
-	report, err := a.opt.Audit(ctx, r.PathValue("sale"))
+	query := r.URL.Query()
+	report, err := a.opt.Audit(ctx, r.PathValue("sale"), query.Get("orders"), query.Get("known_orders") == "true")
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		problem(w, http.StatusServiceUnavailable, errors.New("the audit takes longer than a call may: use flashgate audit"))
