@@ -17,8 +17,8 @@ type auditCommand struct {
 	redisFlag
 	portoneCredentials
 	Sale        string `arg:"" help:"The sale's name."`
-	Orders      string `env:"-" placeholder:"PREFIX" help:"What the orders of sales begin with: a payment of another order that no sale knows is of something else that the shop sells."`
-	KnownOrders bool   `env:"-" help:"Take every payment of an order that no sale knows for something else that the shop sells."`
+	OrderPrefix string `placeholder:"PREFIX" help:"What the orders of sales begin with: a payment of another order that no sale knows is of something else that the shop sells."`
+	KnownOrders bool   `help:"Take every payment of an order that no sale knows for something else that the shop sells."`
 	JSON        bool   `help:"Print JSON."`
 }
 
@@ -37,7 +37,7 @@ func (c *auditCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	return c.with(env, func(s *store.Store) error {
-		report, err := runAudit(ctx, s, client, c.Sale, audit.Options{Prefix: c.Orders, Known: c.KnownOrders, Progress: progressTo(env.err)})
+		report, err := runAudit(ctx, s, client, c.Sale, audit.Options{Prefix: c.OrderPrefix, Known: c.KnownOrders, Progress: progressTo(env.err)})
 		if err != nil {
 			return gate.Gone(ctx, s, c.Sale, err)
 		}

@@ -388,8 +388,8 @@ func TestAnAuditIsShown(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
 	d.want("GET", "/v1/sales/race/audit", "", 200, `"differences": 0`)
-	d.want("GET", "/v1/sales/race/audit?orders=r-&known_orders=true", "", 200, `"known": true`)
-	d.want("GET", "/v1/sales/race/audit?orders=r-", "", 200, `"prefix": "r-"`)
+	d.want("GET", "/v1/sales/race/audit?order_prefix=r-&known_orders=true", "", 200, `"known": true`)
+	d.want("GET", "/v1/sales/race/audit?order_prefix=r-", "", 200, `"prefix": "r-"`)
 	d.want("GET", "/v1/sales/race/audit?known_orders=yes", "", 200, `"known": false`)
 }
 

@@ -21,7 +21,7 @@ func (a *Admin) audit(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), auditTimeout)
 	defer cancel()
 	query := r.URL.Query()
-	report, err := a.opt.Audit(ctx, r.PathValue("sale"), query.Get("orders"), query.Get("known_orders") == "true")
+	report, err := a.opt.Audit(ctx, r.PathValue("sale"), query.Get("order_prefix"), query.Get("known_orders") == "true")
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		problem(w, http.StatusServiceUnavailable, errors.New("the audit takes longer than a call may: use flashgate audit"))
