@@ -22,6 +22,13 @@ const withdrawn = `
 ANG XCG, BGN EUR, BYR BYN, CUC CUP, EEK EUR, HRK EUR, LTL EUR, LVL EUR, MRO MRU, SLL SLE, STD STN, TMM TMT, VEF VES,
 ZMK ZMW, ZWL ZWG`
 
+// undivided are the currencies whose amounts have no decimals.
+const undivided = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+
+// HasDecimals reports whether amounts in a currency, by its ISO 4217 code, may have
+// decimals.
+func HasDecimals(code string) bool { return !slices.Contains(strings.Fields(undivided), code) }
+
 // CheckCurrency says what is wrong with the code of a currency. Payments in
 // another one than meant are refund due, so nothing but a code of ISO 4217 that
 // is in use will do, in capitals as payments have it.

@@ -72,6 +72,14 @@ func TestTheTablesOfCurrenciesAreWhole(t *testing.T) {
 			t.Errorf("%q", pair)
 		}
 	}
+	for code := range strings.FieldsSeq(undivided) {
+		if !known[code] || HasDecimals(code) {
+			t.Errorf("%s is not in use, or has decimals", code)
+		}
+	}
+	if !HasDecimals("USD") {
+		t.Error("dollars have no cents")
+	}
 	if len(known) != 155 {
 		t.Errorf("%d currencies", len(known))
 	}

@@ -178,7 +178,9 @@
 //	paid      cancelled in part                       paid, with its balance
 //	paid      cancelled in full                       refunded, units to left or withheld
 //	any       paid otherwise than ordered             that attempt is refund due
-//	refund due, cancelled                             refunded
+//	refund due, its cancellation is requested         that attempt is refund requested, and nothing is sent
+//	refund requested, and charged with none requested that attempt is refund due again
+//	refund due or requested, cancelled                refunded
 //
 // An order is released for what a look-up says, never for what it leaves out:
 // one that has no word on an attempt tells nothing.
@@ -239,9 +241,13 @@
 // shop's.
 //
 // Calls that read are repeated with back-off; Retry-After holds all of an API's
-// calls back. A cancellation is sent once: where its answer is lost the error is
-// ErrUnknownOutcome, and a look-up comes before anything else. V1's carries the
-// balance as checksum, V2's an idempotency key as well.
+// calls back. A cancellation is sent once: where its answer is lost nobody knows what
+// came of it, and a look-up comes before anything else. V1's carries the balance as
+// checksum, V2's an idempotency key as well. V2 keeps each answer under its key for
+// three hours, so the key has the number of the try, which is in the attempt's
+// record: it grows only with a failure that is certain, and a look-up follows that.
+// What is asked for and not done is a state of its own (refund requested): it is not
+// sent again. Should it fail, the payment is refund due again.
 //
 // A webhook is believed nothing: it makes a known order due now.
 //

@@ -30,7 +30,7 @@ type Loss struct {
 	Held      int64  `json:"held_units"` // by orders that are being paid
 	Paid      int64  `json:"paid"`       // orders
 	RefundDue int64  `json:"refund_due"` // orders
-	Refunds   int64  `json:"refunds"`    // payments that are refund due, of orders in any state
+	Refunds   int64  `json:"refunds"`    // payments that are to be refunded, due or requested, of orders in any state
 	Entries   int64  `json:"undelivered_entries"`
 	Listed    int64  `json:"undelivered_orders"`
 }

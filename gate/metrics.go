@@ -81,7 +81,7 @@ func (m *Metrics) forget(sale string) {
 // the newest state of each sale, so that a SKU that is gone is gone from the
 // metrics too, and a sale opens on time also while the store cannot be read.
 type stock struct {
-	units, orders, refunds, queue, capacity, open, missing *prometheus.Desc
+	units, orders, refunds, requested, queue, capacity, open, missing *prometheus.Desc
 
 	mu    sync.Mutex
 	sales map[string]stocked
@@ -99,6 +99,8 @@ func newStock() *stock {
 			[]string{"sale", "sku", "state"}, nil),
 		orders:  prometheus.NewDesc("flashgate_orders", "Orders by state.", []string{"sale", "state"}, nil),
 		refunds: prometheus.NewDesc("flashgate_refunds_due", "Payments that are to be refunded.", []string{"sale"}, nil),
+		requested: prometheus.NewDesc("flashgate_refunds_requested", "Payments whose cancellation PortOne has taken on, and not done yet.",
+			[]string{"sale"}, nil),
 		queue: prometheus.NewDesc("flashgate_queue_depth", "Confirms that wait for a script call.",
 			[]string{"sale"}, nil),
 		capacity: prometheus.NewDesc("flashgate_queue_capacity", "Confirms that may wait; more are refused as busy.",
@@ -144,6 +146,7 @@ func (s *stock) Describe(ch chan<- *prometheus.Desc) {
 	ch <- s.units
 	ch <- s.orders
 	ch <- s.refunds
+	ch <- s.requested
 	ch <- s.queue
 	ch <- s.capacity
 	ch <- s.open
@@ -182,5 +185,6 @@ func (s *stock) Collect(ch chan<- prometheus.Metric) {
 		gauge(s.orders, o.RefundDue, name, "refund_due")
 		gauge(s.orders, o.Refunded, name, "refunded")
 		gauge(s.refunds, o.Refunds, name)
+		gauge(s.requested, o.Requested, name)
 	}
 }

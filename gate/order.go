@@ -64,6 +64,7 @@ const (
 	AttemptFailed    AttemptState = 'F'
 	AttemptCancelled AttemptState = 'C'
 	AttemptRefundDue AttemptState = 'D'
+	AttemptRequested AttemptState = 'Q' // PortOne has taken its cancellation on, and not done it yet
 	AttemptRefunded  AttemptState = 'X'
 )
 
@@ -82,6 +83,8 @@ func (s AttemptState) String() string {
 		return "cancelled"
 	case AttemptRefundDue:
 		return "refund_due"
+	case AttemptRequested:
+		return "refund_requested"
 	case AttemptRefunded:
 		return "refunded"
 	}
@@ -93,6 +96,9 @@ type Attempt struct {
 	ID      string
 	State   AttemptState
 	Version uint8 // of the payment service's interface that it came by: 1 or 2
+	// Tries is how many cancellations of it the payment service has told that it did
+	// not carry out. It numbers the next one, alike at every gate.
+	Tries int64
 }
 
 // Line is one line of a cart.
@@ -115,19 +121,23 @@ type Order struct {
 	Buyer    string
 	Lines    []Line // sorted by SKU
 	Amount   Amount
-	Balance  Amount // what is left of a payment that was cancelled in part
+	Balance  Amount // what is left of a payment that was cancelled in part, in whole units
 	Attempts []Attempt
 	Taken    time.Time // when its units were last taken
 	Deadline time.Time // the hold is kept at least until then
 	Settled  time.Time // when it left Held; zero before
 }
 
-// RefundDue reports whether an attempt of the order is to be refunded.
-func (o *Order) RefundDue() bool {
-	return slices.ContainsFunc(o.Attempts, func(a Attempt) bool { return a.State == AttemptRefundDue })
+// OwesRefund reports whether money of an attempt of the order is to be given back,
+// and is not yet: its refund is due, or requested.
+func (o *Order) OwesRefund() bool {
+	return slices.ContainsFunc(o.Attempts, func(a Attempt) bool {
+		return a.State == AttemptRefundDue || a.State == AttemptRequested
+	})
 }
 
-// OrderCounts counts the orders of a sale by state, and the refunds that are due.
+// OrderCounts counts the orders of a sale by state, and the refunds that are due or
+// requested.
 type OrderCounts struct {
 	Asking    int64 `json:"asking"`
 	Held      int64 `json:"held"`
@@ -135,7 +145,8 @@ type OrderCounts struct {
 	Released  int64 `json:"released"`
 	RefundDue int64 `json:"refund_due"`
 	Refunded  int64 `json:"refunded"`
-	Refunds   int64 `json:"refunds"` // attempts that are refund due, of orders in any state
+	Refunds   int64 `json:"refunds"`           // attempts that are refund due, of orders in any state
+	Requested int64 `json:"refunds_requested"` // attempts whose cancellation is requested and not done
 }
 
 // Add counts n more orders in the given state.

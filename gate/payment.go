@@ -1,6 +1,10 @@
 package gate
 
-import "time"
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
 
 // PaymentState says where one attempt to pay stands at the payment service. The
 // zero value is no state.
@@ -45,9 +49,26 @@ type Payment struct {
 	Order, Attempt string
 	Version        uint8 // 1 or 2: which of PortOne's APIs knows it
 	State          PaymentState
-	Amount         int64     // of the whole payment, in the currency's unit; charged only if it was paid
-	Balance        int64     // what of it is charged and not given back
-	Currency       string    // such as "KRW"
-	Live           bool      // it went through a channel that moves money; false where nothing says so
-	DepositBy      time.Time // until when a deposit may come, at most MaxTime; zero if unknown or none
+	Amount         int64 // of the whole payment, in the currency's unit; charged only if it was paid
+	Balance        int64 // what of it is charged and not given back
+	Requested      int64 // what of the balance PortOne has been asked to give back, and has not yet
+	// AmountCents and BalanceCents are the hundredths that Amount and Balance have beyond
+	// whole units. Some of V1's channels charge them; an order's amount never has any.
+	AmountCents, BalanceCents uint8
+	Currency                  string    // such as "KRW"
+	Live                      bool      // it went through a channel that moves money; false where nothing says so
+	DepositBy                 time.Time // until when a deposit may come, at most MaxTime; zero if unknown or none
+}
+
+// Charged reports whether there is money of the payment to give back.
+func (p *Payment) Charged() bool {
+	return (p.State == PaymentPaid || p.State == PaymentPartCancelled) && (p.Balance > 0 || p.BalanceCents > 0)
+}
+
+// AmountText writes an amount of units and hundredths as a number, such as 10 or 10.50.
+func AmountText(units int64, cents uint8) string {
+	if cents == 0 {
+		return strconv.FormatInt(units, 10)
+	}
+	return fmt.Sprintf("%d.%02d", units, cents)
 }

@@ -101,6 +101,8 @@ type AttemptReport struct {
 	Attempt string `json:"attempt"`
 	Version uint8  `json:"version"` // 1 or 2: which of PortOne's APIs knows it
 	State   string `json:"state"`
+	// Tries is how many cancellations of it PortOne has told that it did not carry out.
+	Tries int64 `json:"tries,omitempty"`
 }
 
 // Report tells about the order.
@@ -111,7 +113,7 @@ func (o *Order) Report() OrderReport {
 		Taken: o.Taken, Deadline: o.Deadline, Settled: o.Settled, Withheld: o.State == OrderWithheld,
 	}
 	for _, a := range o.Attempts {
-		r.Attempts = append(r.Attempts, AttemptReport{a.ID, a.Version, a.State.String()})
+		r.Attempts = append(r.Attempts, AttemptReport{a.ID, a.Version, a.State.String(), a.Tries})
 	}
 	return r
 }

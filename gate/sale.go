@@ -43,7 +43,7 @@ type Settings struct {
 	// AmountOptional takes confirms of which neither the payment service, nor the
 	// link, nor any price tells an amount: there is nothing to compare then.
 	AmountOptional bool              `json:"amount_optional,omitempty"`
-	Messages       map[string]string `json:"messages,omitempty"` // sentences shown to buyers, by refusal code
+	Messages       map[string]string `json:"messages,omitempty"` // sentences shown to buyers and in PortOne's console, by MessageNames
 	// AutoRefund cancels payments that are refund due, once each.
 	AutoRefund bool `json:"auto_refund,omitempty"`
 	// Withhold keeps the units of an order that is cancelled in full from sale.
@@ -199,8 +199,8 @@ func (s *Sale) Validate() error {
 		}
 	}
 	for code, text := range s.Messages {
-		if c, ok := ParseCode(code); !ok || c == Held {
-			return fmt.Errorf("message for %q: there is no such refusal; the codes are %s", code, refusalList())
+		if !slices.Contains(MessageNames(), code) {
+			return fmt.Errorf("message for %q: there is no such message; they are %s", code, strings.Join(MessageNames(), ", "))
 		}
 		if !ValidMessage(text) {
 			return fmt.Errorf("message for %q: must be 1 to %d bytes of printable text", code, MaxMessage)

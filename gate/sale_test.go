@@ -38,8 +38,10 @@ func TestASaleMustMakeSense(t *testing.T) {
 		f("notify", func(s *Sale) { s.Notify = url })
 	}
 	f("accept", func(s *Sale) { s.Accept = []string{"v1", "v1"} })
-	f("no such refusal", func(s *Sale) { s.Messages = map[string]string{"sold": "x"} })
-	f("no such refusal", func(s *Sale) { s.Messages = map[string]string{"held": "x"} })
+	f("no such message", func(s *Sale) { s.Messages = map[string]string{"sold": "x"} })
+	f("no such message", func(s *Sale) { s.Messages = map[string]string{"held": "x"} })
+	f("no such message", func(s *Sale) { s.Messages = map[string]string{"refund_currency": "x"} })
+	f("no such message", func(s *Sale) { s.Messages = map[string]string{"no_units": "x"} })
 	f("printable", func(s *Sale) { s.Messages = map[string]string{"sold_out": "a\nb"} })
 	f("printable", func(s *Sale) { s.Messages = map[string]string{"sold_out": ""} })
 }

@@ -1,7 +1,5 @@
 package gate
 
-import "strings"
-
 // Code is the answer to a confirm: Held lets the payment go ahead, every other
 // code is a refusal and says why.
 type Code uint8
@@ -70,14 +68,6 @@ func Codes() []Code {
 
 // Refusals returns every code but Held, with Undecided at the end.
 func Refusals() []Code { return append(Codes()[SoldOut:], Undecided) }
-
-func refusalList() string {
-	var names []string
-	for _, c := range Refusals() {
-		names = append(names, c.String())
-	}
-	return strings.Join(names, ", ")
-}
 
 // Verdict is the answer to one confirm. The zero value refuses.
 //

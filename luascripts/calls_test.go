@@ -153,7 +153,7 @@ func parseAnswers(lines []string) ([]any, error) {
 func parseMoves(lines []string) ([]any, error) {
 	moves, done := []any{0}, []any(nil)
 	for _, text := range lines {
-		f := strings.Fields(strings.NewReplacer("␟", "\x1f", "␞", "\x1e").Replace(text))
+		f := strings.Fields(strings.NewReplacer("␟", "\x1f", "␞", "\x1e", "␝", "\x1d").Replace(text))
 		if f[0] == "done" {
 			for _, member := range f[1:] {
 				done = append(done, member)

@@ -34,6 +34,7 @@
 -- below go without iterators, closures and conversions of numbers where they can.
 
 local RECORD = '^1([AHPRDFW])\31(%d+)\31([^\31]*)\31([^\31]*)\31(%d*)\31(%d*)\31([^\31]*)\31(%d*)\31(%d*)\31'
+local ATTEMPT = '(%u)([^\30\29]+)[^\30]*' -- its state, and its version and id
 local MAX_ATTEMPTS = 8
 
 local n = tonumber(ARGV[5])
@@ -143,10 +144,10 @@ local function again(i, record)
   if buyer ~= new_buyer or lines ~= new_lines or amount ~= '' and amount ~= new_amount then return 'O' end
   if state == 'D' or state == 'F' or state == 'W' then return 'P' end
 
-  local known, count = nil, 0
-  for attempt in string.gmatch(attempts, '[^\30]+') do
+  local known, count, named = nil, 0, string.sub(new, 2)
+  for attempt_state, name in string.gmatch(attempts, ATTEMPT) do
     count = count + 1
-    if string.sub(attempt, 2) == string.sub(new, 2) then known = string.sub(attempt, 1, 1) end
+    if name == named then known = attempt_state end
   end
   if state == 'P' then return known == 'P' and 'H' or 'P' end
   if known and (state == 'R' or known ~= 'O' and known ~= 'V') then return 'E' end

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden files from what redi
 //	= what was answered, and whether that left every key as it was
 //	= at the end of the case, all that the server holds
 //
-// Keys go by their last names, ␟ and ␞ are the separators of a record, and #
+// Keys go by their last names, ␟, ␞ and ␝ are the separators of a record, and #
 // starts a comment.
 func TestGolden(t *testing.T) {
 	t.Parallel()
@@ -141,7 +141,7 @@ func (p *player) seed(words []string) {
 		if i == 1 {
 			word = fullName(p.sale, word)
 		}
-		args[i] = strings.NewReplacer("␟", "\x1f", "␞", "\x1e").Replace(word)
+		args[i] = strings.NewReplacer("␟", "\x1f", "␞", "\x1e", "␝", "\x1d").Replace(word)
 	}
 	if err := p.server.admin.Do(p.t.Context(), args...).Err(); err != nil {
 		p.t.Fatalf("%v: %v", words, err)
@@ -149,7 +149,7 @@ func (p *player) seed(words []string) {
 }
 
 func readable(s string) string {
-	return strings.NewReplacer("\x1f", "␟", "\x1e", "␞").Replace(s)
+	return strings.NewReplacer("\x1f", "␟", "\x1e", "␞", "\x1d", "␝").Replace(s)
 }
 
 // spell writes a reply in words. The fields of a sale have no order in Redis,

@@ -55,8 +55,8 @@ end
 
 -- The state of an attempt, nil where the order has no such one.
 local function state_of(attempts, wanted)
-  for attempt in string.gmatch(attempts, '[^\30]+') do
-    if string.sub(attempt, 2) == wanted then return string.sub(attempt, 1, 1) end
+  for state, name in string.gmatch(attempts, '(%u)([^\30\29]+)[^\30]*') do
+    if name == wanted then return state end
   end
 end
 

@@ -2,7 +2,7 @@
 --
 -- What may go is said in words with commas between:
 --   held              units that are held
---   paid=N            orders that are paid or refund due, and payments that are refund due: N is how many orders
+--   paid=N            orders that are paid or refund due, and payments that are to be refunded: N is how many orders
 --   archived=RUN:SEQ  the same, because an archive has all of this run up to this ledger entry
 --   undelivered       changes that the shop has not taken
 -- A number, a run or an entry that is not the sale's refuses, whatever else is said.
@@ -41,7 +41,9 @@ local function losses(sale, now, ledger, notify)
   for field, value in pairs(sale) do
     if string.sub(field, 1, 4) == 'sku:' then lost.held = lost.held + string.match(value, '^%d+,%-?%d+,(%d+),') end
   end
-  lost.paid, lost.due, lost.refunds = string.match(sale.orders, '^%d+,%d+,(%d+),%d+,(%d+),%d+,(%d+)$')
+  local requested
+  lost.paid, lost.due, lost.refunds, requested = string.match(sale.orders, '^%d+,%d+,(%d+),%d+,(%d+),%d+,(%d+),?(%d*)$')
+  if requested ~= '' then lost.refunds = lost.refunds + requested end
   lost.open = sale.paused ~= '1' and now >= tonumber(sale.opens) and now < tonumber(sale.closes)
   lost.entries, lost.listed = undelivered(sale, ledger, notify)
   return lost
@@ -60,7 +62,7 @@ local function agreed(lost, words)
 end
 
 -- The reply that names what would go: the word, run, seq, 1 if the sale is open, units held, orders paid, orders
--- refund due, payments refund due, and what the shop has not taken: ledger entries, and orders that are listed.
+-- refund due, payments to be refunded, and what the shop has not taken: ledger entries, and orders that are listed.
 local function named(word, lost)
   return {word, tonumber(lost.run), tonumber(lost.seq), lost.open and 1 or 0, lost.held, tonumber(lost.paid),
     tonumber(lost.due), tonumber(lost.refunds), lost.entries, lost.listed}

@@ -31,7 +31,8 @@ local PARTS = '^(1%u)\31(%d+)(\31.*\31)(%d*)\31(%d*)$'
 -- Which counter a state's units are in, and which of the order counts it is in.
 local UNITS = {A = 'held', H = 'held', P = 'paid', W = 'withheld', R = 'left', D = 'left', F = 'left'}
 local COUNT = {A = 1, H = 2, P = 3, R = 4, D = 5, F = 6, W = 6}
-local REFUNDS = 7
+-- Which order count has attempts in a state: refund due, and its refund requested.
+local REFUNDS = {D = 7, Q = 8}
 local OWNED = {A = true, H = true, P = true}
 
 local head = redis.call('HMGET', KEYS[1], 'run', 'seq', 'term', 'time', 'orders', 'deleted')
@@ -40,6 +41,7 @@ local seq, now, n = tonumber(head[2]), clock(ARGV[1], head[4]), tonumber(ARGV[4]
 
 local counts = {}
 for count in string.gmatch(head[5], '%d+') do counts[#counts + 1] = tonumber(count) end
+counts[8] = counts[8] or 0
 
 -- The counters of a SKU as the batch leaves them; false where the sale has no such SKU.
 local units, moved = {}, {}
@@ -59,13 +61,12 @@ local function units_of_buyer(buyer)
   return bought[buyer]
 end
 
--- How many attempts are refund due.
-local function refunds(attempts)
-  local due = 0
+-- Counts the attempts whose money is to be given back, n times each.
+local function count_refunds(attempts, n)
   for attempt in string.gmatch(attempts, '[^\30]+') do
-    if string.sub(attempt, 1, 1) == 'D' then due = due + 1 end
+    local count = REFUNDS[string.sub(attempt, 1, 1)]
+    if count then counts[count] = counts[count] + n end
   end
-  return due
 end
 
 -- Moves an order's units and counts from one record to another; false, and nothing is moved, if units would
@@ -95,7 +96,8 @@ local function move(old, new)
   end
   counts[COUNT[from]] = counts[COUNT[from]] - 1
   counts[COUNT[to]] = counts[COUNT[to]] + 1
-  counts[REFUNDS] = counts[REFUNDS] + refunds(new_attempts) - refunds(attempts)
+  count_refunds(attempts, -1)
+  count_refunds(new_attempts, 1)
   return true
 end
 
@@ -164,6 +166,7 @@ redis.call('ZCARD', KEYS[5])
 although_full(KEYS[1])
 if #changed > 0 then
   seq = seq + 1
+  if counts[8] == 0 then counts[8] = nil end -- seven numbers, as the version before has them
   local orders = join(counts, ',')
   local counters, updates = {}, {'seq', seq, 'time', now, 'orders', orders}
   for sku in pairs(moved) do

@@ -19,7 +19,8 @@ type account struct {
 	// What it counts for, as it is stored.
 	cart, buyer int32 // in the tables; -1 for no buyer
 	state       gate.OrderState
-	refunds     uint8
+	refunds     uint8 // attempts that are refund due
+	requested   uint8 // attempts whose refund is requested
 
 	watched  bool // it is in due by itself
 	faulty   bool // its record cannot be read
@@ -100,14 +101,17 @@ func (a *accounts) cart(lines []gate.Line) int32 {
 // for nothing where there is none.
 func (a *accounts) replace(acc *account, o *gate.Order) {
 	a.count(acc, -1)
-	acc.state, acc.refunds, acc.buyer = 0, 0, -1
+	acc.state, acc.refunds, acc.requested, acc.buyer = 0, 0, 0, -1
 	if o == nil {
 		return
 	}
 	acc.state, acc.cart = o.State, a.cart(o.Lines)
 	for _, attempt := range o.Attempts {
-		if attempt.State == gate.AttemptRefundDue {
+		switch attempt.State {
+		case gate.AttemptRefundDue:
 			acc.refunds++
+		case gate.AttemptRequested:
+			acc.requested++
 		}
 	}
 	if o.Buyer != "" {
@@ -122,6 +126,7 @@ func (a *accounts) count(acc *account, sign int64) {
 	}
 	a.counts.Add(acc.state, sign)
 	a.counts.Refunds += sign * int64(acc.refunds)
+	a.counts.Requested += sign * int64(acc.requested)
 	for _, l := range a.lines[acc.cart] {
 		u := a.units[l.SKU]
 		if u == nil {

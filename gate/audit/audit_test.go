@@ -190,6 +190,11 @@ func TestDamageIsFound(t *testing.T) {
 	})
 	f("orders counted wrong", "ledger_counters, order_counters", hash("orders", "0,3,1,2,0,1,1"))
 	f("refunds counted wrong", "ledger_counters, refund_counter", hash("orders", "0,2,1,2,0,1,0"))
+	f("requested refunds counted wrong", "ledger_counters, refund_counter", hash("orders", "0,2,1,2,0,1,1,1"))
+	f("a refund that is requested, and not counted", "ledger_counters, refund_counter", func(sc *scene) {
+		sc.settle("o4", gate.OrderReleased, gate.AttemptRequested)
+		sc.Do(sc.t, "HSET", key, "orders", "0,2,1,2,0,1,0")
+	})
 	f("a buyer with too many units", "buyer_units ann", func(sc *scene) { sc.Do(sc.t, "HSET", key+":buyers", "ann", 7) })
 	f("a buyer with too few units", "buyer_units ann", func(sc *scene) { sc.Do(sc.t, "HSET", key+":buyers", "ann", 5) })
 	f("a buyer who is gone", "buyer_units dan", func(sc *scene) { sc.Do(sc.t, "HDEL", key+":buyers", "dan") })

@@ -116,7 +116,7 @@ func plus(c, d gate.OrderCounts, sign int64) gate.OrderCounts {
 	return gate.OrderCounts{
 		Asking: c.Asking + sign*d.Asking, Held: c.Held + sign*d.Held, Paid: c.Paid + sign*d.Paid,
 		Released: c.Released + sign*d.Released, RefundDue: c.RefundDue + sign*d.RefundDue,
-		Refunded: c.Refunded + sign*d.Refunded, Refunds: c.Refunds + sign*d.Refunds,
+		Refunded: c.Refunded + sign*d.Refunded, Refunds: c.Refunds + sign*d.Refunds, Requested: c.Requested + sign*d.Requested,
 	}
 }
 

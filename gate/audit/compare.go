@@ -218,18 +218,21 @@ func (a *auditor) compareCounts(state *gate.State) {
 	if counted.Refunds != noted.Refunds {
 		a.report.add(Finding{Kind: RefundCounter, Text: fmt.Sprintf("the sale counts %d attempts that are refund due, and its orders have %d", noted.Refunds, counted.Refunds)})
 	}
+	if counted.Requested != noted.Requested {
+		a.report.add(Finding{Kind: RefundCounter, Text: fmt.Sprintf("the sale counts %d attempts whose refund is requested, and its orders have %d", noted.Requested, counted.Requested)})
+	}
 	if told != noted {
 		a.report.add(Finding{Kind: LedgerCounters, Text: fmt.Sprintf("the sale counts its orders as %s, and the ledger told %s last", spellCounts(noted), spellCounts(told))})
 	}
-	counted.Refunds = noted.Refunds
+	counted.Refunds, counted.Requested = noted.Refunds, noted.Requested
 	if counted != noted {
 		a.report.add(Finding{Kind: OrderCounters, Text: fmt.Sprintf("the sale counts its orders as %s, and they are %s", spellCounts(noted), spellCounts(counted))})
 	}
 }
 
 func spellCounts(c gate.OrderCounts) string {
-	return fmt.Sprintf("%d asking, %d held, %d paid, %d released, %d refund due, %d refunded, with %d attempts refund due",
-		c.Asking, c.Held, c.Paid, c.Released, c.RefundDue, c.Refunded, c.Refunds)
+	return fmt.Sprintf("%d asking, %d held, %d paid, %d released, %d refund due, %d refunded, with %d attempts refund due and %d requested",
+		c.Asking, c.Held, c.Paid, c.Released, c.RefundDue, c.Refunded, c.Refunds, c.Requested)
 }
 
 func (a *auditor) compareSettings(state *gate.State, obeyed *gate.Settings) {

@@ -247,8 +247,8 @@ func compareAmount(o *gate.Order, p *gate.Payment, add func(Kind, string, ...any
 		balance = o.Balance.Value
 	}
 	switch {
-	case o.Amount.Known && o.Amount.Value != p.Amount:
-		add(Amount, "has the amount %d here, and %d at PortOne", o.Amount.Value, p.Amount)
+	case o.Amount.Known && (o.Amount.Value != p.Amount || p.AmountCents > 0):
+		add(Amount, "has the amount %d here, and %s at PortOne", o.Amount.Value, gate.AmountText(p.Amount, p.AmountCents))
 	case o.Amount.Known && balance != p.Balance:
 		add(Amount, "has %d of its amount left here, and %d at PortOne", balance, p.Balance)
 	}

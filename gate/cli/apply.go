@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -45,7 +46,7 @@ func (c *applyCommand) Run(ctx context.Context, env *environment) error {
 			if len(sale.Accept) == 0 && len(refused) > 0 {
 				fmt.Fprintf(env.out, "  note: gates with this environment's settings take less than PortOne can send: %s\n", untaken(refused))
 			}
-			for _, note := range env.lastWordNotes(&sale.Settings) {
+			for _, note := range slices.Concat(env.decimalsNotes(&sale.Settings), env.lastWordNotes(&sale.Settings)) {
 				fmt.Fprintf(env.out, "  note: %s\n", note)
 			}
 		}
@@ -85,11 +86,18 @@ func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Sto
 // untaken returns what gates with this environment's settings refuse of a sale that
 // does not name what it takes.
 func (e *environment) untaken() []gate.Verdict {
+	secrets, lookups := e.takes()
+	return secrets.Untaken(lookups)
+}
+
+// takes returns by what gates with this environment's settings decide which of
+// PortOne's versions a sale takes.
+func (e *environment) takes() (*portone.Secrets, portone.Lookups) {
 	var secrets *portone.Secrets // which verifies calls
 	if !e.has("WEBHOOK_SECRET", "WEBHOOK_SECRET_FILE") {
 		secrets = portone.Unverified()
 	}
-	return secrets.Untaken(portone.Lookups{
+	return secrets, portone.Lookups{
 		V1: e.has("PORTONE_V1_SECRET", "PORTONE_V1_SECRET_FILE"), V2: e.has("PORTONE_V2_SECRET", "PORTONE_V2_SECRET_FILE"),
-	})
+	}
 }

@@ -100,7 +100,7 @@ func largest(name string) gate.Sale {
 		OpensAt: opens, ClosesAt: opens.Add(time.Hour), Hold: 5 * time.Minute, PerBuyer: gate.MaxUnits, Accept: gate.Versions(),
 		Notify: "https://shop.example.com/" + strings.Repeat("a", gate.MaxMessage-25), Messages: map[string]string{},
 	}}
-	for _, code := range refusals() {
+	for _, code := range gate.MessageNames() {
 		sale.Messages[code] = strings.Repeat("매", gate.MaxMessage/len("매"))
 	}
 	for i := range gate.MaxSKUs {

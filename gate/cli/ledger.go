@@ -31,10 +31,10 @@ func (*ledgerCommand) Help() string {
             payments) or report (what the shop told of them)
   who       the gate, or who gave the command
   units     {SKU: {total, left, held, paid, withheld}} after it, of each SKU that it moved
-  counts    {asking, held, paid, released, refund_due, refunded, refunds} after it: orders by state; refunds are
-            attempts that are refund due
+  counts    {asking, held, paid, released, refund_due, refunded, refunds, refunds_requested} after it: orders by state;
+            refunds are attempts that are refund due, refunds_requested those whose cancellation PortOne has taken on
   orders    [{order, state, revision, buyer, lines: [{sku, quantity}], amount, balance, attempts: [{attempt, version,
-            state}], taken, deadline, settled, withheld}]: each order that it changed, whole; what is unknown is left out
+            state, tries}], taken, deadline, settled, withheld}]: each order that it changed, whole; what is unknown is left out
   extended  places in orders, from 0, of those that only have a later deadline, for they were confirmed again; your
             server is not told of these
   run, version, settings, before

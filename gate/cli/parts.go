@@ -49,6 +49,7 @@ type parts struct {
 	shopMetrics *shop.Metrics
 	lastWord    *shop.LastWord
 	forwarder   *shop.Forwarder // nil where webhooks are not passed on
+	answers     *portone.Answers
 	public      *web.Public
 	watcher     *watcher
 	admin       *web.Admin
@@ -194,8 +195,8 @@ func (p *parts) openRefusalLog(context.Context) error {
 // makeGate makes the lanes and the public listener's server in front of them.
 func (p *parts) makeGate(context.Context) error {
 	c := p.flags
-	answers, err := portone.NewAnswers(c.Language)
-	if err != nil {
+	var err error
+	if p.answers, err = portone.NewAnswers(c.Language); err != nil {
 		return fmt.Errorf("--language: %w", err)
 	}
 	verify := p.keys
@@ -212,7 +213,7 @@ func (p *parts) makeGate(context.Context) error {
 	p.forwarder = c.forwarder(p.shopMetrics)
 	p.files = openFiles()
 	p.mostPublic, p.mostAdmin = shareFiles(p.files)
-	p.public = web.NewPublic(p.gate, answers, p.metrics, web.PublicOptions{
+	p.public = web.NewPublic(p.gate, p.answers, p.metrics, web.PublicOptions{
 		Secrets: p.secrets, Lookups: p.payments.Lookups(), Sources: p.sources, Most: p.mostPublic, MostPerAddress: c.MaxConnectionsPerAddress,
 		Refusals: p.refusals, Orders: p.store, Forward: p.forwarder, Log: p.log,
 	})
@@ -222,7 +223,11 @@ func (p *parts) makeGate(context.Context) error {
 // makeWatcher makes what looks at the gate's surroundings.
 func (p *parts) makeWatcher(context.Context) error {
 	p.watcher = &watcher{
-		sales: p.gate.Sales, untaken: p.secrets.Untaken(p.payments.Lookups()),
+		sales: p.gate.Sales, untaken: p.secrets.Untaken(p.payments.Lookups()), currency: p.flags.Currency,
+		takesV1: func(accept []string) bool {
+			_, takes := p.secrets.Takes(portone.V1, accept, p.payments.Lookups())
+			return takes
+		},
 		follow: newFollowing(p.store.Following, p.flags.WaitReplicas, p.registry, p.log),
 		checks: newChecks(p.surroundings(), time.Now, p.registry, p.log), log: p.log,
 	}
@@ -279,7 +284,7 @@ func (p *parts) workers(hangup <-chan os.Signal) *workers {
 	c := p.flags
 	settling := settle.Options{
 		Who: c.Name, Store: p.store, Sales: p.gate.Sales, Currency: c.Currency, Test: c.TestPayments, Grace: c.Grace, MinLook: c.FirstLook / 2,
-		Metrics: settle.NewMetrics(p.registry), Now: time.Now, Log: p.log,
+		Reason: p.answers.Refund, Metrics: settle.NewMetrics(p.registry), Now: time.Now, Log: p.log,
 	}
 	if p.payments != nil {
 		settling.Payments = p.payments

@@ -13,6 +13,9 @@ import (
 	"github.com/flashgate/flashgate/gate/shop"
 )
 
+// usualCurrency is that of --currency where it is not given.
+const usualCurrency = "KRW"
+
 // portoneFlag is how serve reaches PortOne's REST APIs, and what it makes of payments.
 type portoneFlag struct {
 	portoneCredentials

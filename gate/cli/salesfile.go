@@ -177,10 +177,10 @@ func (r *reader) versions(v value) []string {
 func (r *reader) messages(v value) map[string]string {
 	messages := make(map[string]string)
 	var fields []field
-	for _, code := range gate.Refusals() {
-		fields = append(fields, field{code.String(), optional, func(v value) {
+	for _, name := range gate.MessageNames() {
+		fields = append(fields, field{name, optional, func(v value) {
 			if text, ok := r.text(v, "a sentence in quotes"); ok {
-				messages[code.String()] = text
+				messages[name] = text
 				if strange := gate.Unprintable(text); strange != "" {
 					r.fault(v, "has %s, where only printable characters may be", strange)
 				} else if !gate.ValidMessage(text) {

@@ -242,7 +242,7 @@ func TestParseSalesRefuses(t *testing.T) {
 			good + "    messages:\n      soldout: a\n      held: b\n      closed: \"\"\n      paused: 5\n      busy: |\n        two\n        lines\n      not_open: fine\n      too_large: " + strings.Repeat("x", 501) + "\n" + goodSKUs,
 			[]string{
 				"6: sales[0].messages.soldout: unknown field; did you mean sold_out?",
-				"7: sales[0].messages.held: unknown field; the fields here are " + strings.Join(refusals(), ", "),
+				"7: sales[0].messages.held: unknown field; the fields here are " + strings.Join(gate.MessageNames(), ", "),
 				`8: sales[0].messages.closed: must be 1 to 500 bytes of printable text`,
 				`9: sales[0].messages.paused: must be a sentence in quotes, not "5"`,
 				`10: sales[0].messages.busy: has U+000A at column 4, where only printable characters may be`,
@@ -281,14 +281,6 @@ func TestParseSalesRefuses(t *testing.T) {
 			}
 		})
 	}
-}
-
-func refusals() []string {
-	var names []string
-	for _, c := range gate.Refusals() {
-		names = append(names, c.String())
-	}
-	return names
 }
 
 func TestParseSalesTellsTwentyFaults(t *testing.T) {

@@ -15,7 +15,7 @@ type statusCommand struct {
 	redisFlag
 	Sale    string `arg:"" optional:"" help:"The sale's name; without it, a line for each sale."`
 	JSON    bool   `help:"Print JSON."`
-	Refunds bool   `help:"List the orders of the sale with a payment that is to be refunded."`
+	Refunds bool   `help:"List the orders of the sale with a payment that is to be refunded: due, or requested."`
 
 	WaitReplicas int `placeholder:"N" help:"How many replicas the gates wait for: says whether that many follow."`
 }
@@ -125,11 +125,11 @@ func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.
 		return printJSON(env, reports)
 	}
 	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "order\tattempt\tstate\tsettled")
+	fmt.Fprintln(w, "order\tattempt\tstate\trefund\tsettled")
 	for _, r := range reports {
 		for _, a := range r.Attempts {
-			if a.State == gate.AttemptRefundDue.String() {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Order, a.Attempt, r.State, r.Settled.Format(time.RFC3339))
+			if said := refundText(a); said != "" {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Order, a.Attempt, r.State, said, r.Settled.Format(time.RFC3339))
 			}
 		}
 	}
@@ -137,6 +137,23 @@ func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.
 		fmt.Fprintln(w, "\nAlso with auto_refund, one in another currency than --currency waits for a person.")
 	}
 	return w.Flush()
+}
+
+// refundText says how the refund of an attempt stands, and nothing where it owes none.
+func refundText(a gate.AttemptReport) string {
+	text := ""
+	switch a.State {
+	case gate.AttemptRefundDue.String():
+		text = "due"
+	case gate.AttemptRequested.String():
+		text = "requested"
+	default:
+		return ""
+	}
+	if a.Tries > 0 {
+		text += fmt.Sprintf(", %d failed before", a.Tries)
+	}
+	return text
 }
 
 func printJSON(env *environment, v any) error {
@@ -159,8 +176,8 @@ func printReport(env *environment, r *gate.Report, state *gate.State) error {
 	o := r.Orders
 	fmt.Fprintf(env.out, "\norders: %d held, %d paid, %d released, %d refund due, %d refunded, %d asking\n",
 		o.Held, o.Paid, o.Released, o.RefundDue, o.Refunded, o.Asking)
-	if o.Refunds > 0 {
-		fmt.Fprintf(env.out, "refunds due: %d payments; flashgate status %s --refunds lists them\n", o.Refunds, r.Sale)
+	if o.Refunds+o.Requested > 0 {
+		fmt.Fprintf(env.out, "refunds: %d payments due, %d requested; flashgate status %s --refunds lists them\n", o.Refunds, o.Requested, r.Sale)
 	}
 	return nil
 }

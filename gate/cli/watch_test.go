@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,6 +22,7 @@ func TestASaleThatTakesLessThanPortOneCanSendIsWarnedOfOnce(t *testing.T) {
 	sales := map[string]*gate.Settings{"says": {Accept: []string{"v2"}}, "silent": {}}
 	w := &watcher{
 		sales: func() map[string]*gate.Settings { return sales }, untaken: (*portone.Secrets)(nil).Untaken(portone.Lookups{}),
+		takesV1: func(accept []string) bool { return slices.Contains(accept, "v1") }, currency: "KRW",
 		log: slog.New(slog.NewTextHandler(&log, nil)),
 	}
 	f := func(what string, want int) {
@@ -42,6 +44,42 @@ func TestASaleThatTakesLessThanPortOneCanSendIsWarnedOfOnce(t *testing.T) {
 	w.untaken = nil
 	sales = map[string]*gate.Settings{"silent": {}}
 	f("where all is taken", 0)
+
+	g := func(currency, accept string, want int) {
+		t.Helper()
+		w.currency, sales = currency, map[string]*gate.Settings{"race": {Accept: []string{accept}}}
+		log.Reset()
+		w.lookAtSales()
+		w.lookAtSales()
+		if text := log.String(); strings.Count(text, "a sale takes amounts that it cannot be sold in") != want {
+			t.Errorf("%s by %s: the log has\n%s", currency, accept, text)
+		}
+	}
+	g("KRW", "v1", 0)
+	g("USD", "v1", 1)
+	g("USD", "v2", 0)
+}
+
+// V1's confirms of 10.50 are refused: who sells in dollars must hear of it before buyers do.
+func TestApplyNotesAmountsThatCannotBeSoldIn(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	f := func(accept, want string, environ ...string) {
+		t.Helper()
+		var out, errOut bytes.Buffer
+		sale := strings.Replace(openSale("race", 10), "hold: 1h", "hold: 1h, accept: ["+accept+"]", 1)
+		args := []string{"apply", "--open-now", "--redis", redis.URL(), "-f", saleFile(t, sale)}
+		if status := Main(args, environ, &out, &errOut, "v0.0.0-test"); status != 0 {
+			t.Fatalf("%d: %s", status, &errOut)
+		}
+		if got := out.String(); strings.Contains(got, "with decimals") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("%s with %q: apply prints\n%s", accept, environ, got)
+		}
+	}
+	f("v1", "")
+	f("v1", "", "FLASHGATE_CURRENCY=JPY")
+	f("v1", "note: V1 writes amounts in USD with decimals", "FLASHGATE_CURRENCY=USD")
+	f("v2", "", "FLASHGATE_CURRENCY=USD")
 }
 
 func TestAGateWarnsOfASaleThatDoesNotSayWhatItTakes(t *testing.T) {

@@ -47,7 +47,8 @@ func newAnswers(words wording) *Answers {
 // no refusal's changes nothing: gate.Sale's Validate has refused it where it was
 // written.
 func (a *Answers) With(messages map[string]string) *Answers {
-	words := wording{maps.Clone(a.words.codes), maps.Clone(a.words.causes)}
+	words := a.words
+	words.codes, words.causes = maps.Clone(words.codes), maps.Clone(words.causes)
 	for name, text := range messages {
 		if code, ok := gate.ParseCode(name); ok {
 			words.codes[code] = text
@@ -55,6 +56,15 @@ func (a *Answers) With(messages map[string]string) *Answers {
 		}
 	}
 	return newAnswers(words)
+}
+
+// Refund returns what PortOne is told with a cancellation for the given reason: the
+// sentence of a sale with these messages.
+func (a *Answers) Refund(reason gate.RefundReason, messages map[string]string) string {
+	if text, ok := messages[reason.Message()]; ok {
+		return text
+	}
+	return a.words.refunds[reason]
 }
 
 // Body returns the JSON body that answers v. It is shared: nobody may write to

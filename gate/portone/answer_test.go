@@ -38,6 +38,31 @@ func read(tb testing.TB, body []byte) (code, sentence string) {
 	return members["code"], members["reason"]
 }
 
+func TestEveryReasonForARefundHasASentenceInBothLanguages(t *testing.T) {
+	t.Parallel()
+	korean, english := answers(t, "ko"), answers(t, "en")
+	said := map[string]gate.RefundReason{}
+	for _, r := range gate.RefundReasons() {
+		ko, en := korean.Refund(r, nil), english.Refund(r, nil)
+		if !strings.HasSuffix(ko, "취소합니다.") || strings.ContainsFunc(en, func(r rune) bool { return unicode.Is(unicode.Hangul, r) }) || !strings.HasSuffix(en, ".") {
+			t.Errorf("%s: %q, %q", r, ko, en)
+		}
+		for _, s := range []string{ko, en} {
+			if other, ok := said[s]; ok {
+				t.Errorf("%s says the same as %s: %q", r, other, s)
+			}
+			said[s] = r
+		}
+		own := map[string]string{r.Message(): "우리 말", r.String(): "no", "sold_out": "no"}
+		if got := english.Refund(r, own); got != "우리 말" {
+			t.Errorf("%s in the sale's own words: %q", r, got)
+		}
+	}
+	if len(said) != 10 {
+		t.Errorf("%d sentences for 5 reasons", len(said))
+	}
+}
+
 func TestEveryRefusalHasASentenceInBothLanguages(t *testing.T) {
 	t.Parallel()
 	korean, english := answers(t, "ko"), answers(t, "en")

@@ -75,6 +75,48 @@ func TestManyV1OrdersShareCalls(t *testing.T) {
 	}
 }
 
+// Money is sent back on what a look-up says, so it must be as it is now.
+func TestAnOrderThatOwesARefundIsLookedUpByItself(t *testing.T) {
+	t.Parallel()
+	fake1, fake2 := newFakeV1(), newFakeV2()
+	for i := range 30 {
+		fake1.add(v1Payment(fmt.Sprint("imp_", i), fmt.Sprint("o", i), "paid"))
+		fake2.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID"))
+	}
+	c := serve(t, fake1, fake2)
+	for version := uint8(1); version <= 2; version++ {
+		queries := many(version, 30, time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC))
+		queries[5].Alone, queries[9].Alone = true, true
+		for i, got := range c.Lookup(t.Context(), queries) {
+			if got.Err != nil || len(got.Payments) != 1 {
+				t.Errorf("V%d, order %d: %+v", version, i, got)
+			}
+		}
+	}
+	if bulk, one, other := fake1.called("GET /payments?"), fake1.called("GET /payments/findAll/o5/"), fake1.called("GET /payments/findAll/"); bulk != 1 || one != 1 || other != 2 {
+		t.Errorf("V1: %d calls for many, %d for the order, %d for any: %v", bulk, one, other, fake1.calls)
+	}
+	if list, one, other := fake2.called("GET /payments?"), fake2.called("GET /payments/o9"), fake2.called("GET /payments/o"); list != 1 || one != 1 || other != 2 {
+		t.Errorf("V2: %d lists, %d calls for the order, %d for any", list, one, other)
+	}
+
+	// A list that fails does not keep it from being looked up.
+	fake2.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/payments" {
+			answer(w, http.StatusForbidden, object{"type": "FORBIDDEN"})
+			return true
+		}
+		return false
+	}
+	queries := many(2, 30, time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC))
+	queries[5].Alone = true
+	for i, got := range c.Lookup(t.Context(), queries) {
+		if (got.Err == nil) != (i == 5) {
+			t.Errorf("order %d without a list: %+v", i, got)
+		}
+	}
+}
+
 func TestManyV2OrdersAreListed(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC)

@@ -10,70 +10,94 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// ErrUnknownOutcome says that a cancellation was sent, but that nobody knows what
-// came of it. It must not be sent again before the payment was looked up.
-var ErrUnknownOutcome = errors.New("it is not known what came of the cancellation: look the payment up")
+// Cancelled is what came of asking for a cancellation. The zero value is that
+// nobody knows.
+type Cancelled uint8
+
+// What may come of asking for a cancellation.
+const (
+	// CancelUnknown: it may have been carried out. The payment must be looked up
+	// before anything else, and the key stays the same.
+	CancelUnknown   Cancelled = iota
+	CancelDone                // PortOne has given the money back, now or before
+	CancelRequested           // PortOne has taken it on; a look-up says when it is done
+	CancelUnsent              // it was not sent, or not looked at: the same may be sent again
+	// CancelFailed: it was not carried out, for a reason that may pass. PortOne keeps
+	// the answer for the key, so the next one needs another key, and a look-up before.
+	CancelFailed
+)
+
+// v2Succeeded, v2Failed and v2Requested are the statuses of V2's cancellations, as
+// PaymentCancellation in its schema has them.
+const (
+	v2Succeeded = "SUCCEEDED"
+	v2Failed    = "FAILED"
+	v2Requested = "REQUESTED"
+)
 
 // CancelRequest asks for all that is left of a payment to be given back.
 type CancelRequest struct {
 	Order, Attempt string
 	Version        uint8  // 1 or 2: which of PortOne's APIs knows it
 	Balance        int64  // what is left of it; PortOne refuses if it is another amount
+	BalanceCents   uint8  // the hundredths of it beyond whole units, of V1 alone
 	Reason         string // for the shop's books; PortOne shows it in its console
 	Key            string // for V2: 16 to 256 of A-Z a-z 0-9 - _; the same for the same cancellation
 }
 
-// Cancel gives back what is left of a payment. It returns nil where PortOne has
-// done it or has taken the request on, now or before: a look-up says which. An
-// error that is ErrUnknownOutcome leaves open whether it was done; any other
-// means that it was not.
-func (c *Client) Cancel(ctx context.Context, r CancelRequest) error {
+// Cancel gives back what is left of a payment, and returns what came of it. The
+// error says why, where it is neither done nor requested, and is nil where it is.
+func (c *Client) Cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 	switch {
-	case r.Balance <= 0 || r.Balance > gate.MaxAmount:
-		return fmt.Errorf("cancel a payment: its balance is %d, nothing to give back", r.Balance)
+	case r.Balance < 0 || r.Balance > gate.MaxAmount || r.Balance == 0 && r.BalanceCents == 0:
+		return CancelUnsent, fmt.Errorf("cancel a payment: its balance is %d, nothing to give back", r.Balance)
+	case r.BalanceCents > 99 || r.BalanceCents > 0 && Version(r.Version) != V1:
+		return CancelUnsent, fmt.Errorf("cancel a payment: its balance has %d hundredths", r.BalanceCents)
 	case r.Reason == "":
-		return errors.New("cancel a payment: PortOne needs a reason")
+		return CancelUnsent, errors.New("cancel a payment: PortOne needs a reason")
 	case Version(r.Version) == V1 && c.v1 != nil:
 		return c.v1.cancel(ctx, r)
 	case Version(r.Version) == V2 && c.v2 != nil:
 		return c.v2.cancel(ctx, r)
 	}
-	return noCredentials(r.Version)
+	return CancelUnsent, noCredentials(r.Version)
 }
 
 // cancel names the attempt, not the order, of which there may be others; the
 // checksum lets PortOne refuse where something was given back meanwhile.
-func (v *v1) cancel(ctx context.Context, r CancelRequest) error {
+func (v *v1) cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 	if !plain(r.Attempt) {
-		return fmt.Errorf("cancel a payment: %.64q is no imp_uid", r.Attempt)
+		return CancelUnsent, fmt.Errorf("cancel a payment: %.64q is no imp_uid", r.Attempt)
 	}
 	body := marshal(struct {
-		ImpUID   string `json:"imp_uid"`
-		Checksum int64  `json:"checksum"`
-		Reason   string `json:"reason"`
-	}{r.Attempt, r.Balance, r.Reason})
+		ImpUID   string      `json:"imp_uid"`
+		Checksum json.Number `json:"checksum"`
+		Reason   string      `json:"reason"`
+	}{r.Attempt, json.Number(gate.AmountText(r.Balance, r.BalanceCents)), r.Reason})
 	answer, err := v.write(ctx, call{name: "cancel", method: http.MethodPost, path: "/payments/cancel", body: body})
 	if err != nil {
-		return uncertain(err)
+		return uncancelled(err)
 	}
-	attempt, f := readV1(answer)
+	f := readV1(answer)
 	switch {
 	case f.err != nil:
-		return uncertain(f.err)
-	case attempt != r.Attempt || f.payment.State != gate.PaymentCancelled:
-		return fmt.Errorf("%w: %.64q is now %s", ErrUnknownOutcome, attempt, f.payment.State)
+		return uncancelled(f.err)
+	case f.attempt == r.Attempt && f.payment.State == gate.PaymentCancelled:
+		return CancelDone, nil
+	case f.attempt == r.Attempt && f.payment.Requested > 0:
+		return CancelRequested, nil
 	}
-	return nil
+	return uncancelled(fmt.Errorf("%.64q is now %s", f.attempt, f.payment.State))
 }
 
 // cancel names the order: one payment of V2's succeeds at most once.
-func (v *v2) cancel(ctx context.Context, r CancelRequest) error {
+func (v *v2) cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 	id, err := segment(r.Order)
 	if err != nil {
-		return err
+		return CancelUnsent, err
 	}
 	if !validKey(r.Key) {
-		return errors.New("cancel a payment: the idempotency key must be 16 to 256 of A-Z a-z 0-9 - _")
+		return CancelUnsent, errors.New("cancel a payment: the idempotency key must be 16 to 256 of A-Z a-z 0-9 - _")
 	}
 	body := marshal(struct {
 		StoreID string `json:"storeId,omitempty"`
@@ -84,40 +108,47 @@ func (v *v2) cancel(ctx context.Context, r CancelRequest) error {
 		name: "cancel", method: http.MethodPost, path: "/payments/" + id + "/cancel",
 		header: http.Header{"Idempotency-Key": {`"` + r.Key + `"`}}, body: body,
 	})
-	var no *Error
-	if errors.As(err, &no) && no.Status == http.StatusConflict && no.Code == "PAYMENT_ALREADY_CANCELLED" {
-		return nil
-	}
 	if err != nil {
-		return uncertain(err)
+		return uncancelled(err)
 	}
-	var done struct {
-		Cancellation struct {
-			Status string `json:"status"`
-		} `json:"cancellation"`
+	var answered struct {
+		Cancellation v2Cancellation `json:"cancellation"`
 	}
-	err = json.Unmarshal(answer, &done)
-	switch {
-	case err == nil && (done.Cancellation.Status == "SUCCEEDED" || done.Cancellation.Status == "REQUESTED"):
-		return nil
-	case err == nil && done.Cancellation.Status == "FAILED":
-		return errors.New("cancel of PortOne v2: the cancellation has failed")
+	if err := json.Unmarshal(answer, &answered); err != nil {
+		return uncancelled(err)
 	}
-	return fmt.Errorf("%w: its status is %.32q", ErrUnknownOutcome, done.Cancellation.Status)
+	switch answered.Cancellation.Status {
+	case v2Succeeded:
+		return CancelDone, nil
+	case v2Requested:
+		return CancelRequested, nil
+	case v2Failed:
+		return CancelFailed, errors.New("cancel of PortOne v2: the cancellation has failed")
+	}
+	return uncancelled(fmt.Errorf("its status is %.32q", answered.Cancellation.Status))
 }
 
-// uncertain marks the error of a cancellation that may have been carried out.
-func uncertain(err error) error {
+// uncancelled returns what came of a cancellation that was not answered by a word on
+// its success. Only an answer that says so means that it was not carried out.
+func uncancelled(err error) (Cancelled, error) {
 	var notSent *unsent
 	var no *Error
 	switch {
 	case errors.As(err, &notSent):
-		return err
-	case errors.As(err, &no) && no.Status < http.StatusInternalServerError &&
-		no.Status != http.StatusRequestTimeout && no.Code != "IDEMPOTENCY_OUTSTANDING_REQUEST":
-		return err
+		return CancelUnsent, err
+	case !errors.As(err, &no):
+	case no.Status == http.StatusConflict && no.Code == "PAYMENT_ALREADY_CANCELLED":
+		return CancelDone, nil
+	case no.Status == http.StatusUnauthorized, no.Status == http.StatusTooManyRequests:
+		return CancelUnsent, err
+	case no.Status == http.StatusBadGateway && no.Code == "PG_PROVIDER": // the payment provider has refused
+		return CancelFailed, err
+	case no.Status >= http.StatusInternalServerError, no.Status == http.StatusRequestTimeout,
+		no.Code == "IDEMPOTENCY_OUTSTANDING_REQUEST":
+	default:
+		return CancelFailed, err
 	}
-	return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	return CancelUnknown, fmt.Errorf("it is not known what came of the cancellation: look the payment up: %w", err)
 }
 
 func validKey(key string) bool { return len(key) >= 16 && len(key) <= 256 && wordLike(key) }

@@ -2,7 +2,7 @@ package portone_test
 
 import (
 	"context"
-	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,8 +26,8 @@ func TestACancellationGivesBackWhatIsLeft(t *testing.T) {
 	fake1, fake2 := newFakeV1(v1Payment("imp_1", "o", "paid"), v1Payment("imp_2", "o", "paid")), newFakeV2(v2Payment("o", "t", "PAID"))
 	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.StoreID = "store-1" })
 	for version := uint8(1); version <= 2; version++ {
-		if err := c.Cancel(t.Context(), refund(version)); err != nil {
-			t.Errorf("V%d: %v", version, err)
+		if came, err := c.Cancel(t.Context(), refund(version)); came != portone.CancelDone || err != nil {
+			t.Errorf("V%d: %v, %v", version, came, err)
 		}
 	}
 	if p := fake1.byID["imp_1"]; p["status"] != "cancelled" || p["cancel_amount"] != 110000 || p["cancel_reason"] != "품절" {
@@ -42,11 +42,11 @@ func TestACancellationGivesBackWhatIsLeft(t *testing.T) {
 	}
 
 	// A second time: V2 says that it is done, V1 has no word for it that could be told from others.
-	if err := c.Cancel(t.Context(), refund(2)); err != nil {
-		t.Errorf("V2 again: %v", err)
+	if came, err := c.Cancel(t.Context(), refund(2)); came != portone.CancelDone || err != nil {
+		t.Errorf("V2 again: %v, %v", came, err)
 	}
-	if err := c.Cancel(t.Context(), refund(1)); err == nil || errors.Is(err, portone.ErrUnknownOutcome) {
-		t.Errorf("V1 again: %v, want a refusal", err)
+	if came, err := c.Cancel(t.Context(), refund(1)); err == nil || came != portone.CancelFailed {
+		t.Errorf("V1 again: %v, %v, want a refusal", came, err)
 	}
 }
 
@@ -57,12 +57,45 @@ func TestAnotherBalanceCancelsNothing(t *testing.T) {
 	for version := uint8(1); version <= 2; version++ {
 		r := refund(version)
 		r.Balance = 100000
-		if err := c.Cancel(t.Context(), r); err == nil || errors.Is(err, portone.ErrUnknownOutcome) {
-			t.Errorf("V%d: %v, want a refusal", version, err)
+		if came, err := c.Cancel(t.Context(), r); err == nil || came != portone.CancelFailed {
+			t.Errorf("V%d: %v, %v, want a refusal", version, came, err)
 		}
 	}
 	if fake1.byID["imp_1"]["status"] != "paid" || fake2.payments["o"]["status"] != "PAID" {
 		t.Error("a payment was cancelled all the same")
+	}
+}
+
+// A checksum that is rounded, or read by way of a double, would be refused.
+func TestABalanceWithDecimalsIsSentExactly(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
+	var bodies []string
+	fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/payments/cancel" {
+			return false
+		}
+		body, _ := io.ReadAll(r.Body)
+		bodies = append(bodies, string(body))
+		answer(w, 200, object{"code": 0, "response": v1Payment("imp_1", "o", "cancelled")})
+		return true
+	}
+	c := serve(t, fake, newFakeV2())
+	for _, balance := range []struct {
+		units int64
+		cents uint8
+	}{{10, 50}, {0, 7}, {999999999999, 99}, {10, 0}} {
+		r := refund(1)
+		r.Balance, r.BalanceCents = balance.units, balance.cents
+		if came, err := c.Cancel(t.Context(), r); came != portone.CancelDone || err != nil {
+			t.Errorf("%+v: %v, %v", balance, came, err)
+		}
+	}
+	want := []string{`"checksum":10.50,`, `"checksum":0.07,`, `"checksum":999999999999.99,`, `"checksum":10,`}
+	for i, body := range bodies {
+		if len(bodies) != len(want) || !strings.Contains(body, want[i]) {
+			t.Errorf("sent %s, want %s in it", body, want[i])
+		}
 	}
 }
 
@@ -74,13 +107,14 @@ func TestACancellationThatCannotBeMeantIsNotSent(t *testing.T) {
 		t.Helper()
 		r := refund(version)
 		change(&r)
-		if err := c.Cancel(t.Context(), r); err == nil || errors.Is(err, portone.ErrUnknownOutcome) {
-			t.Errorf("%+v: got %v", r, err)
+		if came, err := c.Cancel(t.Context(), r); err == nil || came != portone.CancelUnsent {
+			t.Errorf("%+v: got %v, %v", r, came, err)
 		}
 	}
 	for version := uint8(1); version <= 2; version++ {
 		f(version, func(r *portone.CancelRequest) { r.Balance = 0 })
 		f(version, func(r *portone.CancelRequest) { r.Balance = -1 })
+		f(version, func(r *portone.CancelRequest) { r.BalanceCents = 100 })
 		f(version, func(r *portone.CancelRequest) { r.Balance = gate.MaxAmount + 1 })
 		f(version, func(r *portone.CancelRequest) { r.Reason = "" })
 		f(version, func(r *portone.CancelRequest) { r.Version = 3 })
@@ -88,6 +122,7 @@ func TestACancellationThatCannotBeMeantIsNotSent(t *testing.T) {
 	f(1, func(r *portone.CancelRequest) { r.Attempt = "" })
 	f(1, func(r *portone.CancelRequest) { r.Attempt = "a/b" })
 	f(2, func(r *portone.CancelRequest) { r.Order = ".." })
+	f(2, func(r *portone.CancelRequest) { r.BalanceCents = 50 })
 	for _, key := range []string{"", "too-short-by-one", strings.Repeat("x", 257), `quoted"-key-0123456`, "with a space-012345"} {
 		key = strings.TrimSuffix(key, "e")
 		f(2, func(r *portone.CancelRequest) { r.Key = key })
@@ -101,9 +136,9 @@ func TestAPaymentOfAVersionWithoutCredentialsIsNotCancelled(t *testing.T) {
 	t.Parallel()
 	f := func(c *portone.Client, version uint8) {
 		t.Helper()
-		err := c.Cancel(t.Context(), refund(version))
-		if err == nil || errors.Is(err, portone.ErrUnknownOutcome) || !strings.Contains(err.Error(), "no credentials") {
-			t.Errorf("V%d: got %v, want an error that says what is missing", version, err)
+		came, err := c.Cancel(t.Context(), refund(version))
+		if err == nil || came != portone.CancelUnsent || !strings.Contains(err.Error(), "no credentials") {
+			t.Errorf("V%d: got %v, %v, want an error that says what is missing", version, came, err)
 		}
 	}
 	f(serve(t, nil, newFakeV2()), 1)
@@ -113,7 +148,7 @@ func TestAPaymentOfAVersionWithoutCredentialsIsNotCancelled(t *testing.T) {
 
 func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 	t.Parallel()
-	f := func(version uint8, what string, unknown bool, fault func(w http.ResponseWriter)) {
+	f := func(version uint8, what string, want portone.Cancelled, fault func(w http.ResponseWriter)) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			fake1, fake2 := newFakeV1(v1Payment("imp_1", "o", "paid")), newFakeV2(v2Payment("o", "t", "PAID"))
@@ -125,9 +160,9 @@ func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 				return false
 			}
 			fake1.fault, fake2.fault = hit, hit
-			err := atDirect(t, fake1, fake2).Cancel(t.Context(), refund(version))
-			if err == nil || errors.Is(err, portone.ErrUnknownOutcome) != unknown {
-				t.Errorf("V%d %s: got %v, unknown must be %v", version, what, err, unknown)
+			came, err := atDirect(t, fake1, fake2).Cancel(t.Context(), refund(version))
+			if came != want || (err == nil) != (want == portone.CancelDone || want == portone.CancelRequested) {
+				t.Errorf("V%d %s: got %v, %v, want %v", version, what, came, err, want)
 			}
 			if sent := fake1.called("POST /payments") + fake2.called("POST /payments"); sent != 1 {
 				t.Errorf("V%d %s: sent %d times", version, what, sent)
@@ -143,58 +178,55 @@ func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 		return func(w http.ResponseWriter) { _, _ = w.Write([]byte(text)) }
 	}
 
+	const unknown, failed = portone.CancelUnknown, portone.CancelFailed
 	for version := uint8(1); version <= 2; version++ {
 		for _, code := range []int{500, 502, 503, 504, 408, 204} {
-			f(version, http.StatusText(code), true, status(code, "PG_PROVIDER"))
+			f(version, http.StatusText(code), unknown, status(code, "X"))
 		}
-		for _, code := range []int{400, 403, 404, 409, 429} {
-			f(version, http.StatusText(code), false, status(code, "X"))
+		for _, code := range []int{400, 403, 404, 409} {
+			f(version, http.StatusText(code), failed, status(code, "X"))
 		}
-		f(version, "no JSON", true, text("<html>"))
-		f(version, "cut short", true, text(`{"code":0,"cancellation":{"sta`))
-		f(version, "empty", true, text(`{}`))
-		f(version, "slow", true, func(http.ResponseWriter) { time.Sleep(61 * time.Second) })
+		f(version, "too many", portone.CancelUnsent, status(429, "X"))
+		f(version, "no JSON", unknown, text("<html>"))
+		f(version, "cut short", unknown, text(`{"code":0,"cancellation":{"sta`))
+		f(version, "empty", unknown, text(`{}`))
+		f(version, "slow", unknown, func(http.ResponseWriter) { time.Sleep(61 * time.Second) })
 	}
-	f(1, "a strange message", true, text(`{"code":0,"message":5}`))
-	f(1, "no payment", true, text(`{"code":0,"response":null}`))
-	f(1, "still paid", true, func(w http.ResponseWriter) {
-		answer(w, 200, object{"code": 0, "response": v1Payment("imp_1", "o", "paid")})
-	})
-	f(1, "done, by a fault", true, func(w http.ResponseWriter) {
-		answer(w, 500, object{"code": 0, "response": v1Payment("imp_1", "o", "cancelled")})
-	})
-	f(1, "another's", true, func(w http.ResponseWriter) {
-		answer(w, 200, object{"code": 0, "response": v1Payment("imp_9", "o", "cancelled")})
-	})
-	f(1, "code", false, status(200, "no"))
-	f(2, "done, by a fault", true, status(500, "PAYMENT_ALREADY_CANCELLED"))
-	f(2, "already running", true, status(409, "IDEMPOTENCY_OUTSTANDING_REQUEST"))
-	f(2, "no status", true, text(`{"cancellation":{}}`))
+	f(1, "a strange message", unknown, text(`{"code":0,"message":5}`))
+	f(1, "no payment", unknown, text(`{"code":0,"response":null}`))
+	v1Says := func(code int, attempt, status string, more object) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			answer(w, code, object{"code": 0, "response": v1Payment(attempt, "o", status, more)})
+		}
+	}
+	history := object{"cancel_history": []object{{"amount": 110000, "pg_tid": "x", "cancelled_at": 0, "reason": "x", "cancellation_id": "c"}}}
+	f(1, "still paid", unknown, v1Says(200, "imp_1", "paid", nil))
+	f(1, "taken on", portone.CancelRequested, v1Says(200, "imp_1", "paid", history))
+	f(1, "done, by a fault", unknown, v1Says(500, "imp_1", "cancelled", nil))
+	f(1, "another's", unknown, v1Says(200, "imp_9", "cancelled", nil))
+	f(1, "taken on for another", unknown, v1Says(200, "imp_9", "paid", history))
+	f(1, "the payment provider has refused", unknown, status(502, "PG_PROVIDER"))
+	f(1, "code", failed, status(200, "no"))
+	f(2, "the payment provider has refused", failed, status(502, "PG_PROVIDER"))
+	f(2, "the payment provider is away", unknown, status(500, "PG_PROVIDER"))
+	f(2, "done before", portone.CancelDone, status(409, "PAYMENT_ALREADY_CANCELLED"))
+	f(2, "done, by a fault", unknown, status(500, "PAYMENT_ALREADY_CANCELLED"))
+	f(2, "already running", unknown, status(409, "IDEMPOTENCY_OUTSTANDING_REQUEST"))
+	f(2, "no status", unknown, text(`{"cancellation":{}}`))
 	for _, said := range []string{"SUCCEEDED", "REQUESTED", "FAILED"} {
-		f(2, said+" and something else", true, text(`{"cancellation":{"status":"`+said+`"},"cancellation":[]}`))
+		f(2, said+" and something else", unknown, text(`{"cancellation":{"status":"`+said+`"},"cancellation":[]}`))
 	}
-	f(2, "strange", true, text(`{"cancellation":{"status":"NEW"}}`))
-	f(2, "failed", false, text(`{"cancellation":{"status":"FAILED"}}`))
+	f(2, "strange", unknown, text(`{"cancellation":{"status":"NEW"}}`))
+	f(2, "failed", failed, text(`{"cancellation":{"status":"FAILED"}}`))
+	f(2, "taken on", portone.CancelRequested, text(`{"cancellation":{"status":"REQUESTED"}}`))
 }
 
 func TestAnUnknownOutcomeSaysWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	fake := newFakeV1(v1Payment("imp_1", "o", "paid", object{"currency": nil}))
-	err := serve(t, fake, nil).Cancel(t.Context(), refund(1))
-	if !errors.Is(err, portone.ErrUnknownOutcome) || !strings.Contains(err.Error(), `"imp_1" of PortOne v1 cannot be read: amount`) {
+	came, err := serve(t, fake, nil).Cancel(t.Context(), refund(1))
+	if came != portone.CancelUnknown || err == nil || !strings.Contains(err.Error(), `"imp_1" of PortOne v1 cannot be read: amount`) {
 		t.Errorf("got %v, want an error that says why", err)
-	}
-}
-
-func TestAnAcceptedCancellationIsOne(t *testing.T) {
-	t.Parallel()
-	fake := newFakeV2(v2Payment("o", "t", "PAID"))
-	fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
-		answer(w, http.StatusOK, object{"cancellation": object{"status": "REQUESTED"}})
-		return true
-	}
-	if err := serve(t, nil, fake).Cancel(t.Context(), refund(2)); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -212,8 +244,8 @@ func TestASlowCancellationIsWaitedFor(t *testing.T) {
 		fake2.latency = 55 * time.Second
 		c := atDirect(t, fake1, fake2)
 		for version := uint8(1); version <= 2; version++ {
-			if err := c.Cancel(t.Context(), refund(version)); err != nil {
-				t.Errorf("V%d: %v", version, err)
+			if came, err := c.Cancel(t.Context(), refund(version)); came != portone.CancelDone || err != nil {
+				t.Errorf("V%d: %v, %v", version, came, err)
 			}
 		}
 	})
@@ -225,13 +257,13 @@ func TestACancellationThatWasNeverSentIsNotUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for version := uint8(1); version <= 2; version++ {
-		if err := serve(t, fake, newFakeV2()).Cancel(ctx, refund(version)); err == nil || errors.Is(err, portone.ErrUnknownOutcome) {
-			t.Errorf("V%d: got %v", version, err)
+		if came, err := serve(t, fake, newFakeV2()).Cancel(ctx, refund(version)); err == nil || came != portone.CancelUnsent {
+			t.Errorf("V%d: got %v, %v", version, came, err)
 		}
 	}
 	c := serve(t, fake, nil, func(o *portone.Options) { o.V1.Secret = "WRONG" })
-	if err := c.Cancel(t.Context(), refund(1)); err == nil || errors.Is(err, portone.ErrUnknownOutcome) {
-		t.Errorf("got %v", err)
+	if came, err := c.Cancel(t.Context(), refund(1)); err == nil || came != portone.CancelUnsent {
+		t.Errorf("got %v, %v", came, err)
 	}
 	if calls := fake.called("POST /payments/cancel"); calls != 0 {
 		t.Errorf("%d calls were made", calls)
@@ -246,8 +278,8 @@ func TestACancellationAfterAForgottenTokenIsSentAgain(t *testing.T) {
 	fake.mu.Lock()
 	fake.ends = time.Time{}
 	fake.mu.Unlock()
-	if err := c.Cancel(t.Context(), refund(1)); err != nil {
-		t.Error(err)
+	if came, err := c.Cancel(t.Context(), refund(1)); came != portone.CancelDone || err != nil {
+		t.Errorf("got %v, %v", came, err)
 	}
 	if calls := fake.called("POST /payments/cancel"); calls != 2 {
 		t.Errorf("sent %d times, want 2: a 401 has carried nothing out", calls)

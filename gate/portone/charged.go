@@ -64,7 +64,7 @@ func (v *v1) eachCharged(ctx context.Context, from, to time.Time, do func(gate.P
 // other. What there is more is to be asked for from the last one's time on, not by
 // pages: one that is cancelled meanwhile leaves the list, and would move another
 // past a page's end. Only what was paid within one second needs pages.
-func (v *v1) paidFrom(ctx context.Context, since, until time.Time) (list []listed, whole bool, err error) {
+func (v *v1) paidFrom(ctx context.Context, since, until time.Time) (list []found, whole bool, err error) {
 	for page := 1; ; page++ {
 		some, err := v.paid(ctx, since, until, page)
 		if err != nil {
@@ -81,7 +81,7 @@ func (v *v1) paidFrom(ctx context.Context, since, until time.Time) (list []liste
 }
 
 // paid returns a page of what was paid in a time; nothing behind the last one.
-func (v *v1) paid(ctx context.Context, from, to time.Time, page int) ([]listed, error) {
+func (v *v1) paid(ctx context.Context, from, to time.Time, page int) ([]found, error) {
 	answer, err := v.read(ctx, call{
 		name: "paid", method: http.MethodGet,
 		path: fmt.Sprintf("/payments/status/paid?from=%d&to=%d&page=%d&limit=%d&sorting=paid", from.Unix(), to.Unix(), page, v1Page),
@@ -99,17 +99,11 @@ func (v *v1) paid(ctx context.Context, from, to time.Time, page int) ([]listed, 
 	if err := json.Unmarshal(answer, &list); err != nil {
 		return nil, fmt.Errorf("paid of PortOne v1: %w", err)
 	}
-	all := make([]listed, len(list.List))
+	all := make([]found, len(list.List))
 	for i, item := range list.List {
-		all[i].attempt, all[i].found = readV1(item)
+		all[i] = readV1(item)
 	}
 	return all, nil
-}
-
-// listed is one payment of a list.
-type listed struct {
-	attempt string // empty where not even that can be read
-	found
 }
 
 // charged reports whether the payment was begun from one time to another, or nobody

@@ -290,8 +290,10 @@ func TestNoErrorOrLogShowsACredentialOrABuyer(t *testing.T) {
 	for _, got := range c.Lookup(t.Context(), append(many(1, 30, time.Time{}), many(2, 30, time.Now())...)) {
 		note(got.Err)
 	}
-	note(c.Cancel(t.Context(), refund(1)))
-	note(c.Cancel(t.Context(), refund(2)))
+	for version := uint8(1); version <= 2; version++ {
+		_, err := c.Cancel(t.Context(), refund(version))
+		note(err)
+	}
 	all := strings.Join(texts, "\n") + log.String()
 	for _, secret := range []string{fakeKey, fakeSecret, fakeToken, "김철수", "010-", strings.Repeat("긴", 200)} {
 		if strings.Contains(all, secret) {

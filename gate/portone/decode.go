@@ -188,28 +188,35 @@ func (v value) amount() (int64, bool) {
 // gate.MaxAmount. Senders that keep amounts as doubles write 110000.0 or 1.1E7,
 // so these are read too, exactly; a number whose exponent makes it less, such as
 // 10e-1, is not.
-func parseAmount(number []byte) (int64, bool) {
-	zeros := int64(0)
+func parseAmount(number []byte) (int64, bool) { return parseDecimal(number, 0) }
+
+// parseDecimal returns the value of a JSON number in units of which ten to the power
+// of places make one, if it is a whole number of these, from 0 to gate.MaxAmount ones.
+func parseDecimal(number []byte, places int) (int64, bool) {
+	most, zeros := int64(gate.MaxAmount), int64(0)
+	for range places {
+		most *= 10
+	}
 	if e := bytes.IndexAny(number, "eE"); e >= 0 {
 		var ok bool
-		if zeros, ok = parseDigits(0, bytes.TrimPrefix(number[e+1:], []byte("+"))); !ok {
+		if zeros, ok = parseDigits(0, bytes.TrimPrefix(number[e+1:], []byte("+")), most); !ok {
 			return 0, false
 		}
 		number = number[:e]
 	}
 	whole, fraction, _ := bytes.Cut(number, []byte("."))
 	fraction = bytes.TrimRight(fraction, "0")
-	zeros -= int64(len(fraction))
-	n, ok := parseDigits(0, whole)
+	zeros += int64(places - len(fraction))
+	n, ok := parseDigits(0, whole, most)
 	if ok {
-		n, ok = parseDigits(n, fraction)
+		n, ok = parseDigits(n, fraction, most)
 	}
-	if !ok || zeros < 0 || zeros > 12 {
+	if !ok || zeros < 0 || zeros > int64(12+places) {
 		return 0, false
 	}
 	for range zeros {
 		n *= 10
-		if n > gate.MaxAmount {
+		if n > most {
 			return 0, false
 		}
 	}
@@ -217,13 +224,13 @@ func parseAmount(number []byte) (int64, bool) {
 }
 
 // parseDigits reads digits that continue the number n. It fails at anything
-// else, such as a sign, and where the number would pass gate.MaxAmount.
-func parseDigits(n int64, digits []byte) (int64, bool) {
+// else, such as a sign, and where the number would pass the most that it may be.
+func parseDigits(n int64, digits []byte, most int64) (int64, bool) {
 	for _, c := range digits {
 		if c < '0' || c > '9' {
 			return 0, false
 		}
-		if n = n*10 + int64(c-'0'); n > gate.MaxAmount {
+		if n = n*10 + int64(c-'0'); n > most {
 			return 0, false
 		}
 	}

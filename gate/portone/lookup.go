@@ -1,6 +1,7 @@
 package portone
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,13 +33,14 @@ type Query struct {
 	Version  uint8     // 1 or 2: which of PortOne's APIs knows it
 	Attempts []string  // those to be accounted for
 	Since    time.Time // when it was confirmed first; zero if unknown
+	Alone    bool      // it is looked up by itself: a list may be seconds old, and money is sent back on what is found
 }
 
 // QueriesOf returns a query for each version that an order has attempts of.
 func QueriesOf(o *gate.Order) []Query {
 	var queries []Query
 	for _, version := range []uint8{1, 2} {
-		q := Query{Order: o.ID, Version: version, Since: o.Taken}
+		q := Query{Order: o.ID, Version: version, Since: o.Taken, Alone: o.OwesRefund()}
 		for _, a := range o.Attempts {
 			if a.Version == version {
 				q.Attempts = append(q.Attempts, a.ID)
@@ -61,8 +63,9 @@ type Finding struct {
 	// Missing are the query's attempts that PortOne does not know, not even as test
 	// payments.
 	Missing []string
-	// Err says that the order could not be looked up. Then nothing is known about
-	// it: neither that it was paid nor that it was not. Doubt has it.
+	// Err says why an attempt of the query's could not be looked up, or none of them.
+	// Nothing is known of those that are in neither of the above: neither that they were
+	// paid nor that they were not. Doubt has it.
 	Err error
 }
 
@@ -119,6 +122,16 @@ type ask struct {
 	finding *Finding
 }
 
+// together returns those asks that may be looked up in calls for many.
+func together(asks []ask) (some []ask) {
+	for _, a := range asks {
+		if !a.Alone {
+			some = append(some, a)
+		}
+	}
+	return some
+}
+
 // fail records that the order could not be looked up.
 func (a ask) fail(err error) { *a.finding = Finding{Order: a.Order, Err: err} }
 
@@ -136,12 +149,12 @@ func each(atOnce int, asks []ask, do func(ask)) {
 // that leaves open, and what are few, it looks up order by order.
 func (v *v1) lookup(ctx context.Context, asks []ask) {
 	known := map[string]found{}
-	if len(asks) > few {
-		known = v.bulk(ctx, asks)
+	if together := together(asks); len(together) > few {
+		known = v.bulk(ctx, together)
 	}
 	var open []ask
 	for _, a := range asks {
-		if !a.explained(known) {
+		if a.Alone || !a.explained(known) {
 			open = append(open, a)
 		}
 	}
@@ -196,76 +209,75 @@ func refusedList(err error) bool {
 	return errors.As(err, &no) && (no.Status == http.StatusBadRequest || no.Status == http.StatusRequestURITooLong)
 }
 
-// explained writes the finding where every attempt is known, or where one could
-// not be looked up. An ask without attempts is never explained.
+// explained writes the finding where every attempt is known, or where the call for one
+// has failed. An ask without attempts is never explained.
 func (a ask) explained(known map[string]found) bool {
-	var payments []gate.Payment
+	result := Finding{Order: a.Order}
 	for _, attempt := range a.Attempts {
 		f, ok := known[attempt]
-		if f.err != nil {
+		switch {
+		case !ok:
+			return false
+		case f.err != nil && f.attempt == "": // not of a payment, but of the call
 			a.fail(f.err)
 			return true
 		}
-		if ok {
-			payments = append(payments, f.payment)
-		}
+		result.add(f)
 	}
-	if len(payments) == 0 || len(payments) < len(a.Attempts) {
+	if len(a.Attempts) == 0 {
 		return false
 	}
-	a.finding.Payments = payments
+	*a.finding = result
 	return true
+}
+
+// add notes a payment that is to be accounted for, or why it cannot be read.
+func (f *Finding) add(one found) {
+	if one.err != nil {
+		f.Err = cmp.Or(f.Err, one.err)
+		return
+	}
+	f.Payments = append(f.Payments, one.payment)
 }
 
 // lookupOrder asks for every payment of the order, then for each attempt that is
 // not among them.
 func (v *v1) lookupOrder(ctx context.Context, a ask, known map[string]found) {
-	payments, err := v.order(ctx, a.Order)
+	all, err := v.order(ctx, a.Order)
 	if err != nil {
 		a.fail(err)
 		return
 	}
-	var missing []string
 	for _, attempt := range a.Attempts {
-		if has(payments, attempt) {
+		if known, ok := known[attempt]; ok && !knows(all, attempt) {
+			all = append(all, known)
+		}
+		if knows(all, attempt) || !plain(attempt) {
 			continue
 		}
-		if !plain(attempt) {
-			missing = append(missing, attempt)
-			continue
-		}
-		f, ok := known[attempt]
-		if !ok {
-			f.payment, f.err = v.payment(ctx, attempt)
-		}
-		switch {
-		case notFound(f.err):
-			missing = append(missing, attempt)
-		case f.err != nil:
-			a.fail(f.err)
-			return
-		default:
-			payments = append(payments, f.payment)
+		f := found{attempt: attempt}
+		if f.payment, f.err = v.payment(ctx, attempt); !notFound(f.err) {
+			all = append(all, f)
 		}
 	}
-	a.finding.Payments, a.finding.Missing = payments, missing
+	a.account(all)
 }
 
 // lookup looks many orders up in V2's list. Those that it does not have, and
 // what are few, it looks up order by order.
 func (v *v2) lookup(ctx context.Context, asks []ask) {
 	listed := map[string]found{}
-	if len(asks) > few {
+	if together := together(asks); len(together) > few {
 		var err error
-		listed, err = v.listed(ctx, asks)
+		listed, err = v.listed(ctx, together)
 		switch {
 		case refusedList(err):
 			v.warn("PortOne refused to list payments: looking them up one by one", "error", err)
 		case err != nil:
-			for _, a := range asks {
+			for _, a := range together {
 				a.fail(err)
 			}
-			return
+			asks = slices.DeleteFunc(asks, func(a ask) bool { return !a.Alone })
 		}
 	}
 	each(v.atOnce, asks, func(a ask) { v.lookupOrder(ctx, a, listed) })
@@ -306,34 +318,56 @@ func (v *v2) listed(ctx context.Context, asks []ask) (map[string]found, error) {
 // transaction where that one is not the only attempt.
 func (v *v2) lookupOrder(ctx context.Context, a ask, listed map[string]found) {
 	f, ok := listed[a.Order]
+	var err error
 	if !ok {
-		f.payment, f.err = v.payment(ctx, a.Order)
+		f, err = v.payment(ctx, a.Order)
 	}
 	switch {
-	case notFound(f.err):
+	case notFound(err):
 		a.finding.Missing = a.Attempts
 		return
-	case f.err != nil:
-		a.fail(f.err)
+	case err != nil:
+		a.fail(err)
 		return
 	}
-	payments := []gate.Payment{f.payment}
-	if len(a.Attempts) > 1 || len(a.Attempts) == 1 && a.Attempts[0] != f.payment.Attempt {
-		var err error
-		if payments, err = v.transactions(ctx, a.Order); err != nil {
+	all := []found{f}
+	if len(a.Attempts) > 1 || len(a.Attempts) == 1 && a.Attempts[0] != f.attempt {
+		if all, err = v.transactions(ctx, a.Order); err != nil {
 			a.fail(err)
 			return
 		}
-		if !has(payments, f.payment.Attempt) {
-			payments = append(payments, f.payment)
+		// The payment tells of its cancellations, and a transaction that is paid does not.
+		all = append(slices.DeleteFunc(all, func(t found) bool { return t.attempt == f.attempt }), f)
+	}
+	a.account(all)
+}
+
+// account writes the finding by all that is known of the order. What cannot be read of
+// others than the query's attempts says nothing about these, but one of which not even
+// the attempt can be read may be any.
+func (a ask) account(all []found) {
+	nameless := error(nil)
+	for _, f := range all {
+		switch {
+		case f.err == nil || slices.Contains(a.Attempts, f.attempt):
+			a.finding.add(f)
+		case !gate.ValidID(f.attempt):
+			nameless = f.err
 		}
 	}
-	a.finding.Payments = payments
 	for _, attempt := range a.Attempts {
-		if !has(payments, attempt) {
+		switch {
+		case knows(all, attempt):
+		case nameless != nil:
+			a.finding.Err = cmp.Or(a.finding.Err, nameless)
+		default:
 			a.finding.Missing = append(a.finding.Missing, attempt)
 		}
 	}
+}
+
+func knows(all []found, attempt string) bool {
+	return slices.ContainsFunc(all, func(f found) bool { return f.attempt == attempt })
 }
 
 func has(payments []gate.Payment, attempt string) bool {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
 )
 
 func TestV1PaymentsAreReadByTheirStatus(t *testing.T) {
@@ -43,6 +44,27 @@ func TestV1PaymentsAreReadByTheirStatus(t *testing.T) {
 	f("cancelled", object{"cancel_amount": 110000}, with(gate.PaymentCancelled, 0))
 	f("cancelled", object{"cancel_amount": 0}, with(gate.PaymentCancelled, 0)) // an account that was never paid into
 
+	// A cancellation is in the history as soon as it is requested, and counted when it is done.
+	asked := func(p gate.Payment, n int64) gate.Payment {
+		p.Requested = n
+		return p
+	}
+	history := func(cancelled int, amounts ...any) object {
+		list := []object{}
+		for _, amount := range amounts {
+			list = append(list, object{"amount": amount, "pg_tid": "x", "reason": "품절", "cancelled_at": 1780000000, "cancellation_id": "c"})
+		}
+		return object{"cancel_amount": cancelled, "cancel_history": list}
+	}
+	f("paid", history(0, 110000), asked(with(gate.PaymentPaid, 110000), 110000))
+	f("paid", history(0, 10000), asked(with(gate.PaymentPaid, 110000), 10000))
+	f("paid", history(10000, 10000), with(gate.PaymentPartCancelled, 100000))
+	f("paid", history(10000, 10000, 100000), asked(with(gate.PaymentPartCancelled, 100000), 100000))
+	f("paid", history(10000), with(gate.PaymentPartCancelled, 100000))
+	f("paid", history(0, 200000), asked(with(gate.PaymentPaid, 110000), 110000))
+	f("cancelled", history(110000, 110000), with(gate.PaymentCancelled, 0))
+	f("paid", object{"cancel_history": nil}, with(gate.PaymentPaid, 110000))
+
 	deposit := with(gate.PaymentDeposit, 0)
 	f("ready", object{"vbank_issued_at": 1780000000}, deposit)
 	deposit.DepositBy = time.Unix(1780600000, 0)
@@ -59,6 +81,17 @@ func TestV1PaymentsAreReadByTheirStatus(t *testing.T) {
 	dollars := with(gate.PaymentPaid, 5)
 	dollars.Currency, dollars.Amount = "USD", 5
 	f("paid", object{"currency": "USD", "amount": 5.0}, dollars)
+	dollars.AmountCents, dollars.BalanceCents = 7, 7
+	f("paid", object{"currency": "USD", "amount": json.Number("5.07")}, dollars)
+	f("paid", object{"currency": "USD", "amount": json.Number("5.070")}, dollars)
+	f("paid", object{"currency": "USD", "amount": json.Number("0.507e1")}, dollars)
+	dollars.State, dollars.Balance, dollars.BalanceCents = gate.PaymentPartCancelled, 4, 98
+	f("paid", object{"currency": "USD", "amount": json.Number("5.07"), "cancel_amount": json.Number("0.09")}, dollars)
+	most := with(gate.PaymentPaid, 999_999_999_999)
+	most.Amount, most.AmountCents, most.BalanceCents = most.Balance, 99, 99
+	f("paid", object{"amount": json.Number("999999999999.99")}, most)
+	f("paid", object{"amount": json.Number("5.07"), "cancel_history": []object{{"amount": json.Number("0.01")}}},
+		gate.Payment{State: gate.PaymentPaid, Amount: 5, AmountCents: 7, Balance: 5, BalanceCents: 7, Requested: 1, Currency: "KRW", Live: true})
 }
 
 func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
@@ -92,6 +125,25 @@ func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
 	f("CANCELLED", cancelled(110000), with(gate.PaymentCancelled, 0))
 	f("CANCELLED", cancelled(0), with(gate.PaymentCancelled, 0))
 
+	asked := func(p gate.Payment, n int64) gate.Payment {
+		p.Requested = n
+		return p
+	}
+	history := func(cancelled int, all ...object) object {
+		return object{"amount": object{"total": 110000, "cancelled": cancelled}, "cancellations": all}
+	}
+	of := func(status string, amount any) object {
+		return object{"status": status, "id": "c", "totalAmount": amount}
+	}
+	f("PAID", history(0, of("REQUESTED", 110000)), asked(with(gate.PaymentPaid, 110000), 110000))
+	f("PAID", history(0, of("FAILED", 110000)), with(gate.PaymentPaid, 110000))
+	f("PAID", history(0, of("FAILED", 110000), of("REQUESTED", 10000)), asked(with(gate.PaymentPaid, 110000), 10000))
+	f("PAID", history(0, of("SOMETHING_NEW", 110000)), asked(with(gate.PaymentPaid, 110000), 110000))
+	f("PARTIAL_CANCELLED", history(60000, of("SUCCEEDED", 60000)), with(gate.PaymentPartCancelled, 50000))
+	f("PARTIAL_CANCELLED", history(60000, of("SUCCEEDED", 60000), of("REQUESTED", 50000)), asked(with(gate.PaymentPartCancelled, 50000), 50000))
+	f("CANCELLED", history(110000, of("SUCCEEDED", 110000)), with(gate.PaymentCancelled, 0))
+	f("PAID", object{"cancellations": nil}, with(gate.PaymentPaid, 110000))
+
 	f("VIRTUAL_ACCOUNT_ISSUED", nil, with(gate.PaymentDeposit, 0))
 	deposit := with(gate.PaymentDeposit, 0)
 	deposit.DepositBy = time.Date(2026, 12, 3, 14, 59, 59, 0, time.UTC)
@@ -105,6 +157,17 @@ func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
 	ready := with(gate.PaymentReady, 0)
 	ready.Live = false
 	f("READY", object{"channel": nil}, ready)
+}
+
+// A transaction of V2's that is paid has no cancellations; its payment has.
+func TestACancellationIsSeenWhereAnOrderHasSeveralAttempts(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV2(v2Payment("o", "t1", "FAILED"), v2Payment("o", "t2", "PAID"))
+	fake.payments["o"] = v2Payment("o", "t2", "PAID", object{"cancellations": []object{{"status": "REQUESTED", "totalAmount": 110000}}})
+	got := one(t, serve(t, nil, fake), 2, "o", "t1", "t2")
+	if got.Err != nil || len(got.Payments) != 2 || got.Payments[1].Attempt != "t2" || got.Payments[1].Requested != 110000 {
+		t.Errorf("got %+v", got)
+	}
 }
 
 func TestWhatCannotBeReadIsAnErrorAndNeverAGuess(t *testing.T) {
@@ -134,11 +197,14 @@ func TestWhatCannotBeReadIsAnErrorAndNeverAGuess(t *testing.T) {
 	for _, status := range []string{"", "paid", "PAY PENDING", "SOMETHING_NEW"} {
 		f(2, status, nil)
 	}
-	for _, money := range []any{nil, 1.5, -1, "110000", 1e13, object{}} {
+	for _, money := range []any{nil, 1.005, -1, "110000", 1e13, object{}} {
 		f(1, "paid", object{"amount": money})
 		f(1, "paid", object{"cancel_amount": money})
+		f(1, "paid", object{"cancel_history": []object{{"amount": money}}})
 		f(2, "PAID", object{"amount": object{"total": money}})
 	}
+	f(1, "paid", object{"amount": json.Number("1000000000000.01")})
+	f(2, "PAID", object{"amount": object{"total": 1.5}})
 	f(2, "PAID", object{"amount": object{"total": 1, "cancelled": 0.5}})
 	f(2, "PAID", object{"amount": nil})
 	for _, nothing := range []any{nil, "yes", 0} {
@@ -164,17 +230,59 @@ func TestWhatCannotBeReadIsAnErrorAndNeverAGuess(t *testing.T) {
 	f(2, "PARTIAL_CANCELLED", object{"amount": object{"total": 10, "cancelled": 10}})
 	f(2, "CANCELLED", object{"amount": object{"total": 10, "cancelled": 11}})
 	f(1, "something new", object{"cancel_amount": 10000})
+}
 
-	fake1.add(v1Payment("imp_good", "two", "paid"))
-	fake1.add(v1Payment("imp_bad", "two", "something new"))
-	if got := one(t, c, 1, "two", "imp_good"); got.Err == nil || len(got.Payments) > 0 {
-		t.Errorf("one of an order's payments: got %+v, want an error", got)
+// An attempt that cannot be read, such as one in an amount that the gate does not know,
+// leaves the order's others as they are, and says nothing at all where it was never
+// confirmed here.
+func TestAnAttemptThatCannotBeReadLeavesTheOthersReadable(t *testing.T) {
+	t.Parallel()
+	fake1 := newFakeV1(v1Payment("imp_1", "o", "paid"), v1Payment("imp_2", "o", "paid", object{"amount": json.Number("1.005")}))
+	fake2 := newFakeV2(v2Payment("o", "t2", "FAILED", object{"amount": object{"total": 1.5}}), v2Payment("o", "t1", "PAID"))
+	for i := range 30 {
+		fake1.add(v1Payment(fmt.Sprint("imp_more_", i), fmt.Sprint("more", i), "paid"))
 	}
+	c := serve(t, fake1, fake2)
+	f := func(version uint8, others int, want string, attempts ...string) {
+		t.Helper()
+		queries := []portone.Query{{Order: "o", Version: version, Attempts: attempts}}
+		for i := range others {
+			queries = append(queries, portone.Query{Order: fmt.Sprint("more", i), Version: version, Attempts: []string{fmt.Sprint("imp_more_", i)}})
+		}
+		got := c.Lookup(t.Context(), queries)[0]
+		var texts []string
+		for _, p := range got.Payments {
+			texts = append(texts, p.Attempt+" "+p.State.String())
+		}
+		if got.Err != nil {
+			texts = append(texts, "error")
+		}
+		if text := strings.Join(append(texts, got.Missing...), ", "); text != want || (got.Doubt(queries[0]) != nil) != (got.Err != nil) {
+			t.Errorf("V%d, %v beside %d others: %s (%v), want %s", version, attempts, others, text, got.Err, want)
+		}
+	}
+	f(1, 0, "imp_1 paid", "imp_1")
+	f(1, 0, "imp_1 paid, error", "imp_1", "imp_2")
+	f(1, 30, "imp_1 paid, error", "imp_1", "imp_2")
+	f(1, 0, "imp_1 paid, error", "imp_2")
+	f(1, 0, "imp_1 paid, imp_9", "imp_1", "imp_9")
+	f(2, 0, "t1 paid", "t1")
+	f(2, 0, "t1 paid, error", "t1", "t2")
+	f(2, 0, "t1 paid, t9", "t1", "t9")
+
+	// One of which not even the attempt can be read may be any.
+	fake1.add(v1Payment("", "o", "paid"))
+	f(1, 0, "imp_1 paid", "imp_1")
+	f(1, 0, "imp_1 paid, error", "imp_1", "imp_9")
+	fake2.add(v2Payment("o", "", "FAILED"))
+	fake2.add(v2Payment("o", "t1", "PAID"))
+	f(2, 0, "t1 paid", "t1")
+	f(2, 0, "t1 paid, error", "t1", "t9")
 }
 
 func TestWhatIsAboutAnotherOrderOrCannotBeReadIsSaidSo(t *testing.T) {
 	t.Parallel()
-	f := func(payment, transactions any, want string) {
+	f := func(payment, transactions any, found int, want string) {
 		t.Helper()
 		fake := newFakeV2()
 		fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
@@ -185,21 +293,22 @@ func TestWhatIsAboutAnotherOrderOrCannotBeReadIsSaidSo(t *testing.T) {
 			}
 			return true
 		}
-		if got := one(t, serve(t, nil, fake), 2, "o", "t", "t2"); got.Err == nil || len(got.Payments)+len(got.Missing) > 0 || !strings.Contains(got.Err.Error(), want) {
+		if got := one(t, serve(t, nil, fake), 2, "o", "t", "t2"); got.Err == nil || len(got.Payments) != found || len(got.Missing) > 0 || !strings.Contains(got.Err.Error(), want) {
 			t.Errorf("%v %v: got %+v, want an error with %q", payment, transactions, got, want)
 		}
 	}
-	f(v2Payment("other", "t", "PAID"), nil, `payment of PortOne v2: the answer is about "other"`)
-	f(v2Payment("other", "t", "SOMETHING_NEW"), nil, `payment "other" of PortOne v2 cannot be read`)
-	f(object{}, nil, `payment "" of PortOne v2 cannot be read`)
+	f(v2Payment("other", "t", "PAID"), nil, 0, `payment of PortOne v2: the answer is about "other"`)
+	f(v2Payment("other", "t", "SOMETHING_NEW"), nil, 0, "no items")
+	f(object{}, nil, 0, "no items")
 
 	list := func(items ...object) object { return object{"items": items} }
 	paid := v2Payment("o", "t", "PAID")
-	f(paid, nil, "no items")
-	f(paid, object{"items": nil}, "no items")
-	f(paid, []int{}, "transactions of PortOne v2: json")
-	f(paid, json.RawMessage(`{"items":[],"items":5}`), "transactions of PortOne v2: json")
-	f(paid, list(object{}), `payment "" of PortOne v2 cannot be read`)
-	f(paid, list(v2Payment("t2", "", "SOMETHING_NEW", object{"paymentId": "o"})), `payment "o" of PortOne v2 cannot be read`)
-	f(paid, list(v2Payment("t2", "", "PAID", object{"paymentId": "other"})), `one is about "other"`)
+	f(paid, nil, 0, "no items")
+	f(paid, object{"items": nil}, 0, "no items")
+	f(paid, []int{}, 0, "transactions of PortOne v2: json")
+	f(paid, json.RawMessage(`{"items":[],"items":5}`), 0, "transactions of PortOne v2: json")
+	f(paid, list(object{}), 1, `payment "" of PortOne v2 cannot be read`)
+	f(paid, list(v2Payment("t2", "", "SOMETHING_NEW", object{"paymentId": "o"})), 1, `payment "o" of PortOne v2 cannot be read`)
+	f(paid, list(v2Payment("t2", "", "PAID", object{"paymentId": "other"})), 0, `one is about "other"`)
+	f(object{"id": "o", "transactionId": "t"}, list(v2Payment("t2", "", "PAID", object{"paymentId": "o"})), 1, `payment "o" of PortOne v2 cannot be read`)
 }

@@ -9,11 +9,20 @@ type wording struct {
 	// causes have a sentence of their own where the buyer is better off for it. None
 	// may tell whoever forges a link what was wrong with it.
 	causes map[gate.Cause]string
+	// refunds go with a cancellation: the shop reads them in PortOne's console, and with
+	// some payment providers the buyer on the receipt.
+	refunds map[gate.RefundReason]string
 }
 
 func korean() wording {
 	const setUpWrong = "판매자의 결제 설정에 문제가 있어 결제를 진행하지 못했습니다. 결제된 금액은 없으니 판매자에게 문의해 주세요."
-	return wording{causes: untaken(setUpWrong), codes: map[gate.Code]string{
+	return wording{causes: untaken(setUpWrong), refunds: map[gate.RefundReason]string{
+		gate.RefundTestChannel: "테스트 채널로 결제되어 취소합니다.",
+		gate.RefundAmount:      "결제 금액이 주문 금액과 달라 취소합니다.",
+		gate.RefundOrderEnded:  "이미 환불되었거나 취소된 주문의 결제이므로 취소합니다.",
+		gate.RefundNoUnits:     "결제가 승인되었을 때 남은 수량이 없어 취소합니다.",
+		gate.RefundPaidTwice:   "이미 다른 결제로 결제된 주문이므로 중복 결제를 취소합니다.",
+	}, codes: map[gate.Code]string{
 		gate.SoldOut:         "남은 수량이 부족하여 결제를 진행할 수 없습니다. 수량을 줄이거나 잠시 후 다시 시도해 주세요.",
 		gate.NotOpen:         "아직 판매가 시작되지 않았습니다. 판매 시작 시간을 확인해 주세요.",
 		gate.Closed:          "판매가 종료되었습니다. 자세한 내용은 판매자에게 문의해 주세요.",
@@ -43,7 +52,13 @@ func korean() wording {
 
 func english() wording {
 	const setUpWrong = "The shop's payment is not set up right, so no money was taken. Please contact the shop."
-	return wording{causes: untaken(setUpWrong), codes: map[gate.Code]string{
+	return wording{causes: untaken(setUpWrong), refunds: map[gate.RefundReason]string{
+		gate.RefundTestChannel: "The payment went through a test channel.",
+		gate.RefundAmount:      "The amount paid is not the order's.",
+		gate.RefundOrderEnded:  "The order was refunded or cancelled before this payment was approved.",
+		gate.RefundNoUnits:     "No units were left when this payment was approved.",
+		gate.RefundPaidTwice:   "The order was paid by another payment already.",
+	}, codes: map[gate.Code]string{
 		gate.SoldOut:         "There are not enough units left. Please choose fewer, or try again in a little while.",
 		gate.NotOpen:         "The sale has not opened yet. Please check when it starts.",
 		gate.Closed:          "The sale has ended. Please contact the shop if you have a question.",

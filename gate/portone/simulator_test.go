@@ -176,10 +176,11 @@ func TestWhatOthersLibrariesCancelTheGateSeesCancelled(t *testing.T) {
 	// The gate cancels the third of each version itself.
 	for version := uint8(1); version <= 2; version++ {
 		p := payments[fmt.Sprint("three", version)]
-		if err := s.client.Cancel(t.Context(), portone.CancelRequest{
+		came, err := s.client.Cancel(t.Context(), portone.CancelRequest{
 			Order: p.Order, Attempt: p.Attempt, Version: version, Balance: all, Reason: "해제", Key: "key-0000000000-" + p.Order,
-		}); err != nil {
-			t.Fatal(err)
+		})
+		if came != portone.CancelDone || err != nil {
+			t.Fatal(came, err)
 		}
 	}
 	cancel := func(order string, amount int64, balance *int64) ask {

@@ -60,6 +60,7 @@ func openV1(status int, body []byte) (json.RawMessage, error) {
 
 // found is one payment of an answer, or why it cannot be read.
 type found struct {
+	attempt     string // empty where not even that can be read
 	payment     gate.Payment
 	begun, paid time.Time // zero where the answer does not say; paid is told by V1 alone
 	err         error
@@ -83,8 +84,8 @@ func (v *v1) payments(ctx context.Context, attempts []string) (map[string]found,
 	}
 	known := make(map[string]found, len(items))
 	for _, item := range items {
-		attempt, f := readV1(item)
-		known[attempt] = f
+		f := readV1(item)
+		known[f.attempt] = f
 	}
 	return known, nil
 }
@@ -95,18 +96,17 @@ func (v *v1) payment(ctx context.Context, attempt string) (gate.Payment, error) 
 	if err != nil {
 		return gate.Payment{}, err
 	}
-	_, f := readV1(answer)
+	f := readV1(answer)
 	return f.payment, f.err
 }
 
 // order returns every payment of an order, test payments among them; none where
 // PortOne does not know it.
-func (v *v1) order(ctx context.Context, order string) ([]gate.Payment, error) {
+func (v *v1) order(ctx context.Context, order string) (payments []found, err error) {
 	id, err := segment(order)
 	if err != nil {
 		return nil, err
 	}
-	var payments []gate.Payment
 	seen := map[string]bool{}
 	for page := 1; page != 0; {
 		if page > v1MaxPages {
@@ -133,13 +133,9 @@ func (v *v1) order(ctx context.Context, order string) ([]gate.Payment, error) {
 			return nil, errors.New("order of PortOne v1: the answer does not say which page is next")
 		}
 		for _, item := range list.List {
-			attempt, f := readV1(item)
-			if f.err != nil {
-				return nil, f.err
-			}
-			if !seen[attempt] { // a new attempt moves the others on to the next page
-				seen[attempt] = true
-				payments = append(payments, f.payment)
+			if f := readV1(item); !seen[f.attempt] { // a new attempt moves the others on to the next page
+				seen[f.attempt] = true
+				payments = append(payments, f)
 			}
 		}
 		page = *list.Next
@@ -160,6 +156,9 @@ type v1Payment struct {
 	Status        string `json:"status"`
 	Amount        *money `json:"amount"`
 	CancelAmount  *money `json:"cancel_amount"`
+	CancelHistory []struct {
+		Amount money `json:"amount"`
+	} `json:"cancel_history"` // a cancellation is in it as soon as it is requested
 	Currency      string `json:"currency"`
 	Sandbox       *bool  `json:"sandbox"`
 	VbankDate     int64  `json:"vbank_date"`      // unix seconds
@@ -168,10 +167,10 @@ type v1Payment struct {
 	PaidAt        int64  `json:"paid_at"`         // unix seconds; 0 of one that was never paid
 }
 
-// readV1 reads one payment. The attempt is empty where not even that can be read.
-func readV1(item json.RawMessage) (attempt string, f found) {
+func readV1(item json.RawMessage) (f found) {
 	var p v1Payment
 	err := json.Unmarshal(item, &p)
+	f.attempt = p.ImpUID
 	f.begun, f.paid = seconds(p.StartedAt), seconds(p.PaidAt)
 	if err == nil {
 		f.payment, err = p.payment()
@@ -179,7 +178,7 @@ func readV1(item json.RawMessage) (attempt string, f found) {
 	if err != nil {
 		f.err = fmt.Errorf("payment %.64q of PortOne v1 cannot be read: %w", p.ImpUID, err)
 	}
-	return p.ImpUID, f
+	return f
 }
 
 // seconds is a time of V1's, zero where there is none.
@@ -197,12 +196,15 @@ func (p *v1Payment) payment() (gate.Payment, error) {
 	case p.Amount == nil || p.CancelAmount == nil || p.Currency == "" || p.Sandbox == nil:
 		return gate.Payment{}, errors.New("amount, cancel_amount, currency and sandbox are needed")
 	}
-	result := gate.Payment{
-		Order: p.MerchantUID, Attempt: p.ImpUID, Version: uint8(V1),
-		Amount: int64(*p.Amount), Currency: p.Currency, Live: !*p.Sandbox,
+	history, err := p.history()
+	if err != nil || !p.Amount.ok || !p.CancelAmount.ok {
+		return gate.Payment{}, errors.New("an amount must be a number between 0 and 1000000000000 with at most two decimals")
 	}
-	cancelled := int64(*p.CancelAmount)
-	inPart := cancelled > 0 && cancelled < result.Amount
+	result := gate.Payment{
+		Order: p.MerchantUID, Attempt: p.ImpUID, Version: uint8(V1), Currency: p.Currency, Live: !*p.Sandbox,
+	}
+	amount, cancelled, balance := p.Amount.cents, p.CancelAmount.cents, int64(0)
+	inPart := cancelled > 0 && cancelled < amount
 	switch {
 	case p.Status == "ready" && (p.VbankDate > 0 || p.VbankIssuedAt > 0):
 		result.State = gate.PaymentDeposit
@@ -212,28 +214,59 @@ func (p *v1Payment) payment() (gate.Payment, error) {
 	case p.Status == "ready":
 		result.State = gate.PaymentReady
 	case p.Status == "paid" && cancelled == 0:
-		result.State, result.Balance = gate.PaymentPaid, result.Amount
+		result.State, balance = gate.PaymentPaid, amount
 	case (p.Status == "paid" || p.Status == "cancelled") && inPart:
-		result.State, result.Balance = gate.PaymentPartCancelled, result.Amount-cancelled
-	case p.Status == "cancelled" && cancelled <= result.Amount:
+		result.State, balance = gate.PaymentPartCancelled, amount-cancelled
+	case p.Status == "cancelled" && cancelled <= amount:
 		result.State = gate.PaymentCancelled
 	case p.Status == "failed":
 		result.State = gate.PaymentFailed
 	default:
-		return gate.Payment{}, fmt.Errorf("the status is %.32q, of %d are %d cancelled", p.Status, result.Amount, cancelled)
+		return gate.Payment{}, fmt.Errorf("the status is %.32q, of %s are %s cancelled", p.Status, p.Amount, p.CancelAmount)
 	}
+	result.Amount, result.AmountCents = split(amount)
+	result.Balance, result.BalanceCents = split(balance)
+	result.Requested = requested(balance, history-cancelled)
 	return result, nil
 }
 
-// money is a whole amount, read as a confirm call's is.
-type money int64
+// history is what all cancellations together give back, those that are only
+// requested among them.
+func (p *v1Payment) history() (sum int64, err error) {
+	for _, c := range p.CancelHistory {
+		if !c.Amount.ok {
+			err = errors.New("a cancellation has no amount")
+		}
+		sum += c.Amount.cents
+	}
+	return sum, err
+}
+
+// requested is what of a payment's balance is asked for and not given back yet, in
+// whole units, of which a part counts as one. What it is given is in hundredths.
+func requested(balance, open int64) int64 { return (max(0, min(balance, open)) + 99) / 100 }
+
+// split is an amount in units, and the hundredths beyond them.
+func split(cents int64) (units int64, rest uint8) { return cents / 100, uint8(cents % 100) }
+
+// money is an amount in hundredths of the currency's unit, which some of V1's channels
+// charge. One that cannot be read is not ok: what stands beside it still can be.
+type money struct {
+	cents int64
+	ok    bool
+}
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (m *money) UnmarshalJSON(number []byte) error {
-	n, ok := parseAmount(number)
-	if !ok {
-		return errors.New("an amount " + gate.WantAmount)
-	}
-	*m = money(n)
+	m.cents, m.ok = parseDecimal(number, 2)
 	return nil
 }
+
+// whole returns the amount in units, and whether it is one in these.
+func (m *money) whole() (units int64, ok bool) {
+	units, rest := split(m.cents)
+	return units, m.ok && rest == 0
+}
+
+// String implements fmt.Stringer.
+func (m *money) String() string { return gate.AmountText(split(m.cents)) }

@@ -60,20 +60,20 @@ func openV2(status int, body []byte) (json.RawMessage, error) {
 }
 
 // payment returns an order's newest payment, or the one that succeeded.
-func (v *v2) payment(ctx context.Context, order string) (gate.Payment, error) {
+func (v *v2) payment(ctx context.Context, order string) (found, error) {
 	answer, err := v.get(ctx, "payment", order, "")
 	if err != nil {
-		return gate.Payment{}, err
+		return found{}, err
 	}
 	id, f := readV2(answer)
 	if f.err == nil && id != order {
-		f.err = fmt.Errorf("payment of PortOne v2: the answer is about %.64q", id)
+		return found{}, fmt.Errorf("payment of PortOne v2: the answer is about %.64q", id)
 	}
-	return f.payment, f.err
+	return f, nil
 }
 
 // transactions returns every attempt to pay an order.
-func (v *v2) transactions(ctx context.Context, order string) ([]gate.Payment, error) {
+func (v *v2) transactions(ctx context.Context, order string) ([]found, error) {
 	answer, err := v.get(ctx, "transactions", order, "/transactions")
 	if err != nil {
 		return nil, err
@@ -87,18 +87,15 @@ func (v *v2) transactions(ctx context.Context, order string) ([]gate.Payment, er
 	if list.Items == nil {
 		return nil, errors.New("transactions of PortOne v2: the answer has no items")
 	}
-	payments := make([]gate.Payment, 0, len(list.Items))
+	all := make([]found, 0, len(list.Items))
 	for _, item := range list.Items {
 		id, f := readV2(item)
-		if f.err != nil {
-			return nil, f.err
-		}
-		if id != order {
+		if f.err == nil && id != order {
 			return nil, fmt.Errorf("transactions of PortOne v2: one is about %.64q", id)
 		}
-		payments = append(payments, f.payment)
+		all = append(all, f)
 	}
-	return payments, nil
+	return all, nil
 }
 
 func (v *v2) get(ctx context.Context, name, order, what string) (json.RawMessage, error) {
@@ -192,11 +189,30 @@ type v2Payment struct {
 		Total     *money `json:"total"`
 		Cancelled *money `json:"cancelled"`
 	} `json:"amount"`
-	Currency    string `json:"currency"`
-	RequestedAt string `json:"requestedAt"` // RFC 3339
-	Method      *struct {
+	Cancellations []v2Cancellation `json:"cancellations"`
+	Currency      string           `json:"currency"`
+	RequestedAt   string           `json:"requestedAt"` // RFC 3339
+	Method        *struct {
 		ExpiredAt time.Time `json:"expiredAt"` // of a virtual account
 	} `json:"method"`
+}
+
+// v2Cancellation is one request to give money back, and what became of it.
+type v2Cancellation struct {
+	Status      string `json:"status"`
+	TotalAmount money  `json:"totalAmount"`
+}
+
+// open is what the cancellation may still give back of a balance, both in hundredths.
+// A status that nobody knows is no end, and an amount that cannot be read is all.
+func (c *v2Cancellation) open(balance int64) int64 {
+	switch {
+	case c.Status == v2Succeeded || c.Status == v2Failed:
+		return 0
+	case !c.TotalAmount.ok:
+		return balance
+	}
+	return c.TotalAmount.cents
 }
 
 // readV2 reads a payment or a transaction. The order is empty where not even
@@ -208,6 +224,7 @@ func readV2(item json.RawMessage) (order string, f found) {
 	if p.PaymentID != "" {
 		order, attempt = p.PaymentID, p.ID
 	}
+	f.attempt = attempt
 	f.begun, _ = time.Parse(time.RFC3339, p.RequestedAt) // zero where it says none that can be read
 	if err == nil {
 		f.payment, err = p.payment(order, attempt)
@@ -225,13 +242,16 @@ func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
 	case p.Amount.Total == nil || p.Currency == "":
 		return gate.Payment{}, errors.New("amount.total and currency are needed")
 	}
-	result := gate.Payment{
-		Order: order, Attempt: attempt, Version: uint8(V2),
-		Amount: int64(*p.Amount.Total), Currency: p.Currency,
-	}
-	cancelled := int64(0)
+	amount, ok := p.Amount.Total.whole()
+	cancelled, also := int64(0), true
 	if p.Amount.Cancelled != nil {
-		cancelled = int64(*p.Amount.Cancelled)
+		cancelled, also = p.Amount.Cancelled.whole()
+	}
+	if !ok || !also {
+		return gate.Payment{}, errors.New("an amount " + gate.WantAmount)
+	}
+	result := gate.Payment{
+		Order: order, Attempt: attempt, Version: uint8(V2), Amount: amount, Currency: p.Currency,
 	}
 	inPart := cancelled > 0 && cancelled < result.Amount
 	switch {
@@ -255,6 +275,11 @@ func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
 	default:
 		return gate.Payment{}, fmt.Errorf("the status is %.32q, of %d are %d cancelled", p.Status, result.Amount, cancelled)
 	}
+	balance, open := result.Balance*100, int64(0)
+	for _, c := range p.Cancellations {
+		open += c.open(balance)
+	}
+	result.Requested = requested(balance, open)
 	switch {
 	case p.Channel != nil && p.Channel.Type == "LIVE":
 		result.Live = true

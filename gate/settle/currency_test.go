@@ -87,24 +87,33 @@ func TestACurrencyByMistakeHasNoGenuinePaymentCancelled(t *testing.T) {
 
 func TestWhatIsRefundDueIsCancelledOnlyForAReasonThatIsSeen(t *testing.T) {
 	t.Parallel()
-	f := func(what string, want bool, o gate.Order, text string) {
+	f := func(what string, want gate.RefundReason, o gate.Order, text string) {
 		t.Helper()
-		if got := won().mayCancel(&o, &found(text).payments[0]); got != want {
-			t.Errorf("%s: %v", what, got)
+		if got := won().why(&o, &found(text).payments[0]); got != want {
+			t.Errorf("%s: %s, want %s", what, got, want)
 		}
 	}
 	due := orderOf(gate.OrderReleased, "D a1")
-	f("it would count", false, due, "a1 paid")
-	f("another amount", true, due, "a1 paid 999")
-	f("a test channel", true, due, "a1 paid test")
-	f("another currency", false, due, "a1 paid dollars")
-	f("another currency and amount", false, due, "a1 paid dollars 999")
-	f("another currency, test", false, due, "a1 paid dollars test")
-	f("no units were left", true, orderOf(gate.OrderRefundDue, "D a1"), "a1 paid")
-	f("no units were left, another currency", false, orderOf(gate.OrderRefundDue, "D a1"), "a1 paid dollars")
-	f("paid twice", true, orderOf(gate.OrderPaid, "D a1", "P a2"), "a1 paid")
-	f("paid twice, once in another currency", false, orderOf(gate.OrderPaid, "D a1", "P a2"), "a1 paid dollars")
-	f("the other was refunded", true, orderOf(gate.OrderRefunded, "D a1", "X a2"), "a1 paid")
-	f("the other was refunded, its units withheld", true, orderOf(gate.OrderWithheld, "D a1", "X a2"), "a1 paid")
-	f("held still", false, orderOf(gate.OrderHeld, "D a1", "O a2"), "a1 paid")
+	f("it would count", gate.RefundUnclear, due, "a1 paid")
+	f("another amount", gate.RefundAmount, due, "a1 paid 999")
+	f("a part of a unit more", gate.RefundAmount, due, "a1 paid cents")
+	f("a test channel", gate.RefundTestChannel, due, "a1 paid test")
+	f("another currency", gate.RefundCurrency, due, "a1 paid dollars")
+	f("another currency and amount", gate.RefundCurrency, due, "a1 paid dollars 999")
+	f("another currency, test", gate.RefundCurrency, due, "a1 paid dollars test")
+	f("no units were left", gate.RefundNoUnits, orderOf(gate.OrderRefundDue, "D a1"), "a1 paid")
+	f("no units were left, another currency", gate.RefundCurrency, orderOf(gate.OrderRefundDue, "D a1"), "a1 paid dollars")
+	f("paid twice", gate.RefundPaidTwice, orderOf(gate.OrderPaid, "D a1", "P a2"), "a1 paid")
+	f("paid twice, once in another currency", gate.RefundCurrency, orderOf(gate.OrderPaid, "D a1", "P a2"), "a1 paid dollars")
+	f("the other was refunded", gate.RefundOrderEnded, orderOf(gate.OrderRefunded, "D a1", "X a2"), "a1 paid")
+	f("the other was refunded, its units withheld", gate.RefundOrderEnded, orderOf(gate.OrderWithheld, "D a1", "X a2"), "a1 paid")
+	f("held still", gate.RefundUnclear, orderOf(gate.OrderHeld, "D a1", "O a2"), "a1 paid")
+	for _, r := range []gate.RefundReason{gate.RefundUnclear, gate.RefundCurrency} {
+		if r.ByGate() {
+			t.Errorf("a gate cancels for %s without a person", r)
+		}
+	}
+	if len(gate.RefundReasons()) != 5 {
+		t.Errorf("a gate cancels for %v", gate.RefundReasons())
+	}
 }

@@ -38,7 +38,7 @@ type policy struct {
 func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 	next := o
 	next.Attempts = slices.Clone(o.Attempts)
-	pending := f.unsure
+	pending, requested := f.unsure, false
 	for i := range next.Attempts {
 		a := &next.Attempts[i]
 		payment := paymentOf(f.payments, &o, a)
@@ -46,6 +46,7 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 			continue
 		}
 		p.see(&next, a, payment)
+		requested = requested || payment.Requested > 0
 		pending = pending || payment.State == gate.PaymentPending ||
 			payment.State == gate.PaymentDeposit && payment.DepositBy.IsZero() && !p.settings.RefuseDeposits
 	}
@@ -55,7 +56,11 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 		refundOthers(next.Attempts, paid)
 	}
 	next.State = p.state(&next, f, pending, now)
-	return p.move(o, next, now)
+	m := p.move(o, next, now)
+	if requested && m.Look == 0 { // by the shop, of a paid order: PortOne need not tell when it is done
+		m.Look = p.wait(&next, now)
+	}
+	return m
 }
 
 // paymentOf returns what was found of an attempt. A payment of another order
@@ -81,7 +86,12 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 				a.State = gate.AttemptPaid
 			}
 		}
-		if a.State == gate.AttemptPaid {
+		switch {
+		case a.State == gate.AttemptRefundDue && f.Requested > 0:
+			a.State = gate.AttemptRequested
+		case a.State == gate.AttemptRequested && f.Requested == 0: // it has failed
+			a.State, a.Tries = gate.AttemptRefundDue, a.Tries+1
+		case a.State == gate.AttemptPaid:
 			o.Amount, o.Balance = gate.Amount{Value: f.Amount, Known: true}, gate.Amount{}
 			if f.State == gate.PaymentPartCancelled {
 				o.Balance = gate.Amount{Value: f.Balance, Known: true}
@@ -89,7 +99,7 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 		}
 	case gate.PaymentCancelled:
 		switch {
-		case a.State == gate.AttemptPaid || a.State == gate.AttemptRefundDue:
+		case a.State == gate.AttemptPaid, a.State == gate.AttemptRefundDue, a.State == gate.AttemptRequested:
 			a.State = gate.AttemptRefunded
 		case open:
 			a.State = gate.AttemptCancelled
@@ -110,23 +120,26 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 
 // counts reports whether a payment pays the order.
 func (p policy) counts(o *gate.Order, f *gate.Payment) bool {
-	return f.Currency == p.currency && (f.Live || p.test) && (!o.Amount.Known || f.Amount == o.Amount.Value)
+	return f.Currency == p.currency && (f.Live || p.test) && f.AmountCents == 0 && (!o.Amount.Known || f.Amount == o.Amount.Value)
 }
 
-// mayCancel reports whether a payment that is refund due may be cancelled without
-// a person. It must be seen now why it is due, and that must not be its currency:
-// where --currency was wrong for a while, the payments that it made refund due are
-// genuine ones, and stay so when it is right again.
-func (p policy) mayCancel(o *gate.Order, f *gate.Payment) bool {
+// why returns why a payment is refund due, as it is seen now.
+func (p policy) why(o *gate.Order, f *gate.Payment) gate.RefundReason {
 	switch {
 	case f.Currency != p.currency:
-		return false
+		return gate.RefundCurrency
+	case !f.Live && !p.test:
+		return gate.RefundTestChannel
 	case !p.counts(o, f):
-		return true
-	case o.State == gate.OrderRefundDue, o.State == gate.OrderRefunded, o.State == gate.OrderWithheld:
-		return true
+		return gate.RefundAmount
+	case o.State == gate.OrderRefunded, o.State == gate.OrderWithheld:
+		return gate.RefundOrderEnded
+	case o.State == gate.OrderRefundDue:
+		return gate.RefundNoUnits
+	case kept(o, o.Attempts) >= 0:
+		return gate.RefundPaidTwice
 	}
-	return kept(o, o.Attempts) >= 0 // another attempt pays the order
+	return gate.RefundUnclear
 }
 
 // kept returns which paid attempt pays the order: the one that did already, or
@@ -190,7 +203,7 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 			return gate.OrderRefunded
 		}
 	case gate.OrderRefundDue:
-		if !has(gate.AttemptRefundDue) {
+		if !o.OwesRefund() {
 			return gate.OrderRefunded
 		}
 	}
@@ -212,8 +225,8 @@ func (p policy) end(o *gate.Order) time.Time {
 
 // ended reports whether a held order has no attempt left to wait for.
 func (p policy) ended(o *gate.Order) bool {
-	return !slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool {
-		return a.State == gate.AttemptOpen || a.State == gate.AttemptRefundDue || a.State == gate.AttemptDeposit && !p.settings.RefuseDeposits
+	return !o.OwesRefund() && !slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool {
+		return a.State == gate.AttemptOpen || a.State == gate.AttemptDeposit && !p.settings.RefuseDeposits
 	})
 }
 
@@ -245,10 +258,8 @@ func same(a, b *gate.Order) bool {
 		a.Deadline.Equal(b.Deadline)
 }
 
-// look is how long it is until an order must be looked at again; 0 is never.
-// Nobody tells when a payment of V1 fails, so open ones are asked about, the
-// older the seldomer; what is refund due is asked about until it is refunded.
-func (p policy) look(o *gate.Order, now time.Time) time.Duration {
+// wait is the time between two looks at an order: the older it is, the longer.
+func (p policy) wait(o *gate.Order, now time.Time) time.Duration {
 	since := o.Taken
 	if !o.Settled.IsZero() {
 		since = o.Settled
@@ -256,14 +267,21 @@ func (p policy) look(o *gate.Order, now time.Time) time.Duration {
 	if p.put.After(since) { // what was before is no age
 		since = p.put
 	}
-	wait := min(max(now.Sub(since)/2, p.minLook), maxLook)
+	return min(max(now.Sub(since)/2, p.minLook), maxLook)
+}
+
+// look is how long it is until an order must be looked at again; 0 is never.
+// Nobody tells when a payment of V1 fails, so open ones are asked about, the
+// older the seldomer; what is to be refunded is asked about until it is.
+func (p policy) look(o *gate.Order, now time.Time) time.Duration {
+	wait := p.wait(o, now)
 	switch {
 	case o.State == gate.OrderHeld || o.State == gate.OrderAsking:
 		if left := p.end(o).Sub(now); left >= 0 {
 			wait = min(wait, left+time.Second)
 		}
 		return wait
-	case o.RefundDue():
+	case o.OwesRefund():
 		return wait
 	case o.State == gate.OrderReleased, o.State == gate.OrderPaid && open(o):
 		if !o.Settled.IsZero() && now.Sub(o.Settled) > watch {

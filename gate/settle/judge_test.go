@@ -54,8 +54,12 @@ func found(texts ...string) finding {
 				p.Amount = 999
 			case "others":
 				p.Order = "o2"
+			case "cents":
+				p.AmountCents, p.BalanceCents = 50, 50
 			case "half":
 				p.Balance = 500
+			case "requested":
+				p.Requested = p.Balance
 			case "v2":
 				p.Version = 2
 			case "tomorrow":
@@ -72,7 +76,11 @@ func found(texts ...string) finding {
 func attempts(o *gate.Order) string {
 	var words []string
 	for _, a := range o.Attempts {
-		words = append(words, string([]byte{byte(a.State)})+" "+a.ID)
+		text := string([]byte{byte(a.State)}) + " " + a.ID
+		if a.Tries > 0 {
+			text += fmt.Sprintf(" tried %d", a.Tries)
+		}
+		words = append(words, text)
 	}
 	return strings.Join(words, ", ")
 }
@@ -150,6 +158,7 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("no credentials, too early", won(func(s *gate.Settings) { s.ReleaseUnproven = true }), held, finding{}, early, "unchanged")
 
 	f("another amount", won(), held, found("a1 paid 999"), early, "held: D a1")
+	f("a part of a unit more", won(), held, found("a1 paid cents"), early, "held: D a1")
 	f("another currency", won(), held, found("a1 paid dollars"), early, "held: D a1")
 	f("a test channel", won(), held, found("a1 paid test"), early, "held: D a1")
 	f("a test channel in a rehearsal", test, held, found("a1 paid test"), early, "paid: P a1")
@@ -184,6 +193,18 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	due := orderOf(gate.OrderRefundDue, "D a1")
 	f("refund due, not yet done", won(), due, found("a1 paid"), early, "unchanged")
 	f("refund due, done", won(), due, found("a1 cancelled"), early, "refunded: X a1")
+	requested := orderOf(gate.OrderRefundDue, "Q a1")
+	f("refund due, and asked for", won(), due, found("a1 paid requested"), early, "refund_due: Q a1")
+	f("asked for, not yet done", won(), requested, found("a1 paid requested"), early, "unchanged")
+	f("asked for, a part is done", won(), requested, found("a1 part_cancelled half requested"), early, "unchanged")
+	f("asked for, done", won(), requested, found("a1 cancelled"), early, "refunded: X a1")
+	f("asked for, and it has failed", won(), requested, found("a1 paid"), early, "refund_due: D a1 tried 1")
+	f("asked for, and not looked up", won(), requested, found("error"), early, "unchanged")
+	f("asked for, and said to have failed", won(), requested, found("a1 failed"), early, "unchanged")
+	f("held, and another amount is asked for", won(), held, found("a1 paid 999 requested"), early, "held: Q a1")
+	f("held, asked for, past the deadline", won(), orderOf(gate.OrderHeld, "Q a1"), found("a1 paid 999 requested"), late, "released: Q a1 by 5m0s")
+	f("paid, another is asked for", won(), orderOf(gate.OrderPaid, "P a1", "Q a2"), found("a1 paid", "a2 paid requested"), early, "unchanged")
+	f("paid, asked for by the shop", won(), orderOf(gate.OrderPaid, "P a1"), found("a1 paid requested"), early, "unchanged")
 	f("refunded, and another attempt was paid", won(), orderOf(gate.OrderRefunded, "X a1", "O a2"), found("a2 paid"), early, "refunded: X a1, D a2")
 	f("withheld, nothing new", won(), orderOf(gate.OrderWithheld, "X a1"), found("a1 cancelled"), early, "unchanged")
 
@@ -225,6 +246,12 @@ func TestAnOrderIsLookedAtForAsLongAsItMayChange(t *testing.T) {
 	f("paid, another open", orderOf(gate.OrderPaid, "P a1", "O a2"), 25*time.Hour, 0)
 	f("paid, another due", orderOf(gate.OrderPaid, "P a1", "D a2"), 250*time.Hour, maxLook)
 	f("refund due", orderOf(gate.OrderRefundDue, "D a1"), 250*time.Hour, maxLook)
+	f("paid, another asked for", orderOf(gate.OrderPaid, "P a1", "Q a2"), 250*time.Hour, maxLook)
+	f("refund asked for", orderOf(gate.OrderRefundDue, "Q a1"), time.Minute, 30*time.Second)
+	f("refund asked for", orderOf(gate.OrderRefundDue, "Q a1"), 250*time.Hour, maxLook)
+	if m := won().judge(orderOf(gate.OrderPaid, "P a1"), found("a1 paid requested"), at.Add(time.Hour)); m.Look != 30*time.Minute {
+		t.Errorf("paid, and the shop has asked for it back: looked at again in %v", m.Look)
+	}
 	f("refunded", orderOf(gate.OrderRefunded, "X a1"), time.Minute, 0)
 	f("withheld", orderOf(gate.OrderWithheld, "X a1"), time.Minute, 0)
 }
@@ -282,7 +309,7 @@ func TestWhateverALookUpBrings(t *testing.T) {
 func drawFinding(t *rapid.T) finding {
 	var texts []string
 	for _, id := range []string{"a1", "a2", "a3"} {
-		state := rapid.SampledFrom([]string{"", "ready", "deposit tomorrow", "deposit", "pending", "paid", "paid 999", "paid test", "paid dollars", "paid others", "part_cancelled half", "cancelled", "failed"}).Draw(t, id)
+		state := rapid.SampledFrom([]string{"", "ready", "deposit tomorrow", "deposit", "pending", "paid", "paid requested", "paid 999", "paid 999 requested", "paid test", "paid dollars", "paid others", "part_cancelled half", "cancelled", "failed"}).Draw(t, id)
 		if state != "" {
 			texts = append(texts, id+" "+state)
 		}
@@ -300,14 +327,17 @@ func checkStep(t *rapid.T, p policy, o, next *gate.Order, f finding, now time.Ti
 		if a.State == gate.AttemptPaid {
 			paid++
 		}
-		money := was == gate.AttemptPaid || was == gate.AttemptRefundDue || was == gate.AttemptRefunded
+		money := was == gate.AttemptPaid || was == gate.AttemptRefundDue || was == gate.AttemptRequested || was == gate.AttemptRefunded
 		cheaper := a.State == gate.AttemptOpen || a.State == gate.AttemptDeposit || a.State == gate.AttemptFailed || a.State == gate.AttemptCancelled
 		if money && cheaper || was == gate.AttemptRefunded && a.State != was {
 			t.Fatalf("attempt %s went from %s to %s", a.ID, was, a.State)
 		}
-		if a.State == gate.AttemptRefundDue && was != a.State {
+		if failed := was == gate.AttemptRequested && a.State == gate.AttemptRefundDue; failed != (a.Tries > o.Attempts[i].Tries) {
+			t.Fatalf("attempt %s went from %s to %s with %d tries", a.ID, was, a.State, a.Tries)
+		}
+		if a.State == gate.AttemptRefundDue && was != a.State && was != gate.AttemptRequested {
 			payment := paymentOf(f.payments, next, &a)
-			if payment == nil || p.mayCancel(next, payment) != (payment.Currency == p.currency) {
+			if payment == nil || p.why(next, payment).ByGate() != (payment.Currency == p.currency) {
 				t.Fatalf("%s of %s became refund due for %+v, and that is handled wrongly", attempts(next), next.State, payment)
 			}
 		}
@@ -321,7 +351,7 @@ func checkStep(t *rapid.T, p policy, o, next *gate.Order, f finding, now time.Ti
 	if o.State == gate.OrderHeld && next.State == gate.OrderReleased && !f.asked && !p.settings.ReleaseUnproven {
 		t.Fatal("released although nothing was looked up")
 	}
-	if next.RefundDue() && p.look(next, now) == 0 {
+	if next.OwesRefund() && p.look(next, now) == 0 {
 		t.Fatalf("nobody looks whether %s was refunded", attempts(next))
 	}
 }

@@ -23,7 +23,7 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 	var of []int // which order each query is of
 	for i := range orders {
 		o := &orders[i]
-		if o.State == gate.OrderAsking || o.State == gate.OrderRefunded && !o.RefundDue() {
+		if o.State == gate.OrderAsking || o.State == gate.OrderRefunded && !o.OwesRefund() {
 			continue
 		}
 		attempts := 0

@@ -35,7 +35,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "flashgate_lookups_failed_total", Help: "Looks at an order that brought nothing, because PortOne did not tell.",
 		}, []string{"sale"}),
 		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_refunds_total", Help: "Cancellations of payments that were refund due, by whether PortOne took them.",
+			Name: "flashgate_refunds_total", Help: "Cancellations of payments that were refund due, by what PortOne said to them.",
 		}, []string{"sale", "outcome"}),
 	}
 	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.overdue, m.unsure, m.refunds)
@@ -48,7 +48,7 @@ func (m *Metrics) counts(sale string) {
 	for _, c := range []*prometheus.CounterVec{m.late, m.failed, m.swept, m.overdue, m.unsure} {
 		c.WithLabelValues(sale)
 	}
-	for _, outcome := range []string{"sent", "failed"} {
+	for _, outcome := range []string{"sent", "requested", "failed"} {
 		m.refunds.WithLabelValues(sale, outcome)
 	}
 }

@@ -5,13 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
 // refund cancels payments that were refund due before this look, and were found
-// to be still charged. What came of it the next look tells.
+// to be still charged, with nothing asked back of them.
 func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gate.Move, findings []finding) {
 	waiting, example := 0, gate.Payment{}
 	for i := range moves {
@@ -22,14 +24,15 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 				continue
 			}
 			f := paymentOf(findings[i].payments, &m.Before, a)
-			if f == nil || f.Balance <= 0 || f.State != gate.PaymentPaid && f.State != gate.PaymentPartCancelled {
+			if f == nil || !f.Charged() || f.Requested > 0 {
 				continue
 			}
-			if !p.mayCancel(&m.Before, f) {
+			why := p.why(&m.Before, f)
+			if !why.ByGate() {
 				waiting, example = waiting+1, *f
 				continue
 			}
-			s.cancel(ctx, sale, m, a, f)
+			s.cancel(ctx, sale, p, m, k, f, why)
 		}
 	}
 	if waiting > 0 {
@@ -38,29 +41,84 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 	}
 }
 
-// cancel gives back what was found to be charged of one attempt of an order. What is
-// to be recorded of it, and when the order is looked at next, goes into the order's move.
-func (s *Settler) cancel(ctx context.Context, sale string, m *gate.Move, a *gate.Attempt, f *gate.Payment) {
-	err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
-		Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance,
-		Reason: "no units were left for this payment", Key: refundKey(sale, m.Before.ID, a.ID, f.Balance),
+// cancel gives back what was found to be charged of attempt k of an order. The move then
+// says what came of it, and when to look next: a failure that is certain is counted in
+// the record, so that whichever gate tries next has a new key.
+func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Move, k int, f *gate.Payment, why gate.RefundReason) {
+	a := &m.Before.Attempts[k]
+	came, err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
+		Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance, BalanceCents: f.BalanceCents,
+		Reason: s.opt.Reason(why, p.settings.Messages), Key: refundKey(sale, m.Before.ID, a, f),
 	})
-	if err != nil {
-		m.Look = s.opt.MinLook
-		s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
-		s.opt.Log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again",
-			"sale", sale, "order", m.Before.ID, "attempt", a.ID, "error", err)
-		return
+	count, log := s.opt.Metrics.refunds, s.opt.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID, "reason", why)
+	switch came {
+	case portone.CancelDone:
+		m.Look = min(m.Look, soon)
+		count.WithLabelValues(sale, "sent").Inc()
+		log.Info("a payment that was refund due was cancelled")
+	case portone.CancelRequested:
+		change(m, k, func(a *gate.Attempt) { a.State = gate.AttemptRequested })
+		count.WithLabelValues(sale, "requested").Inc()
+		log.Info("PortOne has taken on to cancel a payment that is refund due: it is looked up until that is done")
+	case portone.CancelFailed:
+		change(m, k, func(a *gate.Attempt) { a.Tries++ })
+		m.Look = min(m.Look, p.pause(a.Tries))
+		count.WithLabelValues(sale, "failed").Inc()
+		log.Error("a payment that is refund due was not cancelled: it is looked up and tried again", "tries", a.Tries+1, "in", m.Look, "error", err)
+	default:
+		count.WithLabelValues(sale, "failed").Inc()
+		log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again", "in", m.Look, "error", err)
 	}
-	m.Look = soon
-	s.opt.Metrics.refunds.WithLabelValues(sale, "sent").Inc()
-	s.opt.Log.Info("a payment that was refund due was cancelled", "sale", sale, "order", m.Before.ID, "attempt", a.ID)
 }
 
-// refundKey is the same for the same cancellation, whichever gate sends it.
-func refundKey(sale, order, attempt string, balance int64) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%d", sale, order, attempt, balance))
+// pause is how long a payment is left alone whose cancellation has failed after so many
+// others: twice as long each time, to an hour.
+func (p policy) pause(tries int64) time.Duration {
+	return min(p.minLook<<min(tries, 20), maxLook)
+}
+
+// change makes a change of an attempt part of a move.
+func change(m *gate.Move, k int, how func(*gate.Attempt)) {
+	if m.After == nil {
+		after := m.Before
+		after.Attempts, after.Deadline = slices.Clone(after.Attempts), time.Time{} // it does not rest on it
+		after.Revision++
+		m.After = &after
+	}
+	how(&m.After.Attempts[k])
+	if m.Otherwise != nil {
+		how(&m.Otherwise.Attempts[k])
+	}
+}
+
+// refundKey is the same for the same cancellation, whichever gate sends it. PortOne
+// keeps its answer under the key for three hours, so one that follows a certain failure
+// has another.
+func refundKey(sale, order string, a *gate.Attempt, f *gate.Payment) string {
+	text := fmt.Appendf(nil, "%s\n%s\n%s\n%s", sale, order, a.ID, gate.AmountText(f.Balance, f.BalanceCents))
+	if a.Tries > 0 {
+		text = fmt.Appendf(text, "\n%d", a.Tries)
+	}
+	sum := sha256.Sum256(text)
 	return "flashgate-" + hex.EncodeToString(sum[:16])
+}
+
+// warnOfFailures tells of cancellations that PortOne had taken on, and that have failed
+// since: they are refund due again.
+func (s *Settler) warnOfFailures(sale string, moves []gate.Move) {
+	for i := range moves {
+		before, after := &moves[i].Before, moves[i].After
+		if after == nil {
+			continue
+		}
+		for k, a := range before.Attempts {
+			if a.State == gate.AttemptRequested && after.Attempts[k].State == gate.AttemptRefundDue {
+				s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
+				s.opt.Log.Error("a cancellation that PortOne had taken on has failed: the payment is refund due again",
+					"sale", sale, "order", before.ID, "attempt", a.ID)
+			}
+		}
+	}
 }
 
 // warnOfCurrency says once of each payment that it becomes refund due because of

@@ -42,7 +42,7 @@ type Store interface {
 // Payments is what settling needs of PortOne.
 type Payments interface {
 	Lookup(ctx context.Context, queries []portone.Query) []portone.Finding
-	Cancel(ctx context.Context, r portone.CancelRequest) error
+	Cancel(ctx context.Context, r portone.CancelRequest) (portone.Cancelled, error)
 }
 
 // Options of a Settler. Payments may be nil: then orders are held until the shop
@@ -55,6 +55,8 @@ type Options struct {
 	Sales    func() map[string]*gate.Settings
 	Currency string // that payments must be in, such as "KRW"
 	Test     bool   // payments of a test channel count too
+	// Reason words why a payment is cancelled, in a sale with the given messages.
+	Reason func(why gate.RefundReason, messages map[string]string) string
 
 	// Grace is how long after a hold's deadline its units stay taken: a payment that
 	// was begun within the hold may still be approved.
@@ -160,6 +162,7 @@ func (s *Settler) settle(ctx context.Context, sale string, p policy, due gate.Du
 		moves[i] = p.judge(o, findings[i], due.Now)
 	}
 	s.warnOfCurrency(sale, moves, findings)
+	s.warnOfFailures(sale, moves)
 	if p.settings.AutoRefund && s.opt.Payments != nil {
 		s.refund(ctx, sale, p, moves, findings)
 	}

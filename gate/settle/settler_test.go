@@ -32,7 +32,9 @@ type bank struct {
 	silent    bool // its findings are empty
 	short     bool // and there are too few of them
 	cancelled []string
-	onLookup  func() // once, while a look-up is under way
+	reasons   []string          // of what was cancelled
+	says      portone.Cancelled // to a cancellation, instead of carrying it out; CancelDone carries it out
+	onLookup  func()            // once, while a look-up is under way
 }
 
 func (b *bank) set(order, attempt string, state gate.PaymentState) {
@@ -80,17 +82,26 @@ func (b *bank) Lookup(_ context.Context, queries []portone.Query) []portone.Find
 	return findings
 }
 
-func (b *bank) Cancel(_ context.Context, r portone.CancelRequest) error {
+func (b *bank) Cancel(_ context.Context, r portone.CancelRequest) (portone.Cancelled, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.payments[r.Attempt]
-	if p.Balance != r.Balance {
-		return fmt.Errorf("its balance is %d", p.Balance)
+	if p.State == gate.PaymentCancelled {
+		return portone.CancelDone, nil
 	}
-	p.State, p.Balance = gate.PaymentCancelled, 0
+	b.cancelled, b.reasons = append(b.cancelled, r.Attempt+" "+r.Key), append(b.reasons, r.Reason)
+	switch {
+	case p.Balance != r.Balance:
+		return portone.CancelFailed, fmt.Errorf("its balance is %d", p.Balance)
+	case b.says == portone.CancelRequested:
+		p.Requested = p.Balance
+	case b.says != portone.CancelDone:
+		return b.says, errors.New("PortOne does not take it")
+	default:
+		p.State, p.Balance = gate.PaymentCancelled, 0
+	}
 	b.payments[r.Attempt] = p
-	b.cancelled = append(b.cancelled, r.Attempt+" "+r.Key)
-	return nil
+	return b.says, nil
 }
 
 // scene is a sale on a real Redis with a clock of its own.
@@ -108,7 +119,7 @@ type scene struct {
 
 func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	t.Helper()
-	sc := &scene{t: t, bank: &bank{}, redis: redistest.Start(t), now: at}
+	sc := &scene{t: t, bank: &bank{says: portone.CancelDone}, redis: redistest.Start(t), now: at}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	s, err := store.Open(sc.redis.URL(), store.Options{Who: "gate-1", Now: func() time.Time { return sc.now.Add(sc.ahead) }, Log: quiet})
 	if err != nil {
@@ -126,8 +137,9 @@ func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	sc.store, sc.metrics, sc.decider = s, NewMetrics(prometheus.NewRegistry()), s.Decider("race")
 	sc.settler = New(Options{
 		Who: "gate-1", Store: s, Payments: sc.bank, Currency: "KRW", Grace: grace, MinLook: minLook, Metrics: sc.metrics, Log: quiet,
-		Now:   func() time.Time { return sc.now },
-		Sales: func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": &settings} },
+		Reason: func(why gate.RefundReason, _ map[string]string) string { return why.String() },
+		Now:    func() time.Time { return sc.now },
+		Sales:  func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": &settings} },
 	})
 	t.Cleanup(func() {
 		if err := errors.Join(sc.decider.Close(), s.Close()); err != nil {
@@ -410,8 +422,8 @@ func TestCountersAreShownBeforeThereIsAnythingToCount(t *testing.T) {
 			t.Errorf("counter %d has %d series, want that of the sale", i, n)
 		}
 	}
-	if n := testutil.CollectAndCount(m.refunds); n != 2 {
-		t.Errorf("refunds have %d series, want those sent and those that failed", n)
+	if n := testutil.CollectAndCount(m.refunds); n != 3 {
+		t.Errorf("refunds have %d series, want those sent, requested and failed", n)
 	}
 }
 

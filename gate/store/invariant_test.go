@@ -99,8 +99,11 @@ func recount(orders map[string]gate.Order) (counts gate.OrderCounts) {
 	for _, o := range orders {
 		counts.Add(o.State, 1)
 		for _, a := range o.Attempts {
-			if a.State == gate.AttemptRefundDue {
+			switch a.State {
+			case gate.AttemptRefundDue:
 				counts.Refunds++
+			case gate.AttemptRequested:
+				counts.Requested++
 			}
 		}
 	}

@@ -309,11 +309,19 @@ func (m *model) settle(id string, to gate.OrderState) bool {
 		last.State = gate.AttemptPaid
 	case o.State == gate.OrderReleased && to == gate.OrderRefundDue:
 		last.State = gate.AttemptRefundDue
+	case o.State == gate.OrderRefundDue && to == gate.OrderRefunded:
+		last.State = gate.AttemptRefunded
+	case o.State == gate.OrderRefundDue && to == o.State && last.State == gate.AttemptRefundDue:
+		last.State = gate.AttemptRequested
+	case o.State == gate.OrderRefundDue && to == o.State:
+		last.State, last.Tries = gate.AttemptRefundDue, last.Tries+1
 	default:
 		return false
 	}
 	m.changed()
-	o.State, o.Settled = to, instant(m.latest)
+	if to != o.State {
+		o.State, o.Settled = to, instant(m.latest)
+	}
 	o.Revision++
 	m.orders[id] = o
 	return true
@@ -337,7 +345,7 @@ func (m *model) loss() gate.Loss {
 			l.RefundDue++
 		}
 		for _, a := range o.Attempts {
-			if a.State == gate.AttemptRefundDue {
+			if a.State == gate.AttemptRefundDue || a.State == gate.AttemptRequested {
 				l.Refunds++
 			}
 		}

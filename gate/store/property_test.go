@@ -322,7 +322,7 @@ func (x *exercise) settle(t *rapid.T) {
 		x.move(t, gate.Move{Before: before, After: &after}, gate.MovedLate)
 		return
 	}
-	to := rapid.SampledFrom([]gate.OrderState("RPRPFWD")).Draw(t, "to")
+	to := rapid.SampledFrom([]gate.OrderState("RPRPFWDD")).Draw(t, "to")
 	want := gate.MovedOn
 	if before.State == gate.OrderReleased && to == gate.OrderPaid && !x.model.hasStock(before.Lines) {
 		to, want = gate.OrderRefundDue, gate.MovedOtherwise

@@ -14,13 +14,15 @@ import (
 // A record is a version byte and the order's state, then fields in fixed order
 // with fieldSep between them: revision, buyer, lines, amount, balance,
 // attempts, taken, deadline, settled. An attempt is its state, the version of the
-// interface that made it, and its id. Ids are printable, so no separator can
-// occur in one. Empty is unknown. Times are milliseconds since 1970, but the
+// interface that made it, its id and, behind triesSep, how many cancellations of it
+// have failed, where any has. Ids are printable, so no separator can occur in one.
+// Empty is unknown. Times are milliseconds since 1970, but the
 // deadline counts from when the units were taken, which is shorter.
 const (
 	recordVersion = '1'
 	fieldSep      = "\x1f"
 	attemptSep    = "\x1e"
+	triesSep      = "\x1d"
 	recordFields  = 10
 )
 
@@ -78,6 +80,9 @@ func appendRecord(b []byte, o *gate.Order) []byte {
 		}
 		b = append(b, byte(a.State), '0'+a.Version)
 		b = append(b, a.ID...)
+		if a.Tries > 0 {
+			b = strconv.AppendInt(append(b, triesSep...), a.Tries, 10)
+		}
 	}
 	b = append(b, fieldSep...)
 	instant(o.Taken)
@@ -121,12 +126,8 @@ func parseRecord(id, record string) (gate.Order, error) {
 	o.Amount = p.amount(f[4])
 	o.Balance = p.amount(f[5])
 	for a := range strings.SplitSeq(f[6], attemptSep) {
-		switch {
-		case a == "":
-		case len(a) < 3 || a[1] < '0' || a[1] > '9':
-			p.fail("attempt %q is not a state, a version and an id", a)
-		default:
-			o.Attempts = append(o.Attempts, gate.Attempt{State: gate.AttemptState(a[0]), Version: a[1] - '0', ID: a[2:]})
+		if a != "" {
+			o.Attempts = append(o.Attempts, p.attempt(a))
 		}
 	}
 	o.Taken, o.Settled = p.time(f[7]), p.time(f[9])
@@ -167,6 +168,19 @@ func (p *parser) amount(s string) gate.Amount {
 	return gate.Amount{Value: p.int(s), Known: true}
 }
 
+func (p *parser) attempt(s string) (a gate.Attempt) {
+	name, tries, tried := strings.Cut(s, triesSep)
+	if len(name) < 3 || name[1] < '0' || name[1] > '9' {
+		p.fail("attempt %q is not a state, a version and an id", s)
+		return a
+	}
+	a = gate.Attempt{State: gate.AttemptState(name[0]), Version: name[1] - '0', ID: name[2:]}
+	if tried {
+		a.Tries = p.int(tries)
+	}
+	return a
+}
+
 func (p *parser) time(s string) time.Time {
 	if s == "" {
 		return time.Time{}
@@ -196,16 +210,20 @@ func (p *parser) units(s string) gate.Units {
 	return gate.Units{Total: p.int(f[0]), Left: p.int(f[1]), Held: p.int(f[2]), Paid: p.int(f[3]), Withheld: p.int(f[4])}
 }
 
-// counts reads "asking,held,paid,released,refund_due,refunded,refunds".
+// counts reads "asking,held,paid,released,refund_due,refunded,refunds", and behind
+// them "requested" where there are any.
 func (p *parser) counts(s string) gate.OrderCounts {
 	f := strings.Split(s, ",")
-	if len(f) != 7 {
-		p.fail("order counts %q are not seven numbers", s)
+	if len(f) == 7 {
+		f = append(f, "0")
+	}
+	if len(f) != 8 {
+		p.fail("order counts %q are not seven or eight numbers", s)
 		return gate.OrderCounts{}
 	}
 	return gate.OrderCounts{
-		Asking: p.int(f[0]), Held: p.int(f[1]), Paid: p.int(f[2]),
-		Released: p.int(f[3]), RefundDue: p.int(f[4]), Refunded: p.int(f[5]), Refunds: p.int(f[6]),
+		Asking: p.int(f[0]), Held: p.int(f[1]), Paid: p.int(f[2]), Released: p.int(f[3]),
+		RefundDue: p.int(f[4]), Refunded: p.int(f[5]), Refunds: p.int(f[6]), Requested: p.int(f[7]),
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // readable lets a test write ␟ and ␞ for the separators of a record.
 func readable(record string) string {
-	return strings.NewReplacer("␟", fieldSep, "␞", attemptSep).Replace(record)
+	return strings.NewReplacer("␟", fieldSep, "␞", attemptSep, "␝", triesSep).Replace(record)
 }
 
 func TestTheRecordOfAFirstHold(t *testing.T) {
@@ -56,6 +56,14 @@ func TestARecordIsReadAsItIsWritten(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	got, err = parseRecord("o3", readable("1D␟1␟␟full:1␟␟␟D1a1␝12␞Q2a2␟␟␟"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.ID, want.Attempts = "o3", []gate.Attempt{{ID: "a1", State: gate.AttemptRefundDue, Version: 1, Tries: 12}, {ID: "a2", State: gate.AttemptRequested, Version: 2}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
 }
 
 // The scripts of earlier versions wrote times of fifteen digits so.
@@ -82,7 +90,7 @@ func TestAnyRecordIsReadAsItIsWritten(t *testing.T) {
 		return gate.Amount{}
 	})
 	attempts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gate.Attempt {
-		return gate.Attempt{ID: id.Draw(t, "attempt"), Version: rapid.Uint8Range(0, 9).Draw(t, "version"), State: rapid.SampledFrom([]gate.AttemptState("OVPFCDX")).Draw(t, "state")}
+		return gate.Attempt{ID: id.Draw(t, "attempt"), Version: rapid.Uint8Range(0, 9).Draw(t, "version"), State: rapid.SampledFrom([]gate.AttemptState("OVPFCDQX")).Draw(t, "state"), Tries: rapid.Int64Range(0, 1<<40).Draw(t, "tries")}
 	}), 1, gate.MaxAttempts)
 	lines := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gate.Line {
 		return gate.Line{SKU: rapid.StringMatching(`[A-Za-z0-9_.-]{1,8}`).Draw(t, "sku"), Quantity: rapid.Int64Range(1, gate.MaxUnits).Draw(t, "quantity")}
@@ -149,6 +157,9 @@ func TestRecordsThatAreRefused(t *testing.T) {
 		"1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟2500␟␟",
 		"1H␟1␟ann␟full:1␟␟␟Oa1␟2000␟2500␟",
 		"1H␟1␟ann␟full:1␟␟␟O1␟2000␟2500␟",
+		"1H␟1␟ann␟full:1␟␟␟␟D1␝1␟2000␟500␟",
+		"1H␟1␟ann␟full:1␟␟␟␟D1a1␝x␟2000␟500␟",
+		"1H␟1␟ann␟full:1␟␟␟␟D1a1␝␟2000␟500␟",
 	} {
 		if o, err := parseRecord("o1", readable(record)); err == nil {
 			t.Errorf("%q is read as %+v", record, o)
@@ -223,13 +234,18 @@ func TestLedgerEntriesThatAreRefused(t *testing.T) {
 	if _, err := parseEntry("1-0", good); err != nil {
 		t.Fatal(err)
 	}
+	with := append([]string(nil), good...)
+	with[5] = "1,2,3,4,5,6,7,8"
+	if e, err := parseEntry("1-0", with); err != nil || e.Counts.Refunds != 7 || e.Counts.Requested != 8 {
+		t.Errorf("with requested refunds: %+v, %v", e, err)
+	}
 	for i, bad := range map[int][]string{
 		0: {"", "x"}, 1: {
 			"", "2␟3␟2000␟confirm␟gate-1", "1␟3␟2000␟confirm", "1␟x␟2000␟confirm␟g", "1␟3␟x␟confirm␟g",
 			"1␟3␟2000␟confirm␟g␟0", "1␟3␟2000␟confirm␟g␟", "1␟3␟2000␟confirm␟g␟0␟0",
 		},
 		2: {"", "x"}, 3: {"x", "full", "full:1,2,3,4", "full:1,2,3,4,x", "full:1,2,3,4,5;"},
-		4: {"", "x"}, 5: {"", "1,2,3,4,5,6", "1,2,3,4,5,6,x"}, 6: {"", "x"}, 7: {"x", "1␟1␟{}", "x␟1␟{}␟", "1␟x␟{}␟", "1␟1␟{␟", "1␟1␟␟{", "1␟1␟{}␟␟"},
+		4: {"", "x"}, 5: {"", "1,2,3,4,5,6", "1,2,3,4,5,6,x", "1,2,3,4,5,6,7,x", "1,2,3,4,5,6,7,8,9"}, 6: {"", "x"}, 7: {"x", "1␟1␟{}", "x␟1␟{}␟", "1␟x␟{}␟", "1␟1␟{␟", "1␟1␟␟{", "1␟1␟{}␟␟"},
 	} {
 		for _, text := range bad {
 			fields := append([]string(nil), good...)

@@ -254,13 +254,13 @@ func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overd
 	return overdue, found, nil
 }
 
-// RefundsDue returns the orders of a sale with an attempt that is to be
-// refunded, read from all orders.
+// RefundsDue returns the orders of a sale with an attempt that is to be refunded:
+// it is due, or requested. They are read from all orders.
 func (s *Store) RefundsDue(ctx context.Context, sale string) ([]gate.Order, error) {
 	var due []gate.Order
 	seen := map[string]bool{}
 	err := s.EachOrder(ctx, sale, func(id string, o gate.Order, fault error) error {
-		if fault == nil && o.RefundDue() && !seen[id] {
+		if fault == nil && o.OwesRefund() && !seen[id] {
 			seen[id] = true
 			due = append(due, o)
 		}

@@ -1,0 +1,153 @@
+package settle
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+// paidTwice is a sale whose only order was paid by two attempts, a1 and a2: the second
+// is refund due, and the gates cancel it.
+func paidTwice(t *testing.T) *scene {
+	t.Helper()
+	sc := openScene(t, func(s *gate.Settings) { s.AutoRefund = true })
+	sc.confirm("o1", "a1")
+	sc.confirm("o1", "a2")
+	sc.bank.set("o1", "a1", gate.PaymentPaid)
+	sc.bank.set("o1", "a2", gate.PaymentPaid)
+	sc.after(20 * time.Second)
+	sc.want(map[string]string{"o1": "paid P a1, D a2"}, 9, 0, 1, 1)
+	return sc
+}
+
+// requested returns how many payments the sale counts as asked back and not given back.
+func (sc *scene) requested() int64 {
+	sc.t.Helper()
+	state, err := sc.store.Sale(sc.t.Context(), "race")
+	if err != nil {
+		sc.t.Fatal(err)
+	}
+	return state.Orders.Requested
+}
+
+// A cancellation that PortOne has taken on may take days. It was sent again every two
+// seconds, as often as the payment was looked at and found to be charged.
+func TestACancellationThatIsRequestedIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	sc := paidTwice(t)
+	sc.bank.says = portone.CancelRequested
+	for range 60 {
+		sc.after(time.Minute)
+	}
+	sc.want(map[string]string{"o1": "paid P a1, Q a2"}, 9, 0, 1, 0)
+	if n := sc.requested(); n != 1 {
+		t.Errorf("%d refunds are counted as requested", n)
+	}
+	if n := testutil.ToFloat64(sc.metrics.refunds.WithLabelValues("race", "requested")); n != 1 || len(sc.bank.cancelled) != 1 {
+		t.Errorf("%v are counted, sent: %v", n, sc.bank.cancelled)
+	}
+	due, err := sc.store.RefundsDue(t.Context(), "race")
+	if err != nil || len(due) != 1 || due[0].ID != "o1" {
+		t.Errorf("listed: %+v, %v", due, err)
+	}
+	sc.bank.set("o1", "a2", gate.PaymentCancelled)
+	sc.after(time.Hour)
+	sc.want(map[string]string{"o1": "paid P a1, X a2"}, 9, 0, 1, 0)
+	if n := sc.requested(); n != 0 {
+		t.Errorf("%d refunds are counted as requested when it is done", n)
+	}
+}
+
+// The same where the shop has asked for it in PortOne's console: the gate sends nothing.
+func TestACancellationThatSomebodyElseRequestedIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	sc := paidTwice(t)
+	p := sc.bank.payments["a2"]
+	p.Requested = p.Balance
+	sc.bank.payments["a2"] = p
+	for range 20 {
+		sc.after(time.Minute)
+	}
+	sc.want(map[string]string{"o1": "paid P a1, Q a2"}, 9, 0, 1, 0)
+	if len(sc.bank.cancelled) > 0 {
+		t.Errorf("sent: %v", sc.bank.cancelled)
+	}
+}
+
+func TestARequestedCancellationThatFailsIsRefundDueAgainAndSentWithANewKey(t *testing.T) {
+	t.Parallel()
+	sc := paidTwice(t)
+	sc.bank.says = portone.CancelRequested
+	sc.after(time.Minute)
+	sc.want(map[string]string{"o1": "paid P a1, Q a2"}, 9, 0, 1, 0)
+	sc.bank.set("o1", "a2", gate.PaymentPaid) // and nothing is asked for any more
+	sc.bank.says = portone.CancelDone
+	for range 10 {
+		sc.after(time.Minute)
+	}
+	sc.want(map[string]string{"o1": "paid P a1, X a2 tried 1"}, 9, 0, 1, 0)
+	keys := slices.Compact(slices.Clone(sc.bank.cancelled))
+	if len(sc.bank.cancelled) != 2 || len(keys) != 2 {
+		t.Errorf("sent: %v", sc.bank.cancelled)
+	}
+	if n := testutil.ToFloat64(sc.metrics.refunds.WithLabelValues("race", "failed")); n != 1 {
+		t.Errorf("%v failures are counted", n)
+	}
+}
+
+// V2 keeps its answer under the key of a cancellation: what has failed for sure must
+// be tried with another key, the same at each gate, and what may have been done with
+// the same.
+func TestTheKeyOfACancellationChangesOnlyAfterACertainFailure(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		says     portone.Cancelled
+		distinct bool
+	}{{portone.CancelFailed, true}, {portone.CancelUnknown, false}, {portone.CancelUnsent, false}} {
+		sc := paidTwice(t)
+		sc.bank.says = test.says
+		for range 30 {
+			sc.after(time.Minute)
+		}
+		keys := slices.Compact(slices.Sorted(slices.Values(sc.bank.cancelled)))
+		if sent := len(sc.bank.cancelled); sent < 3 || test.distinct != (len(keys) == sent) || !test.distinct && len(keys) != 1 {
+			t.Errorf("outcome %d: %d keys in %d calls", test.says, len(keys), sent)
+		}
+	}
+}
+
+func TestACancellationThatFailsIsTriedAfterPausesThatGrowToAnHour(t *testing.T) {
+	t.Parallel()
+	sc := paidTwice(t)
+	for _, says := range []portone.Cancelled{portone.CancelFailed, portone.CancelUnknown} {
+		sc.bank.cancelled, sc.bank.says = nil, says
+		for range 24 * 12 {
+			sc.after(5 * time.Minute)
+		}
+		if sent := len(sc.bank.cancelled); sent < 20 || sent > 40 {
+			t.Errorf("outcome %d: sent %d times in a day", says, sent)
+		}
+	}
+	sc.bank.says = portone.CancelDone
+	sc.after(time.Hour)
+	sc.after(time.Minute)
+	if n := testutil.ToFloat64(sc.metrics.refunds.WithLabelValues("race", "sent")); n != 1 {
+		t.Errorf("%v cancellations are counted as sent", n)
+	}
+}
+
+func TestTheSalesOwnWordsGoWithItsCancellations(t *testing.T) {
+	t.Parallel()
+	sc := paidTwice(t)
+	sc.settler.opt.Sales()["race"].Messages = map[string]string{"refund_paid_twice": "중복"}
+	sc.settler.opt.Reason = func(why gate.RefundReason, messages map[string]string) string { return messages[why.Message()] }
+	sc.after(time.Minute)
+	if !slices.Equal(sc.bank.reasons, []string{"중복"}) {
+		t.Errorf("told: %q", sc.bank.reasons)
+	}
+}
