@@ -38,7 +38,7 @@ func askingStore() (*fakeStore, *[]bool) {
 	sale.Ask = "https://shop/ask"
 	granted := new([]bool)
 	return &fakeStore{
-		states: map[string]State{"race": {Sale: sale, Version: 1, Now: time.Now()}},
+		states: map[string]State{"race": {Sale: sale, Version: 1, Times: Times{Now: time.Now()}}},
 		decide: func(_ context.Context, batch []*Request) error {
 			for _, r := range batch {
 				if r.Asks {
@@ -235,7 +235,7 @@ func TestWhatHindersTheShopForbidsNewHolds(t *testing.T) {
 			t.Parallel()
 			var got []Cause
 			s := &fakeStore{
-				states: map[string]State{"race": {Sale: testSale(), Version: 1, Now: time.Now()}},
+				states: map[string]State{"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}},
 				decide: func(ctx context.Context, batch []*Request) error {
 					got = append(got, batch[0].NoHold)
 					return accept(ctx, batch)

@@ -15,6 +15,7 @@ import (
 const (
 	CheckPortOneV1   = "portone_v1"         // PortOne takes the credentials of V1
 	CheckPortOneV2   = "portone_v2"         // and those of V2
+	CheckClock       = "redis_clock"        // Redis' clock and the gate's agree
 	CheckPersistence = "redis_persistence"  // a restart of Redis forgets no order
 	CheckMinReplicas = "redis_min_replicas" // Redis takes no writes while it has no replica
 	CheckNotify      = "shop_notify"        // the shop can be told of changes
@@ -24,7 +25,7 @@ const (
 
 // Checks returns the names of all checks.
 func Checks() []string {
-	return []string{CheckPortOneV1, CheckPortOneV2, CheckPersistence, CheckMinReplicas, CheckNotify, CheckAsk, CheckForward}
+	return []string{CheckPortOneV1, CheckPortOneV2, CheckClock, CheckPersistence, CheckMinReplicas, CheckNotify, CheckAsk, CheckForward}
 }
 
 // Check is something of a gate's surroundings, and what came of trying it. Its

@@ -32,9 +32,10 @@ type Undelivered struct {
 	Error  string    `json:"error"`
 }
 
-// Due reports whether it is to be tried at the given time.
+// Due reports whether it is to be tried at the given time. One that was last tried
+// at a time yet to come was so by a clock that was ahead.
 func (u *Undelivered) Due(now, retry time.Time) bool {
-	return retry.After(u.Tried) || now.Before(u.GiveUp) && !now.Before(u.Next)
+	return retry.After(u.Tried) || u.Tried.After(now.Add(ClockTolerance)) || now.Before(u.GiveUp) && !now.Before(u.Next)
 }
 
 // Progress is what a gate has done for a Delivery.

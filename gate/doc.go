@@ -223,9 +223,9 @@
 //
 // Each gate watches Redis' clock by its own. Where it gains more than 10 s from one
 // round to the next, or on the gate's own when the gate starts, it was put ahead,
-// and each hold lasts as long again from then on: a clock ends no hold. Put back,
-// time stands still for the sale until the clock has caught up; webhooks have
-// orders looked at meanwhile.
+// and each hold lasts as long again from then on: a clock ends no hold. That is for
+// a machine's clock, which is the gate's too, and for less than a minute: one that
+// gains more by itself is in doubt (see "State in Redis").
 //
 // The time between two looks is half of the order's age, from 10 s
 // to an hour: nothing needs to be remembered for it. A sweep each minute, itself
@@ -314,14 +314,26 @@
 // that only change settings tell the shop nothing.
 //
 // Scripts use Redis' own TIME, never less than the latest time stored in the
-// sale, so that time does not run back after a failover. They read and check
-// everything before their first write, because Redis does not undo a script that
-// fails half-way; the first writes are those that a full Redis, or a ledger that
-// is ahead of seq, refuses. A full Redis refuses what takes units, adds stock or makes
-// a sale. What frees, ends or takes nothing (settling, telling, pausing, deleting,
-// 200s that change nothing) begins with a write that needs no memory, behind which
-// Redis refuses none (although_full in prelude.lua). What that takes is bounded by
-// the orders that there are, and comes from what the machine has above maxmemory.
+// sale, so that time does not run back after a failover. Redis' clock may be wrong,
+// so scripts are told the gate's too, and clocks that are a minute apart do not agree
+// (ClockTolerance; the rule is clock in luascripts/prelude.lua). TIME past the latest,
+// which the gate does not agree with, is in doubt: the script writes nothing, and the
+// store returns a *ClockError. TIME behind the latest, which the gate does not agree
+// with, is a clock that was put back: the sale's time stands still, and webhooks have
+// orders looked at meanwhile. TIME behind the latest, which the gate agrees with, says
+// that a clock was ahead: the sale's time goes back, for the ledger's order is that of
+// seq. What it left is mended by whoever meets it: looks and leases that are further
+// ahead than any may be are due, and orders that were stamped with a time yet to come
+// are stamped anew (claim.lua, notify.lua, settle's judge.go, settle.lua).
+//
+// They read and check everything before their first write, because Redis does not
+// undo a script that fails half-way; the first writes are those that a full Redis,
+// or a ledger that is ahead of seq, refuses. A full Redis refuses what takes units,
+// adds stock or makes a sale. What frees, ends or takes nothing (settling, telling,
+// pausing, deleting, 200s that change nothing) begins with a write that needs no
+// memory, behind which Redis refuses none (although_full in prelude.lua). What that
+// takes is bounded by the orders that there are, and comes from what the machine has
+// above maxmemory.
 //
 // # A sale that is missing
 //

@@ -66,7 +66,7 @@ func TestAGateIsNotReadyBeforeTheSalesWereRead(t *testing.T) {
 func TestAReadThatFailsHalfWayLeavesTheGateNotReady(t *testing.T) {
 	t.Parallel()
 	s := &fakeStore{decide: accept, states: map[string]State{
-		"race": {Sale: testSale(), Version: 1, Now: time.Now()}, "other": {Sale: testSale(), Version: 1, Now: time.Now()},
+		"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}, "other": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}},
 	}}
 	s.broken = map[string]error{"other": errors.New("timeout")}
 	g, _ := idleGate(t, s)
@@ -86,7 +86,7 @@ func TestASaleThatCannotBeReadIsAloneUnavailable(t *testing.T) {
 	other := testSale()
 	other.Name = "other"
 	s := &fakeStore{decide: accept, states: map[string]State{
-		"race": {Sale: testSale(), Version: 1, Now: time.Now()}, "other": {Sale: other, Version: 1, Now: time.Now()},
+		"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}, "other": {Sale: other, Version: 1, Times: Times{Now: time.Now()}},
 	}}
 	s.broken = map[string]error{"other": &UnreadableError{Sale: "other", Err: errors.New("settings are no JSON")}}
 	g, registry := idleGate(t, s)
@@ -118,7 +118,7 @@ func TestASaleThatCannotBeReadIsAloneUnavailable(t *testing.T) {
 // A lost sale that is made anew has version 1 again: its settings are others.
 func TestSettingsThatTheVersionDoesNotTellApartAreTakenUp(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1, Now: time.Now()}}}
+	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}}}
 	g, _ := idleGate(t, s)
 	s.change("race", func(state *State) { state.PerBuyer = 2 })
 	s.set = true
@@ -130,7 +130,7 @@ func TestSettingsThatTheVersionDoesNotTellApartAreTakenUp(t *testing.T) {
 
 func TestMetricsShowTheNewestStock(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1, Now: time.Now()}}}
+	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}}}
 	g, registry := idleGate(t, s)
 	s.change("race", func(state *State) {
 		state.Units = map[string]Units{"full": {Total: 10, Left: 7, Held: 3}}

@@ -107,7 +107,7 @@ func testSale() Sale {
 func startGate(t testing.TB, s *fakeStore, opt Options) (*Gate, *prometheus.Registry) {
 	t.Helper()
 	if s.states == nil {
-		s.states = map[string]State{"race": {Sale: testSale(), Version: 1, Now: time.Now()}}
+		s.states = map[string]State{"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}}
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now

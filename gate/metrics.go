@@ -66,7 +66,7 @@ func (m *Metrics) lane(sale string) *laneMetrics {
 
 // show makes a sale's newest counters what the next scrape sees.
 func (m *Metrics) show(state *State, lane *Lane, local time.Time) {
-	m.clockOffset.Set(state.Now.Sub(local).Seconds())
+	m.clockOffset.Set(state.Ahead.Seconds())
 	m.stock.set(state, lane, state.Now.Sub(local))
 }
 
@@ -81,7 +81,7 @@ func (m *Metrics) forget(sale string) {
 // the newest state of each sale, so that a SKU that is gone is gone from the
 // metrics too, and a sale opens on time also while the store cannot be read.
 type stock struct {
-	units, orders, refunds, requested, queue, capacity, open, missing *prometheus.Desc
+	units, orders, refunds, requested, queue, capacity, open, missing, doubted *prometheus.Desc
 
 	mu    sync.Mutex
 	sales map[string]stocked
@@ -108,6 +108,8 @@ func newStock() *stock {
 		open: prometheus.NewDesc("flashgate_sale_open", "1 within the sale's window while it is not paused, else 0.",
 			[]string{"sale"}, nil),
 		missing: prometheus.NewDesc("flashgate_sale_missing", "1 where the sale is expected and the store has nothing of it, else 0.",
+			[]string{"sale"}, nil),
+		doubted: prometheus.NewDesc("flashgate_clock_doubted", "1 where Redis' clock is in doubt, so that the sale is refused and nothing of it settled, else 0.",
 			[]string{"sale"}, nil),
 		sales: make(map[string]stocked),
 	}
@@ -141,6 +143,14 @@ func (s stocked) missing() int64 {
 	return 0
 }
 
+// doubted is 1 where Redis' clock was in doubt when the sale was last read, else 0.
+func (s stocked) doubted() int64 {
+	if s.state.Doubt != nil {
+		return 1
+	}
+	return 0
+}
+
 // Describe implements prometheus.Collector.
 func (s *stock) Describe(ch chan<- *prometheus.Desc) {
 	ch <- s.units
@@ -151,6 +161,7 @@ func (s *stock) Describe(ch chan<- *prometheus.Desc) {
 	ch <- s.capacity
 	ch <- s.open
 	ch <- s.missing
+	ch <- s.doubted
 }
 
 // Collect implements prometheus.Collector.
@@ -167,6 +178,7 @@ func (s *stock) Collect(ch chan<- prometheus.Metric) {
 		gauge(s.capacity, int64(cap(at.lane.confirms.waiting)), name)
 		gauge(s.open, at.open(), name)
 		gauge(s.missing, at.missing(), name)
+		gauge(s.doubted, at.doubted(), name)
 		if at.lane.catalogue.Load().missing {
 			continue // what it had is gone
 		}

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
@@ -19,7 +20,7 @@ func TestASaleIsShownAsOpenByTheStoresClockEvenWhileTheStoreIsAway(t *testing.T)
 	clock := time.Now() // of the gate, a minute behind the store's
 	sale := testSale()
 	sale.OpensAt, sale.ClosesAt = clock.Add(time.Hour), clock.Add(2*time.Hour)
-	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: sale, Version: 1, Now: clock.Add(time.Minute)}}}
+	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: sale, Version: 1, Times: Times{Now: clock.Add(time.Minute)}}}}
 	registry := prometheus.NewRegistry()
 	g := New(s, NewMetrics(registry), Options{Queue: 7, Now: func() time.Time { return clock }, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(g.close)
@@ -58,5 +59,54 @@ flashgate_queue_capacity{sale="race"} 7
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(text), "flashgate_queue_capacity"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Whoever is on call must see why payments are refused while Redis answers.
+func TestAClockInDoubtIsShown(t *testing.T) {
+	t.Parallel()
+	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1}}}
+	registry := prometheus.NewRegistry()
+	g := New(s, NewMetrics(registry), Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(g.close)
+	for _, test := range []struct {
+		times   Times
+		doubted int
+		offset  string
+	}{
+		{Times{Now: time.Now()}, 0, "0"},
+		{Times{Now: time.Now(), Ahead: 90 * time.Second, Doubt: &ClockError{}}, 1, "90"},
+		{Times{Now: time.Now(), Ahead: -time.Second}, 0, "-1"},
+	} {
+		s.change("race", func(state *State) { state.Times = test.times })
+		g.refresh(t.Context())
+		text := fmt.Sprintf(`# HELP flashgate_clock_doubted 1 where Redis' clock is in doubt, so that the sale is refused and nothing of it settled, else 0.
+# TYPE flashgate_clock_doubted gauge
+flashgate_clock_doubted{sale="race"} %d
+# HELP flashgate_clock_offset_seconds The store's clock minus this gate's.
+# TYPE flashgate_clock_offset_seconds gauge
+flashgate_clock_offset_seconds %s
+`, test.doubted, test.offset)
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(text), "flashgate_clock_doubted", "flashgate_clock_offset_seconds"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestADoubtedClockIsSaidInWords(t *testing.T) {
+	t.Parallel()
+	own := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
+	f := func(redis time.Time, want string) {
+		t.Helper()
+		state := State{Sale: testSale(), Times: Times{Now: own, Doubt: &ClockError{Redis: redis, Own: own}}}
+		if got := state.Report().Clock; !strings.HasPrefix(got, want) {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	const own1 = "this machine's 2026-12-01T10:00:00Z, and nothing is changed while they are more than 1m0s apart: Redis' clock is "
+	f(own.Add(60*24*time.Hour+time.Second), "Redis' clock says 2027-01-30T10:00:01Z, "+own1+"1440h0m0s ahead of this machine's. Have NTP set")
+	f(own.Add(-2*time.Minute), "Redis' clock says 2026-12-01T09:58:00Z, "+own1+"2m0s behind this machine's. Have NTP set")
+	if got := (&State{Sale: testSale()}).Report().Clock; got != "" {
+		t.Errorf("without doubt: %s", got)
 	}
 }

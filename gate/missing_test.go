@@ -59,7 +59,7 @@ func (w *watched) wants(code Code, missing float64, said int) {
 	}
 }
 
-func stored() State { return State{Sale: testSale(), Version: 1, Now: time.Now()} }
+func stored() State { return State{Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}} }
 
 func TestASaleThatVanishesIsMissingUntilItIsThereAgain(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,7 @@ type Report struct {
 	Problem  string      `json:"problem,omitempty"` // where it is missing or unreadable: what that means, and what to do
 	Seq      int64       `json:"seq"`               // of the newest ledger entry
 	Version  int64       `json:"version"`
+	Clock    string      `json:"clock,omitempty"` // where Redis' clock is in doubt: what is wrong, and what to do
 	OpensAt  time.Time   `json:"opens_at,omitzero"`
 	ClosesAt time.Time   `json:"closes_at,omitzero"`
 	SKUs     []SKUReport `json:"skus"`
@@ -33,6 +34,9 @@ func (s *State) Report() Report {
 	r := Report{
 		Sale: s.Name, Run: s.Run, State: s.Phase(s.Now), Seq: s.Seq, Version: s.Version,
 		OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, SKUs: []SKUReport{}, Orders: s.Orders,
+	}
+	if s.Doubt != nil {
+		r.Clock = s.Doubt.Error()
 	}
 	for _, k := range s.SKUs {
 		r.SKUs = append(r.SKUs, SKUReport{k.Name, s.Units[k.Name]})

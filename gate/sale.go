@@ -130,10 +130,10 @@ func (u Units) Sum() int64 { return u.Left + u.Held + u.Paid + u.Withheld }
 // State is a sale as the store holds it at one instant.
 type State struct {
 	Sale
+	Times                    // when this was read
 	Version int64            // of the settings, raised by each change
 	Seq     int64            // of the newest ledger entry; never falls, not even in a new run
 	Term    int64            // reign of the Redis server that decides
-	Now     time.Time        // the store's clock when this was read
 	Deleted time.Time        // zero unless only the tombstone is left
 	Units   map[string]Units // by SKU
 	Orders  OrderCounts

@@ -2,6 +2,10 @@ package gate
 
 import "time"
 
+// LongestLook is the longest time between two looks at an order. A look that is
+// further ahead is of a clock that was, and is due at once.
+const LongestLook = time.Hour
+
 // Move takes one order from what it was when it was looked up to what came of
 // the look-up. A store makes it only if the order is still what it was: a confirm
 // of a known attempt does not count as a change, for it moves the deadline alone.
@@ -14,7 +18,8 @@ type Move struct {
 	After     *Order // nil changes nothing but Look
 	Otherwise *Order // instead of After, where that needs stock and there is too little; nil changes nothing then
 
-	// Look is how long it is until the order is looked at again; 0 is never.
+	// Look is how long it is until the order is looked at again, at most LongestLook;
+	// 0 is never.
 	Look time.Duration
 }
 

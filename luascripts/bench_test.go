@@ -46,7 +46,7 @@ func BenchmarkConfirm(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				args := append([]any{"", "gate", 20_000, 20_000}, batch...)
+				args := append([]any{clock(""), "gate", 20_000, 20_000}, batch...)
 				reply, err := client.EvalSha(b.Context(), luascripts.Confirm.SHA1, keys[:5], args...).Slice()
 				if err != nil || reply[0] != want {
 					b.Fatalf("got %v, %v", reply, err)

@@ -2,7 +2,9 @@ package luascripts_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/flashgate/flashgate/luascripts"
 )
@@ -38,7 +40,7 @@ func scripts() map[string]parameters {
 		"forget":    of(luascripts.Forget, []string{"sale", "ledger"}, "now", "who"),
 		"sale":      of(luascripts.Sale, all[:1], "now", "seq", "time", "sha1"),
 		"touch":     of(luascripts.Touch, all[:1], "now", "at"),
-		"claim":     of(luascripts.Claim, []string{"sale", "due"}, "now", "lease", "most", "sweep"),
+		"claim":     of(luascripts.Claim, []string{"sale", "due"}, "now", "lease", "most", "sweep", "ahead"),
 		"keep":      of(luascripts.Keep, []string{"sale", "due"}, "now", "lease"),
 		"look":      of(luascripts.Look, []string{"sale", "orders", "due"}, "missing"),
 		"settle":    of(luascripts.Settle, all[:5], "now", "who", "kind"),
@@ -50,7 +52,7 @@ func defaults() map[string]string {
 	return map[string]string{
 		"who": "kim", "first_look": "20", "run": "1", "drop": "", "open": "1", "kind": "apply", "opens": "1000", "closes": "9000",
 		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
-		"lease": "30", "what": "claim", "token": "A", "most": "10", "sweep": "60", "at": "", "missing": "",
+		"lease": "30", "what": "claim", "token": "A", "most": "10", "sweep": "60", "ahead": "5000", "at": "", "missing": "",
 		"seq": "", "time": "", "sha1": "", "asking": "200", "no_holds": "",
 	}
 }
@@ -66,6 +68,9 @@ func parseCall(line string, confirms []string) (call, error) {
 	values, skus := defaults(), []any(nil)
 	for _, word := range words[1:] {
 		if name, value, ok := strings.Cut(word, "="); ok {
+			if name == "now" {
+				value = clock(value)
+			}
 			values[name] = value
 		} else if sku, stock, ok := strings.Cut(word, ":"); ok {
 			skus = append(skus, sku, stock)
@@ -96,6 +101,15 @@ func parseCall(line string, confirms []string) (call, error) {
 	}
 	c.args = append(c.args, batch...)
 	return c, err
+}
+
+// clock spells the clock of a call as scripts take it. "2000" is Redis' clock alone,
+// "2000,3000" Redis' and the caller's; empty is this machine's, beside Redis' real one.
+func clock(now string) string {
+	if now == "" {
+		return strconv.FormatInt(time.Now().UnixMilli(), 10)
+	}
+	return "=" + now
 }
 
 // parseBatch reads confirms, each "ORDER ATTEMPT BUYER LINES AMOUNT [asking]"

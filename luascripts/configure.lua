@@ -1,7 +1,7 @@
 -- configure: replaces a sale's settings, safe in the middle of the sale.
 --
 -- KEYS  1 sale  2 ledger
--- ARGV  1 now_ms, empty in production   2 who   3 kind, for the ledger: "apply", "pause" or "resume"
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 kind, for the ledger: "apply", "pause" or "resume"
 --       4 version of the settings that the caller read
 --       5 opens_ms  6 closes_ms  7 hold_ms  8 per_buyer  9 paused ("1" or "0")  10 settings (JSON)
 --       then SKU, stock, SKU, stock, …: all of them
@@ -43,7 +43,9 @@ for name, value in pairs(old) do
   end
 end
 
-local now, seq, version = clock(ARGV[1], old.time), old.seq + 1, old.version + 1
+local now, doubt = clock(ARGV[1], old.time)
+if not now then return doubt end
+local seq, version = old.seq + 1, old.version + 1
 if not adds then although_full(KEYS[1]) end
 append(KEYS[2], seq, old.term, now, ARGV[3], ARGV[2], counters, old.orders,
   settings_entry(old.run, version, ARGV[10], old.settings), {})

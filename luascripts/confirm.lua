@@ -1,7 +1,7 @@
 -- confirm: decides a batch of confirms, in their order, and takes the units of those it accepts.
 --
 -- KEYS  1 sale (hash)  2 orders (hash)  3 buyers (hash)  4 ledger (stream)  5 due (sorted set)
--- ARGV  1 now_ms, empty in production: then Redis' TIME
+-- ARGV  1 the caller's clock (see clock in the prelude)
 --       2 who, for the ledger: the gate
 --       3 first_look_ms, how long after the batch its orders are looked at
 --       4 asking_ms, how long an order keeps its units that the shop must be asked about
@@ -71,8 +71,10 @@ end
 local head = redis.call('HMGET', KEYS[1], unpack(fields))
 if not head[1] then return {'-'} end
 if head[11] then return {'x'} end
-local opens, closes, hold, per_buyer = tonumber(head[5]), tonumber(head[6]), tonumber(head[7]), tonumber(head[8])
-local seq, now = tonumber(head[2]), clock(ARGV[1], head[4])
+local seq, opens, closes = tonumber(head[2]), tonumber(head[5]), tonumber(head[6])
+local hold, per_buyer = tonumber(head[7]), tonumber(head[8])
+local now, doubt = clock(ARGV[1], head[4])
+if not now then return doubt end
 local left, before = {}, {} -- by SKU
 for i = 1, #skus do
   if head[heads + i] then

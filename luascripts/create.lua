@@ -1,7 +1,7 @@
 -- create: makes a sale, or starts an existing one afresh in a higher run.
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify
--- ARGV  1 now_ms, empty in production   2 who   3 run   4 what may go with the lower run (see loss)
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 run   4 what may go with the lower run (see loss)
 --       5 "1" to make it also where its window has begun and no run of it is known, else empty
 --       6 opens_ms  7 closes_ms  8 hold_ms  9 per_buyer  10 paused ("1" or "0")  11 settings (JSON)
 --       then SKU, stock, SKU, stock, …
@@ -15,7 +15,8 @@
 local fields = redis.call('HGETALL', KEYS[1])
 local old = {}
 for i = 1, #fields, 2 do old[fields[i]] = fields[i + 1] end
-local now = clock(ARGV[1], old.time)
+local now, doubt = clock(ARGV[1], old.time)
+if not now then return doubt end
 if old.run then
   if tonumber(ARGV[3]) <= tonumber(old.run) then return {old.deleted and 'deleted' or 'exists', tonumber(old.run)} end
   local lost = not old.deleted and losses(old, now, KEYS[4], KEYS[7])

@@ -1,7 +1,7 @@
 -- delete: removes a sale and leaves a tombstone, so that gates that knew it do not bring it back.
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify
--- ARGV  1 now_ms, empty in production   2 who   3 what may go with it (see loss)
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 what may go with it (see loss)
 -- reply {"deleted", seq}
 --       {"-"}        no such sale, or only its tombstone
 --       {"lost", …}  more would go with it than may (see named in loss); nothing was changed
@@ -12,7 +12,9 @@ local fields = redis.call('HGETALL', KEYS[1])
 local old = {}
 for i = 1, #fields, 2 do old[fields[i]] = fields[i + 1] end
 if not old.run or old.deleted then return {'-'} end
-local now, seq = clock(ARGV[1], old.time), old.seq + 1
+local now, doubt = clock(ARGV[1], old.time)
+if not now then return doubt end
+local seq = old.seq + 1
 local lost = losses(old, now, KEYS[4], KEYS[7])
 if not agreed(lost, ARGV[3]) then return named('lost', lost) end
 

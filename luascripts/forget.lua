@@ -4,12 +4,13 @@
 -- same caution as where there is nothing. It works on a full Redis too, as delete does.
 --
 -- KEYS  1 sale  2 ledger
--- ARGV  1 now_ms, empty in production   2 who
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 who
 -- reply {"forgotten", seq}
 --       {"-"}  the sale is there, or its tombstone; nothing was changed
 
 if redis.call('HGET', KEYS[1], 'run') then return {'-'} end
-local now = clock(ARGV[1])
+local now, doubt = clock(ARGV[1])
+if not now then return doubt end
 although_full(KEYS[1])
 append(KEYS[2], 1, 1, now, 'delete', ARGV[2], {}, '0,0,0,0,0,0,0', settings_entry(0, 1, '', ''), {})
 redis.call('HSET', KEYS[1], 'deleted', now, 'run', 0, 'seq', 1, 'term', 1, 'time', now, 'version', 1)

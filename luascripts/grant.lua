@@ -1,7 +1,7 @@
 -- grant: makes of a batch of asking orders what the shop said: held after a yes, released after a no.
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due
--- ARGV  1 now_ms, empty in production   2 who, for the ledger: the gate
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 who, for the ledger: the gate
 --       3 first_look_ms, how long after the batch its orders are looked at
 --       4 n, the number of answers; then for each two:
 --         order id
@@ -22,7 +22,9 @@ local RECORD = '^1(%u)\31(%d+)\31([^\31]*)\31([^\31]*)\31(%d*\31%d*\31)([^\31]*)
 local head = redis.call('HMGET', KEYS[1], 'run', 'seq', 'term', 'time', 'hold', 'orders', 'deleted')
 if not head[1] then return {'-'} end
 if head[7] then return {'x'} end
-local seq, now, hold, n = tonumber(head[2]), clock(ARGV[1], head[4]), tonumber(head[5]), tonumber(ARGV[4])
+local now, doubt = clock(ARGV[1], head[4])
+if not now then return doubt end
+local seq, hold, n = tonumber(head[2]), tonumber(head[5]), tonumber(ARGV[4])
 
 local ids = {}
 for i = 1, n do ids[i] = ARGV[3 + 2 * i] end
@@ -70,7 +72,8 @@ local function yes(id, attempt)
   if known ~= 'O' and known ~= 'V' then return 'E' end
   if state == 'A' then
     granted = granted + 1
-    change(id, join({'1H', revision + 1, buyer, lines, amounts .. attempts, taken, now - taken + hold, ''}, SEP))
+    local deadline = math.max(0, now - taken) + hold
+    change(id, join({'1H', revision + 1, buyer, lines, amounts .. attempts, taken, deadline, ''}, SEP))
   end
   return 'H'
 end

@@ -3,10 +3,11 @@
 -- It works on a full Redis too, as claim does.
 --
 -- KEYS  1 sale  2 due
--- ARGV  1 now_ms, empty in production   2 lease_ms   then the members that were claimed
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 lease_ms   then the members that were claimed
 -- reply {now_ms}; one that is not there any more is left out
 
-local now = clock(ARGV[1], redis.call('HGET', KEYS[1], 'time'))
+local now, doubt = clock(ARGV[1], redis.call('HGET', KEYS[1], 'time'))
+if not now then return doubt end
 redis.call('ZCARD', KEYS[2])
 local members = {}
 for i = 3, #ARGV do

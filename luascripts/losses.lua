@@ -2,7 +2,7 @@
 -- nothing.
 --
 -- KEYS  1 sale  2 ledger  3 notify
--- ARGV  1 now_ms, empty in production   2 what may go (see loss)
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 what may go (see loss)
 -- reply {"agreed" or "lost", …}  what would go (see named in loss), and whether all of it may
 --       {"-"}                    no such sale, or only its tombstone
 
@@ -10,5 +10,7 @@ local fields = redis.call('HGETALL', KEYS[1])
 local sale = {}
 for i = 1, #fields, 2 do sale[fields[i]] = fields[i + 1] end
 if not sale.run or sale.deleted then return {'-'} end
-local lost = losses(sale, clock(ARGV[1], sale.time), KEYS[2], KEYS[3])
+local now, doubt = clock(ARGV[1], sale.time)
+if not now then return doubt end
+local lost = losses(sale, now, KEYS[2], KEYS[3])
 return named(agreed(lost, ARGV[2]) and 'agreed' or 'lost', lost)

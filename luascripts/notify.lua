@@ -6,7 +6,8 @@
 -- over, changes nothing. It works on a full Redis too, so that what was told is not told over and over.
 --
 -- KEYS  1 sale  2 notify
--- ARGV  1 now_ms, empty in production   2 what: "claim", "keep", or "retry" (have all that is listed tried now)
+-- ARGV  1 the caller's clock (see clock in the prelude)
+--       2 what: "claim", "keep", or "retry" (have all that is listed tried now)
 --       3 token; empty for "retry"   4 lease_ms, 0 to give it up
 --       then of "keep": field, value, field, value, … to be written; an empty value removes its field
 -- reply {"held", now_ms, run, seq, retry_ms, fields}; fields are all that the hash holds for "claim", else none
@@ -15,9 +16,13 @@
 
 local head = redis.call('HMGET', KEYS[1], 'run', 'seq', 'time', 'deleted')
 if not head[1] or head[4] then return {'-'} end
-local now, what, token, lease = clock(ARGV[1], head[3]), ARGV[2], ARGV[3], tonumber(ARGV[4])
+local now, doubt = clock(ARGV[1], head[3])
+if not now then return doubt end
+local what, token, lease = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local old = redis.call('HMGET', KEYS[2], 'token', 'until', 'retry')
-if what == 'claim' and old[1] ~= token and tonumber(old[2] or 0) > now or what == 'keep' and old[1] ~= token then
+local ends = tonumber(old[2] or 0)
+local leased = ends > now and ends <= now + lease + TOLERANCE -- one that ends later was taken by a clock that was ahead
+if what == 'claim' and old[1] ~= token and leased or what == 'keep' and old[1] ~= token then
   return {'other', now}
 end
 

@@ -23,15 +23,32 @@ local function join(values, separator)
   return table.concat(values, separator)
 end
 
--- The time in milliseconds: given by a test, or Redis' own; never before what the sale has seen, so that
--- time does not run back after a failover.
+-- How far Redis' clock, that of a caller and the latest time that a sale has seen may be apart, in milliseconds.
+local TOLERANCE = 60000
+
+-- The sale's time, nil and Redis' own, in milliseconds. Given is the caller's clock; or, in a test, "=" and what is taken
+-- for Redis' own, with a comma and the caller's behind it, or without one where the caller has none.
+--
+-- The sale's time is Redis', and never before the latest that it has seen, so that it does not run back after a failover.
+-- But where Redis and the caller agree that this is far ahead, a clock was: then the sale's time goes back. Where they do
+-- not agree, and Redis' time is far ahead of the latest, or the latest of both, nobody knows the time: it is nil, and the
+-- second value is the error "CLOCK", Redis' time and the caller's, which the script replies with nothing written.
 local function clock(given, latest)
-  local now = tonumber(given)
-  if not now then
+  local own, now = tonumber(given), nil
+  if own then
     local t = redis.call('TIME')
     now = t[1] * 1000 + math.floor(t[2] / 1000)
+  else
+    now, own = string.match(given, '^=(-?%d+),?(-?%d*)$')
+    now, own = tonumber(now), tonumber(own)
   end
-  return math.max(now, tonumber(latest or 0))
+  latest = tonumber(latest or 0)
+  local agreed = not own or math.abs(now - own) <= TOLERANCE
+  local behind = now < latest - TOLERANCE
+  if not agreed and (now > latest + TOLERANCE or behind and own < latest - TOLERANCE) then
+    return nil, redis.error_reply('CLOCK ' .. whole(now) .. ' ' .. whole(own)), now
+  end
+  return own and agreed and behind and now or math.max(now, latest), nil, now
 end
 
 -- Lets a script write although Redis is full. Redis 6.2 and later refuse the first write of a script if it could

@@ -2,17 +2,19 @@
 -- has changed.
 --
 -- KEYS  1 sale
--- ARGV  1 now_ms, empty in production
+-- ARGV  1 the caller's clock (see clock in the prelude)
 --       then, where it was read before:  2 seq  3 time  4 SHA-1 of the settings, each as it was read
--- reply {now_ms, {field, value, …}}; no fields where there is no such sale, and settings are empty where they are
---                                    those that were read before
---       {now_ms, "same"}             nothing has changed
+-- reply {now_ms, {field, value, …}, redis_ms}; no fields where there is no such sale, and settings are empty where they
+--                                              are those that were read before
+--       {now_ms, "same", redis_ms}             nothing has changed
+--       redis_ms is Redis' own clock; where that is in doubt (see clock in the prelude) now_ms is nil
 
 local head = redis.call('HMGET', KEYS[1], 'seq', 'time')
-local now = clock(ARGV[1], head[2])
-if head[1] and head[1] == ARGV[2] and head[2] == ARGV[3] then return {now, 'same'} end
+local now, _, own = clock(ARGV[1], head[2])
+now = now or false
+if head[1] and head[1] == ARGV[2] and head[2] == ARGV[3] then return {now, 'same', own} end
 local fields = redis.call('HGETALL', KEYS[1])
 for i = 1, ARGV[4] and #fields or 0, 2 do
   if fields[i] == 'settings' and redis.sha1hex(fields[i + 1]) == ARGV[4] then fields[i + 1] = '' end
 end
-return {now, fields}
+return {now, fields, own}

@@ -9,13 +9,13 @@
 -- life, some hundred bytes each.
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due
--- ARGV  1 now_ms, empty in production   2 who   3 kind, for the ledger: "settle" or "report"
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 kind, for the ledger: "settle" or "report"
 --       4 n, the number of orders, each once; then for each order five:
 --         order id
 --         the record as it was read
 --         the record to write, empty to change none; the script numbers it, and adds its settled time, which
---         stays unless the state changes. Without a deadline it keeps the one that is there; with one it is
---         written only if the deadline has not moved
+--         stays unless the state changes, or it is yet to come. Without a deadline it keeps the one that is there;
+--         with one it is written only if the deadline has not moved
 --         the one to write where there is no stock for the first; empty to write none then
 --         ms from now until it is looked at again, empty if it need not be
 --       then members of due that are done with
@@ -37,7 +37,9 @@ local OWNED = {A = true, H = true, P = true}
 
 local head = redis.call('HMGET', KEYS[1], 'run', 'seq', 'term', 'time', 'orders', 'deleted')
 if not head[1] or head[6] then return {'-'} end
-local seq, now, n = tonumber(head[2]), clock(ARGV[1], head[4]), tonumber(ARGV[4])
+local now, doubt = clock(ARGV[1], head[4])
+if not now then return doubt end
+local seq, n = tonumber(head[2]), tonumber(ARGV[4])
 
 local counts = {}
 for count in string.gmatch(head[5], '%d+') do counts[#counts + 1] = tonumber(count) end
@@ -121,7 +123,8 @@ end
 local function stamped(record, new)
   local from, revision, _, deadline, settled = string.match(record, PARTS)
   local to, _, rest, own = string.match(new, PARTS)
-  return to .. SEP .. whole(revision + 1) .. rest .. (own ~= '' and own or deadline) .. SEP .. (to ~= from and whole(now) or settled)
+  if to ~= from or (tonumber(settled) or 0) > now then settled = whole(now) end
+  return to .. SEP .. whole(revision + 1) .. rest .. (own ~= '' and own or deadline) .. SEP .. settled
 end
 
 local outcomes, changed, extended, looks, gone = {}, {}, {}, {}, {}

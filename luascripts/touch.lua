@@ -2,11 +2,14 @@
 -- works on a full Redis too.
 --
 -- KEYS  1 sale
--- ARGV  1 now_ms, empty in production   2 version that the sale's settings must have; empty or left out for any
+-- ARGV  1 the caller's clock (see clock in the prelude)
+--       2 version that the sale's settings must have; empty or left out for any
 -- reply 1, or 0 where there is no such sale, or only with other settings
 
 local head = redis.call('HMGET', KEYS[1], 'time', 'version')
 if not head[1] or (ARGV[2] or '') ~= '' and ARGV[2] ~= head[2] then return 0 end
+local now, doubt = clock(ARGV[1], head[1])
+if not now then return doubt end
 although_full(KEYS[1])
-redis.call('HSET', KEYS[1], 'time', clock(ARGV[1], head[1]))
+redis.call('HSET', KEYS[1], 'time', now)
 return 1

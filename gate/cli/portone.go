@@ -43,7 +43,7 @@ func (f *portoneFlag) check() error {
 	if err := gate.CheckCurrency(f.Currency); err != nil {
 		return fmt.Errorf("--currency %q: %w", f.Currency, err)
 	}
-	if f.FirstLook < 100*time.Millisecond || f.FirstLook > time.Hour {
+	if f.FirstLook < 100*time.Millisecond || f.FirstLook > gate.LongestLook {
 		return fmt.Errorf("--first-look %s: must be between 100ms and 1h", f.FirstLook)
 	}
 	if f.Grace < 0 || f.Grace > time.Hour {

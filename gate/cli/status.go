@@ -104,6 +104,9 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 		if r.Problem != "" {
 			fmt.Fprintf(env.out, "\n%s\n", r.Problem)
 		}
+		if r.Clock != "" {
+			fmt.Fprintf(env.out, "\n%s: %s\n", r.Sale, r.Clock)
+		}
 	}
 	return nil
 }
@@ -165,6 +168,9 @@ func printJSON(env *environment, v any) error {
 
 func printReport(env *environment, r *gate.Report, state *gate.State) error {
 	fmt.Fprintf(env.out, "%s  run %d  %s%s\n\n", r.Sale, r.Run, r.State, window(state))
+	if r.Clock != "" {
+		fmt.Fprintf(env.out, "%s\n\n", r.Clock)
+	}
 	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "sku\ttotal\tleft\theld\tpaid\twithheld\t")
 	for _, k := range r.SKUs {
@@ -197,7 +203,7 @@ func window(s *gate.State) string {
 
 // standing says how a sale of a file stands at this time.
 func standing(sale gate.Sale, now time.Time) string {
-	s := gate.State{Sale: sale, Now: now}
+	s := gate.State{Sale: sale, Times: gate.Times{Now: now}}
 	return s.Phase(now) + window(&s)
 }
 

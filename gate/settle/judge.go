@@ -10,8 +10,6 @@ import (
 const (
 	// watch is how long a released order is watched for a late payment.
 	watch = 24 * time.Hour
-	// maxLook bounds the time between two looks at an order.
-	maxLook = time.Hour
 	// soon is when an order is looked at again whose payment was just cancelled.
 	soon = 2 * time.Second
 )
@@ -36,7 +34,7 @@ type policy struct {
 // judge tells what an order's payments mean for it: see the table in the
 // package documentation of gate. Now is the store's clock.
 func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
-	next := o
+	next := p.mended(o, now)
 	next.Attempts = slices.Clone(o.Attempts)
 	pending, requested := f.unsure, false
 	for i := range next.Attempts {
@@ -61,6 +59,24 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 		m.Look = p.wait(&next, now)
 	}
 	return m
+}
+
+// mended is an order without the times that a clock has put into it which was ahead:
+// they are yet to come. Its hold then counts from now on, for nobody knows when its
+// units were taken.
+func (p policy) mended(o gate.Order, now time.Time) gate.Order {
+	latest := now.Add(gate.ClockTolerance)
+	if o.Taken.After(latest) {
+		o.Taken, o.Deadline = now, now.Add(o.Deadline.Sub(o.Taken))
+	}
+	if o.Settled.After(latest) {
+		o.Settled = now
+	}
+	deposit := slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.State == gate.AttemptDeposit })
+	if o.State.HasUnits() && !deposit && o.Deadline.After(latest.Add(gate.MaxHold)) { // one that was taken before, and confirmed again
+		o.Deadline = now.Add(p.settings.Hold)
+	}
+	return o
 }
 
 // paymentOf returns what was found of an attempt. A payment of another order
@@ -255,7 +271,7 @@ func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
 
 func same(a, b *gate.Order) bool {
 	return a.State == b.State && slices.Equal(a.Attempts, b.Attempts) && a.Amount == b.Amount && a.Balance == b.Balance &&
-		a.Deadline.Equal(b.Deadline)
+		a.Taken.Equal(b.Taken) && a.Deadline.Equal(b.Deadline) && a.Settled.Equal(b.Settled)
 }
 
 // wait is the time between two looks at an order: the older it is, the longer.
@@ -267,7 +283,7 @@ func (p policy) wait(o *gate.Order, now time.Time) time.Duration {
 	if p.put.After(since) { // what was before is no age
 		since = p.put
 	}
-	return min(max(now.Sub(since)/2, p.minLook), maxLook)
+	return min(max(now.Sub(since)/2, p.minLook), gate.LongestLook)
 }
 
 // look is how long it is until an order must be looked at again; 0 is never.

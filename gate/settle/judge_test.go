@@ -238,17 +238,17 @@ func TestAnOrderIsLookedAtForAsLongAsItMayChange(t *testing.T) {
 	f("held", held, 5*time.Minute+30*time.Second, 31*time.Second) // not before the grace has passed
 	f("held", held, 6*time.Minute, time.Second)                   // the grace ends now, and the next look is after it
 	f("held", held, 10*time.Minute, 5*time.Minute)
-	f("held for long", held, 10*time.Hour, maxLook)
+	f("held for long", held, 10*time.Hour, gate.LongestLook)
 	f("released", orderOf(gate.OrderReleased, "F a1"), time.Minute, 30*time.Second)
 	f("released", orderOf(gate.OrderReleased, "F a1"), 25*time.Hour, 0)
 	f("paid", orderOf(gate.OrderPaid, "P a1"), time.Minute, 0)
 	f("paid, another open", orderOf(gate.OrderPaid, "P a1", "O a2"), time.Minute, 30*time.Second)
 	f("paid, another open", orderOf(gate.OrderPaid, "P a1", "O a2"), 25*time.Hour, 0)
-	f("paid, another due", orderOf(gate.OrderPaid, "P a1", "D a2"), 250*time.Hour, maxLook)
-	f("refund due", orderOf(gate.OrderRefundDue, "D a1"), 250*time.Hour, maxLook)
-	f("paid, another asked for", orderOf(gate.OrderPaid, "P a1", "Q a2"), 250*time.Hour, maxLook)
+	f("paid, another due", orderOf(gate.OrderPaid, "P a1", "D a2"), 250*time.Hour, gate.LongestLook)
+	f("refund due", orderOf(gate.OrderRefundDue, "D a1"), 250*time.Hour, gate.LongestLook)
+	f("paid, another asked for", orderOf(gate.OrderPaid, "P a1", "Q a2"), 250*time.Hour, gate.LongestLook)
 	f("refund asked for", orderOf(gate.OrderRefundDue, "Q a1"), time.Minute, 30*time.Second)
-	f("refund asked for", orderOf(gate.OrderRefundDue, "Q a1"), 250*time.Hour, maxLook)
+	f("refund asked for", orderOf(gate.OrderRefundDue, "Q a1"), 250*time.Hour, gate.LongestLook)
 	if m := won().judge(orderOf(gate.OrderPaid, "P a1"), found("a1 paid requested"), at.Add(time.Hour)); m.Look != 30*time.Minute {
 		t.Errorf("paid, and the shop has asked for it back: looked at again in %v", m.Look)
 	}

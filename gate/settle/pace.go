@@ -13,12 +13,15 @@ type pace struct {
 }
 
 // seen is the pace after both clocks were read. A gate that starts takes its own
-// for right.
+// for right. Once the store's clock is back before it was put ahead, it never was.
 func (p pace) seen(store, own time.Time) pace {
 	was := p.ahead
 	p.ahead = store.Sub(own)
 	if p.ahead-was > leap {
 		p.put = store
+	}
+	if p.put.After(store) {
+		p.put = time.Time{}
 	}
 	return p
 }

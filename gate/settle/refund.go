@@ -74,7 +74,7 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 // pause is how long a payment is left alone whose cancellation has failed after so many
 // others: twice as long each time, to an hour.
 func (p policy) pause(tries int64) time.Duration {
-	return min(p.minLook<<min(tries, 20), maxLook)
+	return min(p.minLook<<min(tries, 20), gate.LongestLook)
 }
 
 // change makes a change of an attempt part of a move.

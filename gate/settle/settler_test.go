@@ -113,15 +113,20 @@ type scene struct {
 	settler *Settler
 	metrics *Metrics
 	decider gate.Decider
-	now     time.Time     // by the gate's own clock
-	ahead   time.Duration // how far Redis' clock is ahead of it
+	now     time.Time     // as it passes
+	wall    time.Duration // how far the machine's clock is ahead, the gate's and Redis'
+	ahead   time.Duration // how far Redis' clock is ahead of the gate's
 }
 
 func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	t.Helper()
 	sc := &scene{t: t, bank: &bank{says: portone.CancelDone}, redis: redistest.Start(t), now: at}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	s, err := store.Open(sc.redis.URL(), store.Options{Who: "gate-1", Now: func() time.Time { return sc.now.Add(sc.ahead) }, Log: quiet})
+	s, err := store.Open(sc.redis.URL(), store.Options{
+		Who: "gate-1", Log: quiet,
+		Now: func() time.Time { return sc.now.Add(sc.wall + sc.ahead) },
+		Own: func() time.Time { return sc.now.Add(sc.wall) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

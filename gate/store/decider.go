@@ -70,7 +70,7 @@ func (d *decider) Decide(ctx context.Context, batch []*gate.Request) error {
 		refuseAll(batch, gate.Recovering)
 		return nil
 	}
-	return fmt.Errorf("have %d requests of sale %s decided by the script %s: %w", len(batch), d.sale, d.script.Name, err)
+	return fmt.Errorf("have %d requests of sale %s decided by the script %s: %w", len(batch), d.sale, d.script.Name, doubted(err))
 }
 
 // errMissing says that a server has nothing of the sale, not even a tombstone.
@@ -168,7 +168,7 @@ func (d *decider) cut() {
 	for _, k := range d.keys {
 		d.args = append(d.args, k)
 	}
-	d.args = append(d.args, d.store.now(), d.store.opt.Who, d.store.opt.FirstLook.Milliseconds())
+	d.args = append(d.args, d.store.clock(), d.store.opt.Who, d.store.opt.FirstLook.Milliseconds())
 }
 
 // add adds the strings to the command.

@@ -78,7 +78,7 @@ func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time
 // It returns gate.ErrNoSale, or a *gate.UnsecuredError.
 func (s *Store) RetryDelivery(ctx context.Context, sale string) error {
 	k := keysOf(sale)
-	reply, acked, err := s.change(ctx, sale, luascripts.Notify, []string{k.sale, k.notify}, s.now(), "retry", "", 0)
+	reply, acked, err := s.change(ctx, sale, luascripts.Notify, []string{k.sale, k.notify}, s.clock(), "retry", "", 0)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *Store) RetryDelivery(ctx context.Context, sale string) error {
 
 func (s *Store) notify(ctx context.Context, sale, what, token string, lease time.Duration, fields ...any) (gate.Delivery, error) {
 	k := keysOf(sale)
-	args := append([]any{s.now(), what, token, lease.Milliseconds()}, fields...)
+	args := append([]any{s.clock(), what, token, lease.Milliseconds()}, fields...)
 	reply, err := s.run(ctx, luascripts.Notify, []string{k.sale, k.notify}, args...)
 	if err != nil {
 		return gate.Delivery{}, err

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -45,7 +44,7 @@ func (s *Store) Read(ctx context.Context, names []string) map[string]gate.Readin
 			calls[i] = s.readCall(name)
 		}
 		for i, cmd := range s.runAll(ctx, luascripts.Sale, calls) {
-			read[some[i]] = s.readings.take(some[i], cmd)
+			read[some[i]] = s.take(some[i], cmd)
 		}
 	}
 	return read
@@ -55,7 +54,7 @@ func (s *Store) Read(ctx context.Context, names []string) map[string]gate.Readin
 func (s *Store) readCall(name string) scriptCall {
 	s.readings.mu.Lock()
 	defer s.readings.mu.Unlock()
-	call := scriptCall{[]string{keysOf(name).sale}, []any{s.now()}}
+	call := scriptCall{[]string{keysOf(name).sale}, []any{s.clock()}}
 	if r, ok := s.readings.known[name]; ok {
 		call.args = append(call.args, r.seq, r.time, r.settings)
 	}
@@ -63,11 +62,12 @@ func (s *Store) readCall(name string) scriptCall {
 }
 
 // take reads the script's reply and remembers it.
-func (r *readings) take(name string, cmd *redis.Cmd) gate.Reading {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	before, wasKnown := r.known[name]
-	delete(r.known, name) // whatever goes wrong below, it is read whole next time
+func (s *Store) take(name string, cmd *redis.Cmd) gate.Reading {
+	s.readings.mu.Lock()
+	defer s.readings.mu.Unlock()
+	known := s.readings.known
+	before, wasKnown := known[name]
+	delete(known, name) // whatever goes wrong below, it is read whole next time
 	reply, err := cmd.Slice()
 	switch {
 	case err != nil && strings.Contains(err.Error(), "WRONGTYPE"):
@@ -75,22 +75,22 @@ func (r *readings) take(name string, cmd *redis.Cmd) gate.Reading {
 	case err != nil:
 		return gate.Reading{Err: fmt.Errorf("read sale %s: %w", name, err)}
 	}
-	now, after := number(reply, 0), before
+	after, times := before, s.times(reply)
 	if fields, changed := reply[1].([]any); changed {
-		if after, err = parseReading(name, now, fields, &before); err != nil {
+		if after, err = parseReading(name, times, fields, &before); err != nil {
 			return gate.Reading{Err: err}
 		}
 	} else if !wasKnown {
 		return gate.Reading{Err: unknownReply(luascripts.Sale, reply)}
 	}
-	after.state.Now = time.UnixMilli(now)
-	r.known[name] = after
+	after.state.Times = times
+	known[name] = after
 	return gate.Reading{State: after.state, Set: after.settings != before.settings}
 }
 
 // parseReading reads a sale's fields, whose settings are empty where they are the
 // known ones.
-func parseReading(name string, now int64, fields []any, known *reading) (reading, error) {
+func parseReading(name string, times gate.Times, fields []any, known *reading) (reading, error) {
 	hash := hashOf(fields)
 	if len(hash) == 0 {
 		return reading{}, gate.ErrNoSale
@@ -102,7 +102,7 @@ func parseReading(name string, now int64, fields []any, known *reading) (reading
 		r.settings, settings = hex.EncodeToString(sum[:]), nil
 	}
 	var err error
-	if r.state, err = parseState(name, now, hash, settings); err != nil {
+	if r.state, err = parseState(name, times, hash, settings); err != nil {
 		return reading{}, &gate.UnreadableError{Sale: name, Err: err}
 	}
 	return r, nil

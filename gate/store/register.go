@@ -25,7 +25,7 @@ func (s *Store) Create(ctx context.Context, c gate.Creation) error {
 	if err != nil {
 		return err
 	}
-	args := append([]any{s.now(), c.Who, sale.Run, dropWords(c.Drop), yes(c.OpenNow)}, settings...)
+	args := append([]any{s.clock(), c.Who, sale.Run, dropWords(c.Drop), yes(c.OpenNow)}, settings...)
 	reply, acked, err := s.change(ctx, sale.Name, luascripts.Create, keysOf(sale.Name).all(), args...)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (s *Store) Configure(ctx context.Context, who, kind, sale string, version i
 		return err
 	}
 	k := keysOf(sale)
-	args := append([]any{s.now(), who, kind, version}, settings...)
+	args := append([]any{s.clock(), who, kind, version}, settings...)
 	reply, acked, err := s.change(ctx, sale, luascripts.Configure, []string{k.sale, k.ledger}, args...)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func stockError(sale string, next gate.Settings, reply []any) error {
 
 // Delete implements gate.Register.
 func (s *Store) Delete(ctx context.Context, who, sale string, drop gate.Drop) error {
-	reply, acked, err := s.change(ctx, sale, luascripts.Delete, keysOf(sale).all(), s.now(), who, dropWords(drop))
+	reply, acked, err := s.change(ctx, sale, luascripts.Delete, keysOf(sale).all(), s.clock(), who, dropWords(drop))
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (s *Store) deleteGone(ctx context.Context, who, sale string) error {
 		return cmp.Or(s.touch(ctx, sale, ""), gate.ErrNoSale)
 	}
 	k := keysOf(sale)
-	reply, acked, err := s.change(ctx, sale, luascripts.Forget, []string{k.sale, k.ledger}, s.now(), who)
+	reply, acked, err := s.change(ctx, sale, luascripts.Forget, []string{k.sale, k.ledger}, s.clock(), who)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (s *Store) deleteGone(ctx context.Context, who, sale string) error {
 // Losses implements gate.Register.
 func (s *Store) Losses(ctx context.Context, sale string, drop gate.Drop) (gate.Loss, error) {
 	k := keysOf(sale)
-	reply, err := s.run(ctx, luascripts.Losses, []string{k.sale, k.ledger, k.notify}, s.now(), dropWords(drop))
+	reply, err := s.run(ctx, luascripts.Losses, []string{k.sale, k.ledger, k.notify}, s.clock(), dropWords(drop))
 	if err != nil {
 		return gate.Loss{}, err
 	}

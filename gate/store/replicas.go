@@ -64,7 +64,7 @@ func (d *decider) secure(ctx context.Context, batch []*gate.Request, waited bool
 // then that was written to this server before.
 func (d *decider) prove(ctx context.Context) (bool, error) {
 	pipe := d.client.Pipeline()
-	touch := pipe.Eval(ctx, luascripts.Touch.Source, d.keys[:1], d.store.now())
+	touch := pipe.Eval(ctx, luascripts.Touch.Source, d.keys[:1], d.store.clock())
 	waited := pipe.Do(ctx, "WAIT", d.replicas(), d.store.opt.WaitTimeout.Milliseconds())
 	if _, err := pipe.Exec(ctx); err != nil {
 		return false, err

@@ -68,7 +68,7 @@ func (s *Store) touch(ctx context.Context, sale, version string) error {
 		return nil
 	}
 	key := keysOf(sale).sale
-	said, acked, err := s.waited(ctx, sale, key, "EVAL", luascripts.Touch.Source, 1, key, s.now(), version)
+	said, acked, err := s.waited(ctx, sale, key, "EVAL", luascripts.Touch.Source, 1, key, s.clock(), version)
 	if err != nil {
 		return fmt.Errorf("make sure that replicas have sale %s: %w", sale, err)
 	}
@@ -110,7 +110,7 @@ func (s *Store) waited(ctx context.Context, sale, key string, command ...any) (s
 			break
 		}
 	}
-	return nil, 0, err
+	return nil, 0, doubted(err)
 }
 
 func (d *decider) sendAndWait(ctx context.Context, command []any) (said *redis.Cmd, acked int64, err error) {

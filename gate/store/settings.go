@@ -96,9 +96,9 @@ func (p *parser) settingsEntry(text string) (after *gate.SettingsEntry, before *
 
 // parseState reads a sale's hash. Where settings are given they are the sale's,
 // and those in the hash are not read.
-func parseState(name string, now int64, hash map[string]string, settings *gate.Settings) (gate.State, error) {
+func parseState(name string, times gate.Times, hash map[string]string, settings *gate.Settings) (gate.State, error) {
 	var p parser
-	s := gate.State{Now: time.UnixMilli(now), Seq: p.int(hash["seq"]), Term: p.int(hash["term"])}
+	s := gate.State{Times: times, Seq: p.int(hash["seq"]), Term: p.int(hash["term"])}
 	s.Name, s.Run = name, p.int(hash["run"])
 	s.Deleted = p.time(hash["deleted"])
 	if s.Deleted.IsZero() {

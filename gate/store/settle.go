@@ -32,7 +32,7 @@ const (
 // long as the lease lasts: then another gate may take it.
 func (s *Store) Claim(ctx context.Context, sale string, most int, lease time.Duration) (gate.Due, error) {
 	k := keysOf(sale)
-	reply, err := s.run(ctx, luascripts.Claim, []string{k.sale, k.due}, s.now(), lease.Milliseconds(), most, sweepEvery.Milliseconds())
+	reply, err := s.run(ctx, luascripts.Claim, []string{k.sale, k.due}, s.clock(), lease.Milliseconds(), most, sweepEvery.Milliseconds(), gate.LongestLook.Milliseconds())
 	if err != nil {
 		return gate.Due{}, err
 	}
@@ -59,7 +59,7 @@ func (s *Store) Claim(ctx context.Context, sale string, most int, lease time.Dur
 // Keep leaves what was claimed to its gate for as long as the lease lasts from now.
 func (s *Store) Keep(ctx context.Context, sale string, due gate.Due, lease time.Duration) error {
 	k := keysOf(sale)
-	args := []any{s.now(), lease.Milliseconds()}
+	args := []any{s.clock(), lease.Milliseconds()}
 	for _, seq := range due.Entries {
 		args = append(args, entryMember+strconv.FormatInt(seq, 10))
 	}
@@ -147,7 +147,7 @@ func (s *Store) Report(ctx context.Context, who, sale string, move gate.Move) (g
 
 func (s *Store) settleArgs(who, kind string, moves []gate.Move, done []int64) []any {
 	args := make([]any, 0, 4+5*len(moves)+len(done))
-	args = append(args, s.now(), who, kind, len(moves))
+	args = append(args, s.clock(), who, kind, len(moves))
 	for i := range moves {
 		m := &moves[i]
 		look := ""

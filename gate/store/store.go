@@ -45,8 +45,10 @@ type Options struct {
 	// FirstLook is how long after a hold its order is to be looked at; default 20 s.
 	FirstLook time.Duration
 
-	// Now replaces Redis' clock in tests.
-	Now     func() time.Time
+	// Own is this process's clock, which Redis' is held against; default time.Now.
+	// Now is used instead of Redis' clock in tests; without Own nothing is held against it.
+	Own, Now func() time.Time
+
 	Metrics *Metrics
 	Log     *slog.Logger
 }
@@ -72,6 +74,9 @@ func Open(addr string, opt Options) (*Store, error) {
 	}
 	if opt.Timeout == 0 {
 		opt.Timeout = 500 * time.Millisecond
+	}
+	if opt.Own == nil && opt.Now == nil {
+		opt.Own = time.Now
 	}
 	if opt.FirstLook == 0 {
 		opt.FirstLook = DefaultFirstLook
@@ -111,28 +116,25 @@ func (s *Store) Expect(ctx context.Context, name string) error {
 
 // Sale implements gate.Store.
 func (s *Store) Sale(ctx context.Context, name string) (gate.State, error) {
-	now, hash, err := s.hash(ctx, name)
-	if errors.Is(err, gate.ErrNoSale) {
-		return gate.State{Now: time.UnixMilli(now)}, err
-	}
+	times, hash, err := s.hash(ctx, name)
 	if err != nil {
-		return gate.State{}, err
+		return gate.State{Times: times}, err
 	}
-	return parseState(name, now, hash, nil)
+	return parseState(name, times, hash, nil)
 }
 
-// hash reads a sale's hash and the clock, in milliseconds, at one instant.
-func (s *Store) hash(ctx context.Context, sale string) (now int64, hash map[string]string, err error) {
-	reply, err := s.run(ctx, luascripts.Sale, []string{keysOf(sale).sale}, s.now())
+// hash reads a sale's hash and the clocks at one instant.
+func (s *Store) hash(ctx context.Context, sale string) (times gate.Times, hash map[string]string, err error) {
+	reply, err := s.run(ctx, luascripts.Sale, []string{keysOf(sale).sale}, s.clock())
 	if err != nil {
-		return 0, nil, err
+		return times, nil, err
 	}
-	now, _ = reply[0].(int64)
+	times = s.times(reply)
 	fields, _ := reply[1].([]any)
 	if len(fields) == 0 {
-		return now, nil, s.none(ctx, sale)
+		return times, nil, s.none(ctx, sale)
 	}
-	return now, hashOf(fields), nil
+	return times, hashOf(fields), nil
 }
 
 // hashOf returns the fields of a hash from their flat list.
@@ -164,7 +166,7 @@ func (s *Store) run(ctx context.Context, script luascripts.Script, keys []string
 		reply, err = s.client.Eval(ctx, script.Source, keys, args...).Slice()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("call the script %s in Redis: %w", script.Name, err)
+		return nil, fmt.Errorf("call the script %s in Redis: %w", script.Name, doubted(err))
 	}
 	return reply, nil
 }
@@ -191,15 +193,6 @@ func (s *Store) runAll(ctx context.Context, script luascripts.Script, calls []sc
 	}
 	_, _ = again.Exec(ctx)
 	return cmds
-}
-
-// now is the time that scripts are told: none, so that they use Redis' own,
-// unless a test sets the clock.
-func (s *Store) now() string {
-	if s.opt.Now == nil {
-		return ""
-	}
-	return fmt.Sprint(s.opt.Now().UnixMilli())
 }
 
 // Check asks Redis what a gate should know before it starts. It returns an error

@@ -57,7 +57,7 @@ func (s *store) Hasten(_ context.Context, sales []string, order string) (known b
 func (s *store) Sales(context.Context) ([]string, error) { return []string{"race"}, nil }
 
 func (s *store) Read(context.Context, []string) map[string]gate.Reading {
-	return map[string]gate.Reading{"race": {State: gate.State{Version: 1, Now: time.Now(), Sale: gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
+	return map[string]gate.Reading{"race": {State: gate.State{Version: 1, Times: gate.Times{Now: time.Now()}, Sale: gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
 		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: time.Minute,
 		Messages: s.messages, Accept: s.accept, SKUs: []gate.SKU{{Name: "full", Stock: 1}},
 	}}}}}

@@ -25,11 +25,12 @@ func targets() []target {
 	return []target{
 		{
 			pkg:    "gate",
-			files:  []string{"body.go", "catalogue.go", "confirm.go", "currency.go", "link.go", "loss.go", "missing.go", "order.go", "sale.go", "text.go", "url.go"},
+			files:  []string{"body.go", "catalogue.go", "clock.go", "confirm.go", "currency.go", "link.go", "loss.go", "missing.go", "order.go", "sale.go", "text.go", "url.go"},
 			stages: []stage{{pkg: "gate"}, {pkg: web}, {pkg: cli, run: ours}},
 		},
 		{pkg: "gate", files: []string{"ask.go", "lane.go", "queue.go"}, stages: []stage{{pkg: "gate"}, {pkg: web}}},
 		{pkg: "gate/store", files: []string{"verdict.go"}, stages: []stage{{pkg: "gate/store", run: "AReply|AYes|Grant|ShopsWord|ModelSays"}}},
+		{pkg: "gate/store", files: []string{"clock.go"}, stages: []stage{{pkg: "gate/store", run: "Clock|Doubt|Future"}}},
 		{pkg: "gate/audit", stages: []stage{{pkg: "gate/audit"}}},
 		{pkg: "gate/portone", stages: []stage{{pkg: "gate/portone", short: true}, {pkg: "gate/portone"}, {pkg: web}, {pkg: cli, run: ours}}},
 		{

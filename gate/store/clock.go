@@ -1,0 +1,83 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// clock is what scripts are told of the time: this process's own, for they use
+// Redis'. Where a test sets Redis' it is spelled as the prelude of the scripts says.
+func (s *Store) clock() any {
+	switch {
+	case s.opt.Now == nil:
+		return s.opt.Own().UnixMilli()
+	case s.opt.Own == nil:
+		return fmt.Sprintf("=%d", s.opt.Now().UnixMilli())
+	}
+	return fmt.Sprintf("=%d,%d", s.opt.Now().UnixMilli(), s.opt.Own().UnixMilli())
+}
+
+// own is this process's clock; Redis' in a test that has no other.
+func (s *Store) own() time.Time {
+	if s.opt.Own == nil {
+		return s.opt.Now()
+	}
+	return s.opt.Own()
+}
+
+// clockPrefix begins the error of a script that finds Redis' clock in doubt. Its
+// time and the caller's follow, in milliseconds.
+const clockPrefix = "CLOCK "
+
+// doubted makes a *gate.ClockError of a script's error that is one. Any other error
+// it returns as it is.
+func doubted(err error) error {
+	var server, own int64
+	if !redis.HasErrorPrefix(err, clockPrefix) {
+		return err
+	}
+	if _, unread := fmt.Sscanf(err.Error(), clockPrefix+"%d %d", &server, &own); unread != nil {
+		return err
+	}
+	return &gate.ClockError{Redis: time.UnixMilli(server), Own: time.UnixMilli(own)}
+}
+
+// times reads the clocks from a reply of the script sale.
+func (s *Store) times(reply []any) gate.Times {
+	server, own := time.UnixMilli(number(reply, 2)), s.own()
+	t := gate.Times{Now: time.UnixMilli(number(reply, 0)), Ahead: server.Sub(own)}
+	if reply[0] == nil {
+		t.Now, t.Doubt = own, &gate.ClockError{Redis: server, Own: own}
+	}
+	return t
+}
+
+// CheckClock returns an error if Redis' clock and this process's are so far apart
+// that scripts may doubt them, and what to do about it. A *gate.UnknownError says
+// that nobody could tell.
+func (s *Store) CheckClock(ctx context.Context) error {
+	return s.eachPrimary(ctx, func(ctx context.Context, primary redis.Cmdable) error {
+		server, err := primary.Time(ctx).Result()
+		if err != nil {
+			return &gate.UnknownError{Reason: "Redis could not be asked for its time"}
+		}
+		if own := s.own(); server.Sub(own).Abs() > gate.ClockTolerance {
+			return errors.New((&gate.ClockError{Redis: server, Own: own}).Difference() + ". Until then what Redis decides may be refused")
+		}
+		return nil
+	})
+}
+
+// eachPrimary calls do for each server that takes writes, for some at the same time.
+func (s *Store) eachPrimary(ctx context.Context, do func(ctx context.Context, primary redis.Cmdable) error) error {
+	if c, isCluster := s.client.(*redis.ClusterClient); isCluster {
+		return c.ForEachMaster(ctx, func(ctx context.Context, primary *redis.Client) error { return do(ctx, primary) })
+	}
+	return do(ctx, s.client)
+}
