@@ -3,6 +3,7 @@ package cli
 import (
 	"flag"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -64,7 +65,8 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 		}
 		return nil
 	})
-	command(t, append([]string{"audit", "--redis", redis.URL(), "race"}, credentials...)...)
+	// What it finds is no matter here: it is made of calls too, and PortOne's side goes on.
+	Main(append([]string{"audit", "--redis", redis.URL(), "race"}, credentials...), nil, io.Discard, io.Discard, "v0.0.0-test")
 
 	calls, all := log.Calls(), 0
 	for _, n := range calls {

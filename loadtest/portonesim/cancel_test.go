@@ -141,6 +141,39 @@ func TestRequestedCancellationsEndByThemselves(t *testing.T) {
 	}
 }
 
+// What Settle has ended does not end once more by itself.
+func TestARequestEndsOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, plan(portonesim.Plan{SlowBy: 100 * time.Millisecond}))
+	for _, order := range []string{"order-1", "order-2"} {
+		w.comes(order, "v2-2024-04-25", "requested")
+		w.call("v2", "POST", "/payments/"+order+"/cancel", `{"reason":"r"}`)
+	}
+	if err := w.Settle("order-1", false); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the other to end", func() bool { return w.cancelled("order-2").Status == "cancelled" })
+	w.Close() // waits for what has begun
+	if _, a := w.call("v2", "GET", "/payment-events-by-cursor", ""); len(a["items"].([]any)) != 4 {
+		t.Errorf("the events are %v, want a payment and a cancellation of each", a)
+	}
+}
+
+func TestStaffNeedNotSayWhatIsTaxFree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pay("order-1", "v2-2024-04-25", func(o *portonesim.Order) { o.TaxFree = 400 })
+	if err := w.Cancel("order-1", "", 700); err != nil {
+		t.Error(err)
+	}
+	if _, a := w.call("v2", "GET", "/payments/order-1", ""); at(a, "amount.cancelledTaxFree") != 100.0 {
+		t.Errorf("after 700 of 600 that are taxed and 400 that are not: %v", a)
+	}
+	if err := w.Cancel("order-1", "", 0); err != nil || w.only().Status != "cancelled" {
+		t.Errorf("the rest: %v, %+v", err, w.only())
+	}
+}
+
 func TestADefiniteFailureStaysWithItsKey(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

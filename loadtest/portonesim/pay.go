@@ -253,7 +253,9 @@ func (s *Sim) pay(r *record) {
 
 // paidFor tells of a payment that was made, and has happen what the plan has after it.
 func (s *Sim) paidFor(r *record) {
-	s.tell(r, wasPaid, "")
+	if !r.silent {
+		s.tell(r, wasPaid, "")
+	}
 	plan, unwanted := s.opt.Plan, func(err error) {
 		if err != nil {
 			s.opt.Log.Warn("what the plan has did not happen", "order", r.order.ID, "attempt", r.attempt, "error", err)

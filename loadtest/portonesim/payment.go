@@ -58,6 +58,7 @@ type record struct {
 	number  int // of the order's attempts, from 1
 	place   int // in the book, from 1
 	fate    fate
+	silent  bool          // no webhook tells that it was paid
 	token   string        // the paymentToken of a manual confirmation, until it is used
 	ended   chan struct{} // closed when the buyer sees what came of it
 

@@ -51,6 +51,7 @@ func TestV1AmountsMayHaveDecimals(t *testing.T) {
 	}
 	look("response.amount", 10.5)
 	cancel("merchant_uid=order-1&checksum=10.51", 1)
+	cancel("merchant_uid=order-1&amount=0.255", -1)
 	cancel("merchant_uid=order-1&checksum=10.50&amount=0.25", 0)
 	look("response.cancel_amount", 0.25)
 	cancel("merchant_uid=order-1&checksum=10.25", 0)

@@ -161,6 +161,7 @@ func (s *Sim) redeem(r *http.Request, body []byte) (*record, error) {
 		Amount   *int64 `json:"totalAmount"`
 		TaxFree  *int64 `json:"taxFreeAmount"`
 		Test     *bool  `json:"isTest"`
+		Silent   bool   `json:"skipWebhook"`
 	}
 	order, err := s.read2(r, body, &ask)
 	if err != nil {
@@ -183,7 +184,7 @@ func (s *Sim) redeem(r *http.Request, body []byte) (*record, error) {
 			ask.Test != nil && *ask.Test != p.order.Test {
 			return nil, &refusal2{http.StatusConflict, "INFORMATION_MISMATCH", "결제 정보가 일치하지 않습니다."}
 		}
-		p.token = ""
+		p.token, p.silent = "", ask.Silent
 		return p, nil
 	}
 	return nil, &refusal2{http.StatusBadRequest, "INVALID_PAYMENT_TOKEN", "유효하지 않은 결제 토큰입니다."}

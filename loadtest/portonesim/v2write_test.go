@@ -3,6 +3,7 @@ package portonesim_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -88,6 +89,7 @@ func TestTheShopsServerConfirmsByHand(t *testing.T) {
 	f(w, "order-1", token+`,"currency":"USD"}`, 409, "INFORMATION_MISMATCH")
 	f(w, "order-1", token+`,"isTest":true}`, 409, "INFORMATION_MISMATCH")
 	f(w, "order-1", token+`,"txId":"x"}`, 409, "INFORMATION_MISMATCH")
+	f(w, "order-1", token+`,"taxFreeAmount":1}`, 409, "INFORMATION_MISMATCH")
 	a := f(w, "order-1", token+`,"totalAmount":1000,"currency":"KRW","isTest":false,"txId":"`+r.Attempt+`"}`, 200, nil)
 	if a["pgTxId"] == nil || a["paidAt"] != w.clock.now().UTC().Format("2006-01-02T15:04:05.000Z") || w.only().Status != "paid" {
 		t.Errorf("the answer is %v, the payment %+v", a, w.only())
@@ -116,6 +118,28 @@ func TestTheShopsServerConfirmsByHand(t *testing.T) {
 			t.Errorf("what cannot be confirmed by hand came to %+v", r)
 		}
 	}
+}
+
+func TestAConfirmationMayTellOfNothing(t *testing.T) {
+	t.Parallel()
+	f := func(more string, want ...string) {
+		t.Helper()
+		w, s := newWorld(t), newShop(t, nil)
+		o := s.order("order-1", "v2-2024-04-25")
+		o.ConfirmURL, o.ManualConfirm = "", true
+		token := w.Pay(t.Context(), o).PaymentToken
+		w.call("v2", "POST", "/payments/order-1/confirm", `{"paymentToken":"`+token+`"`+more+`}`)
+		w.Close()
+		var got []string
+		for _, m := range s.got("webhook") {
+			got = append(got, news(t, m))
+		}
+		if !slices.Equal(got, want) || w.only().Status != "paid" {
+			t.Errorf("%s: the webhooks are %q of %+v, want %q", more, got, w.only(), want)
+		}
+	}
+	f(``, "Transaction.Ready", "Transaction.Paid")
+	f(`,"skipWebhook":true`, "Transaction.Ready")
 }
 
 func TestV2SendsAWebhookAgainWhenAsked(t *testing.T) {
