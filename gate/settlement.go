@@ -16,7 +16,7 @@ const LongestLook = time.Hour
 type Move struct {
 	Before    Order
 	After     *Order // nil changes nothing but Look
-	Otherwise *Order // instead of After, where that needs stock and there is too little; nil changes nothing then
+	Otherwise *Order // instead of After, where that takes units and there are too few, or their buyer would have too many; nil changes nothing then
 
 	// Look is how long it is until the order is looked at again, at most LongestLook;
 	// 0 is never.
@@ -30,7 +30,7 @@ type Moved byte
 const (
 	MovedOn        Moved = 'D' // the order is After
 	MovedOtherwise Moved = 'O' // the order is Otherwise
-	MovedNot       Moved = 'N' // there was too little stock for After
+	MovedNot       Moved = 'N' // there were no units for After, or not for its buyer
 	MovedNothing   Moved = '=' // nothing was to be changed
 	MovedLate      Moved = '-' // the order is not what it was any more, or gone; it is looked at again now
 )

@@ -16,11 +16,12 @@
 --         the record to write, empty to change none; the script numbers it, and adds its settled time, which
 --         stays unless the state changes, or it is yet to come. Without a deadline it keeps the one that is there;
 --         with one it is written only if the deadline has not moved
---         the one to write where there is no stock for the first; empty to write none then
+--         the one to write where the first would take units and there is no stock for it, or its buyer would have
+--         more than one may; empty to write none then
 --         ms from now until it is looked at again, empty if it need not be
 --       then members of due that are done with
 -- reply {outcomes, now_ms, seq}; outcomes has one letter for each order:
---         D the record was written   O the other record was written   N there was no stock for it: nothing was written
+--         D the record was written   O the other record was written   N there were no units for it: nothing was written
 --         = nothing was to be written   - it is not what it was by now, or gone
 --       {"-"} where there is no such sale, or only its tombstone
 
@@ -35,11 +36,11 @@ local COUNT = {A = 1, H = 2, P = 3, R = 4, D = 5, F = 6, W = 6}
 local REFUNDS = {D = 7, Q = 8}
 local OWNED = {A = true, H = true, P = true}
 
-local head = redis.call('HMGET', KEYS[1], 'run', 'seq', 'term', 'time', 'orders', 'deleted')
+local head = redis.call('HMGET', KEYS[1], 'run', 'seq', 'term', 'time', 'orders', 'deleted', 'per_buyer')
 if not head[1] or head[6] then return {'-'} end
 local now, doubt = clock(ARGV[1], head[4])
 if not now then return doubt end
-local seq, n = tonumber(head[2]), tonumber(ARGV[4])
+local seq, per_buyer, n = tonumber(head[2]), tonumber(head[7]), tonumber(ARGV[4])
 
 local counts = {}
 for count in string.gmatch(head[5], '%d+') do counts[#counts + 1] = tonumber(count) end
@@ -72,7 +73,7 @@ local function count_refunds(attempts, n)
 end
 
 -- Moves an order's units and counts from one record to another; false, and nothing is moved, if units would
--- have to come from the stock and it has too few.
+-- have to come from the stock and it has too few, or their buyer would have more than one may.
 local function move(old, new)
   local from, buyer, lines, attempts = string.match(old, RECORD)
   local to, _, _, new_attempts = string.match(new, RECORD)
@@ -84,6 +85,8 @@ local function move(old, new)
     if source == 'left' and target ~= 'left' and (not stock or stock.left < quantity) then return false end
     cart[#cart + 1], quantities = {sku, quantity, stock}, quantities + quantity
   end
+  local gains = buyer ~= '' and OWNED[to] and not OWNED[from]
+  if gains and per_buyer > 0 and units_of_buyer(buyer) + quantities > per_buyer then return false end
   if source ~= target then
     for _, line in ipairs(cart) do
       local sku, quantity, stock = line[1], line[2], line[3]

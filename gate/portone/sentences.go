@@ -20,7 +20,7 @@ func korean() wording {
 		gate.RefundTestChannel: "테스트 채널로 결제되어 취소합니다.",
 		gate.RefundAmount:      "결제 금액이 주문 금액과 달라 취소합니다.",
 		gate.RefundOrderEnded:  "이미 환불되었거나 취소된 주문의 결제이므로 취소합니다.",
-		gate.RefundNoUnits:     "결제가 승인되었을 때 남은 수량이 없어 취소합니다.",
+		gate.RefundNoUnits:     "결제가 승인되었을 때 이 주문에 배정할 수량이 없어 취소합니다.",
 		gate.RefundPaidTwice:   "이미 다른 결제로 결제된 주문이므로 중복 결제를 취소합니다.",
 	}, codes: map[gate.Code]string{
 		gate.SoldOut:         "남은 수량이 부족하여 결제를 진행할 수 없습니다. 수량을 줄이거나 잠시 후 다시 시도해 주세요.",
@@ -56,7 +56,7 @@ func english() wording {
 		gate.RefundTestChannel: "The payment went through a test channel.",
 		gate.RefundAmount:      "The amount paid is not the order's.",
 		gate.RefundOrderEnded:  "The order was refunded or cancelled before this payment was approved.",
-		gate.RefundNoUnits:     "No units were left when this payment was approved.",
+		gate.RefundNoUnits:     "No units could be given to this order when its payment was approved.",
 		gate.RefundPaidTwice:   "The order was paid by another payment already.",
 	}, codes: map[gate.Code]string{
 		gate.SoldOut:         "There are not enough units left. Please choose fewer, or try again in a little while.",

@@ -260,7 +260,7 @@ func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
 	}
 	m.After = &next
 	if o.State == gate.OrderReleased && next.State == gate.OrderPaid {
-		without := next // paid, but its units are gone
+		without := next // paid, but its units are gone, or its buyer has as many as one may
 		without.State, without.Attempts = gate.OrderRefundDue, slices.Clone(next.Attempts)
 		refundOthers(without.Attempts, -1)
 		m.Otherwise = &without

@@ -312,6 +312,34 @@ func TestALatePaymentIsTakenWhereThereIsStockAndRefundedWhereNot(t *testing.T) {
 	}
 }
 
+// A buyer asks for four virtual accounts, one after the other, and pays into all of
+// them when they have been released.
+func TestLateDepositsDoNotPassTheBuyersLimit(t *testing.T) {
+	t.Parallel()
+	sc := openScene(t, func(s *gate.Settings) { s.PerBuyer, s.RefuseDeposits = 1, true })
+	paid := map[string]string{}
+	for i := range 4 {
+		order, attempt := fmt.Sprint("o", i), fmt.Sprint("a", i)
+		if code := sc.confirm(order, attempt); code != gate.Held {
+			t.Fatal(code)
+		}
+		sc.bank.set(order, attempt, gate.PaymentDeposit)
+		sc.after(20 * time.Second)
+		paid[order] = "refund_due D " + attempt
+	}
+	sc.want(map[string]string{"o0": "released V a0", "o1": "released V a1", "o2": "released V a2", "o3": "released V a3"}, 10, 0, 0, 0)
+	for i := range 4 {
+		sc.bank.set(fmt.Sprint("o", i), fmt.Sprint("a", i), gate.PaymentPaid)
+	}
+	sc.after(time.Hour)
+	for order, story := range paid {
+		if o, err := sc.store.Order(t.Context(), "race", order); err == nil && o.State == gate.OrderPaid {
+			paid[order] = "paid P" + story[len("refund_due D"):]
+		}
+	}
+	sc.want(paid, 9, 0, 1, 3)
+}
+
 func TestRefundsAreLeftToTheShopUnlessItSaysOtherwise(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)

@@ -265,9 +265,12 @@ func (m *model) configure(next gate.Settings) bool {
 	return true
 }
 
-// hasStock reports whether every line could be taken.
-func (m *model) hasStock(lines []gate.Line) bool {
-	return !slices.ContainsFunc(lines, func(l gate.Line) bool {
+// hasRoom reports whether every line of an order could be taken, by its buyer too.
+func (m *model) hasRoom(o gate.Order) bool {
+	if m.PerBuyer > 0 && o.Buyer != "" && m.bought(o.Buyer)+quantity(o.Lines) > m.PerBuyer {
+		return false
+	}
+	return !slices.ContainsFunc(o.Lines, func(l gate.Line) bool {
 		u, known := m.units[l.SKU]
 		return !known || u.Left < l.Quantity
 	})

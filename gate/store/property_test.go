@@ -324,7 +324,7 @@ func (x *exercise) settle(t *rapid.T) {
 	}
 	to := rapid.SampledFrom([]gate.OrderState("RPRPFWDD")).Draw(t, "to")
 	want := gate.MovedOn
-	if before.State == gate.OrderReleased && to == gate.OrderPaid && !x.model.hasStock(before.Lines) {
+	if before.State == gate.OrderReleased && to == gate.OrderPaid && !x.model.hasRoom(before) {
 		to, want = gate.OrderRefundDue, gate.MovedOtherwise
 	}
 	if !x.model.settle(id, to) {
