@@ -139,6 +139,13 @@ type State struct {
 	Orders  OrderCounts
 }
 
+// Inspection is a sale with what its scripts obey beside the register.
+type Inspection struct {
+	State
+	Obeyed Settings  // its window, hold, limit and pause alone
+	Latest time.Time // the latest time that the sale has seen
+}
+
 // Phase names what the sale does with a new order at the given time: "open",
 // "not_open", "closed", "paused" or "deleted".
 func (s *State) Phase(now time.Time) string {

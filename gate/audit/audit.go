@@ -22,7 +22,7 @@ import (
 
 // Store is what an audit needs of a store.
 type Store interface {
-	Inspect(ctx context.Context, sale string) (state gate.State, obeyed gate.Settings, err error)
+	Inspect(ctx context.Context, sale string) (gate.Inspection, error)
 	EachOrder(ctx context.Context, sale string, do func(id string, o gate.Order, fault error) error) error
 	Records(ctx context.Context, sale string, ids []string, do func(id string, o *gate.Order, fault error)) error
 	EachBuyer(ctx context.Context, sale string, do func(buyer string, units int64) error) error
@@ -59,8 +59,8 @@ type Options struct {
 const (
 	rounds = 10  // how often what moves is compared again
 	chunk  = 500 // orders or buyers that one call reads
-	// far is further ahead than any look is put: at most an hour, and a lease.
-	far = 2 * time.Hour
+	// far is further ahead than any look is put, with what clocks may be apart.
+	far = gate.LongestLook + gate.ClockTolerance
 )
 
 // ErrRestarted says that the sale was deleted or started afresh while it was audited.
@@ -111,7 +111,7 @@ func Run(ctx context.Context, store Store, sale string, opt Options) (Report, er
 // read reads what is looked at, in an order in which nothing that is as it
 // should be is missed: a held order is always in due.
 func (a *auditor) read(ctx context.Context) error {
-	state, _, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.store.Inspect(ctx, a.sale)
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (a *auditor) position(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	state, _, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.store.Inspect(ctx, a.sale)
 	if err != nil {
 		return 0, err
 	}

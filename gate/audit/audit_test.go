@@ -246,6 +246,8 @@ func TestDamageIsFound(t *testing.T) {
 	f("a look a year ahead", "look_far o1", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", yearAhead(), "o:o1") })
 	f("a look at a batch a year ahead", "look_far", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", yearAhead(), "seq:2") })
 	f("a look at no order", "look_unknown o9", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", 1, "o:o9") })
+	f("a time that is not yet", "time_ahead", func(sc *scene) { sc.Do(sc.t, "HSET", key, "time", time.Now().Add(2*time.Minute).UnixMilli()) })
+	f("a time a little ahead", "", func(sc *scene) { sc.Do(sc.t, "HSET", key, "time", time.Now().Add(30*time.Second).UnixMilli()) })
 	f("a shop told of what there is not", "notify_ahead", func(sc *scene) { sc.Do(sc.t, "HSET", key+":notify", "position", 14) })
 	f("a shop told of all", "", func(sc *scene) { sc.Do(sc.t, "HSET", key+":notify", "position", 13) })
 	f("an order to be told of from nowhere", "notify_ahead o1", func(sc *scene) {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 // compareBeside compares what stands beside the sale's orders: its name in the
-// list of sales, and how far its shop has been told.
+// list of sales, its time, and how far its shop has been told.
 func (a *auditor) compareBeside(ctx context.Context) error {
 	names, err := a.store.Sales(ctx)
 	if err != nil {
@@ -15,6 +18,13 @@ func (a *auditor) compareBeside(ctx context.Context) error {
 	}
 	if !slices.Contains(names, a.sale) {
 		a.report.add(Finding{Kind: Unlisted, Text: "the list of sales does not name it, so that a gate which starts does not know it"})
+	}
+	state, err := a.store.Inspect(ctx, a.sale)
+	if err != nil {
+		return err
+	}
+	if state.Latest.Sub(state.Now) > gate.ClockTolerance {
+		a.report.add(Finding{Kind: TimeAhead, Text: fmt.Sprintf("the sale has seen %s, and it is %s", state.Latest.UTC().Format(time.RFC3339), state.Now.UTC().Format(time.RFC3339))})
 	}
 	d, err := a.store.Delivery(ctx, a.sale)
 	if err != nil {

@@ -18,7 +18,7 @@ const before = 15 * time.Minute
 // read after the list that has its payment, and a confirm comes before the charge:
 // what is not in the order then has been forgotten, or was never confirmed.
 func (a *auditor) compareCharged(ctx context.Context) error {
-	state, _, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.store.Inspect(ctx, a.sale)
 	if err != nil {
 		return err
 	}

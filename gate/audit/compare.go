@@ -158,7 +158,7 @@ func (a *auditor) compareCounters(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	state, obeyed, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.store.Inspect(ctx, a.sale)
 	if err != nil {
 		return err
 	}
@@ -169,9 +169,9 @@ func (a *auditor) compareCounters(ctx context.Context) error {
 	if a.seq != state.Seq {
 		a.report.add(Finding{Kind: Seq, Entry: a.seq, Text: fmt.Sprintf("the sale counts %d ledger entries, and the newest one is %d", state.Seq, a.seq)})
 	}
-	a.compareUnits(&state)
-	a.compareCounts(&state)
-	a.compareSettings(&state, &obeyed)
+	a.compareUnits(&state.State)
+	a.compareCounts(&state.State)
+	a.compareSettings(&state)
 	return nil
 }
 
@@ -235,7 +235,7 @@ func spellCounts(c gate.OrderCounts) string {
 		c.Asking, c.Held, c.Paid, c.Released, c.RefundDue, c.Refunded, c.Refunds, c.Requested)
 }
 
-func (a *auditor) compareSettings(state *gate.State, obeyed *gate.Settings) {
+func (a *auditor) compareSettings(state *gate.Inspection) {
 	add := func(text string, args ...any) {
 		a.report.add(Finding{Kind: Settings, Text: fmt.Sprintf(text, args...)})
 	}
@@ -247,7 +247,7 @@ func (a *auditor) compareSettings(state *gate.State, obeyed *gate.Settings) {
 	case !r.Settings.Equal(state.Settings):
 		add("the settings are not what the ledger told last, though their version is %d too", r.Version)
 	}
-	s := state.Settings
+	s, obeyed := &state.Settings, &state.Obeyed
 	if !obeyed.OpensAt.Equal(s.OpensAt) || !obeyed.ClosesAt.Equal(s.ClosesAt) || obeyed.Hold != s.Hold || obeyed.PerBuyer != s.PerBuyer || obeyed.Paused != s.Paused {
 		add("confirms are not decided by the settings: window %s to %s, hold %s, %d for a buyer, paused %t",
 			obeyed.OpensAt.UTC().Format(time.RFC3339), obeyed.ClosesAt.UTC().Format(time.RFC3339), obeyed.Hold, obeyed.PerBuyer, obeyed.Paused)

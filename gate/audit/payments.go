@@ -102,7 +102,7 @@ func (a *auditor) lookAgain(ctx context.Context, ids []string) (moving []string,
 	if err != nil {
 		return nil, err
 	}
-	state, _, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.store.Inspect(ctx, a.sale)
 	if err != nil {
 		return nil, err
 	}

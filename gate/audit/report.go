@@ -33,6 +33,7 @@ const (
 	Unwatched      Kind = "unwatched"       // units are held or a refund is due, and nobody is to look at the order
 	LookUnknown    Kind = "look_unknown"    // somebody is to look at an order that is not there
 	LookFar        Kind = "look_far"        // a look is further ahead than any may be
+	TimeAhead      Kind = "time_ahead"      // the sale has seen a time that is not yet
 	NotifyAhead    Kind = "notify_ahead"    // the shop counts as told of changes that there are not
 	Unlisted       Kind = "unlisted"        // the list of sales does not name the sale
 )

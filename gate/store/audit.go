@@ -12,27 +12,28 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Inspect reads a sale as Sale does, and the settings that its scripts obey:
-// opening, closing, hold, limit and pause, kept beside the register. It returns
-// gate.ErrNoSale.
-func (s *Store) Inspect(ctx context.Context, sale string) (state gate.State, obeyed gate.Settings, err error) {
+// Inspect reads a sale as Sale does, and what its scripts obey, which is kept beside
+// the register. It returns gate.ErrNoSale.
+func (s *Store) Inspect(ctx context.Context, sale string) (gate.Inspection, error) {
 	now, hash, err := s.hash(ctx, sale)
 	if err != nil {
-		return state, obeyed, err
+		return gate.Inspection{}, err
 	}
-	if state, err = parseState(sale, now, hash, nil); err != nil || !state.Deleted.IsZero() {
-		return state, obeyed, err
+	state, err := parseState(sale, now, hash, nil)
+	if err != nil || !state.Deleted.IsZero() {
+		return gate.Inspection{State: state}, err
 	}
 	var p parser
-	obeyed = gate.Settings{
+	obeyed := gate.Settings{
 		OpensAt: p.time(hash["opens"]), ClosesAt: p.time(hash["closes"]),
 		Hold:     time.Duration(p.int(hash["hold"])) * time.Millisecond,
 		PerBuyer: p.int(hash["per_buyer"]), Paused: hash["paused"] == flag(true),
 	}
+	latest := p.time(hash["time"])
 	if p.err != nil {
-		return state, obeyed, fmt.Errorf("read what the scripts obey of sale %s: %w", sale, p.err)
+		return gate.Inspection{State: state}, fmt.Errorf("read what the scripts obey of sale %s: %w", sale, p.err)
 	}
-	return state, obeyed, nil
+	return gate.Inspection{State: state, Obeyed: obeyed, Latest: latest}, nil
 }
 
 // EachOrder calls do for all orders of a sale, with a fault instead of an order

@@ -121,7 +121,7 @@ func TestAMissingSaleIsToldFromOneThatNeverWas(t *testing.T) {
 		_, read := s.Sale(t.Context(), "marathon")
 		_, pause := gate.SetPaused(t.Context(), s, "kim", "marathon", true)
 		_, delivery := s.Delivery(t.Context(), "marathon")
-		_, _, inspect := s.Inspect(t.Context(), "marathon")
+		_, inspect := s.Inspect(t.Context(), "marathon")
 		for what, err := range map[string]error{"read": read, "pause": pause, "delivery": delivery, "inspect": inspect} {
 			if !missing(err) {
 				t.Errorf("%s: %v", what, err)
