@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,18 @@ var folder = flag.String("schemas", "", "hold the simulator against PortOne's do
 // documented is a simulator between which and its callers PortOne's documents are.
 type documented struct {
 	*world
-	log schemas.Log
+	log   schemas.Log
+	spoil []string // what to replace in each answer, and by what
+}
+
+// spoilt is an API whose answers are spoilt as d.spoil has it.
+func (d *documented) spoilt(api http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		said := httptest.NewRecorder()
+		api.ServeHTTP(said, r)
+		w.WriteHeader(said.Code)
+		fmt.Fprint(w, strings.NewReplacer(d.spoil...).Replace(said.Body.String()))
+	})
 }
 
 func newDocumented(t *testing.T, p portonesim.Plan) *documented {
@@ -36,7 +48,8 @@ func newDocumented(t *testing.T, p portonesim.Plan) *documented {
 		t.Fatal(err1, err2)
 	}
 	d := &documented{world: newWorld(t, plan(p))}
-	first, second := v1.Between(d.Handler(), &d.log), v2.Between(d.Handler(), &d.log)
+	api := d.spoilt(d.Handler())
+	first, second := v1.Between(api, &d.log), v2.Between(api, &d.log)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a := r.Header.Get("Authorization"); strings.HasPrefix(a, "PortOne ") || strings.HasPrefix(a, "Bearer v2-") || r.URL.Path == "/login/api-secret" {
 			second.ServeHTTP(w, r)
@@ -248,4 +261,53 @@ func TestAPendingPaymentIsShownAsPortOnesSchemasHaveIt(t *testing.T) {
 	}
 	d.call("v2", "GET", "/payments?"+query(`{"filter":{"status":["PENDING"]}}`), "")
 	d.faultless()
+}
+
+// What is wrong on purpose is found: else finding nothing would say nothing.
+func TestWhatIsPlantedViolatesPortOnesSchemas(t *testing.T) {
+	t.Parallel()
+	d := newDocumented(t, portonesim.Plan{Disputes: 1})
+	attempt := d.pay("order-1", "v1").Attempt
+	d.pay("order-2", "v2-2024-04-25")
+	d.comes("order-3", "v2-2024-04-25", "PG_PROVIDER")
+	f := func(authorization, method, path, body, old, new, want string) {
+		t.Helper()
+		before := d.log.Violations()
+		if d.spoil = nil; old != "" {
+			d.spoil = []string{old, new}
+		}
+		d.call(authorization, method, path, body)
+		d.spoil = nil
+		var found []string
+		for v, n := range d.log.Violations() {
+			if n > before[v] {
+				found = append(found, v.String())
+			}
+		}
+		planted := slices.ContainsFunc(found, func(one string) bool { return strings.HasSuffix(one, want) })
+		if planted != (want != "") {
+			t.Errorf("%s %s %s with %s for %s: found is %q, want %q", method, path, body, new, old, found, want)
+		}
+	}
+	v1, v2 := "/payments/"+attempt, "/payments/order-2"
+	f("v1", "GET", v1, "", "", "", "")
+	f("v2", "GET", v2, "", "", "", "")
+	f("v1", "GET", v1, "", `"amount":1000`, `"amount":"1000"`, "answer.response.amount is a text, not a number")
+	f("v1", "GET", v1, "", `"sandbox":false,`, ``, "answer.response.sandbox is missing")
+	f("v1", "GET", v1+"?include_test=true", "", "", "", "query.include_test is unknown")
+	f("v1", "GET", "/payments?imp_uid[]="+attempt+"&include_sandbox=true", "", "", "", "query.include_sandbox is unknown")
+	f("v1", "GET", v1+"/nothing", "", "", "", "path is unknown")
+	f("v1", "POST", "/payments/cancel", `{"imp_uid":1}`, "", "", "body.imp_uid is a number, not a text")
+	f("v2", "GET", v2, "", `"ipAddress":"203.0.113.7",`, ``, "answer.origin.ipAddress is missing")
+	f("v2", "GET", v2, "", `"status":"PAID"`, `"status":"PENDING"`, "answer.status PENDING is not among its values")
+	f("v2", "GET", v2, "", `"status":"UNRESOLVED"`, `"status":"LOST"`, "answer.disputes[0].status LOST is not among its values")
+	f("v2", "GET", v2, "", `"total":1000`, `"total":1000.5`, "answer.amount.total 1000.5 is no whole number of 64 bits")
+	f("v2", "GET", v2+"/transactions", "", `"paymentId":`, `"disputes":[],"paymentId":`, "answer.items[0].disputes is unknown")
+	f("v2", "GET", "/payments?"+query(`{"filter":{"status":["PAY_PENDING"]}}`), "", "", "", "query.requestBody.filter.status[0] PAY_PENDING is not among its values")
+	f("v2", "POST", v2+"/refund", `{}`, "", "", "path is unknown")
+	f("v2", "POST", v2+"/cancel", `{"amount":1}`, "", "", "body.reason is missing")
+	f("v2", "POST", v2+"/cancel", `{"reason":"r","amount":"1"}`, "", "", "body.amount is a text, not a number")
+	f("v2", "POST", "/payments/order-3/cancel", `{"reason":"r"}`, `"pgCode":"SIM-0001",`, ``, "answer.pgCode is missing")
+	f("v2", "POST", "/payments/order-3/cancel", `{"reason":"r"}`, `PG_PROVIDER`, `PAYMENT_NOT_FOUND`,
+		"answer.type PAYMENT_NOT_FOUND comes with the status 502, and is none of its errors")
 }
