@@ -201,6 +201,29 @@ func TestKindsOfPaymentsAreDrawn(t *testing.T) {
 	}
 }
 
+// A refund that Settle has ended does not end once more by itself.
+func TestARefundEndsOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, plan(portonesim.Plan{VirtualAccounts: 1, SlowBy: 100 * time.Millisecond}))
+	for _, order := range []string{"order-1", "order-2"} {
+		w.pay(order, "v1")
+		if err := w.Deposit(order); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Cancel(order, "", 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Settle("order-1", true); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the other to end", func() bool { return w.cancelled("order-2").Refund == "COMPLETED" })
+	w.Close() // waits for what has begun
+	if got := w.cancelled("order-1").Refund; got != "FAILED" {
+		t.Errorf("the refund that failed is %s", got)
+	}
+}
+
 func TestRefundsOfDepositsFailByThePlan(t *testing.T) {
 	t.Parallel()
 	for share, want := range map[float64]string{0: "COMPLETED", 1: "FAILED"} {
