@@ -50,10 +50,11 @@ func (b *book) newest(key string) *record {
 	return list[len(list)-1]
 }
 
-// shown returns the payment that V2 has for each of its orders, the oldest first.
+// shown returns what V2 lists, the oldest first: the payment of each of its orders,
+// and every one of V1, for a merchant's payments are in both.
 func (b *book) shown() (list []*record) {
 	for _, r := range b.all {
-		if r.order.Version == 2 && b.newest(r.order.key()) == r {
+		if r.order.Version == 1 && r.fate != invented || r.order.Version == 2 && b.newest(r.order.key()) == r {
 			list = append(list, r)
 		}
 	}

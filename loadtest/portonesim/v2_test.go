@@ -53,15 +53,16 @@ func TestV2ShowsPayments(t *testing.T) {
 			t.Errorf("%s: %d with %v, want %v: %v", ask, status, got, want, a)
 		}
 	}
-	list(`{}`, "order-3", "order-2", "order-1")
-	list(`{"filter":{"sortOrder":"ASC"}}`, "order-1", "order-2", "order-3")
-	list(`{"page":{"number":1,"size":2},"filter":{"sortOrder":"ASC"}}`, "order-3")
+	list(`{}`, "order-4", "order-3", "order-2", "order-1") // V1's too
+	list(`{"filter":{"version":"V2"}}`, "order-3", "order-2", "order-1")
+	list(`{"filter":{"sortOrder":"ASC"}}`, "order-1", "order-2", "order-3", "order-4")
+	list(`{"page":{"number":1,"size":3},"filter":{"sortOrder":"ASC"}}`, "order-4")
 	list(`{"page":{"number":2,"size":2}}`)
-	list(`{"filter":{"status":["PAID"]}}`, "order-2", "order-1")
-	list(`{"filter":{"isTest":false,"status":["PAID"]}}`, "order-1")
-	list(`{"filter":{"version":"V1"}}`)
+	list(`{"filter":{"status":["PAID"]}}`, "order-4", "order-2", "order-1")
+	list(`{"filter":{"isTest":false,"status":["PAID"]}}`, "order-4", "order-1")
+	list(`{"filter":{"version":"V1"}}`, "order-4")
 	minute := w.clock.now().Add(-time.Minute).Format(time.RFC3339)
-	list(`{"filter":{"timestampType":"CREATED_AT","from":"`+minute+`"}}`, "order-3", "order-2")
+	list(`{"filter":{"timestampType":"CREATED_AT","from":"`+minute+`"}}`, "order-4", "order-3", "order-2")
 	list(`{"filter":{"timestampType":"CREATED_AT","until":"`+minute+`"}}`, "order-2", "order-1")
 	w.clock.move(time.Minute)
 	if err := w.Cancel("order-1", "", 0); err != nil {
@@ -70,7 +71,7 @@ func TestV2ShowsPayments(t *testing.T) {
 	minute = w.clock.now().Format(time.RFC3339)
 	list(`{"filter":{"timestampType":"CREATED_AT","from":"` + minute + `"}}`)
 	list(`{"filter":{"from":"`+minute+`"}}`, "order-1")
-	list(`{"filter":{"sortBy":"STATUS_CHANGED_AT"}}`, "order-1", "order-3", "order-2")
+	list(`{"filter":{"sortBy":"STATUS_CHANGED_AT"}}`, "order-1", "order-4", "order-3", "order-2")
 	f("/payments?"+query(`{"page":{"size":1001}}`), 400, "type", "INVALID_REQUEST")
 	f("/payments?"+query(`{"filter":{"sortBy":"NAME"}}`), 400, "type", "INVALID_REQUEST")
 	f("/payments?"+query(`no JSON`), 400, "type", "INVALID_REQUEST")

@@ -89,13 +89,14 @@ func (q *v2Query) wants(r *record) bool {
 	if f.TimestampType == "CREATED_AT" {
 		at = r.started
 	}
-	return f.Version != "V1" && (f.StoreID == "" || f.StoreID == r.order.StoreID) &&
+	return (f.Version == "" || f.Version == r.version()) && (f.StoreID == "" || f.StoreID == r.order.StoreID) &&
 		!at.Before(f.From) && !at.After(f.Until) &&
 		(len(f.Status) == 0 || slices.ContainsFunc(f.Status, r.hasV2Status)) &&
 		(f.IsTest == nil || *f.IsTest == r.order.Test) && (f.Currency == "" || f.Currency == r.order.Currency)
 }
 
-// v2List lists the payments of V2 in all stores, or in one.
+// v2List lists the payments in all stores, or in one; those of V1 too unless the
+// call wants V2's alone.
 func (s *Sim) v2List(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,9 +158,7 @@ func (s *Sim) v2Events(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	var all []listed
 	for i, e := range s.book.events {
-		if e.r.order.Version == 2 {
-			all = append(all, listed{i + 1, e.r.order.StoreID, e.at, object{"paymentEvent": e.view}})
-		}
+		all = append(all, listed{i + 1, e.r.order.StoreID, e.at, object{"paymentEvent": e.view}})
 	}
 	s.byCursor(w, r, "", all)
 }

@@ -2,6 +2,7 @@ package portonesim
 
 import (
 	"maps"
+	"strconv"
 	"time"
 )
 
@@ -75,7 +76,7 @@ func (r *record) v2Common() object {
 		channel = "TEST"
 	}
 	view := object{
-		"merchantId": "merchant-00000000-0000-4000-8000-000000000000", "storeId": r.order.StoreID, "version": "V2",
+		"merchantId": "merchant-00000000-0000-4000-8000-000000000000", "storeId": r.order.StoreID, "version": r.version(),
 		"channel": object{
 			"type": channel, "id": "channel-id-00000000-0000-4000-8000-000000000000",
 			"key": "channel-key-00000000-0000-4000-8000-000000000000", "name": "simulated", "pgProvider": "TOSSPAYMENTS", "pgMerchantId": "simulated",
@@ -90,6 +91,9 @@ func (r *record) v2Common() object {
 	}
 	return view
 }
+
+// version is whose payment it is, as V2 has it.
+func (r *record) version() string { return "V" + strconv.Itoa(r.order.Version) }
 
 func v2Origin() object { return object{"platformType": "PC", "ipAddress": "203.0.113.7"} }
 
