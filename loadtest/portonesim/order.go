@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -34,6 +36,11 @@ type Order struct {
 	VirtualAccount bool      `json:"virtualAccount"` // an account to transfer to, instead of a card
 	DepositBy      time.Time `json:"depositBy"`      // when the account's deposit is due; a day after it was issued if zero
 	NoDueDate      bool      `json:"noDueDate"`      // the account has none
+
+	// Fate is what comes of each attempt, instead of what the plan has: approved, or
+	// the name of a flag of the plan's: declines, slow-approvals, lost, never,
+	// pending, invented, revived.
+	Fate string `json:"fate"`
 
 	// Cancels are what its cancellations by the API come to, one after the other,
 	// instead of what the plan has: done, slow, requested (done after SlowBy),
@@ -84,6 +91,9 @@ func (o *Order) complete() error {
 		return errors.New("decimals: are V1's")
 	case o.ManualConfirm && (o.Version == 1 || o.VirtualAccount || o.ConfirmURL != ""):
 		return errors.New("manualConfirm: is for V2's cards, and takes the place of the confirmUrl")
+	}
+	if _, known := fates()[o.Fate]; o.Fate != "" && !known {
+		return fmt.Errorf("fate %q: must be one of %s", o.Fate, strings.Join(slices.Sorted(maps.Keys(fates())), ", "))
 	}
 	for _, word := range o.Cancels {
 		if !outcome(word).known() {

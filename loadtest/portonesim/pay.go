@@ -100,7 +100,9 @@ func (s *Sim) record(o Order) *record {
 		ended: make(chan struct{}), settled: map[string]chan struct{}{},
 	}
 	r.turn(ready, r.started)
-	r.fate = s.opt.Plan.fate(s.draw("fate", key, strconv.Itoa(r.number)))
+	if r.fate = s.opt.Plan.fate(s.draw("fate", key, strconv.Itoa(r.number))); o.Fate != "" {
+		r.fate = fates()[o.Fate]
+	}
 	return r
 }
 

@@ -111,6 +111,14 @@ const (
 	revived
 )
 
+// fates are what may become of an attempt, as an order names it.
+func fates() map[string]fate {
+	return map[string]fate{
+		"approved": approved, "declines": declined, "slow-approvals": slow, "lost": lost,
+		"never": never, "pending": pending, "invented": invented, "revived": revived,
+	}
+}
+
 // fate is what a draw makes of an attempt.
 func (p Plan) fate(draw float64) fate {
 	picked := chance.Pick(draw, p.Declines, p.SlowApprovals, p.Lost, p.Never, p.Pending, p.Invented, p.Revived)

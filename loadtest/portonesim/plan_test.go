@@ -92,6 +92,27 @@ func TestSharesAreKept(t *testing.T) {
 	f("wrong amount", portonesim.Plan{WrongAmount: 0.3}, func(p portonesim.Payment) bool { return p.Amount == 500 && p.Status == "paid" })
 }
 
+// An order's own fate goes before the plan's.
+func TestAnOrderMayNameItsFate(t *testing.T) {
+	t.Parallel()
+	w, s := newWorld(t, plan(portonesim.Plan{Declines: 1})), newShop(t, nil)
+	for fate, want := range map[string]string{
+		"approved": "paid 200", "declines": "failed 200", "": "failed 200", "slow-approvals": "paid 200", "lost": "failed 0",
+		"never": "ready 200", "pending": "paid 200", "invented": "ready 200", "revived": "failed 200",
+	} {
+		o := s.order("order-"+fate, "v2-2024-04-25")
+		o.Fate = fate
+		if r := w.Pay(t.Context(), o); fmt.Sprint(r.Status, " ", r.ConfirmStatus) != want {
+			t.Errorf("%s came to %+v, want %s", fate, r, want)
+		}
+	}
+	o := s.order("order-1", "v1")
+	o.Fate = "doomed"
+	if r := w.Pay(t.Context(), o); r.Attempt != "" || !strings.Contains(r.FailReason, "approved, declines, invented") {
+		t.Errorf("an unknown fate came to %+v", r)
+	}
+}
+
 func TestNoAPIKnowsWhatWasInvented(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, plan(portonesim.Plan{Invented: 1}))
