@@ -172,7 +172,7 @@
 //	held      every attempt failed or was cancelled   released, units back once
 //	held      deadline and grace (1 min) have passed, all was looked up, nothing is paid or pending: released
 //	held      an error, or PortOne waits itself       held, looked at again
-//	held      a virtual account waits                 held until its due date, or released by the sale's setting
+//	held      a virtual account waits                 held until its due date or the sale's limit, or released by the sale's setting
 //	released  an attempt is paid after all            paid, or refund due where there is no stock, or its buyer would pass the limit
 //	paid      another attempt is paid too             that attempt is refund due
 //	paid      cancelled in part                       paid, with its balance
@@ -237,8 +237,8 @@
 // asked for alone. Unknown means that PortOne itself said so, test payments
 // included; any other answer, a status that nobody knows and an amount that is
 // not whole are errors, and of an error nothing follows. Until PortOne has known
-// at least one payment, unknown is an error too: the credentials may be another
-// shop's.
+// at least one payment, or lists any, unknown is an error too: the credentials may be
+// another shop's.
 //
 // Calls that read are repeated with back-off; Retry-After holds all of an API's
 // calls back. A cancellation is sent once: where its answer is lost nobody knows what

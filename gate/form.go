@@ -14,6 +14,7 @@ type SettingsForm struct {
 	AutoRefund      bool              `json:"auto_refund,omitempty"`
 	Restock         string            `json:"restock,omitempty"`
 	VirtualAccounts string            `json:"virtual_accounts,omitempty"`
+	DepositLimit    string            `json:"deposit_limit,omitempty"`
 	ReleaseUnproven bool              `json:"release_unproven,omitempty"`
 	Notify          string            `json:"notify,omitempty"`
 	Healthy         string            `json:"healthy,omitempty"`
@@ -41,6 +42,9 @@ func (s *Settings) Form() SettingsForm {
 	}
 	if s.RefuseDeposits {
 		form.VirtualAccounts = "refuse"
+	}
+	if s.DepositLimit > 0 {
+		form.DepositLimit = s.DepositLimit.String()
 	}
 	return form
 }

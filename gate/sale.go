@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,11 @@ const (
 
 	MinHold = time.Second
 	MaxHold = 24 * time.Hour
+
+	// How long a deposit to a virtual account is waited for, at most.
+	MinDepositLimit     = time.Minute
+	DefaultDepositLimit = 3 * 24 * time.Hour
+	MaxDepositLimit     = 30 * 24 * time.Hour
 )
 
 // SKU is what is counted in a sale.
@@ -49,8 +55,10 @@ type Settings struct {
 	// Withhold keeps the units of an order that is cancelled in full from sale.
 	Withhold bool `json:"withhold,omitempty"`
 	// RefuseDeposits releases an order that is paid by a deposit to a virtual
-	// account; otherwise it is held until the deposit is due.
-	RefuseDeposits bool `json:"refuse_deposits,omitempty"`
+	// account; otherwise it is held until the deposit is due, or for DepositLimit from
+	// when its units were taken, whichever is shorter. 0 is DefaultDepositLimit.
+	RefuseDeposits bool          `json:"refuse_deposits,omitempty"`
+	DepositLimit   time.Duration `json:"deposit_limit,omitempty"`
 	// ReleaseUnproven releases a held order by time alone where payments cannot be
 	// looked up. A payment that was approved all the same has no unit then.
 	ReleaseUnproven bool `json:"release_unproven,omitempty"`
@@ -77,10 +85,13 @@ func (s Settings) Equal(o Settings) bool {
 	return s.OpensAt.Equal(o.OpensAt) && s.ClosesAt.Equal(o.ClosesAt) && s.Hold == o.Hold &&
 		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && slices.Equal(s.Accept, o.Accept) &&
 		s.AmountOptional == o.AmountOptional && s.AutoRefund == o.AutoRefund && s.Withhold == o.Withhold &&
-		s.RefuseDeposits == o.RefuseDeposits && s.ReleaseUnproven == o.ReleaseUnproven && s.Notify == o.Notify &&
+		s.RefuseDeposits == o.RefuseDeposits && s.LongestDeposit() == o.LongestDeposit() && s.ReleaseUnproven == o.ReleaseUnproven && s.Notify == o.Notify &&
 		s.Healthy == o.Healthy && s.Ask == o.Ask && maps.Equal(s.Messages, o.Messages) &&
 		slices.EqualFunc(s.SKUs, o.SKUs, SKU.equal)
 }
+
+// LongestDeposit is how long a deposit is waited for, at most.
+func (s *Settings) LongestDeposit() time.Duration { return cmp.Or(s.DepositLimit, DefaultDepositLimit) }
 
 func (s SKU) equal(o SKU) bool {
 	if (s.Price == nil) != (o.Price == nil) || s.Price != nil && *s.Price != *o.Price {
@@ -175,6 +186,8 @@ func (s *Sale) Validate() error {
 		return fmt.Errorf("closes_at %s: must be before the year 2200", s.ClosesAt.Format(time.RFC3339))
 	case s.Hold < MinHold || s.Hold > MaxHold:
 		return fmt.Errorf("hold %s: must be between %s and %s", s.Hold, MinHold, MaxHold)
+	case s.LongestDeposit() < MinDepositLimit || s.LongestDeposit() > MaxDepositLimit:
+		return fmt.Errorf("deposit_limit %s: must be between %s and %s", s.DepositLimit, MinDepositLimit, MaxDepositLimit)
 	case s.PerBuyer < 0 || s.PerBuyer > MaxUnits:
 		return fmt.Errorf("per_buyer %d: must be between 0 (no limit) and %d", s.PerBuyer, MaxUnits)
 	case s.Notify != "" && CheckURL(s.Notify) != nil:

@@ -25,6 +25,8 @@ func TestASaleMustMakeSense(t *testing.T) {
 	f("closes_at", func(s *Sale) { s.ClosesAt = time.UnixMilli(MaxTime + 1) })
 	f("hold", func(s *Sale) { s.Hold = time.Millisecond })
 	f("hold", func(s *Sale) { s.Hold = 25 * time.Hour })
+	f("deposit_limit", func(s *Sale) { s.DepositLimit = time.Second })
+	f("deposit_limit", func(s *Sale) { s.DepositLimit = 31 * 24 * time.Hour })
 	f("per_buyer", func(s *Sale) { s.PerBuyer = -1 })
 	f("0 SKUs", func(s *Sale) { s.SKUs = nil })
 	f("1001 SKUs", func(s *Sale) { s.SKUs = make([]SKU, MaxSKUs+1) })
@@ -57,6 +59,7 @@ func TestEverySettingCountsInEqual(t *testing.T) {
 		"refunds":   func(s *Settings) { s.AutoRefund = true },
 		"restock":   func(s *Settings) { s.Withhold = true },
 		"deposits":  func(s *Settings) { s.RefuseDeposits = true },
+		"limit":     func(s *Settings) { s.DepositLimit = time.Hour },
 		"unproven":  func(s *Settings) { s.ReleaseUnproven = true },
 		"notify":    func(s *Settings) { s.Notify = "http://shop" },
 		"healthy":   func(s *Settings) { s.Healthy = "https://shop" },

@@ -37,6 +37,7 @@ func changes(old, new gate.Sale) []change {
 	compare("auto_refund", strconv.FormatBool(old.AutoRefund), strconv.FormatBool(new.AutoRefund))
 	compare("restock", either(old.Withhold, "withhold", "return"), either(new.Withhold, "withhold", "return"))
 	compare("virtual_accounts", either(old.RefuseDeposits, "refuse", "hold"), either(new.RefuseDeposits, "refuse", "hold"))
+	compare("deposit_limit", duration(old.LongestDeposit()), duration(new.LongestDeposit()))
 	compare("release_unproven", strconv.FormatBool(old.ReleaseUnproven), strconv.FormatBool(new.ReleaseUnproven))
 	compare("notify", shown(old.Notify, "nobody"), told(old.Notify, new.Notify, "nobody"))
 	compare("healthy", shown(old.Healthy, "not looked at"), told(old.Healthy, new.Healthy, "not looked at"))

@@ -58,6 +58,8 @@ func changeTests() []changeTest {
 		{"refunds", func(s *gate.Sale) { s.AutoRefund = true }, []change{"auto_refund: false -> true"}},
 		{"restock", func(s *gate.Sale) { s.Withhold = true }, []change{"restock: return -> withhold"}},
 		{"deposits", func(s *gate.Sale) { s.RefuseDeposits = true }, []change{"virtual_accounts: hold -> refuse"}},
+		{"deposits, a day", func(s *gate.Sale) { s.DepositLimit = 24 * time.Hour }, []change{"deposit_limit: 72h -> 24h"}},
+		{"deposits, as is usual", func(s *gate.Sale) { s.DepositLimit = gate.DefaultDepositLimit }, nil},
 		{"unproven", func(s *gate.Sale) { s.ReleaseUnproven = true }, []change{"release_unproven: false -> true"}},
 		{"notify", func(s *gate.Sale) { s.Notify = "http://a" }, []change{"notify: nobody -> http://a"}},
 		{"notify with a secret", func(s *gate.Sale) { s.Notify = "http://a/b?token=s3cret" }, []change{"notify: nobody -> http://a/b?…"}},

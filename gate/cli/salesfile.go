@@ -119,13 +119,14 @@ func (r *reader) sale(v value, names lines) gate.Sale {
 		{"run", optional, func(v value) { s.Run = r.integer(v, 1, gate.MaxRun) }},
 		{"opens_at", required, func(v value) { s.OpensAt = r.time(v) }},
 		{"closes_at", required, func(v value) { s.ClosesAt, closesAt = r.time(v), v }},
-		{"hold", optional, func(v value) { s.Hold = r.hold(v) }},
+		{"hold", optional, func(v value) { s.Hold = r.duration(v, gate.MinHold, gate.MaxHold) }},
 		{"per_buyer", optional, func(v value) { s.PerBuyer = r.integer(v, 0, gate.MaxUnits) }},
 		{"accept", optional, func(v value) { s.Accept = r.versions(v) }},
 		{"amount_optional", optional, func(v value) { s.AmountOptional = r.boolean(v) }},
 		{"auto_refund", optional, func(v value) { s.AutoRefund = r.boolean(v) }},
 		{"restock", optional, func(v value) { s.Withhold = r.choice(v, "return", "withhold") == "withhold" }},
 		{"virtual_accounts", optional, func(v value) { s.RefuseDeposits = r.choice(v, "hold", "refuse") == "refuse" }},
+		{"deposit_limit", optional, func(v value) { s.DepositLimit = r.duration(v, gate.MinDepositLimit, gate.MaxDepositLimit) }},
 		{"release_unproven", optional, func(v value) { s.ReleaseUnproven = r.boolean(v) }},
 		{"notify", optional, func(v value) { s.Notify = r.url(v, gate.CheckURL) }},
 		{"healthy", optional, func(v value) { s.Healthy = r.url(v, gate.CheckLastWordURL) }},
@@ -213,7 +214,7 @@ func (r *reader) url(v value, check func(string) error) string {
 	return text
 }
 
-func (r *reader) hold(v value) time.Duration {
+func (r *reader) duration(v value, least, most time.Duration) time.Duration {
 	const want = "a duration such as 5m or 90s"
 	text, ok := r.text(v, want)
 	if !ok {
@@ -225,8 +226,8 @@ func (r *reader) hold(v value) time.Duration {
 		r.wrong(v, want)
 	case d%time.Millisecond != 0:
 		r.fault(v, "%s is not in whole milliseconds", text)
-	case d < gate.MinHold || d > gate.MaxHold:
-		r.fault(v, "must be between %s and %s, not %s", gate.MinHold, gate.MaxHold, text)
+	case d < least || d > most:
+		r.fault(v, "must be between %s and %s, not %s", least, most, text)
 	}
 	return d
 }

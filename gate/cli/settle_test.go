@@ -319,3 +319,40 @@ func readOrder(t *testing.T, redis *redistest.Server, id string) string {
 	}
 	return gate.OrderState(record[1]).String()
 }
+
+// Forged calls hold all that there is before anybody has paid through the gate. The
+// shop has other payments, so the credentials are right, and the holds end like any.
+func TestForgedHoldsEndWhereOnlyOthersHavePaid(t *testing.T) {
+	t.Parallel()
+	for _, version := range []int{1, 2} {
+		t.Run(fmt.Sprintf("v%d", version), func(t *testing.T) {
+			t.Parallel()
+			sim, redis := startSimulator(t, portonesim.Plan{}), redistest.Start(t)
+			applySale(t, redis.URL(), pricedSale(1, "hold: 1s"))
+			gate := startGate(t, append(sim.credentials(), "--redis", redis.URL(), "--allow-unsigned", "--first-look", "200ms", "--grace", "1s")...)
+			body := v1("forged", "imp_forged")
+			if version == 2 {
+				body = `{"payment_id":"forged","tx_id":"tx_forged","total_amount":1000}`
+			}
+			if a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json", body); a.code != "held" {
+				t.Fatalf("%+v", a)
+			}
+			await(t, "the gate to have asked", func() error {
+				if !strings.Contains(gate.stderr.String(), "has known none of the payments so far, and lists none") {
+					return errors.New("it is not in the log")
+				}
+				return nil
+			})
+			if r := readStatus(t, redis.URL(), "race"); r.Orders.Held != 1 {
+				t.Errorf("before anybody has paid: %+v", r.Orders)
+			}
+			sim.Pay(t.Context(), portonesim.Order{Version: version, ID: "ORDother", Amount: 5000})
+			redistest.Await(t, 2*patience, "the unit to be on sale again", func() error {
+				if r := readStatus(t, redis.URL(), "race"); r.Orders.Released != 1 {
+					return fmt.Errorf("%+v", r.Orders)
+				}
+				return nil
+			})
+		})
+	}
+}

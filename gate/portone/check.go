@@ -38,6 +38,20 @@ func (c *Client) Check(ctx context.Context, v Version) error {
 	return diagnosis(err, "--portone-v2-secret, and --portone-v2-store where it is given,")
 }
 
+// Any reports whether PortOne lists any payment of the last 90 days, which is as far
+// back as V1's list goes, to these credentials: then they are those of a shop with payments (V1's GET
+// /payments/status/all, V2's GET /payments).
+func (c *Client) Any(ctx context.Context, version uint8) (bool, error) {
+	switch v := Version(version); {
+	case c.Address(v) == "":
+		return false, noCredentials(version)
+	case v == V1:
+		return c.v1.any(ctx)
+	}
+	page, _, err := c.v2.list(ctx, c.v2.now().Add(-v1Window), 0, 1)
+	return len(page) > 0, err
+}
+
 // diagnosis says, in words that stay the same, what is to be done about an error of
 // a call with these credentials.
 func diagnosis(err error, credentials string) error {

@@ -55,6 +55,45 @@ func TestCredentialsAreCheckedByTheCheapestCallThatNeedsThem(t *testing.T) {
 	wantCheck(t, "none", serve(t, nil, newFakeV2()), portone.V1, "no credentials")
 }
 
+func TestCredentialsOfAShopWithPaymentsAreToldFromOthers(t *testing.T) {
+	t.Parallel()
+	f := func(what string, c *portone.Client, version uint8, want bool, trouble string) {
+		t.Helper()
+		got, err := c.Any(t.Context(), version)
+		if got != want || (err == nil) != (trouble == "") || err != nil && !strings.Contains(err.Error(), trouble) {
+			t.Errorf("%s, V%d: got %v, %v; want %v, %q", what, version, got, err, want, trouble)
+		}
+	}
+	one, two := newFakeV1(), newFakeV2()
+	c := serve(t, one, two)
+	f("none", c, 1, false, "")
+	f("none", c, 2, false, "")
+	one.add(v1Payment("imp_1", "o1", "paid", object{"sandbox": true}))
+	two.add(v2Payment("o1", "t1", "PAID", object{"version": "V1"}))
+	f("of a test channel, of the other version", c, 1, false, "")
+	f("of a test channel, of the other version", c, 2, false, "")
+	one.add(v1Payment("imp_2", "o2", "failed"))
+	two.add(v2Payment("o2", "t2", "READY"))
+	f("one", c, 1, true, "")
+	f("one", c, 2, true, "")
+	if one.called("GET /payments/status/all?limit=1") != 3 || two.called("GET /payments?") != 3 {
+		t.Errorf("V1 was called for %q, V2 for %q", one.calls, two.calls)
+	}
+	f("no credentials", serve(t, newFakeV1(), nil), 2, false, "no credentials")
+	f("no credentials", serve(t, nil, newFakeV2()), 1, false, "no credentials")
+	for _, listless := range []string{`{"code": 0, "response": []}`, `{"code": 0}`} {
+		one.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.HasPrefix(r.URL.Path, "/payments") {
+				return false
+			}
+			w.Write([]byte(listless))
+			return true
+		}
+		f(listless, c, 1, false, "list of PortOne v1")
+	}
+	f("wrong", serve(t, nil, newFakeV2(), func(o *portone.Options) { o.V2.Secret = "SECRET-other" }), 2, false, "401")
+}
+
 func TestACheckSaysWhatToDoAboutEachAnswer(t *testing.T) {
 	t.Parallel()
 	f := func(status int, want string) {

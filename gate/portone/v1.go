@@ -143,6 +143,25 @@ func (v *v1) order(ctx context.Context, order string) (payments []found, err err
 	return payments, nil
 }
 
+// any reports whether there is any payment of the last 90 days, which is what the
+// list has where no time is named.
+func (v *v1) any(ctx context.Context) (bool, error) {
+	answer, err := v.read(ctx, call{name: "list", method: http.MethodGet, path: "/payments/status/all?limit=1"})
+	if err != nil {
+		return false, err
+	}
+	var page struct {
+		List []json.RawMessage `json:"list"`
+	}
+	if err := json.Unmarshal(answer, &page); err != nil {
+		return false, fmt.Errorf("list of PortOne v1: %w", err)
+	}
+	if page.List == nil {
+		return false, errors.New("list of PortOne v1: the answer has no list")
+	}
+	return len(page.List) > 0, nil
+}
+
 // plain reports whether an attempt may be one of V1's. Any other was invented,
 // and is not worth a call, nor a place in one that asks for others too.
 func plain(attempt string) bool {

@@ -45,8 +45,7 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 		}
 		p.see(&next, a, payment)
 		requested = requested || payment.Requested > 0
-		pending = pending || payment.State == gate.PaymentPending ||
-			payment.State == gate.PaymentDeposit && payment.DepositBy.IsZero() && !p.settings.RefuseDeposits
+		pending = pending || payment.State == gate.PaymentPending
 	}
 	if o.State == gate.OrderRefunded || o.State == gate.OrderWithheld || o.State == gate.OrderRefundDue {
 		refundOthers(next.Attempts, -1)
@@ -62,7 +61,7 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 }
 
 // mended is an order without the times that a clock has put into it which was ahead:
-// they are yet to come. Its hold then counts from now on, for nobody knows when its
+// they are yet to come, or later than any hold or deposit lasts. Its hold then counts from now on, for nobody knows when its
 // units were taken.
 func (p policy) mended(o gate.Order, now time.Time) gate.Order {
 	latest := now.Add(gate.ClockTolerance)
@@ -72,9 +71,13 @@ func (p policy) mended(o gate.Order, now time.Time) gate.Order {
 	if o.Settled.After(latest) {
 		o.Settled = now
 	}
-	deposit := slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.State == gate.AttemptDeposit })
-	if o.State.HasUnits() && !deposit && o.Deadline.After(latest.Add(gate.MaxHold)) { // one that was taken before, and confirmed again
-		o.Deadline = now.Add(p.settings.Hold)
+	// One that was taken before may have been confirmed again, or waits for a deposit longer than it may by now.
+	anew, deposit := now.Add(p.settings.Hold), o.Taken.Add(p.settings.LongestDeposit())
+	if waits(&o) && deposit.After(anew) {
+		anew = deposit
+	}
+	if o.State.HasUnits() && o.Deadline.After(latest.Add(gate.MaxHold)) && o.Deadline.After(anew) {
+		o.Deadline = anew
 	}
 	return o
 }
@@ -127,11 +130,21 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 	case gate.PaymentDeposit:
 		if open {
 			a.State = gate.AttemptDeposit
-			if !p.settings.RefuseDeposits && f.DepositBy.After(o.Deadline) {
-				o.Deadline = f.DepositBy
+			if by := p.depositBy(o, f); !p.settings.RefuseDeposits && by.After(o.Deadline) {
+				o.Deadline = by
 			}
 		}
 	}
+}
+
+// depositBy is until when a deposit is waited for: until it is due, where that is
+// known, and never longer than the sale says.
+func (p policy) depositBy(o *gate.Order, f *gate.Payment) time.Time {
+	limit := o.Taken.Add(p.settings.LongestDeposit())
+	if f.DepositBy.IsZero() || f.DepositBy.After(limit) {
+		return limit
+	}
+	return f.DepositBy
 }
 
 // counts reports whether a payment pays the order.
@@ -306,6 +319,11 @@ func (p policy) look(o *gate.Order, now time.Time) time.Duration {
 		return wait
 	}
 	return 0
+}
+
+// waits reports whether the order waits for a deposit.
+func waits(o *gate.Order) bool {
+	return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.State == gate.AttemptDeposit })
 }
 
 // open reports whether an attempt of the order may still come to something.

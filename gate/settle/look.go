@@ -3,15 +3,65 @@ package settle
 import (
 	"context"
 	"errors"
+	"sync"
+	"time"
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
 // errStrangers says that PortOne knows none of the payments that were looked up,
-// ever. It does so too when it is asked with another shop's credentials, and then
-// nothing may be released for it.
-var errStrangers = errors.New("PortOne has known none of the payments so far: are the credentials those of this shop?")
+// ever, and no other one either. It does so too when it is asked with another shop's
+// credentials, and then nothing may be released for it.
+var errStrangers = errors.New("PortOne has known none of the payments so far, and lists none: are the credentials those of this shop?")
+
+// How often PortOne is asked for any payment, and how long for at most, while it has
+// known none.
+const proveEvery, proveFor = 10 * time.Second, 2 * time.Second
+
+// proof is whether the credentials of a version are known to be those of a shop with
+// payments, without which what PortOne does not know means nothing.
+type proof struct {
+	mu    sync.Mutex
+	known bool
+	asked time.Time // last, whether it lists any
+}
+
+// proven reports whether PortOne has told of a payment to these credentials: of one
+// that was looked up, or of any that it lists.
+func (s *Settler) proven(ctx context.Context, version uint8) bool {
+	p, now := &s.proofs[version], s.opt.Now()
+	if known, ask := p.begin(now); !ask {
+		return known
+	}
+	ctx, cancel := context.WithTimeout(ctx, proveFor)
+	defer cancel()
+	listed, err := s.opt.Payments.Any(ctx, version)
+	if err != nil || !listed {
+		return false
+	}
+	p.tell()
+	s.opt.Log.Warn("PortOne has known none of the payments so far, and lists others of this shop: what it does not know is released when its hold is over. "+
+		"If nobody has paid yet that is right; else compare the credentials with the shop's", "version", version)
+	return true
+}
+
+// begin reports whether there is proof, or else whether it is time to ask for it.
+func (p *proof) begin(now time.Time) (known, ask bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ask = !p.known && now.Sub(p.asked).Abs() >= proveEvery; ask {
+		p.asked = now
+	}
+	return p.known, ask
+}
+
+// tell notes that PortOne knows a payment that was looked up.
+func (p *proof) tell() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known = true
+}
 
 // lookup looks up the payments of those orders that need it.
 func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) []finding {
@@ -45,14 +95,14 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 	}
 	for k := range found {
 		if len(found[k].Payments) > 0 {
-			s.known[queries[k].Version].Store(true)
+			s.proofs[queries[k].Version].tell()
 		}
 	}
 	for k := range found {
 		f := &findings[of[k]]
 		f.payments = append(f.payments, found[k].Payments...)
 		err := found[k].Doubt(queries[k])
-		if err == nil && len(found[k].Missing) > 0 && !s.known[queries[k].Version].Load() {
+		if err == nil && len(found[k].Missing) > 0 && !s.proven(ctx, queries[k].Version) {
 			err = errStrangers
 		}
 		if err != nil {

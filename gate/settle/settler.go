@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -43,6 +42,8 @@ type Store interface {
 type Payments interface {
 	Lookup(ctx context.Context, queries []portone.Query) []portone.Finding
 	Cancel(ctx context.Context, r portone.CancelRequest) (portone.Cancelled, error)
+	// Any reports whether PortOne lists any payment to the credentials of a version.
+	Any(ctx context.Context, version uint8) (bool, error)
 }
 
 // Options of a Settler. Payments may be nil: then orders are held until the shop
@@ -72,9 +73,9 @@ type Options struct {
 // Settler settles the orders of all sales that its gate knows. Any number of
 // gates may do so at once: what is due is claimed by one of them.
 type Settler struct {
-	opt   Options
-	known [3]atomic.Bool // by PortOne's version: it has told of a payment at least once
-	began time.Time
+	opt    Options
+	proofs [3]proof // by PortOne's version
+	began  time.Time
 
 	mu    sync.Mutex // over what follows
 	paces map[string]pace

@@ -31,6 +31,8 @@ type bank struct {
 	down      bool
 	silent    bool // its findings are empty
 	short     bool // and there are too few of them
+	lists     bool // payments of the shop that are no gate's
+	asked     int  // whether it does
 	cancelled []string
 	reasons   []string          // of what was cancelled
 	says      portone.Cancelled // to a cancellation, instead of carrying it out; CancelDone carries it out
@@ -80,6 +82,16 @@ func (b *bank) Lookup(_ context.Context, queries []portone.Query) []portone.Find
 		return findings[1:]
 	}
 	return findings
+}
+
+func (b *bank) Any(context.Context, uint8) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	if b.down {
+		return b.lists, errors.New("PortOne is away")
+	}
+	return b.lists, nil
 }
 
 func (b *bank) Cancel(_ context.Context, r portone.CancelRequest) (portone.Cancelled, error) {
@@ -378,6 +390,54 @@ func TestWhatPortOneDoesNotKnowIsReleasedOnlyOnceItHasKnownSomething(t *testing.
 		sc.after(time.Minute)
 	}
 	sc.want(map[string]string{"o1": "released O invented", "o2": "paid P a2"}, 9, 0, 1, 0)
+}
+
+// Forged calls take all units before anybody has paid. That PortOne lists payments of
+// the shop says that the credentials are right, so their holds end like any others.
+// An error, or an empty list, says nothing; neither is asked for over and over.
+func TestHoldsOfInventedPaymentsEndWhereTheShopHasOthers(t *testing.T) {
+	t.Parallel()
+	sc := openScene(t, func(s *gate.Settings) { s.SKUs[0].Stock = 2 })
+	sc.confirm("o1", "invented")
+	sc.confirm("o2", "invented too")
+	sc.bank.down, sc.bank.lists = true, true
+	for range 20 {
+		sc.after(20 * time.Second)
+	}
+	sc.bank.down, sc.bank.lists = false, false
+	for range 20 {
+		sc.after(20 * time.Second)
+	}
+	sc.want(map[string]string{"o1": "held O invented", "o2": "held O invented too"}, 0, 2, 0, 0)
+	before := sc.bank.asked
+	for range 10 {
+		if _, err := sc.store.Hasten(t.Context(), []string{"race"}, "o1"); err != nil {
+			t.Fatal(err)
+		}
+		sc.after(time.Second)
+	}
+	if n := sc.bank.asked - before; before == 0 || n < 1 || n > 2 {
+		t.Errorf("PortOne was asked %d times for any payment, and %d times in ten seconds", before, n)
+	}
+	sc.bank.lists = true
+	for range 20 {
+		sc.after(time.Minute)
+	}
+	sc.want(map[string]string{"o1": "released O invented", "o2": "released O invented too"}, 2, 0, 0, 0)
+}
+
+// A deposit without a due date ends with the sale's limit.
+func TestADepositWithoutADateEnds(t *testing.T) {
+	t.Parallel()
+	sc := openScene(t, func(s *gate.Settings) { s.DepositLimit = 6 * time.Hour })
+	sc.confirm("o1", "a1")
+	sc.bank.set("o1", "a1", gate.PaymentDeposit)
+	for range 6 {
+		sc.after(time.Hour)
+	}
+	sc.want(map[string]string{"o1": "held V a1"}, 9, 1, 0, 0)
+	sc.after(time.Hour)
+	sc.want(map[string]string{"o1": "released V a1"}, 10, 0, 0, 0)
 }
 
 // A webhook has an order looked at at once, in whatever state it is.
