@@ -249,6 +249,12 @@
 // What is asked for and not done is a state of its own (refund requested): it is not
 // sent again. Should it fail, the payment is refund due again.
 //
+// What PortOne would refuse the same way for ever (portone.CancelFinal) is sent once
+// more only when what is left of the payment or the sale's settings are another, or when
+// a person says so. That, and a bank account for a refund, stand beside the order's
+// record (fg:{S}:owed, luascripts/note.lua), not in it: an account is personal, and
+// records are in the ledger, in archives and in what the shop is told.
+//
 // A webhook is believed nothing: it makes a known order due now.
 //
 // # Telling the shop
@@ -290,6 +296,8 @@
 //	                        o:ORDER for each order that needs another look, and sweep
 //	fg:{S}:notify  hash     how far the shop was told, by which gate, until when, and its trouble;
 //	                        o:ORDER → what of the order the shop has not taken
+//	fg:{S}:owed    hash     order → what is known of the refunds that it owes: what each waits for, what PortOne
+//	                        said, and a bank account of the buyer's if one was given. It goes with the last of them
 //	fg:{S}:gates   zset     gate → last heartbeat
 //	fg:sales       set      names of the sales that are or should be there; gates read them twice a second
 //

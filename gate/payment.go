@@ -57,6 +57,7 @@ type Payment struct {
 	AmountCents, BalanceCents uint8
 	Currency                  string    // such as "KRW"
 	Live                      bool      // it went through a channel that moves money; false where nothing says so
+	Deposited                 bool      // by way of a virtual account: to give it back takes the buyer's bank account
 	DepositBy                 time.Time // until when a deposit may come, at most MaxTime; zero if unknown or none
 }
 

@@ -1,5 +1,12 @@
 package gate
 
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
 // RefundReason is why a payment is to be given back. The zero value is that nothing
 // that can be seen now says so.
 type RefundReason uint8
@@ -11,7 +18,7 @@ const (
 	RefundTestChannel                     // it went through a channel that moves no money
 	RefundAmount                          // it is not the order's amount
 	RefundOrderEnded                      // the order was refunded or cancelled before
-	RefundNoUnits                         // it came when the order's units were sold to others, or its buyer had as many as one may
+	RefundNoUnits                         // it came when the order's units were sold to others, or its buyer had all that one may, or its buyer had as many as one may
 	RefundPaidTwice                       // another payment pays the order
 	refundReasons
 )
@@ -51,4 +58,139 @@ func MessageNames() (names []string) {
 		names = append(names, r.Message())
 	}
 	return names
+}
+
+// BankAccount is a buyer's own, for a refund that cannot go back the way the money
+// came. It is personal data: it is kept until the refund is done, and shown to nobody.
+type BankAccount struct {
+	Bank   string `json:"bank"`   // by PortOne's name or code
+	Number string `json:"number"` // of the account
+	Holder string `json:"holder"` // its holder's name
+	Phone  string `json:"phone,omitempty"`
+}
+
+// Validate checks what holds for any account.
+func (a *BankAccount) Validate() error {
+	for _, f := range []struct{ name, value string }{{"bank", a.Bank}, {"account", a.Number}, {"holder", a.Holder}} {
+		if !ValidID(f.value) {
+			return fmt.Errorf("%s is needed: %s", f.name, WantID)
+		}
+	}
+	if a.Phone != "" && !ValidID(a.Phone) {
+		return fmt.Errorf("phone %s", WantID)
+	}
+	return nil
+}
+
+// String says that there is one, and nothing of it, wherever it is printed.
+func (a *BankAccount) String() string { return "a bank account" }
+
+// ErrNoRefund says that an order owes no refund.
+var ErrNoRefund = errors.New("no payment of the order is to be refunded")
+
+// RefundNote is what is known of the refunds that an order owes, beside its record. It
+// is gone once the order owes none.
+type RefundNote struct {
+	Account  *BankAccount             `json:"account,omitempty"`
+	Attempts map[string]RefundAttempt `json:"attempts,omitempty"` // by id: of those that are refund due
+}
+
+// RefundWait is whom or what a refund waits for. The zero value is nobody: the gates
+// see to it.
+type RefundWait string
+
+// What a refund may wait for.
+const (
+	WaitNobody  RefundWait = ""
+	WaitShop    RefundWait = "shop"    // the sale has no auto_refund: the shop cancels it
+	WaitPerson  RefundWait = "person"  // it cannot be seen now that it is due, or its currency is another
+	WaitAccount RefundWait = "account" // the buyer's bank account
+	WaitChange  RefundWait = "change"  // PortOne would refuse the same again
+)
+
+// RefundAttempt says how the refund of an attempt stands.
+type RefundAttempt struct {
+	Reason string     `json:"reason,omitempty"` // why it is due, as RefundReason names it
+	Waits  RefundWait `json:"waits_for,omitempty"`
+	// Said is why the last cancellation was not carried out, in PortOne's own words, and
+	// At when. Both are empty where none has failed.
+	Said string    `json:"said,omitempty"`
+	At   time.Time `json:"at,omitzero"`
+	// What must change before one that was refused for good is tried again: what is left of
+	// the payment, or the sale's settings.
+	Balance string `json:"balance,omitempty"`
+	Version int64  `json:"version,omitempty"`
+}
+
+// Set notes how the refund of an attempt stands.
+func (n *RefundNote) Set(attempt string, is RefundAttempt) {
+	if n.Attempts == nil {
+		n.Attempts = map[string]RefundAttempt{}
+	}
+	n.Attempts[attempt] = is
+}
+
+// RefundReport is an order that owes refunds, as operators are shown it.
+type RefundReport struct {
+	OrderReport
+	Refunds []RefundLine `json:"refunds"`
+	// AccountGiven says that there is a bank account for them; what it is stays hidden.
+	AccountGiven bool `json:"account_given,omitempty"`
+}
+
+// RefundLine is one payment that is to be given back.
+type RefundLine struct {
+	Attempt string     `json:"attempt"`
+	State   string     `json:"state"` // "refund_due" or "refund_requested"
+	Tries   int64      `json:"tries,omitempty"`
+	Reason  string     `json:"reason,omitempty"`
+	Waits   RefundWait `json:"waits_for,omitempty"`
+	Said    string     `json:"said,omitempty"` // by PortOne, of the last cancellation that was not carried out
+	At      time.Time  `json:"at,omitzero"`    // when it said that
+}
+
+// RefundReports tells about all refunds that a sale owes. It returns ErrNoSale as FindSale
+// does.
+func RefundReports(ctx context.Context, store interface {
+	Listing
+	RefundsDue(ctx context.Context, sale string) ([]Order, error)
+	RefundNotes(ctx context.Context, sale string) (map[string]RefundNote, error)
+}, sale string,
+) ([]RefundReport, error) {
+	state, err := FindSale(ctx, store, sale)
+	if err != nil {
+		return nil, err
+	}
+	notes, err := store.RefundNotes(ctx, sale)
+	if err != nil {
+		return nil, err
+	}
+	due, err := store.RefundsDue(ctx, sale)
+	if err != nil {
+		return nil, err
+	}
+	reports := []RefundReport{}
+	for i := range due {
+		reports = append(reports, due[i].refunds(notes[due[i].ID], state.AutoRefund))
+	}
+	return reports, nil
+}
+
+// refunds tells what the order owes, with what is known of it.
+func (o *Order) refunds(note RefundNote, auto bool) RefundReport {
+	r := RefundReport{OrderReport: o.Report(), AccountGiven: note.Account != nil}
+	for _, a := range o.Attempts {
+		known := note.Attempts[a.ID]
+		line := RefundLine{Attempt: a.ID, State: a.State.String(), Tries: a.Tries, Reason: known.Reason, Said: known.Said, At: known.At}
+		switch {
+		case a.State == AttemptRefundDue && !auto:
+			line.Waits = WaitShop
+		case a.State == AttemptRefundDue:
+			line.Waits = known.Waits
+		case a.State != AttemptRequested:
+			continue
+		}
+		r.Refunds = append(r.Refunds, line)
+	}
+	return r
 }

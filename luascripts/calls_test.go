@@ -43,7 +43,8 @@ func scripts() map[string]parameters {
 		"claim":     of(luascripts.Claim, []string{"sale", "due"}, "now", "lease", "most", "sweep", "ahead"),
 		"keep":      of(luascripts.Keep, []string{"sale", "due"}, "now", "lease"),
 		"look":      of(luascripts.Look, []string{"sale", "orders", "due"}, "missing"),
-		"settle":    of(luascripts.Settle, all[:5], "now", "who", "kind"),
+		"settle":    of(luascripts.Settle, append(all[:5:5], "owed"), "now", "who", "kind"),
+		"note":      of(luascripts.Note, []string{"sale", "orders", "owed"}, "order", "was", "text"),
 		"notify":    of(luascripts.Notify, []string{"sale", "notify"}, "now", "what", "token", "lease"),
 	}
 }

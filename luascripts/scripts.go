@@ -34,6 +34,7 @@ var (
 	Look      = load("look")
 	Settle    = load("settle")
 	Notify    = load("notify")
+	Note      = load("note")
 )
 
 // load reads a script, which is in the last of the files: what they share stands

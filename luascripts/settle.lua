@@ -8,7 +8,7 @@
 -- It works on a full Redis too, so that units come back and payments are known: an order moves a few times in its
 -- life, some hundred bytes each.
 --
--- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due
+-- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 owed: of an order that owes no refund any more, nothing is left there
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 kind, for the ledger: "settle" or "report"
 --       4 n, the number of orders, each once; then for each order five:
 --         order id
@@ -64,17 +64,21 @@ local function units_of_buyer(buyer)
   return bought[buyer]
 end
 
--- Counts the attempts whose money is to be given back, n times each.
+-- Counts the attempts whose money is to be given back, n times each, and returns whether there are any.
 local function count_refunds(attempts, n)
+  local owes = false
   for attempt in string.gmatch(attempts, '[^\30]+') do
     local count = REFUNDS[string.sub(attempt, 1, 1)]
-    if count then counts[count] = counts[count] + n end
+    if count then counts[count], owes = counts[count] + n, true end
   end
+  return owes
 end
+
+local forgotten = {} -- orders that owed a refund and owe none any more
 
 -- Moves an order's units and counts from one record to another; false, and nothing is moved, if units would
 -- have to come from the stock and it has too few, or their buyer would have more than one may.
-local function move(old, new)
+local function move(id, old, new)
   local from, buyer, lines, attempts = string.match(old, RECORD)
   local to, _, _, new_attempts = string.match(new, RECORD)
   local source, target = UNITS[from], UNITS[to]
@@ -101,8 +105,8 @@ local function move(old, new)
   end
   counts[COUNT[from]] = counts[COUNT[from]] - 1
   counts[COUNT[to]] = counts[COUNT[to]] + 1
-  count_refunds(attempts, -1)
-  count_refunds(new_attempts, 1)
+  local owed = count_refunds(attempts, -1)
+  if not count_refunds(new_attempts, 1) and owed then forgotten[#forgotten + 1] = id end
   return true
 end
 
@@ -149,10 +153,10 @@ for i = 1, n do
     if record then looks[#looks + 1], looks[#looks + 2] = now, 'o:' .. id end
   elseif new ~= '' then
     new, other = stamped(record, new), other ~= '' and stamped(record, other)
-    if move(record, new) then
+    if move(id, record, new) then
       outcome = 'D'
       change(id, record, new)
-    elseif other and move(record, other) then
+    elseif other and move(id, record, other) then
       outcome = 'O'
       change(id, record, other)
     else
@@ -189,6 +193,7 @@ if #changed > 0 then
   end
   redis.call('HSET', KEYS[1], unpack(updates))
 end
+if #forgotten > 0 then redis.call('HDEL', KEYS[6], unpack(forgotten)) end
 if #looks > 0 then redis.call('ZADD', KEYS[5], unpack(looks)) end
 if #gone > 0 then redis.call('ZREM', KEYS[5], unpack(gone)) end
 return {table.concat(outcomes), now, seq}

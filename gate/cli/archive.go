@@ -147,7 +147,7 @@ func finished(s *gate.State) error {
 func (c *archiveCommand) removable(ctx context.Context, s *store.Store, drop gate.Drop) error {
 	loss, err := s.Losses(ctx, c.Sale, drop)
 	if err == nil && loss.Refunds > 0 {
-		err = fmt.Errorf("%d payments are refund due: flashgate status %s --refunds lists them", loss.Refunds, c.Sale)
+		err = fmt.Errorf("%d payments are to be refunded: flashgate refunds %s lists them", loss.Refunds, c.Sale)
 	}
 	if err != nil {
 		return fmt.Errorf("sale %s is still needed: %w; archive it without --remove, or see to that first", c.Sale, err)

@@ -33,6 +33,8 @@ type commands struct {
 	Sign        signCommand        `cmd:"" help:"Print a signed confirm link."`
 	Status      statusCommand      `cmd:"" help:"Show a sale's units and orders."`
 	Order       orderCommand       `cmd:"" help:"Tell one order's story."`
+	Refunds     refundsCommand     `cmd:"" help:"List the refunds that a sale owes, and what each waits for."`
+	Refund      refundCommand      `cmd:"" help:"Have an order's refund tried again, to the buyer's bank account if one is given."`
 	Undelivered undeliveredCommand `cmd:"" help:"List what the shop has not taken of a sale's changes."`
 	Ledger      ledgerCommand      `cmd:"" help:"Print a sale's ledger as JSON lines."`
 	Audit       auditCommand       `cmd:"" help:"Recount a sale against itself and against PortOne."`

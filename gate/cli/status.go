@@ -15,7 +15,7 @@ type statusCommand struct {
 	redisFlag
 	Sale    string `arg:"" optional:"" help:"The sale's name; without it, a line for each sale."`
 	JSON    bool   `help:"Print JSON."`
-	Refunds bool   `help:"List the orders of the sale with a payment that is to be refunded: due, or requested."`
+	Refunds bool   `help:"List the refunds that the sale owes, as flashgate refunds does."`
 
 	WaitReplicas int `placeholder:"N" help:"How many replicas the gates wait for: says whether that many follow."`
 }
@@ -31,7 +31,7 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 			return c.list(ctx, env, s, replicas)
 		}
 		if c.Refunds {
-			return c.refunds(ctx, env, s)
+			return printRefunds(ctx, env, s, c.Sale, c.JSON)
 		}
 		state, err := s.Sale(ctx, c.Sale)
 		if err != nil {
@@ -111,54 +111,6 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 	return nil
 }
 
-// refunds lists the orders that a refund is due of.
-func (c *statusCommand) refunds(ctx context.Context, env *environment, s *store.Store) error {
-	if _, err := gate.FindSale(ctx, s, c.Sale); err != nil {
-		return err
-	}
-	due, err := s.RefundsDue(ctx, c.Sale)
-	if err != nil {
-		return err
-	}
-	reports := []gate.OrderReport{}
-	for i := range due {
-		reports = append(reports, due[i].Report())
-	}
-	if c.JSON {
-		return printJSON(env, reports)
-	}
-	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "order\tattempt\tstate\trefund\tsettled")
-	for _, r := range reports {
-		for _, a := range r.Attempts {
-			if said := refundText(a); said != "" {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Order, a.Attempt, r.State, said, r.Settled.Format(time.RFC3339))
-			}
-		}
-	}
-	if len(reports) > 0 {
-		fmt.Fprintln(w, "\nAlso with auto_refund, one in another currency than --currency waits for a person.")
-	}
-	return w.Flush()
-}
-
-// refundText says how the refund of an attempt stands, and nothing where it owes none.
-func refundText(a gate.AttemptReport) string {
-	text := ""
-	switch a.State {
-	case gate.AttemptRefundDue.String():
-		text = "due"
-	case gate.AttemptRequested.String():
-		text = "requested"
-	default:
-		return ""
-	}
-	if a.Tries > 0 {
-		text += fmt.Sprintf(", %d failed before", a.Tries)
-	}
-	return text
-}
-
 func printJSON(env *environment, v any) error {
 	encoder := json.NewEncoder(env.out)
 	encoder.SetIndent("", "  ")
@@ -183,7 +135,7 @@ func printReport(env *environment, r *gate.Report, state *gate.State) error {
 	fmt.Fprintf(env.out, "\norders: %d held, %d paid, %d released, %d refund due, %d refunded, %d asking\n",
 		o.Held, o.Paid, o.Released, o.RefundDue, o.Refunded, o.Asking)
 	if o.Refunds+o.Requested > 0 {
-		fmt.Fprintf(env.out, "refunds: %d payments due, %d requested; flashgate status %s --refunds lists them\n", o.Refunds, o.Requested, r.Sale)
+		fmt.Fprintf(env.out, "refunds: %d payments due, %d requested; flashgate refunds %s lists them\n", o.Refunds, o.Requested, r.Sale)
 	}
 	return nil
 }

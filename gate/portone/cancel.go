@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/flashgate/flashgate/gate"
 )
@@ -25,6 +27,8 @@ const (
 	// CancelFailed: it was not carried out, for a reason that may pass. PortOne keeps
 	// the answer for the key, so the next one needs another key, and a look-up before.
 	CancelFailed
+	// CancelFinal: it was not carried out, and the same would not be ever.
+	CancelFinal
 )
 
 // v2Succeeded, v2Failed and v2Requested are the statuses of V2's cancellations, as
@@ -43,6 +47,9 @@ type CancelRequest struct {
 	BalanceCents   uint8  // the hundredths of it beyond whole units, of V1 alone
 	Reason         string // for the shop's books; PortOne shows it in its console
 	Key            string // for V2: 16 to 256 of A-Z a-z 0-9 - _; the same for the same cancellation
+	// Account is the buyer's, where the money cannot go back the way it came: a virtual
+	// account's refund needs one. Nil where there is none.
+	Account *gate.BankAccount
 }
 
 // Cancel gives back what is left of a payment, and returns what came of it. The
@@ -55,6 +62,8 @@ func (c *Client) Cancel(ctx context.Context, r CancelRequest) (Cancelled, error)
 		return CancelUnsent, fmt.Errorf("cancel a payment: its balance has %d hundredths", r.BalanceCents)
 	case r.Reason == "":
 		return CancelUnsent, errors.New("cancel a payment: PortOne needs a reason")
+	case r.Account != nil && CheckAccount(r.Version, r.Account) != nil:
+		return CancelUnsent, fmt.Errorf("cancel a payment: %w", CheckAccount(r.Version, r.Account))
 	case Version(r.Version) == V1 && c.v1 != nil:
 		return c.v1.cancel(ctx, r)
 	case Version(r.Version) == V2 && c.v2 != nil:
@@ -69,12 +78,19 @@ func (v *v1) cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 	if !plain(r.Attempt) {
 		return CancelUnsent, fmt.Errorf("cancel a payment: %.64q is no imp_uid", r.Attempt)
 	}
-	body := marshal(struct {
+	body := struct {
 		ImpUID   string      `json:"imp_uid"`
 		Checksum json.Number `json:"checksum"`
 		Reason   string      `json:"reason"`
-	}{r.Attempt, json.Number(gate.AmountText(r.Balance, r.BalanceCents)), r.Reason})
-	answer, err := v.write(ctx, call{name: "cancel", method: http.MethodPost, path: "/payments/cancel", body: body})
+		Holder   string      `json:"refund_holder,omitempty"`
+		Bank     string      `json:"refund_bank,omitempty"`
+		Number   string      `json:"refund_account,omitempty"`
+		Phone    string      `json:"refund_tel,omitempty"`
+	}{ImpUID: r.Attempt, Checksum: json.Number(gate.AmountText(r.Balance, r.BalanceCents)), Reason: r.Reason}
+	if a := r.Account; a != nil {
+		body.Holder, body.Bank, body.Number, body.Phone = a.Holder, a.Bank, a.Number, a.Phone
+	}
+	answer, err := v.write(ctx, call{name: "cancel", method: http.MethodPost, path: "/payments/cancel", body: marshal(body), secrets: r.secrets()})
 	if err != nil {
 		return uncancelled(err)
 	}
@@ -99,14 +115,18 @@ func (v *v2) cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 	if !validKey(r.Key) {
 		return CancelUnsent, errors.New("cancel a payment: the idempotency key must be 16 to 256 of A-Z a-z 0-9 - _")
 	}
-	body := marshal(struct {
-		StoreID string `json:"storeId,omitempty"`
-		Reason  string `json:"reason"`
-		Balance int64  `json:"currentCancellableAmount"`
-	}{v.storeID, r.Reason, r.Balance})
+	body := struct {
+		StoreID string     `json:"storeId,omitempty"`
+		Reason  string     `json:"reason"`
+		Balance int64      `json:"currentCancellableAmount"`
+		Account *v2Account `json:"refundAccount,omitempty"`
+	}{StoreID: v.storeID, Reason: r.Reason, Balance: r.Balance}
+	if a := r.Account; a != nil {
+		body.Account = &v2Account{a.Bank, a.Number, a.Holder, a.Phone}
+	}
 	answer, err := v.write(ctx, call{
 		name: "cancel", method: http.MethodPost, path: "/payments/" + id + "/cancel",
-		header: http.Header{"Idempotency-Key": {`"` + r.Key + `"`}}, body: body,
+		header: http.Header{"Idempotency-Key": {`"` + r.Key + `"`}}, body: marshal(body), secrets: r.secrets(),
 	})
 	if err != nil {
 		return uncancelled(err)
@@ -128,6 +148,38 @@ func (v *v2) cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 	return uncancelled(fmt.Errorf("its status is %.32q", answered.Cancellation.Status))
 }
 
+// v2Account is CancelPaymentBodyRefundAccount of V2's schema.
+type v2Account struct {
+	Bank   string `json:"bank"`
+	Number string `json:"number"`
+	Holder string `json:"holderName"`
+	Phone  string `json:"holderPhoneNumber,omitempty"`
+}
+
+// secrets are what is the buyer's.
+func (r *CancelRequest) secrets() []string {
+	if r.Account == nil {
+		return nil
+	}
+	return []string{r.Account.Number, r.Account.Holder, r.Account.Phone}
+}
+
+// final are the codes of V2 that say that the same cancellation would never be taken,
+// as CancelPaymentError in its schema has them. V1 documents none.
+const final = `
+INVALID_REQUEST PAYMENT_NOT_PAID MAX_CANCEL_COUNT_REACHED SUM_OF_PARTS_EXCEEDS_CANCEL_AMOUNT
+PROMOTION_DISCOUNT_RETAIN_OPTION_SHOULD_NOT_BE_CHANGED NEGATIVE_PROMOTION_ADJUSTED_CANCEL_AMOUNT
+CANCEL_TAX_AMOUNT_EXCEEDS_CANCELLABLE_TAX_AMOUNT CANCEL_TAX_FREE_AMOUNT_EXCEEDS_CANCELLABLE_TAX_FREE_AMOUNT`
+
+// Said returns an error in PortOne's own words, where it has any.
+func Said(err error) string {
+	var no *Error
+	if !errors.As(err, &no) || no.Code+no.Message == "" {
+		return tidy(err.Error())
+	}
+	return strings.TrimSuffix(no.Code+": "+no.Message, ": ")
+}
+
 // uncancelled returns what came of a cancellation that was not answered by a word on
 // its success. Only an answer that says so means that it was not carried out.
 func uncancelled(err error) (Cancelled, error) {
@@ -145,6 +197,8 @@ func uncancelled(err error) (Cancelled, error) {
 		return CancelFailed, err
 	case no.Status >= http.StatusInternalServerError, no.Status == http.StatusRequestTimeout,
 		no.Code == "IDEMPOTENCY_OUTSTANDING_REQUEST":
+	case slices.Contains(strings.Fields(final), no.Code):
+		return CancelFinal, err
 	default:
 		return CancelFailed, err
 	}

@@ -2,6 +2,7 @@ package portone_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -95,6 +96,77 @@ func TestABalanceWithDecimalsIsSentExactly(t *testing.T) {
 	for i, body := range bodies {
 		if len(bodies) != len(want) || !strings.Contains(body, want[i]) {
 			t.Errorf("sent %s, want %s in it", body, want[i])
+		}
+	}
+}
+
+// What was paid into a virtual account goes back to a bank account. That is the buyer's,
+// and what PortOne says of it stays out of errors, and so of logs.
+func TestTheBuyersBankAccountIsSentAndHidden(t *testing.T) {
+	t.Parallel()
+	fake1, fake2 := newFakeV1(v1Payment("imp_1", "o", "paid")), newFakeV2(v2Payment("o", "t", "PAID"))
+	var body string
+	fake1.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/cancel") {
+			return false
+		}
+		text, _ := io.ReadAll(r.Body)
+		body = string(text)
+		answer(w, http.StatusConflict, object{"code": -1, "type": "X", "message": "계좌 110-123-456789 김철수 010-1234-5678"})
+		return true
+	}
+	fake2.fault = fake1.fault
+	c := serve(t, fake1, fake2)
+	f := func(version uint8, bank, want string) {
+		t.Helper()
+		r := refund(version)
+		r.Account = &gate.BankAccount{Bank: bank, Number: "110-123-456789", Holder: "김철수", Phone: "010-1234-5678"}
+		came, err := c.Cancel(t.Context(), r)
+		if came != portone.CancelFailed || !strings.Contains(body, want) {
+			t.Errorf("V%d: %v, sent %s", version, came, body)
+		}
+		for _, secret := range []string{"110-123-456789", "김철수", "010-1234-5678"} {
+			if strings.Contains(err.Error()+portone.Said(err), secret) || strings.Contains(fmt.Sprint(r.Account), secret) {
+				t.Errorf("V%d: %v tells of %s", version, err, secret)
+			}
+		}
+	}
+	f(1, "004", `"refund_holder":"김철수","refund_bank":"004","refund_account":"110-123-456789","refund_tel":"010-1234-5678"`)
+	f(2, "KOOKMIN", `"refundAccount":{"bank":"KOOKMIN","number":"110-123-456789","holderName":"김철수","holderPhoneNumber":"010-1234-5678"}`)
+
+	body = ""
+	for version, banks := range map[uint8][]string{1: {"", "0 4", "KOOKMIN_BANK_OF_SEOUL"}, 2: {"", "004", "kookmin", "KB"}} {
+		for _, bank := range banks {
+			r := refund(version)
+			r.Account = &gate.BankAccount{Bank: bank, Number: "1", Holder: "a"}
+			if came, err := c.Cancel(t.Context(), r); came != portone.CancelUnsent || err == nil || body != "" {
+				t.Errorf("V%d, bank %q: %v, %v, sent %s", version, bank, came, err, body)
+			}
+		}
+	}
+	for _, account := range []gate.BankAccount{{Bank: "KOOKMIN", Number: "1"}, {Bank: "KOOKMIN", Holder: "a"}, {Bank: "KOOKMIN", Number: "1", Holder: "a", Phone: "\n"}} {
+		if err := portone.CheckAccount(2, &account); err == nil {
+			t.Errorf("%d digits are an account", len(account.Number))
+		}
+	}
+}
+
+func TestPortOnesOwnWordsAreTold(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV2(v2Payment("o", "t", "PAID"))
+	var said object
+	fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
+		answer(w, http.StatusBadGateway, said)
+		return true
+	}
+	for want, body := range map[string]object{
+		"PG_PROVIDER: 실패, 2013, 취소 불가": {"type": "PG_PROVIDER", "message": "실패", "pgCode": "2013", "pgMessage": "취소 불가"},
+		"PG_PROVIDER: 2013":            {"type": "PG_PROVIDER", "pgCode": "2013"},
+		"PG_PROVIDER":                  {"type": "PG_PROVIDER"},
+	} {
+		said = body
+		if _, err := serve(t, nil, fake).Cancel(t.Context(), refund(2)); err == nil || portone.Said(err) != want {
+			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 }
@@ -218,6 +290,17 @@ func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 	}
 	f(2, "strange", unknown, text(`{"cancellation":{"status":"NEW"}}`))
 	f(2, "failed", failed, text(`{"cancellation":{"status":"FAILED"}}`))
+	for _, code := range []string{
+		"INVALID_REQUEST", "PAYMENT_NOT_PAID", "MAX_CANCEL_COUNT_REACHED", "SUM_OF_PARTS_EXCEEDS_CANCEL_AMOUNT",
+		"PROMOTION_DISCOUNT_RETAIN_OPTION_SHOULD_NOT_BE_CHANGED", "NEGATIVE_PROMOTION_ADJUSTED_CANCEL_AMOUNT",
+		"CANCEL_TAX_AMOUNT_EXCEEDS_CANCELLABLE_TAX_AMOUNT", "CANCEL_TAX_FREE_AMOUNT_EXCEEDS_CANCELLABLE_TAX_FREE_AMOUNT",
+	} {
+		f(2, code, portone.CancelFinal, status(409, code))
+		f(2, code+" by a fault", unknown, status(500, code))
+	}
+	for _, code := range []string{"CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN", "CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT", "FORBIDDEN", "PAYMENT_NOT_FOUND"} {
+		f(2, code, failed, status(409, code))
+	}
 	f(2, "taken on", portone.CancelRequested, text(`{"cancellation":{"status":"REQUESTED"}}`))
 }
 

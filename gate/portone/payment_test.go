@@ -67,13 +67,15 @@ func TestV1PaymentsAreReadByTheirStatus(t *testing.T) {
 
 	deposit := with(gate.PaymentDeposit, 0)
 	f("ready", object{"vbank_issued_at": 1780000000}, deposit)
-	deposit.DepositBy = time.Unix(1780600000, 0)
+	deposit.DepositBy, deposit.Deposited = time.Unix(1780600000, 0), true
 	f("ready", object{"vbank_date": 1780600000, "pay_method": "vbank"}, deposit)
 	deposit.DepositBy = time.Unix(gate.MaxTime/1000, 0)
 	for _, far := range []int64{253402300799, math.MaxInt64} { // the year 9999, and what is no time at all
 		f("ready", object{"vbank_date": far, "pay_method": "vbank"}, deposit)
 	}
-	f("paid", object{"vbank_date": 1780600000, "pay_method": "vbank"}, with(gate.PaymentPaid, 110000))
+	deposited := with(gate.PaymentPaid, 110000)
+	deposited.Deposited = true
+	f("paid", object{"vbank_date": 1780600000, "pay_method": "vbank"}, deposited)
 
 	test := with(gate.PaymentPaid, 110000)
 	test.Live = false
@@ -146,7 +148,7 @@ func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
 
 	f("VIRTUAL_ACCOUNT_ISSUED", nil, with(gate.PaymentDeposit, 0))
 	deposit := with(gate.PaymentDeposit, 0)
-	deposit.DepositBy = time.Date(2026, 12, 3, 14, 59, 59, 0, time.UTC)
+	deposit.DepositBy, deposit.Deposited = time.Date(2026, 12, 3, 14, 59, 59, 0, time.UTC), true
 	f("VIRTUAL_ACCOUNT_ISSUED", object{"method": object{"type": "PaymentMethodVirtualAccount", "expiredAt": "2026-12-03T14:59:59Z"}}, deposit)
 	deposit.DepositBy = time.UnixMilli(gate.MaxTime)
 	f("VIRTUAL_ACCOUNT_ISSUED", object{"method": object{"type": "PaymentMethodVirtualAccount", "expiredAt": "9999-12-31T23:59:59Z"}}, deposit)

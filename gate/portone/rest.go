@@ -108,8 +108,9 @@ type call struct {
 	method   string
 	path     string // escaped, with its query
 	header   http.Header
-	body     []byte // JSON
-	unsigned bool   // it needs no credentials, such as the call that fetches them
+	body     []byte   // JSON
+	unsigned bool     // it needs no credentials, such as the call that fetches them
+	secrets  []string // of a buyer: they are taken out of what PortOne says
 }
 
 // read makes a call that changes nothing, and makes it again, with back-off,
@@ -171,7 +172,7 @@ func (a *api) try(ctx context.Context, c call, timeout time.Duration) (json.RawM
 		if !errors.As(err, &no) {
 			return answer, err
 		}
-		no.Message = tidy(a.signer.hide(no.Message))
+		no.Message = tidy(hideAll(a.signer.hide(no.Message), c.secrets...))
 		if c.unsigned || no.Status != http.StatusUnauthorized || !a.signer.refused(authorization) || !first {
 			return nil, err
 		}

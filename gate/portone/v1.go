@@ -180,6 +180,7 @@ type v1Payment struct {
 	} `json:"cancel_history"` // a cancellation is in it as soon as it is requested
 	Currency      string `json:"currency"`
 	Sandbox       *bool  `json:"sandbox"`
+	PayMethod     string `json:"pay_method"`
 	VbankDate     int64  `json:"vbank_date"`      // unix seconds
 	VbankIssuedAt int64  `json:"vbank_issued_at"` // unix seconds
 	StartedAt     int64  `json:"started_at"`      // unix seconds
@@ -221,6 +222,7 @@ func (p *v1Payment) payment() (gate.Payment, error) {
 	}
 	result := gate.Payment{
 		Order: p.MerchantUID, Attempt: p.ImpUID, Version: uint8(V1), Currency: p.Currency, Live: !*p.Sandbox,
+		Deposited: p.PayMethod == "vbank",
 	}
 	amount, cancelled, balance := p.Amount.cents, p.CancelAmount.cents, int64(0)
 	inPart := cancelled > 0 && cancelled < amount

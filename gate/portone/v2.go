@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -47,14 +49,17 @@ func openV2(status int, body []byte) (json.RawMessage, error) {
 		return nil, fmt.Errorf("PortOne answered %d with what is no answer of V2", status)
 	}
 	var no struct {
-		Type    string `json:"type"`
-		Message string `json:"message"`
+		Type      string `json:"type"`
+		Message   string `json:"message"`
+		PGCode    string `json:"pgCode"` // of PG_PROVIDER, the payment provider's
+		PGMessage string `json:"pgMessage"`
 	}
 	if err := json.Unmarshal(body, &no); err != nil {
 		return nil, &Error{Status: status}
 	}
 	return nil, &Error{
-		Status: status, Code: tidy(no.Type), Message: no.Message,
+		Status: status, Code: tidy(no.Type), Message: strings.Join(slices.DeleteFunc([]string{no.Message, no.PGCode, no.PGMessage},
+			func(s string) bool { return s == "" }), ", "),
 		absent: status == http.StatusNotFound && no.Type == "PAYMENT_NOT_FOUND",
 	}
 }
@@ -193,6 +198,7 @@ type v2Payment struct {
 	Currency      string           `json:"currency"`
 	RequestedAt   string           `json:"requestedAt"` // RFC 3339
 	Method        *struct {
+		Type      string    `json:"type"`
 		ExpiredAt time.Time `json:"expiredAt"` // of a virtual account
 	} `json:"method"`
 }
@@ -252,6 +258,7 @@ func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
 	}
 	result := gate.Payment{
 		Order: order, Attempt: attempt, Version: uint8(V2), Amount: amount, Currency: p.Currency,
+		Deposited: p.Method != nil && p.Method.Type == "PaymentMethodVirtualAccount",
 	}
 	inPart := cancelled > 0 && cancelled < result.Amount
 	switch {

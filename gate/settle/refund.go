@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,7 +31,6 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 			why := p.why(&m.Before, f)
 			if !why.ByGate() {
 				waiting, example = waiting+1, *f
-				continue
 			}
 			s.cancel(ctx, sale, p, m, k, f, why)
 		}
@@ -41,16 +41,33 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 	}
 }
 
-// cancel gives back what was found to be charged of attempt k of an order. The move then
-// says what came of it, and when to look next: a failure that is certain is counted in
-// the record, so that whichever gate tries next has a new key.
+// cancel gives back what was found to be charged of attempt k of an order, unless that
+// waits for somebody. The move then says what came of it, and when to look next: a failure
+// that is certain is counted in the record, so that whichever gate tries next has a new key.
 func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Move, k int, f *gate.Payment, why gate.RefundReason) {
 	a := &m.Before.Attempts[k]
+	log := s.opt.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID, "reason", why)
+	note, version, err := s.opt.Store.RefundNote(ctx, sale, m.Before.ID)
+	if err != nil {
+		log.Warn("a payment that is refund due is not cancelled now: what is known of it cannot be read", "error", err)
+		return
+	}
+	was := note.Attempts[a.ID]
+	is := gate.RefundAttempt{
+		Reason: why.String(), Said: was.Said, At: was.At, Balance: gate.AmountText(f.Balance, f.BalanceCents), Version: version,
+	}
+	if is.Waits = waitsFor(why, f, note.Account, was, is); is.Waits != gate.WaitNobody {
+		if is.Waits != was.Waits || is.Reason != was.Reason {
+			log.Warn("a payment that is refund due waits: flashgate refunds lists it", "waits_for", is.Waits)
+			s.note(ctx, sale, m.Before.ID, a.ID, is)
+		}
+		return
+	}
 	came, err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
 		Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance, BalanceCents: f.BalanceCents,
-		Reason: s.opt.Reason(why, p.settings.Messages), Key: refundKey(sale, m.Before.ID, a, f),
+		Reason: s.opt.Reason(why, p.settings.Messages), Key: refundKey(sale, m.Before.ID, a, f), Account: note.Account,
 	})
-	count, log := s.opt.Metrics.refunds, s.opt.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID, "reason", why)
+	count := s.opt.Metrics.refunds
 	switch came {
 	case portone.CancelDone:
 		m.Look = min(m.Look, soon)
@@ -60,14 +77,42 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 		change(m, k, func(a *gate.Attempt) { a.State = gate.AttemptRequested })
 		count.WithLabelValues(sale, "requested").Inc()
 		log.Info("PortOne has taken on to cancel a payment that is refund due: it is looked up until that is done")
-	case portone.CancelFailed:
+	case portone.CancelFailed, portone.CancelFinal:
 		change(m, k, func(a *gate.Attempt) { a.Tries++ })
 		m.Look = min(m.Look, p.pause(a.Tries))
+		is.Said, is.At = portone.Said(err), s.opt.Now()
+		if came == portone.CancelFinal {
+			is.Waits = gate.WaitChange
+		}
+		s.note(ctx, sale, m.Before.ID, a.ID, is)
 		count.WithLabelValues(sale, "failed").Inc()
-		log.Error("a payment that is refund due was not cancelled: it is looked up and tried again", "tries", a.Tries+1, "in", m.Look, "error", err)
+		log.Error("a payment that is refund due was not cancelled", "tries", a.Tries+1, "waits_for", is.Waits, "look_in", m.Look, "error", err)
 	default:
 		count.WithLabelValues(sale, "failed").Inc()
 		log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again", "in", m.Look, "error", err)
+	}
+}
+
+// waitsFor returns whom or what a refund waits for, as it is now and was when it was last
+// noted.
+func waitsFor(why gate.RefundReason, f *gate.Payment, account *gate.BankAccount, was, is gate.RefundAttempt) gate.RefundWait {
+	switch {
+	case !why.ByGate():
+		return gate.WaitPerson
+	case f.Deposited && account == nil:
+		return gate.WaitAccount
+	case was.Waits == gate.WaitChange && was.Balance == is.Balance && was.Version == is.Version:
+		return gate.WaitChange
+	}
+	return gate.WaitNobody
+}
+
+// note writes down how the refund of an attempt stands, for those who list it.
+func (s *Settler) note(ctx context.Context, sale, order, attempt string, is gate.RefundAttempt) {
+	err := s.opt.Store.NoteRefund(ctx, sale, order, func(n *gate.RefundNote) { n.Set(attempt, is) })
+	if err != nil && !errors.Is(err, gate.ErrNoRefund) && !errors.Is(err, gate.ErrNoSale) {
+		s.opt.Log.Warn("how a refund stands could not be written down: it is found again at the next look",
+			"sale", sale, "order", order, "attempt", attempt, "error", err)
 	}
 }
 
@@ -103,9 +148,9 @@ func refundKey(sale, order string, a *gate.Attempt, f *gate.Payment) string {
 	return "flashgate-" + hex.EncodeToString(sum[:16])
 }
 
-// warnOfFailures tells of cancellations that PortOne had taken on, and that have failed
+// noteFailures tells of cancellations that PortOne had taken on, and that have failed
 // since: they are refund due again.
-func (s *Settler) warnOfFailures(sale string, moves []gate.Move) {
+func (s *Settler) noteFailures(ctx context.Context, sale string, moves []gate.Move) {
 	for i := range moves {
 		before, after := &moves[i].Before, moves[i].After
 		if after == nil {
@@ -113,6 +158,9 @@ func (s *Settler) warnOfFailures(sale string, moves []gate.Move) {
 		}
 		for k, a := range before.Attempts {
 			if a.State == gate.AttemptRequested && after.Attempts[k].State == gate.AttemptRefundDue {
+				s.note(ctx, sale, before.ID, a.ID, gate.RefundAttempt{
+					Said: "PortOne took the cancellation on, and it has failed", At: s.opt.Now(),
+				})
 				s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
 				s.opt.Log.Error("a cancellation that PortOne had taken on has failed: the payment is refund due again",
 					"sale", sale, "order", before.ID, "attempt", a.ID)

@@ -35,6 +35,11 @@ type Store interface {
 	Changed(ctx context.Context, sale string, entries []int64) (ids []string, faults []error, err error)
 	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
 	Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, done []int64) ([]gate.Moved, error)
+	// RefundNote reads what is known of the refunds that an order owes, and the version of
+	// the sale's settings; NoteRefund changes it. It returns gate.ErrNoRefund where the
+	// order owes none any more.
+	RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error)
+	NoteRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error
 	Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, err error)
 }
 
@@ -163,7 +168,7 @@ func (s *Settler) settle(ctx context.Context, sale string, p policy, due gate.Du
 		moves[i] = p.judge(o, findings[i], due.Now)
 	}
 	s.warnOfCurrency(sale, moves, findings)
-	s.warnOfFailures(sale, moves)
+	s.noteFailures(ctx, sale, moves)
 	if p.settings.AutoRefund && s.opt.Payments != nil {
 		s.refund(ctx, sale, p, moves, findings)
 	}

@@ -35,6 +35,7 @@ type bank struct {
 	asked     int  // whether it does
 	cancelled []string
 	reasons   []string          // of what was cancelled
+	account   *gate.BankAccount // of the last one
 	says      portone.Cancelled // to a cancellation, instead of carrying it out; CancelDone carries it out
 	onLookup  func()            // once, while a look-up is under way
 }
@@ -102,6 +103,7 @@ func (b *bank) Cancel(_ context.Context, r portone.CancelRequest) (portone.Cance
 		return portone.CancelDone, nil
 	}
 	b.cancelled, b.reasons = append(b.cancelled, r.Attempt+" "+r.Key), append(b.reasons, r.Reason)
+	b.account = r.Account
 	switch {
 	case p.Balance != r.Balance:
 		return portone.CancelFailed, fmt.Errorf("its balance is %d", p.Balance)

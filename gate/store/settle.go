@@ -118,7 +118,7 @@ func (s *Store) Orders(ctx context.Context, sale string, ids []string) (orders [
 // and kind go into the ledger. The ledger entries in done need not be looked at again.
 // It returns gate.ErrNoSale where the sale is gone.
 func (s *Store) Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, done []int64) ([]gate.Moved, error) {
-	reply, err := s.run(ctx, luascripts.Settle, keysOf(sale).deciding(), s.settleArgs(who, kind, moves, done)...)
+	reply, err := s.run(ctx, luascripts.Settle, keysOf(sale).settling(), s.settleArgs(who, kind, moves, done)...)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (s *Store) Report(ctx context.Context, who, sale string, move gate.Move) (g
 		return gate.MovedNothing, nil
 	}
 	moves := []gate.Move{move}
-	reply, acked, err := s.change(ctx, sale, luascripts.Settle, keysOf(sale).deciding(), s.settleArgs(who, "report", moves, nil)...)
+	reply, acked, err := s.change(ctx, sale, luascripts.Settle, keysOf(sale).settling(), s.settleArgs(who, "report", moves, nil)...)
 	if err != nil {
 		return 0, err
 	}

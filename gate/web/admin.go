@@ -24,14 +24,15 @@ import (
 // Sales is what the admin API needs of a store.
 type Sales interface {
 	gate.Register
-	// Sales returns the names of the sales, in no order.
-	Sales(ctx context.Context) ([]string, error)
 	// Read reads many sales at once.
 	Read(ctx context.Context, names []string) map[string]gate.Reading
 	// Order reads an order. It returns gate.ErrNoOrder where there is none.
 	Order(ctx context.Context, sale, id string) (gate.Order, error)
 	// RefundsDue returns the orders with an attempt that is to be refunded.
 	RefundsDue(ctx context.Context, sale string) ([]gate.Order, error)
+	// RefundNotes returns what is known of the refunds that orders owe, by order.
+	RefundNotes(ctx context.Context, sale string) (map[string]gate.RefundNote, error)
+	settle.Owed
 	// Delivery reads how far the shop was told of a sale's changes. It returns
 	// gate.ErrNoSale where there is none.
 	Delivery(ctx context.Context, sale string) (gate.Delivery, error)
@@ -103,6 +104,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("GET /v1/sales/{sale}/audit", reader, a.audit)
 	handle("GET /v1/sales/{sale}/ledger", reader, a.ledger)
 	handle("POST /v1/sales/{sale}/orders/{order}/report", operator, a.report)
+	handle("POST /v1/sales/{sale}/orders/{order}/refund", operator, a.refund)
 	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
 	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)
 	handle("POST /v1/sales/{sale}/confirm-url", operator, a.confirmURL)

@@ -196,20 +196,36 @@ func (a *Admin) report(w http.ResponseWriter, r *http.Request, who string) {
 func (a *Admin) refunds(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
 	defer cancel()
-	var due []gate.Order
-	_, err := gate.FindSale(ctx, a.opt.Sales, r.PathValue("sale"))
-	if err == nil {
-		due, err = a.opt.Sales.RefundsDue(ctx, r.PathValue("sale"))
-	}
+	reports, err := gate.RefundReports(ctx, a.opt.Sales, r.PathValue("sale"))
 	if err != nil {
 		fault(w, err)
 		return
 	}
-	reports := []gate.OrderReport{}
-	for i := range due {
-		reports = append(reports, due[i].Report())
-	}
 	reply(w, http.StatusOK, reports)
+}
+
+// refund has the refunds of an order tried again, to a bank account of the buyer's where
+// one is given. Nothing of that is ever shown, or logged.
+func (a *Admin) refund(w http.ResponseWriter, r *http.Request, who string) {
+	var account gate.BankAccount
+	if !decode(w, r, &account) {
+		return
+	}
+	given := &account
+	if account == (gate.BankAccount{}) {
+		given = nil
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	err := settle.GiveBack(ctx, a.opt.Sales, r.PathValue("sale"), r.PathValue("order"), given)
+	if err == nil || gate.IsUnsecured(err) {
+		a.note(who, "refund", r.PathValue("sale"))
+	}
+	if err != nil {
+		a.saleFault(ctx, w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusAccepted)
 }
 
 // undelivered shows what the shop has not taken of a sale's changes.

@@ -129,6 +129,7 @@ func TestAMissingSaleIsToldOf(t *testing.T) {
 		d.want(method, path, "", 404, what)
 	}
 	d.want("POST", path+"/orders/o1/report", `{"state":"paid"}`, 404, what)
+	d.want("POST", path+"/orders/o1/refund", `{}`, 404, what)
 	for status := 0; status != 503; { // until the gate has read that it is missing
 		status, _ = d.ask(kim, "POST", path+"/confirm-url", `{"items":"full","buyer":"u","order":"o","amount":80000}`)
 	}
@@ -154,7 +155,7 @@ func TestADeletedSaleIsToldOf(t *testing.T) {
 	}
 	for call, body := range map[string]string{
 		"POST /pause": "", "POST /resume": "", "DELETE ": "", "GET /refunds": "", "GET /undelivered": "", "GET /audit": "",
-		"GET /orders/o1": "", "POST /orders/o1/report": `{"state":"paid"}`,
+		"GET /orders/o1": "", "POST /orders/o1/report": `{"state":"paid"}`, "POST /orders/o1/refund": `{}`,
 		"POST /confirm-url": `{"items":"full","buyer":"u","order":"o","amount":80000}`,
 	} {
 		method, below, _ := strings.Cut(call, " ")
@@ -276,6 +277,10 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 	d.want("POST", report, `{"state":"released"}`, 409, "it is paid")
 	d.want("POST", "/v1/sales/race/orders/o9/report", `{"state":"paid"}`, 404, "no such order")
 	d.want("GET", "/v1/sales/race/refunds", "", 200, "[]")
+	refund := strings.TrimSuffix(report, "report") + "refund"
+	d.want("POST", refund, `{}`, 409, "the sale has no auto_refund")
+	d.want("POST", refund, `{"iban":"x"}`, 400, "the body is not what this call takes")
+	d.want("POST", "/v1/sales/race/orders/o9/refund", `{}`, 404, "no such order")
 	lane.Confirm(confirmOf(d, "second"), &gate.Link{Items: []byte("full"), Buyer: []byte("ann")})
 	d.want("DELETE", "/v1/sales/race?drop_held=true", "", 409, `"paid": 1`)
 	d.want("DELETE", "/v1/sales/race?drop_held=true&drop_paid=one", "", 400, "drop_paid")

@@ -1,0 +1,77 @@
+package settle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
+)
+
+// ErrGiveBack says that a person's word on a refund does not fit its order or sale.
+var ErrGiveBack = errors.New("the refund cannot be tried")
+
+// Owed is what a person's word on a refund needs of a store.
+type Owed interface {
+	gate.Listing
+	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
+	// TellRefund changes what is known of an order's refunds. It returns gate.ErrNoRefund,
+	// gate.ErrNoSale, gate.ErrChanged, or a *gate.UnsecuredError where it is done.
+	TellRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error
+	Hasten(ctx context.Context, sales []string, id string) (known bool, err error)
+}
+
+// GiveBack has the gates try the refunds that an order owes once more, also those that
+// PortOne had refused for good, with the buyer's bank account where one is given. It
+// returns gate.ErrNoSale as FindSale does, gate.ErrNoOrder, an error that is ErrGiveBack, or
+// a *gate.UnsecuredError where it is done.
+func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate.BankAccount) error {
+	state, err := gate.FindSale(ctx, store, sale)
+	if err != nil {
+		return err
+	}
+	orders, faults, err := store.Orders(ctx, sale, []string{order})
+	if err = errors.Join(append(faults, err)...); err != nil {
+		return err
+	}
+	switch {
+	case len(orders) == 0:
+		return gate.ErrNoOrder
+	case !state.AutoRefund:
+		return fmt.Errorf("%w: the sale has no auto_refund, so its gates cancel nothing. Cancel the payment at PortOne, or set it", ErrGiveBack)
+	}
+	due := 0
+	for _, a := range orders[0].Attempts {
+		if a.State != gate.AttemptRefundDue {
+			continue
+		}
+		due++
+		if account == nil {
+			continue
+		}
+		if err := portone.CheckAccount(a.Version, account); err != nil {
+			return fmt.Errorf("%w: %w", ErrGiveBack, err)
+		}
+	}
+	switch {
+	case due == 0 && orders[0].OwesRefund():
+		return fmt.Errorf("%w: PortOne has taken the cancellation on already; wait for what comes of it", ErrGiveBack)
+	case due == 0:
+		return fmt.Errorf("%w: %w", ErrGiveBack, gate.ErrNoRefund)
+	}
+	err = store.TellRefund(ctx, sale, order, func(n *gate.RefundNote) {
+		n.Attempts = nil
+		if account != nil {
+			n.Account = account
+		}
+	})
+	switch {
+	case errors.Is(err, gate.ErrNoRefund):
+		return fmt.Errorf("%w: %w", ErrGiveBack, err)
+	case err != nil && !gate.IsUnsecured(err):
+		return err
+	}
+	_, hastened := store.Hasten(ctx, []string{sale}, order)
+	return errors.Join(err, hastened)
+}

@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/luascripts"
+)
+
+// RefundNote reads what is known of the refunds that an order owes, beside its record,
+// and the version of the sale's settings. An order of which nothing is known has the
+// zero note.
+func (s *Store) RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error) {
+	text, version, err := s.noted(ctx, sale, order)
+	if err == nil {
+		note, err = parseNote(text)
+	}
+	if err != nil {
+		err = fmt.Errorf("read what is known of the refunds of order %q: %w", order, err)
+	}
+	return note, version, err
+}
+
+// RefundNotes reads what is known of all refunds that orders of a sale owe, by order.
+func (s *Store) RefundNotes(ctx context.Context, sale string) (map[string]gate.RefundNote, error) {
+	notes := map[string]gate.RefundNote{}
+	err := s.scan(ctx, "refunds of sale "+sale, s.client.HScan, keysOf(sale).owed, func(order, text string) (err error) {
+		notes[order], err = parseNote(text)
+		return err
+	})
+	return notes, err
+}
+
+// maxNotes bounds how often a note is written that others keep changing.
+const maxNotes = 10
+
+// NoteRefund changes what is known of the refunds that an order owes. It returns
+// gate.ErrNoRefund where it owes none, gate.ErrNoSale, or gate.ErrChanged.
+func (s *Store) NoteRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error {
+	_, err := s.note(ctx, sale, order, change, func(args []any) ([]any, int64, error) {
+		reply, err := s.run(ctx, luascripts.Note, keysOf(sale).noting(), args...)
+		return reply, 0, err
+	})
+	return err
+}
+
+// TellRefund does the same for a person, who is told that it is done: so it waits for
+// the replicas as every such change does. It may return a *gate.UnsecuredError.
+func (s *Store) TellRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error {
+	acked, err := s.note(ctx, sale, order, change, func(args []any) ([]any, int64, error) {
+		return s.change(ctx, sale, luascripts.Note, keysOf(sale).noting(), args...)
+	})
+	if err != nil {
+		return err
+	}
+	return s.secured(sale, acked)
+}
+
+func (s *Store) note(ctx context.Context, sale, order string, change func(*gate.RefundNote), write func([]any) ([]any, int64, error)) (acked int64, err error) {
+	for range maxNotes {
+		was, _, err := s.noted(ctx, sale, order)
+		if err != nil {
+			return 0, err
+		}
+		note, err := parseNote(was)
+		if err != nil {
+			return 0, fmt.Errorf("read what is known of the refunds of order %q: %w", order, err)
+		}
+		change(&note)
+		text, err := json.Marshal(note)
+		if err != nil {
+			return 0, err
+		}
+		reply, acked, err := write([]any{order, was, text})
+		if err != nil {
+			return 0, err
+		}
+		switch word(reply) {
+		case "done":
+			return acked, nil
+		case "none":
+			return 0, gate.ErrNoRefund
+		case "-":
+			return 0, gate.ErrNoSale
+		case "changed":
+		default:
+			return 0, unknownReply(luascripts.Note, reply)
+		}
+	}
+	return 0, gate.ErrChanged
+}
+
+// noted reads the text of a note, empty where there is none, and the version of the
+// sale's settings.
+func (s *Store) noted(ctx context.Context, sale, order string) (text string, version int64, err error) {
+	k := keysOf(sale)
+	pipe := s.client.Pipeline()
+	note, settings := pipe.HGet(ctx, k.owed, order), pipe.HGet(ctx, k.sale, "version")
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return "", 0, err
+	}
+	if number, err := settings.Result(); err == nil {
+		if version, err = strconv.ParseInt(number, 10, 64); err != nil {
+			return "", 0, err
+		}
+	}
+	return note.Val(), version, nil
+}
+
+func parseNote(text string) (note gate.RefundNote, err error) {
+	if text != "" {
+		err = json.Unmarshal([]byte(text), &note)
+	}
+	return note, err
+}

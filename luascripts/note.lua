@@ -1,0 +1,21 @@
+-- note: writes down what is known of the refunds that an order owes, beside its record.
+--
+-- It is told what was read before, and changes nothing if that is not what stands there any more: a person, another
+-- gate or a refund that is done was faster. It works on a full Redis too: what it writes is bounded by the refunds.
+--
+-- KEYS  1 sale  2 orders  3 owed
+-- ARGV  1 order id   2 the note as it was read, empty where there was none   3 the note to write
+-- reply {"done"}     it is written
+--       {"changed"}  the note is another by now; nothing was written
+--       {"none"}     the order is gone, or owes no refund; nothing was written
+--       {"-"}        no such sale, or only its tombstone
+
+local head = redis.call('HMGET', KEYS[1], 'run', 'deleted')
+if not head[1] or head[2] then return {'-'} end
+local record = redis.call('HGET', KEYS[2], ARGV[1])
+local attempts = record and string.match(record, '^1%u\31%d+\31[^\31]*\31[^\31]*\31%d*\31%d*\31([^\31]*)\31')
+if not attempts or not string.find('\30' .. attempts, '\30[DQ]') then return {'none'} end
+if (redis.call('HGET', KEYS[3], ARGV[1]) or '') ~= ARGV[2] then return {'changed'} end
+although_full(KEYS[1])
+redis.call('HSET', KEYS[3], ARGV[1], ARGV[3])
+return {'done'}
