@@ -238,9 +238,9 @@ func (k *Keys) URL(base string, o Offer) (string, error) {
 	case !ValidName(o.Sale):
 		return "", fmt.Errorf("sale name %q: use 1 to %d of A-Z a-z 0-9 _ . -", o.Sale, MaxName)
 	case !ValidID(o.Order):
-		return "", fmt.Errorf("order %q: must be 1 to %d bytes of printable text", o.Order, MaxID)
+		return "", fmt.Errorf("order %q: %s", o.Order, WantID)
 	case o.Buyer != "" && !ValidID(o.Buyer):
-		return "", fmt.Errorf("buyer %q: must be 1 to %d bytes of printable text", o.Buyer, MaxID)
+		return "", fmt.Errorf("buyer %q: %s", o.Buyer, WantID)
 	case o.Amount.Known && (o.Amount.Value < 0 || o.Amount.Value > MaxAmount):
 		return "", fmt.Errorf("amount %d: must be between 0 and %d", o.Amount.Value, int64(MaxAmount))
 	case o.Expires.Unix() <= 0 || o.Expires.Unix() > maxExpiry:

@@ -3,6 +3,7 @@ package gate
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -168,8 +169,10 @@ func (c *OrderCounts) Add(s OrderState, n int64) {
 }
 
 // ValidID reports whether s can be an order, attempt or buyer id: 1 to 64 bytes
-// of printable UTF-8. Shops choose ids freely; what is printable can neither
-// hold a record's separators nor break a log line.
+// of printable UTF-8, and neither "." nor "..". Shops choose ids freely; what is
+// printable can neither hold a record's separators nor break a log line. But the
+// payment service is asked for an order by a path, which one or two dots change.
 func ValidID[T string | []byte](s T) bool {
-	return len(s) > 0 && len(s) <= MaxID && printable(s)
+	dots := len(s) <= 2 && strings.Trim(string(s), ".") == ""
+	return !dots && len(s) <= MaxID && printable(s)
 }

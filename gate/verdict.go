@@ -108,7 +108,7 @@ func Malformed(field, want string) Verdict {
 
 // What a field must be, in Malformed verdicts, wherever it was read from.
 const (
-	WantID     = "must be 1 to 64 bytes of printable text"
+	WantID     = "must be 1 to 64 bytes of printable text, and not one or two dots alone"
 	WantAmount = "must be a whole number between 0 and 1000000000000"
 )
 

@@ -92,7 +92,7 @@ func Run(ctx context.Context, store Store, sale string, opt Options) (Report, er
 		store: store, sale: sale, opt: opt, accounts: newAccounts(), looks: map[int64]time.Time{},
 		units: map[string]gate.Units{}, chain: newChain(), report: Report{Sale: sale, Findings: []Finding{}},
 	}
-	steps := []func(context.Context) error{a.read, a.follow, a.compareOrders, a.compareBuyers, a.compareLooks, a.compareBeside, a.compareCounters}
+	steps := []func(context.Context) error{a.read, a.follow, a.compareOrders, a.compareBuyers, a.compareLooks, a.compareBeside, a.compareCounters, a.compareSales}
 	if a.opt.Payments != nil {
 		steps = append(steps, a.comparePayments, a.compareCharged)
 	}

@@ -36,6 +36,7 @@ const (
 	TimeAhead      Kind = "time_ahead"      // the sale has seen a time that is not yet
 	NotifyAhead    Kind = "notify_ahead"    // the shop counts as told of changes that there are not
 	Unlisted       Kind = "unlisted"        // the list of sales does not name the sale
+	PaidElsewhere  Kind = "paid_elsewhere"  // its payment pays an order of another sale too
 )
 
 // What is found between a sale and PortOne.
@@ -53,6 +54,7 @@ type Finding struct {
 	Kind  Kind   `json:"kind"`
 	SKU   string `json:"sku,omitempty"`
 	Order string `json:"order,omitempty"`
+	Sale  string `json:"sale,omitempty"` // the other one, where an order of the same id is paid by the same payment
 	Buyer string `json:"buyer,omitempty"`
 	Entry int64  `json:"entry,omitempty"` // of the ledger
 	Text  string `json:"text"`            // a sentence without the sale

@@ -129,7 +129,7 @@ func (f *redisFlag) with(env *environment, do func(*store.Store) error) error {
 // waiting opens the store for one command whose changes are waited for.
 func (f *redisFlag) waiting(env *environment, replicas *replicasFlag, do func(*store.Store) error) error {
 	if f.By == "" || !gate.ValidID(f.By) {
-		return fmt.Errorf("--by %q: must be 1 to %d bytes of printable text", f.By, gate.MaxID)
+		return fmt.Errorf("--by %q: %s", f.By, gate.WantID)
 	}
 	if f.Redis == embeddedRedis {
 		return errors.New("--redis embedded: only serve has a store of its own; its log says at which address other commands reach it")

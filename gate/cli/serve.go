@@ -87,7 +87,7 @@ func (c *serveCommand) Validate() error {
 		c.Name, _ = os.Hostname()
 	}
 	if !gate.ValidID(c.Name) {
-		return fmt.Errorf("--name %q: must be 1 to %d bytes of printable text", c.Name, gate.MaxID)
+		return fmt.Errorf("--name %q: %s", c.Name, gate.WantID)
 	}
 	if setting := c.real(); setting != "" && c.Redis == "" {
 		return fmt.Errorf("%s is of a gate that sells, and there is no --redis: give --redis URL (FLASHGATE_REDIS), "+

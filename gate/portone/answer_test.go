@@ -180,7 +180,7 @@ func BenchmarkAnswer(b *testing.B) {
 	a := answers(b, "ko")
 	for name, v := range map[string]gate.Verdict{
 		"sold_out":    gate.Refuse(gate.SoldOut),
-		"bad_request": gate.Malformed("merchant_uid", "must be 1 to 64 bytes of printable text"),
+		"bad_request": gate.Malformed("merchant_uid", "must be 1 to 64 bytes of printable text, and not one or two dots alone"),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -164,6 +164,9 @@ func TestDecodeNamesWhatCannotBeRead(t *testing.T) {
 	f(asJSON, `{"imp_uid":"a"}`, "merchant_uid")
 	f(asJSON, `{"amount":1}`, "merchant_uid")
 	f(asJSON, `{"merchant_uid":"o","amount":1}`, "imp_uid")
+	f(asJSON, `{"merchant_uid":"\u002e","imp_uid":"a"}`, "merchant_uid")
+	f(asForm, `merchant_uid=%2E%2e&imp_uid=a`, "merchant_uid")
+	f(asJSON, `{"payment_id":"..","tx_id":"t","total_amount":1}`, "payment_id")
 	f(asJSON, `{"Merchant_uid":"o","imp_uid":"a"}`, "merchant_uid")
 	f(asForm, `merchant_uid=o`, "imp_uid")
 	f(asJSON, `{"tx_id":"a","total_amount":1}`, "payment_id")
@@ -262,7 +265,7 @@ func TestDecodeSaysWhatTheBoundsAre(t *testing.T) {
 		t.Error("the phrases in decode.go give other bounds than package gate")
 	}
 	_, v := portone.Decode(&c, []byte(asJSON), []byte(`{"merchant_uid":"o","imp_uid":"","amount":1}`))
-	if want := gate.Malformed("imp_uid", "must be 1 to 64 bytes of printable text"); v != want {
+	if want := gate.Malformed("imp_uid", "must be 1 to 64 bytes of printable text, and not one or two dots alone"); v != want {
 		t.Errorf("got %+v, want %+v", v, want)
 	}
 	if string(c.Order) != "o" || len(c.Attempt) != 0 {

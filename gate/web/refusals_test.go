@@ -56,7 +56,7 @@ func TestRefusalsAreWrittenForCustomerService(t *testing.T) {
 	})
 	want := []string{
 		`{"sale":"race","order":"order_1","attempt":"imp_1","buyer":"alice","items":"full:2","lines":[{"sku":"full","quantity":2}],"amount":1000,"code":"sold_out"}`,
-		`{"sale":"race","order":"order_2","items":"full","code":"bad_request","field":"imp_uid","want":"must be 1 to 64 bytes of printable text"}`,
+		`{"sale":"race","order":"order_2","items":"full","code":"bad_request","field":"imp_uid","want":"must be 1 to 64 bytes of printable text, and not one or two dots alone"}`,
 		`{"sale":"race","order":"order_1","attempt":"imp_1","items":"full,half","amount":1000,"code":"bad_request","field":"items","want":"must be given once"}`,
 		`{"sale":"race","order":"order_1","attempt":"imp_1","items":"full,extra:2,half","amount":1000,"code":"unknown_sku","sku":"extra"}`,
 		`{"sale":"race","order":"order_1","attempt":"imp_1","items":"full","lines":[{"sku":"full","quantity":1}],"amount":1000,"link_amount":"999","code":"amount_mismatch","cause":"amount_not_links","expected":999}`,
