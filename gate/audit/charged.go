@@ -32,6 +32,7 @@ func (a *auditor) compareCharged(ctx context.Context) error {
 		payments = payments[:0]
 		return err
 	}
+	var wrong error // with the sale; what is wrong with the list hides no difference that is found
 	err = a.opt.Payments.EachCharged(ctx, a.window.OpensAt.Add(-before), to, func(p gate.Payment, fault error) error {
 		if fault != nil {
 			a.unsure(fault)
@@ -42,10 +43,14 @@ func (a *auditor) compareCharged(ctx context.Context) error {
 		if payments = append(payments, p); len(payments) < chunk {
 			return nil
 		}
-		return compare()
+		wrong = compare()
+		return wrong
 	})
-	if err != nil {
-		return err
+	switch {
+	case wrong != nil:
+		return wrong
+	case err != nil:
+		a.unsure(err)
 	}
 	return compare()
 }

@@ -83,7 +83,7 @@ type Report struct {
 	Findings    []Finding `json:"findings"`
 	// Moving counts what changed each time that it was compared.
 	Moving int64 `json:"moving"`
-	// NotLookedUp counts the orders that PortOne could not be asked about, and
+	// NotLookedUp counts the orders and lists that PortOne could not be asked about, and
 	// Problem tells why for one of them.
 	NotLookedUp int64  `json:"not_looked_up"`
 	Problem     string `json:"problem,omitempty"`

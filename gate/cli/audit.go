@@ -86,7 +86,7 @@ func verdict(r *audit.Report) error {
 	case r.Differences > 0:
 		return fmt.Errorf("the audit of sale %s found %d differences", r.Sale, r.Differences)
 	case r.NotLookedUp > 0:
-		return fmt.Errorf("%d orders of sale %s could not be looked up at PortOne, so that the audit is not complete: %s", r.NotLookedUp, r.Sale, r.Problem)
+		return fmt.Errorf("%d orders or lists of sale %s could not be looked up at PortOne, so that the audit is not complete: %s", r.NotLookedUp, r.Sale, r.Problem)
 	case r.Moving > 0:
 		return fmt.Errorf("%d orders or buyers of sale %s changed whenever they were compared: audit it again when less is going on", r.Moving, r.Sale)
 	}
