@@ -246,7 +246,7 @@ func TestEachRefusalOfACancellation(t *testing.T) {
 	f("retained", ``, ``, 400, "PROMOTION_DISCOUNT_RETAIN_OPTION_SHOULD_NOT_BE_CHANGED")
 	f("final", ``, ``, 400, "NEGATIVE_PROMOTION_ADJUSTED_CANCEL_AMOUNT")
 	f("final", ``, ``, 400, "NEGATIVE_PROMOTION_ADJUSTED_CANCEL_AMOUNT")
-	if got, a := w.call("v2", "POST", "/payments/retained/cancel", `{"reason":"r","promotionDiscountRetainOption":"KEEP"}`); got != 400 {
+	if got, a := w.call("v2", "POST", "/payments/retained/cancel", `{"reason":"r","promotionDiscountRetainOption":"KEEP"}`); got != 400 || a["type"] != "INVALID_REQUEST" {
 		t.Errorf("an unknown option: %d %v", got, a)
 	}
 	_, a := w.call("v2", "GET", "/payments/mixed", "")

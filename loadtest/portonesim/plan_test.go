@@ -231,6 +231,8 @@ func TestOptionsAreChecked(t *testing.T) {
 	f(portonesim.Options{Plan: portonesim.Plan{Twice: math.NaN()}}, "from 0 to 1")
 	f(portonesim.Options{Plan: portonesim.Plan{Declines: 0.6, Pending: 0.6}}, "at most 1")
 	f(portonesim.Options{Plan: portonesim.Plan{Declines: 0.6, Revived: 0.6}}, "at most 1")
+	f(portonesim.Options{Plan: portonesim.Plan{SlowCancels: 0.6, PGErrors: 0.6}}, "--slow-cancels, --requested-cancels")
+	f(portonesim.Options{Plan: portonesim.Plan{MaxCancels: -1}}, "--max-cancels")
 	f(portonesim.Options{Plan: portonesim.Plan{ForgedHooks: -1}}, "from 0 to 1")
 	f(portonesim.Options{Plan: portonesim.Plan{LateBy: -time.Second}}, "negative")
 	f(portonesim.Options{Plan: portonesim.Plan{HookCopies: 101}}, "copies")
