@@ -162,7 +162,7 @@ local function again(i, record)
   if state == 'R' then
     local verdict = take(i)
     if verdict ~= 'H' then return verdict end
-    state, taken, deadline, retook = new_state, now, new_state == 'A' and ARGV[4] or hold, retook + 1
+    state, taken, deadline, retook = new_state, whole(now), new_state == 'A' and ARGV[4] or hold, retook + 1
     if state == 'A' then ask(revision + 1, ARGV[id0 + i]) end
   else
     local cart = carts[lines]
@@ -179,8 +179,8 @@ local function again(i, record)
       deadline, attempted = math.max(tonumber(deadline), later), attempted or not known
     end
   end
-  return state == 'A' and 'A' or 'H', join({'1' .. state, revision + 1, buyer, lines, new_amount, balance,
-    attempts, taken, deadline, ''}, SEP), only_later
+  return state == 'A' and 'A' or 'H', table.concat({'1' .. state, whole(revision + 1), buyer, lines, new_amount,
+    balance, attempts, taken, whole(tonumber(deadline)), ''}, SEP), only_later
 end
 
 local verdicts, accepted = {}, false
