@@ -4,12 +4,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 	"github.com/flashgate/flashgate/loadtest/schemas"
@@ -37,7 +42,7 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 	credentials := append(sim.credentials(), documented(t, sim, &log)...)
 	redis := redistest.Start(t)
 	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true"))
-	gate := startGate(t, append([]string{
+	server := startGate(t, append([]string{
 		"--redis", redis.URL(), "--allow-unsigned", "--webhook-secret", hookSecret, "--first-look", "500ms", "--grace", "2s",
 	}, credentials...)...)
 
@@ -47,7 +52,7 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 			for i := buyer; i < demand; i += 20 {
 				sim.Pay(t.Context(), portonesim.Order{
 					Body: []string{"v1", "v1-form", "v2-2024-01-01", "v2-2024-04-25"}[i%4], ID: fmt.Sprintf("ORD%06d", i), Amount: 1000,
-					ConfirmURL: "http://" + gate.listen + "/confirm/race?items=unit", NoticeURL: "http://" + gate.listen + "/webhook/race",
+					ConfirmURL: "http://" + server.listen + "/confirm/race?items=unit", NoticeURL: "http://" + server.listen + "/webhook/race",
 				})
 			}
 		})
@@ -68,6 +73,7 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 	// What it finds is no matter here: it is made of calls too, and PortOne's side goes on.
 	Main(append([]string{"audit", "--redis", redis.URL(), "race"}, credentials...), nil, io.Discard, io.Discard, "v0.0.0-test")
 
+	endAccounts(t, sim, credentials[len(credentials)-3], credentials[len(credentials)-1])
 	calls, all := log.Calls(), 0
 	for _, n := range calls {
 		all += n
@@ -79,6 +85,7 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 	for _, call := range []string{
 		"v1 POST /users/getToken ", "v1 GET /payments/{imp_uid} ", "v1 GET /payments/findAll/", "v1 POST /payments/cancel ",
 		"v2 GET /payments/{paymentId} ", "v2 GET /payments/{paymentId}/transactions ", "v2 POST /payments/{paymentId}/cancel ",
+		"v1 DELETE /vbanks/{imp_uid} 200", "v2 POST /payments/{paymentId}/virtual-account/close 200",
 	} {
 		n := 0
 		for seen, times := range calls {
@@ -105,4 +112,32 @@ func documented(t *testing.T, sim *simulator, log *schemas.Log) []string {
 	second := httptest.NewServer(v2.Between(sim.Handler(), log))
 	t.Cleanup(func() { first.Close(); second.Close() })
 	return []string{"--portone-v1-url", first.URL, "--portone-v2-url", second.URL}
+}
+
+// endAccounts closes the accounts that are open, and gives back what was paid into
+// others. What comes of it is the plan's: the calls are what matters.
+func endAccounts(t *testing.T, sim *simulator, v1, v2 string) {
+	t.Helper()
+	client, err := portone.NewClient(portone.Options{
+		V1:      portone.V1Options{BaseURL: v1, Key: "key", Secret: "secret"},
+		V2:      portone.V2Options{BaseURL: v2, Secret: "secret-2", StoreID: portonesim.StoreID},
+		Metrics: portone.NewMetrics(prometheus.NewRegistry()), Rate: 500, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range sim.Payments() {
+		attempt := gate.Attempt{ID: p.Attempt, Version: uint8(p.Version)}
+		switch {
+		case p.Invented || !p.Account:
+		case p.Status == "ready":
+			_ = client.CloseAccount(t.Context(), p.Order, attempt)
+		case p.Status == "paid":
+			_, _ = client.Cancel(t.Context(), portone.CancelRequest{
+				Order: p.Order, Attempt: p.Attempt, Version: attempt.Version, Balance: p.Amount - p.Cancelled, Reason: "환불",
+				Key:     "key-of-" + p.Attempt + "-000",
+				Account: &gate.BankAccount{Bank: map[int]string{1: "004", 2: "KOOKMIN"}[p.Version], Number: "12345678", Holder: "홍길동"},
+			})
+		}
+	}
 }
