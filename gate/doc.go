@@ -173,6 +173,7 @@
 //	held      deadline and grace (1 min) have passed, all was looked up, nothing is paid or pending: released
 //	held      an error, or PortOne waits itself       held, looked at again
 //	held      a virtual account waits                 held until its due date or the sale's limit, or released by the sale's setting
+//	not held  a virtual account waits                 that account is closed, and the attempt cancelled
 //	released  an attempt is paid after all            paid, or refund due where there is no stock, or its buyer would pass the limit
 //	paid      another attempt is paid too             that attempt is refund due
 //	paid      cancelled in part                       paid, with its balance

@@ -124,7 +124,7 @@ func TestWhatAYearAheadLeftIsMended(t *testing.T) {
 	for range 30 {
 		sc.after(time.Hour)
 	}
-	want["account"] = "released V of-account"
+	want["account"] = "released C of-account"
 	sc.want(want, 8, 0, 2, 0)
 }
 

@@ -57,7 +57,16 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 	if requested && m.Look == 0 { // by the shop, of a paid order: PortOne need not tell when it is done
 		m.Look = p.wait(&next, now)
 	}
+	if o.State.HasUnits() && next.State == gate.OrderReleased && awaitsDeposit(&next) { // its account is to be closed
+		m.Look = soon
+	}
 	return m
+}
+
+// awaitsDeposit reports whether somebody may still pay into a virtual account of the
+// order.
+func awaitsDeposit(o *gate.Order) bool {
+	return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.State == gate.AttemptDeposit })
 }
 
 // mended is an order without the times that a clock has put into it which was ahead:

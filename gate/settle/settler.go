@@ -47,6 +47,8 @@ type Store interface {
 type Payments interface {
 	Lookup(ctx context.Context, queries []portone.Query) []portone.Finding
 	Cancel(ctx context.Context, r portone.CancelRequest) (portone.Cancelled, error)
+	// CloseAccount closes the virtual account of an attempt.
+	CloseAccount(ctx context.Context, order string, a gate.Attempt) error
 	// Any reports whether PortOne lists any payment to the credentials of a version.
 	Any(ctx context.Context, version uint8) (bool, error)
 }
@@ -169,6 +171,9 @@ func (s *Settler) settle(ctx context.Context, sale string, p policy, due gate.Du
 	}
 	s.warnOfCurrency(sale, moves, findings)
 	s.noteFailures(ctx, sale, moves)
+	if s.opt.Payments != nil {
+		s.closeAccounts(ctx, sale, p, moves, findings)
+	}
 	if p.settings.AutoRefund && s.opt.Payments != nil {
 		s.refund(ctx, sale, p, moves, findings)
 	}

@@ -37,6 +37,9 @@ type bank struct {
 	reasons   []string          // of what was cancelled
 	account   *gate.BankAccount // of the last one
 	says      portone.Cancelled // to a cancellation, instead of carrying it out; CancelDone carries it out
+	closed    []string          // attempts whose accounts were to be closed
+	open      bool              // no account can be closed
+	slow      bool              // nor in any time
 	onLookup  func()            // once, while a look-up is under way
 }
 
@@ -93,6 +96,25 @@ func (b *bank) Any(context.Context, uint8) (bool, error) {
 		return b.lists, errors.New("PortOne is away")
 	}
 	return b.lists, nil
+}
+
+func (b *bank) CloseAccount(ctx context.Context, _ string, a gate.Attempt) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = append(b.closed, a.ID)
+	if b.slow {
+		b.mu.Unlock()
+		<-ctx.Done()
+		b.mu.Lock()
+		return ctx.Err()
+	}
+	if b.open {
+		return errors.New("the payment provider closes none")
+	}
+	p := b.payments[a.ID]
+	p.State = gate.PaymentCancelled
+	b.payments[a.ID] = p
+	return nil
 }
 
 func (b *bank) Cancel(_ context.Context, r portone.CancelRequest) (portone.Cancelled, error) {
@@ -331,6 +353,7 @@ func TestALatePaymentIsTakenWhereThereIsStockAndRefundedWhereNot(t *testing.T) {
 func TestLateDepositsDoNotPassTheBuyersLimit(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t, func(s *gate.Settings) { s.PerBuyer, s.RefuseDeposits = 1, true })
+	sc.bank.open = true // the accounts cannot be closed
 	paid := map[string]string{}
 	for i := range 4 {
 		order, attempt := fmt.Sprint("o", i), fmt.Sprint("a", i)
