@@ -55,6 +55,7 @@ type Payment struct {
 	// AmountCents and BalanceCents are the hundredths that Amount and Balance have beyond
 	// whole units. Some of V1's channels charge them; an order's amount never has any.
 	AmountCents, BalanceCents uint8
+	TaxFree                   int64     // what of the balance is free of tax; V1 does not say
 	Currency                  string    // such as "KRW"
 	Live                      bool      // it went through a channel that moves money; false where nothing says so
 	Deposited                 bool      // by way of a virtual account: to give it back takes the buyer's bank account

@@ -45,6 +45,7 @@ type CancelRequest struct {
 	Version        uint8  // 1 or 2: which of PortOne's APIs knows it
 	Balance        int64  // what is left of it; PortOne refuses if it is another amount
 	BalanceCents   uint8  // the hundredths of it beyond whole units, of V1 alone
+	TaxFree        int64  // what of the balance is free of tax, for V2: PortOne takes all of it for taxable otherwise
 	Reason         string // for the shop's books; PortOne shows it in its console
 	Key            string // for V2: 16 to 256 of A-Z a-z 0-9 - _; the same for the same cancellation
 	// Account is the buyer's, where the money cannot go back the way it came: a virtual
@@ -119,8 +120,9 @@ func (v *v2) cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 		StoreID string     `json:"storeId,omitempty"`
 		Reason  string     `json:"reason"`
 		Balance int64      `json:"currentCancellableAmount"`
+		TaxFree int64      `json:"taxFreeAmount,omitempty"`
 		Account *v2Account `json:"refundAccount,omitempty"`
-	}{StoreID: v.storeID, Reason: r.Reason, Balance: r.Balance}
+	}{StoreID: v.storeID, Reason: r.Reason, Balance: r.Balance, TaxFree: r.TaxFree}
 	if a := r.Account; a != nil {
 		body.Account = &v2Account{a.Bank, a.Number, a.Holder, a.Phone}
 	}

@@ -151,6 +151,27 @@ func TestTheBuyersBankAccountIsSentAndHidden(t *testing.T) {
 	}
 }
 
+// PortOne takes a cancellation for taxable as far as it says nothing else.
+func TestWhatIsFreeOfTaxIsCancelledAsThat(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV2(v2Payment("o", "t", "PAID"))
+	var body string
+	fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		text, _ := io.ReadAll(r.Body)
+		body = string(text)
+		answer(w, http.StatusOK, object{"cancellation": object{"status": "SUCCEEDED"}})
+		return true
+	}
+	c := serve(t, nil, fake)
+	for taxFree, want := range map[int64]string{0: "110000}", 10000: `110000,"taxFreeAmount":10000}`} {
+		r := refund(2)
+		r.TaxFree = taxFree
+		if came, err := c.Cancel(t.Context(), r); came != portone.CancelDone || err != nil || !strings.HasSuffix(body, `"currentCancellableAmount":`+want) {
+			t.Errorf("%d: %v, %v, sent %s", taxFree, came, err, body)
+		}
+	}
+}
+
 func TestPortOnesOwnWordsAreTold(t *testing.T) {
 	t.Parallel()
 	fake := newFakeV2(v2Payment("o", "t", "PAID"))

@@ -134,6 +134,17 @@ func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
 	history := func(cancelled int, all ...object) object {
 		return object{"amount": object{"total": 110000, "cancelled": cancelled}, "cancellations": all}
 	}
+	taxFree := with(gate.PaymentPaid, 110000)
+	taxFree.TaxFree = 10000
+	f("PAID", object{"amount": object{"total": 110000, "taxFree": 10000}}, taxFree)
+	f("PAID", object{"amount": object{"total": 110000, "taxFree": 12000, "cancelledTaxFree": 2000}}, taxFree)
+	taxFree.TaxFree = 110000
+	f("PAID", object{"amount": object{"total": 110000, "taxFree": 110000}}, taxFree)
+	taxFree = with(gate.PaymentPartCancelled, 50000)
+	taxFree.TaxFree = 50000
+	f("PARTIAL_CANCELLED", object{"amount": object{"total": 110000, "cancelled": 60000, "taxFree": 110000, "cancelledTaxFree": 0}}, taxFree)
+	f("CANCELLED", object{"amount": object{"total": 110000, "cancelled": 110000, "taxFree": 10000}}, with(gate.PaymentCancelled, 0))
+
 	of := func(status string, amount any) object {
 		return object{"status": status, "id": "c", "totalAmount": amount}
 	}

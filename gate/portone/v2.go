@@ -191,8 +191,10 @@ type v2Payment struct {
 		Type string `json:"type"`
 	} `json:"channel"`
 	Amount struct {
-		Total     *money `json:"total"`
-		Cancelled *money `json:"cancelled"`
+		Total            *money `json:"total"`
+		Cancelled        *money `json:"cancelled"`
+		TaxFree          money  `json:"taxFree"`
+		CancelledTaxFree money  `json:"cancelledTaxFree"`
 	} `json:"amount"`
 	Cancellations []v2Cancellation `json:"cancellations"`
 	Currency      string           `json:"currency"`
@@ -282,6 +284,9 @@ func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
 	default:
 		return gate.Payment{}, fmt.Errorf("the status is %.32q, of %d are %d cancelled", p.Status, result.Amount, cancelled)
 	}
+	taxFree, _ := p.Amount.TaxFree.whole()
+	givenBack, _ := p.Amount.CancelledTaxFree.whole()
+	result.TaxFree = max(0, min(result.Balance, taxFree-givenBack))
 	balance, open := result.Balance*100, int64(0)
 	for _, c := range p.Cancellations {
 		open += c.open(balance)

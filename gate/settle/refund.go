@@ -65,7 +65,7 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 	}
 	came, err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
 		Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance, BalanceCents: f.BalanceCents,
-		Reason: s.opt.Reason(why, p.settings.Messages), Key: refundKey(sale, m.Before.ID, a, f), Account: note.Account,
+		TaxFree: f.TaxFree, Reason: s.opt.Reason(why, p.settings.Messages), Key: refundKey(sale, m.Before.ID, a, f), Account: note.Account,
 	})
 	count := s.opt.Metrics.refunds
 	switch came {

@@ -151,3 +151,15 @@ func TestTheSalesOwnWordsGoWithItsCancellations(t *testing.T) {
 		t.Errorf("told: %q", sc.bank.reasons)
 	}
 }
+
+func TestACancellationSaysWhatIsFreeOfTax(t *testing.T) {
+	t.Parallel()
+	sc := paidTwice(t)
+	p := sc.bank.payments["a2"]
+	p.TaxFree = 300
+	sc.bank.payments["a2"] = p
+	sc.after(time.Minute)
+	if sc.bank.taxFree != 300 {
+		t.Errorf("%d of the cancellation are free of tax", sc.bank.taxFree)
+	}
+}

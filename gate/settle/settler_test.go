@@ -36,6 +36,7 @@ type bank struct {
 	cancelled []string
 	reasons   []string          // of what was cancelled
 	account   *gate.BankAccount // of the last one
+	taxFree   int64             // of the last one
 	says      portone.Cancelled // to a cancellation, instead of carrying it out; CancelDone carries it out
 	closed    []string          // attempts whose accounts were to be closed
 	open      bool              // no account can be closed
@@ -125,7 +126,7 @@ func (b *bank) Cancel(_ context.Context, r portone.CancelRequest) (portone.Cance
 		return portone.CancelDone, nil
 	}
 	b.cancelled, b.reasons = append(b.cancelled, r.Attempt+" "+r.Key), append(b.reasons, r.Reason)
-	b.account = r.Account
+	b.account, b.taxFree = r.Account, r.TaxFree
 	switch {
 	case p.Balance != r.Balance:
 		return portone.CancelFailed, fmt.Errorf("its balance is %d", p.Balance)
