@@ -199,15 +199,29 @@
 //
 // # Settling
 //
-// fg:{S}:due tells when to look at what. A batch that took holds puts itself
-// there (seq:N), due about 20 s later; whatever needs another look after that is
-// there by itself (o:ORDER). Any number of gates take what is due, each by moving
-// its score a minute ahead, which is the lease: a gate that dies leaves it to the
-// others. There is no leader and no other lock. The lease is two seconds at first, and
-// a minute once the gate knows what it has: where the reply of a claim is lost nobody
-// does. What was claimed is settled through faults of Redis: each call is made
-// again, at first after 0.1 s, until the lease is over. An order that cannot be read
-// is told of, and holds up no other.
+// fg:{S}:due tells when to look at what was held just now. A batch that took holds puts
+// itself there (seq:N), due about 20 s later; the first gate that claims it puts its
+// orders in its place (o:ORDER). Whatever needs another look waits in a queue for its
+// reason (gate.Queue): a repeat in again, what a webhook names in hastened, what a
+// look-up of many together leaves open in alone, or in strangers where PortOne knows
+// none of its payments, what is to be cancelled in refunds. One script call claims of
+// each queue as much as this gate has room for, and each queue has room of its own
+// (settle/queues.go): so nothing that comes in plenty keeps anything else waiting.
+// Forged holds cost a call each, and are strangers; a bulk look-up finds the real ones
+// beside them for a hundredth of one.
+//
+// Any number of gates take what is due, each by moving its score ahead, which is the
+// lease: a gate that dies leaves it to the others. There is no leader and no other
+// lock. The lease is two seconds at first, and half a minute once the gate knows what it
+// has, renewed for as long as the work lasts: where the reply of a claim is lost nobody
+// knows. What was claimed is settled in portions of a hundred at most, each in a
+// goroutine that writes what it has found; a refund is a portion of its own. Each call to
+// Redis is made again, at first after 0.1 s, through its faults.
+//
+// What fails by itself is set aside (settle/persist.go): an order or entry that cannot be
+// read, one that PortOne's answer is of no use for while others of the portion are
+// answered, and one that the script settle fails on, found by halves. It is tried again
+// after ten seconds, then after twice as long each time, up to an hour.
 //
 // A move carries the record that was read before the look-up, and changes nothing
 // if the order is no longer what it was: a new attempt, an amount or another gate
@@ -234,8 +248,8 @@
 //
 // PortOne is asked by portone.Client. Up to twenty orders are asked for one by one;
 // more share calls: a hundred attempts in one of V1's, V2's from a list of the
-// payments made since the first of them was confirmed. What that leaves open is
-// asked for alone. Unknown means that PortOne itself said so, test payments
+// payments made since the first of them was confirmed, which all who look up at the same
+// time share. What that leaves open is asked for alone. Unknown means that PortOne itself said so, test payments
 // included; any other answer, a status that nobody knows and an amount that is
 // not whole are errors, and of an error nothing follows. Until PortOne has known
 // at least one payment, or lists any, unknown is an error too: the credentials may be
@@ -256,7 +270,9 @@
 // record (fg:{S}:owed, luascripts/note.lua), not in it: an account is personal, and
 // records are in the ledger, in archives and in what the shop is told.
 //
-// A webhook is believed nothing: it makes a known order due now.
+// A webhook is believed nothing: it makes a known order due now, but none more often than
+// every three seconds, over all gates. What was claimed of hastened waits in again for
+// its lease, so that a webhook that comes during a look is another look.
 //
 // # Telling the shop
 //
@@ -294,7 +310,10 @@
 //	fg:{S}:buyers  hash     buyer → units held or paid
 //	fg:{S}:ledger  stream   one entry for each script call that changed anything, id SEQ-0
 //	fg:{S}:due     zset     when to look at what: seq:N for each batch that took holds or added attempts,
-//	                        o:ORDER for each order that needs another look, and sweep
+//	                        o:ORDER for each order of those that were claimed, and sweep
+//	fg:{S}:again, hastened, alone, strangers, refunds, aside
+//	               zset     the other queues: when to look at o:ORDER, or seq:N that is set aside
+//	fg:{S}:faults  hash     what is set aside → since when, how often it has failed, and why
 //	fg:{S}:notify  hash     how far the shop was told, by which gate, until when, and its trouble;
 //	                        o:ORDER → what of the order the shop has not taken
 //	fg:{S}:owed    hash     order → what is known of the refunds that it owes: what each waits for, what PortOne

@@ -1,6 +1,9 @@
 package gate
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // LongestLook is the longest time between two looks at an order. A look that is
 // further ahead is of a clock that was, and is due at once.
@@ -19,8 +22,11 @@ type Move struct {
 	Otherwise *Order // instead of After, where that takes units and there are too few, or their buyer would have too many; nil changes nothing then
 
 	// Look is how long it is until the order is looked at again, at most LongestLook;
-	// 0 is never.
-	Look time.Duration
+	// 0 is never. It waits for that in QueueAgain, or in QueueRefunds where Queue is that. With QueueAlone
+	// or QueueStrangers it waits in that one too, and is due there now.
+	Look  time.Duration
+	Queue Queue
+	From  Queue // in which it was claimed: what is refund due leaves QueueRefunds only if that was it
 }
 
 // Moved tells what became of a Move.
@@ -35,13 +41,68 @@ const (
 	MovedLate      Moved = '-' // the order is not what it was any more, or gone; it is looked at again now
 )
 
+// Queue is where an order waits to be looked at. There is one for each reason, so
+// that a flood in one keeps nobody waiting in another.
+type Queue uint8
+
+// The queues.
+const (
+	QueueFresh     Queue = iota // held just now, or asking
+	QueueAgain                  // looked at before
+	QueueHastened               // named by a webhook
+	QueueAlone                  // the look-up together with others left something of it open
+	QueueStrangers              // the same, and it knew none of its payments
+	QueueRefunds                // a payment of it is to be cancelled
+	QueueAside                  // it failed by itself, and is tried again after growing pauses
+	Queues                      // how many there are
+)
+
+// String returns the queue's name in metrics, such as "again".
+func (q Queue) String() string {
+	return [...]string{"fresh", "again", "hastened", "alone", "strangers", "refunds", "aside"}[q]
+}
+
 // Due is what a gate has claimed of the orders of a sale that are to be looked at.
 type Due struct {
-	Now     time.Time // the store's clock
-	Entries []int64   // ledger entries whose orders are due
-	Orders  []string  // orders that are due by themselves
-	Sweep   bool      // held orders that nobody looks at are to be searched for
+	Now     time.Time         // the store's clock
+	Entries []int64           // ledger entries whose orders are due
+	Orders  [Queues][]string  // orders that are due by themselves
+	Others  []string          // what is due and names neither
+	Since   [Queues]time.Time // when the oldest was due that was left to be claimed; zero where none was
+	Aside   int               // how many are set aside
+	Sweep   bool              // held orders that nobody looks at are to be searched for
 }
+
+// SetAside is an order, or a ledger entry with all of its orders, that could not be
+// settled for a reason of its own.
+type SetAside struct {
+	Order  string    `json:"order,omitempty"`
+	Entry  int64     `json:"entry,omitempty"`
+	Other  string    `json:"other,omitempty"` // what names neither
+	Since  time.Time `json:"since"`           // when it failed first
+	Tries  int       `json:"tries"`           // how often it has failed
+	Next   time.Time `json:"next"`            // when it is tried again
+	Reason string    `json:"reason"`
+}
+
+// FaultError says what is wrong with one order, ledger entry, or member of a queue
+// that names neither.
+type FaultError struct {
+	Order string
+	Entry int64
+	Other string
+	Err   error
+}
+
+// Error implements error.
+func (e *FaultError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *FaultError) Unwrap() error { return e.Err }
+
+// ErrScript says that a script failed on what it was given or found, and changed
+// nothing: it would fail again.
+var ErrScript = errors.New("the script failed on what it was given or found")
 
 // Look is one reason to look at orders of a sale, and when. It names an order, a
 // ledger entry whose orders are meant, or what is neither.

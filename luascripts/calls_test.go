@@ -2,6 +2,7 @@ package luascripts_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ func scripts() map[string]parameters {
 		return parameters{script, keys, names}
 	}
 	all := keyNames()
+	queues := []string{"sale", "due", "again", "hastened", "alone", "strangers", "refunds", "aside"}
 	return map[string]parameters{
 		"confirm":   of(luascripts.Confirm, all[:5], "now", "who", "first_look", "asking"),
 		"grant":     of(luascripts.Grant, all[:5], "now", "who", "first_look"),
@@ -40,12 +42,17 @@ func scripts() map[string]parameters {
 		"forget":    of(luascripts.Forget, []string{"sale", "ledger"}, "now", "who"),
 		"sale":      of(luascripts.Sale, all[:1], "now", "seq", "time", "sha1"),
 		"touch":     of(luascripts.Touch, all[:1], "now", "at"),
-		"claim":     of(luascripts.Claim, []string{"sale", "due"}, "now", "lease", "most", "sweep", "ahead"),
-		"keep":      of(luascripts.Keep, []string{"sale", "due"}, "now", "lease"),
-		"look":      of(luascripts.Look, []string{"sale", "orders", "due"}, "missing"),
-		"settle":    of(luascripts.Settle, append(all[:5:5], "owed"), "now", "who", "kind"),
-		"note":      of(luascripts.Note, []string{"sale", "orders", "owed"}, "order", "was", "text"),
-		"notify":    of(luascripts.Notify, []string{"sale", "notify"}, "now", "what", "token", "lease"),
+		"claim": of(luascripts.Claim, queues, "now", "lease", "sweep", "ahead",
+			"fresh", "again", "hastened", "alone", "strangers", "refunds", "aside"),
+		"keep":   of(luascripts.Keep, []string{"sale", "due"}, "now", "lease"),
+		"unfold": of(luascripts.Unfold, []string{"sale", "due", "aside", "faults"}, "now", "n"),
+		"aside":  of(luascripts.Aside, append(slices.Concat(queues[:3], queues[4:]), "faults"), "now", "first", "longest", "new"),
+		"retry":  of(luascripts.Retry, []string{"sale", "aside"}, "now"),
+		"hasten": of(luascripts.Hasten, []string{"sale", "orders", "hastened"}, "now", "pause", "order"),
+		"look":   of(luascripts.Look, slices.Concat([]string{"sale", "orders"}, queues[1:3], queues[4:]), "now"),
+		"settle": of(luascripts.Settle, append(slices.Concat(all[:5], queues[2:3], queues[4:]), "faults", "owed"), "now", "who", "kind"),
+		"note":   of(luascripts.Note, []string{"sale", "orders", "owed"}, "order", "was", "text"),
+		"notify": of(luascripts.Notify, []string{"sale", "notify"}, "now", "what", "token", "lease"),
 	}
 }
 
@@ -53,7 +60,9 @@ func defaults() map[string]string {
 	return map[string]string{
 		"who": "kim", "first_look": "20", "run": "1", "drop": "", "open": "1", "kind": "apply", "opens": "1000", "closes": "9000",
 		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
-		"lease": "30", "what": "claim", "token": "A", "most": "10", "sweep": "60", "ahead": "5000", "at": "", "missing": "",
+		"lease": "30", "what": "claim", "token": "A", "sweep": "60", "ahead": "5000", "at": "",
+		"fresh": "10", "again": "10", "hastened": "10", "alone": "10", "strangers": "10", "refunds": "10", "aside": "10",
+		"first": "10", "longest": "60", "new": "", "pause": "30",
 		"seq": "", "time": "", "sha1": "", "asking": "200", "no_holds": "",
 	}
 }
@@ -97,7 +106,7 @@ func parseCall(line string, confirms []string) (call, error) {
 		batch, err = parseAnswers(confirms)
 	case "settle":
 		batch, err = parseMoves(confirms)
-	case "notify", "look", "keep":
+	case "notify", "look", "keep", "unfold", "aside":
 		batch = parseFields(confirms)
 	}
 	c.args = append(c.args, batch...)

@@ -1,29 +1,61 @@
 -- claim: takes what is due to be looked at, so that no other gate looks at it too.
 --
--- What is claimed is not removed: its time is moved ahead by a lease. A gate that dies leaves it to the next
--- one; a gate that is done with it says so by the script settle. The first lease is short, for a gate that never
--- gets the reply knows of nothing to be done with; one that does makes it longer by the script keep.
+-- Orders wait in queues, sorted sets by when they are due. There is one for each reason to look at them, so that a
+-- flood in one keeps nobody waiting in another:
+--   due        held just now, or asking; also seq:N, all orders of a ledger entry, and what the version before wrote
+--   again      looked at before
+--   hastened   named by a webhook
+--   alone      PortOne is to be asked for this one alone: the look-up together with others left something open
+--   strangers  the same, and the look-up together knew none of its payments
+--   refunds    a payment of it is to be cancelled
+--   aside      set aside because it failed, by itself
+-- What is claimed is not removed: its time is moved ahead by a lease. A gate that dies leaves it to the next one; a
+-- gate that is done with it says so by the scripts unfold, settle and aside. The first lease is short, for a gate that
+-- never gets the reply knows of nothing to be done with; one that does makes it longer by the script keep. Only what
+-- was hastened waits for that in again, so that the next webhook is not lost on the look that is under way.
 --
--- KEYS  1 sale  2 due
--- ARGV  1 the caller's clock (see clock in the prelude)   2 lease_ms   3 the most to take
---       4 ms between two sweeps   5 how many ms ahead a look may lie at most
--- reply {now_ms, member, …}; members are "seq:N" for the orders of a ledger entry, "o:ORDER" for one order,
---       and "sweep", which is due again by itself; no members where there is no such sale
+-- KEYS  1 sale  2 due  3 again  4 hastened  5 alone  6 strangers  7 refunds  8 aside
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 lease_ms   3 ms between two sweeps
+--       4 how many ms ahead a look may lie at most   5 to 11 the most to take of each queue, in their order
+-- reply {now_ms, n, {since_ms, member, …}, …}: how many are set aside, and for each queue since when the oldest is due
+--       that was left, 0 for none, and what was taken: "seq:N", "o:ORDER", and "sweep", which is due again by itself
+--       {now_ms} where there is no such sale
 --
 -- What lies further ahead than any look may was put there by a clock that was ahead. It is due now.
 --
 -- It works on a full Redis too: without it nothing would be settled there.
 
+local HASTENED = 4
+
 local head = redis.call('HMGET', KEYS[1], 'time', 'run', 'deleted')
 local now, doubt = clock(ARGV[1], head[1])
 if not now then return doubt end
 if not head[2] or head[3] then return {now} end
+local lease, sweep, farthest = tonumber(ARGV[2]), tonumber(ARGV[3]), '(' .. whole(now + ARGV[4])
+local reply = {now, redis.call('ZCARD', KEYS[8])}
+for k = 2, 7 do redis.call('ZCARD', KEYS[k]) end
 although_full(KEYS[1])
-redis.call('ZADD', KEYS[2], 'NX', now + ARGV[4], 'sweep')
-local astray = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. whole(now + ARGV[5]), '+inf', 'LIMIT', 0, ARGV[3])
-for i = 1, #astray do redis.call('ZADD', KEYS[2], now, astray[i]) end
-local members = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, ARGV[3])
-for i = 1, #members do
-  redis.call('ZADD', KEYS[2], now + (members[i] == 'sweep' and ARGV[4] or ARGV[2]), members[i])
+redis.call('ZADD', KEYS[2], 'NX', now + sweep, 'sweep')
+for k = 2, 8 do
+  local most, taken = tonumber(ARGV[k + 3]), {0}
+  local astray = redis.call('ZRANGEBYSCORE', KEYS[k], farthest, '+inf', 'LIMIT', 0, most)
+  for i = 1, #astray do redis.call('ZADD', KEYS[k], now, astray[i]) end
+  local first = k == HASTENED and 0 or '-inf' -- below that are those that were hastened before; see hasten
+  local found = redis.call('ZRANGEBYSCORE', KEYS[k], first, now, 'WITHSCORES', 'LIMIT', 0, most + 1)
+  for i = 1, #found, 2 do
+    local member = found[i]
+    if i > 2 * most then
+      taken[1] = tonumber(found[i + 1])
+    else
+      taken[#taken + 1] = member
+      if k == HASTENED then
+        redis.call('ZADD', KEYS[k], -now, member)
+        redis.call('ZADD', KEYS[3], now + lease, member)
+      else
+        redis.call('ZADD', KEYS[k], now + (member == 'sweep' and sweep or lease), member)
+      end
+    end
+  end
+  reply[#reply + 1] = taken
 end
-return {now, unpack(members)}
+return reply

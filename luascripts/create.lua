@@ -1,6 +1,7 @@
 -- create: makes a sale, or starts an existing one afresh in a higher run.
 --
--- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify  8 owed
+-- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify  8 owed  9 again  10 hastened  11 alone
+--       12 strangers  13 refunds  14 aside  15 faults
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 run   4 what may go with the lower run (see loss)
 --       5 "1" to make it also where its window has begun and no run of it is known, else empty
 --       6 opens_ms  7 closes_ms  8 hold_ms  9 per_buyer  10 paused ("1" or "0")  11 settings (JSON)
@@ -40,6 +41,6 @@ end
 append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, settings_entry(ARGV[3], version, ARGV[11], old.settings), {})
 redis.call('XTRIM', KEYS[4], 'MINID', whole(seq) .. '-0')
 redis.call('DEL', KEYS[1])
-redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
+redis.call('UNLINK', KEYS[2], KEYS[3], unpack(KEYS, 5))
 redis.call('HSET', KEYS[1], unpack(new))
 return {'created', seq}

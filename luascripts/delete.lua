@@ -1,6 +1,7 @@
 -- delete: removes a sale and leaves a tombstone, so that gates that knew it do not bring it back.
 --
--- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify  8 owed
+-- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify  8 owed  9 again  10 hastened  11 alone
+--       12 strangers  13 refunds  14 aside  15 faults
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 what may go with it (see loss)
 -- reply {"deleted", seq}
 --       {"-"}        no such sale, or only its tombstone
@@ -22,7 +23,7 @@ although_full(KEYS[1])
 append(KEYS[4], seq, old.term, now, 'delete', ARGV[2], {}, '0,0,0,0,0,0,0', settings_entry(old.run, old.version, '', old.settings), {})
 redis.call('XTRIM', KEYS[4], 'MINID', whole(seq) .. '-0')
 redis.call('DEL', KEYS[1])
-redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[5], KEYS[6], KEYS[7], KEYS[8])
+redis.call('UNLINK', KEYS[2], KEYS[3], unpack(KEYS, 5))
 redis.call('HSET', KEYS[1], 'deleted', now, 'run', old.run, 'seq', seq, 'term', old.term, 'time', now,
   'version', old.version)
 return {'deleted', seq}

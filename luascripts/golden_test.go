@@ -153,7 +153,7 @@ func readable(s string) string {
 }
 
 // spell writes a reply in words. The fields of a sale have no order in Redis,
-// so a list within the reply is sorted.
+// so a list of them within the reply is sorted.
 func spell(reply any) string {
 	list, ok := reply.([]any)
 	if !ok {
@@ -162,7 +162,9 @@ func spell(reply any) string {
 	words := make([]string, len(list))
 	for i, item := range list {
 		words[i] = fmt.Sprint(item)
-		if fields, ok := item.([]any); ok {
+		if fields, ok := item.([]any); ok && len(fields) > 0 && isNumber(fields[0]) {
+			words[i] = fmt.Sprint(fields)
+		} else if ok {
 			var sorted []string
 			for f := 0; f+1 < len(fields); f += 2 {
 				sorted = append(sorted, fmt.Sprintf("%v=%v", fields[f], fields[f+1]))
@@ -172,6 +174,11 @@ func spell(reply any) string {
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+func isNumber(v any) bool {
+	_, ok := v.(int64)
+	return ok
 }
 
 // kindOf tells errors apart by what servers word alike.

@@ -2,7 +2,7 @@
 --
 -- It works on a full Redis too, as claim does.
 --
--- KEYS  1 sale  2 due
+-- KEYS  1 sale  2 the queue in which it waits
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 lease_ms   then the members that were claimed
 -- reply {now_ms}; one that is not there any more is left out
 

@@ -1,16 +1,24 @@
--- look: has orders looked at now. It works on a full Redis too, so that they are settled there.
+-- look: has those of some orders looked at now that nobody would look at. It works on a full Redis too, so that they
+-- are settled there.
 --
--- KEYS  1 sale  2 orders  3 due
--- ARGV  1 "1" for only those that are not in due by themselves, empty for all   then order ids
--- reply {known, added}: how many of them the sale has, and how many of these were not in due by themselves
+-- KEYS  1 sale  2 orders  3 due  4 again  5 alone  6 strangers  7 refunds  8 aside
+-- ARGV  1 the caller's clock (see clock in the prelude)   then order ids
+-- reply {known, added}: how many of them the sale has, and how many of these stood in no queue by themselves
 
-local members = {}
+local now, doubt = clock(ARGV[1], redis.call('HGET', KEYS[1], 'time'))
+if not now then return doubt end
+local known, added = 0, {}
 for i = 2, #ARGV do
+  local member = 'o:' .. ARGV[i]
   if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 1 then
-    members[#members + 1], members[#members + 2] = 0, 'o:' .. ARGV[i]
+    known = known + 1
+    local waits = false
+    for k = 3, 8 do waits = waits or redis.call('ZMSCORE', KEYS[k], member)[1] end
+    if not waits then added[#added + 1], added[#added + 2] = now, member end
   end
 end
-if #members == 0 then return {0, 0} end
-although_full(KEYS[1])
-if ARGV[1] == '1' then return {#members / 2, redis.call('ZADD', KEYS[3], 'NX', unpack(members))} end
-return {#members / 2, redis.call('ZADD', KEYS[3], unpack(members))}
+if #added > 0 then
+  although_full(KEYS[1])
+  redis.call('ZADD', KEYS[4], unpack(added))
+end
+return {known, #added / 2}

@@ -8,7 +8,8 @@
 -- It works on a full Redis too, so that units come back and payments are known: an order moves a few times in its
 -- life, some hundred bytes each.
 --
--- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 owed: of an order that owes no refund any more, nothing is left there
+-- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 again  7 alone  8 strangers  9 refunds  10 aside  11 faults
+--       12 owed: of an order that owes no refund any more, nothing is left there
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 kind, for the ledger: "settle" or "report"
 --       4 n, the number of orders, each once; then for each order five:
 --         order id
@@ -18,8 +19,11 @@
 --         with one it is written only if the deadline has not moved
 --         the one to write where the first would take units and there is no stock for it, or its buyer would have
 --         more than one may; empty to write none then
---         ms from now until it is looked at again, empty if it need not be
---       then members of due that are done with
+--         ms from now until it is looked at again, empty if it need not be. It waits for that in again, or in
+--         refunds where an R follows; with A or S it is also put into alone or strangers, due now. With a D it was
+--         claimed of refunds: only then an order that is refund due leaves that queue, so that no other gate cancels
+--         beside the one that does
+--       then members that are done with, because the sale has no such order
 -- reply {outcomes, now_ms, seq}; outcomes has one letter for each order:
 --         D the record was written   O the other record was written   N there were no units for it: nothing was written
 --         = nothing was to be written   - it is not what it was by now, or gone
@@ -134,7 +138,27 @@ local function stamped(record, new)
   return to .. SEP .. whole(revision + 1) .. rest .. (own ~= '' and own or deadline) .. SEP .. settled
 end
 
-local outcomes, changed, extended, looks, gone = {}, {}, {}, {}, {}
+local outcomes, changed, extended = {}, {}, {}
+
+-- What is put into each queue, and what is taken out of it, by the number of its key. An order that was settled waits
+-- nowhere but where it is put, and, while its refund may be under way, in refunds.
+local DUE, AGAIN, ALONE, STRANGERS, REFUNDS_DUE, ASIDE, FAULTS, OWED = 5, 6, 7, 8, 9, 10, 11, 12
+local BESIDE = {A = ALONE, S = STRANGERS}
+local put, gone, settled = {}, {}, {}
+for k = DUE, ASIDE do put[k], gone[k] = {}, {} end
+
+local function wait(member, queue, at, beside, stays)
+  settled[#settled + 1] = member
+  for k = DUE, ASIDE do
+    if k == queue then
+      put[k][#put[k] + 1], put[k][#put[k] + 2] = at, member
+    elseif k == beside then
+      put[k][#put[k] + 1], put[k][#put[k] + 2] = now, member
+    elseif k ~= stays then
+      gone[k][#gone[k] + 1] = member
+    end
+  end
+end
 
 -- Notes the new record of an order, and whether only its deadline is new.
 local function change(id, old, new)
@@ -149,8 +173,7 @@ for i = 1, n do
   local id, old, new, other, look = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   local record, outcome = respelled(redis.call('HGET', KEYS[2], id)), '='
   if not record or not holds(record, old, new) then
-    outcome, look = '-', nil
-    if record then looks[#looks + 1], looks[#looks + 2] = now, 'o:' .. id end
+    outcome, look = '-', record and '0' or ''
   elseif new ~= '' then
     new, other = stamped(record, new), other ~= '' and stamped(record, other)
     if move(id, record, new) then
@@ -163,16 +186,16 @@ for i = 1, n do
       outcome = 'N'
     end
   end
-  if look and look ~= '' then
-    looks[#looks + 1], looks[#looks + 2] = now + look, 'o:' .. id
-  elseif look then
-    gone[#gone + 1] = 'o:' .. id
-  end
+  local ms, where = string.match(look, '^(%d+)(%u?)$')
+  local _, _, _, attempts = string.match(changed[#changed - 1] == id and changed[#changed] or record or '', RECORD)
+  local stays = where ~= 'D' and string.find(ITEM .. (attempts or ''), ITEM .. '[DQ]') and REFUNDS_DUE
+  wait('o:' .. id, ms and (where == 'R' and REFUNDS_DUE or AGAIN), ms and now + ms, BESIDE[where], stays)
   outcomes[i] = outcome
 end
-for i = 5 * n + 5, #ARGV do gone[#gone + 1] = ARGV[i] end
+for i = 5 * n + 5, #ARGV do wait(ARGV[i]) end
 
-redis.call('ZCARD', KEYS[5])
+local aside
+for k = DUE, ASIDE do aside = redis.call('ZCARD', KEYS[k]) end
 although_full(KEYS[1])
 if #changed > 0 then
   seq = seq + 1
@@ -193,7 +216,14 @@ if #changed > 0 then
   end
   redis.call('HSET', KEYS[1], unpack(updates))
 end
-if #forgotten > 0 then redis.call('HDEL', KEYS[6], unpack(forgotten)) end
-if #looks > 0 then redis.call('ZADD', KEYS[5], unpack(looks)) end
-if #gone > 0 then redis.call('ZREM', KEYS[5], unpack(gone)) end
+if #forgotten > 0 then redis.call('HDEL', KEYS[OWED], unpack(forgotten)) end
+for k = DUE, ASIDE do
+  if #gone[k] > 0 then redis.call('ZREM', KEYS[k], unpack(gone[k])) end
+  if #put[k] > 0 and (k == DUE or k == AGAIN or k == ASIDE) then
+    redis.call('ZADD', KEYS[k], unpack(put[k]))
+  elseif #put[k] > 0 then -- it keeps its place in the line, and the gate that works on it its lease
+    redis.call('ZADD', KEYS[k], 'NX', unpack(put[k]))
+  end
+end
+if aside > 0 and #settled > 0 then redis.call('HDEL', KEYS[FAULTS], unpack(settled)) end
 return {table.concat(outcomes), now, seq}

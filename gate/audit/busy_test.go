@@ -91,12 +91,14 @@ func (sc *scene) confirms(ctx context.Context, who int, changes *atomic.Int64) {
 func (sc *scene) settles(ctx context.Context, seed uint64, changes *atomic.Int64) {
 	random := rand.New(rand.NewPCG(2, seed))
 	for ctx.Err() == nil {
-		due, err := sc.s.Claim(ctx, "race", 20, time.Millisecond)
+		due, err := sc.s.Claim(ctx, "race", [gate.Queues]int{20, 20}, time.Millisecond)
 		if err != nil {
 			continue
 		}
-		ids, _, _ := sc.s.Changed(ctx, "race", due.Entries)
-		ids = append(ids, due.Orders...)
+		if _, err := sc.s.Unfold(ctx, "race", due.Entries); err != nil {
+			continue
+		}
+		ids := slices.Concat(due.Orders[gate.QueueFresh], due.Orders[gate.QueueAgain])
 		slices.Sort(ids)
 		orders, _, _ := sc.s.Orders(ctx, "race", slices.Compact(ids))
 		var moves []gate.Move
@@ -124,7 +126,7 @@ func (sc *scene) settles(ctx context.Context, seed uint64, changes *atomic.Int64
 			}
 			moves = append(moves, gate.Move{Before: o, After: &next, Look: 50 * time.Millisecond})
 		}
-		if _, err := sc.s.Settle(ctx, "gate-2", "settle", "race", moves, due.Entries); err == nil {
+		if _, err := sc.s.Settle(ctx, "gate-2", "settle", "race", moves, nil); err == nil {
 			changes.Add(1)
 		}
 	}

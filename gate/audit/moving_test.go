@@ -77,7 +77,7 @@ func TestAnOrderThatIsSettledWhileLooksAreReadNeedsNone(t *testing.T) {
 	sc := open(t)
 	settled := func() {
 		sc.settle("o6", gate.OrderReleased, gate.AttemptFailed)
-		sc.Do(t, "ZREM", key+":due", "o:o6")
+		sc.Do(t, "ZREM", key+":again", "o:o6")
 	}
 	if r := (&watched{Store: sc.s, looks: missesO6, lookTimes: settled}).audit(t, nil); kinds(r) != "" {
 		t.Errorf("found %s", kinds(r))

@@ -37,12 +37,19 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		if err != nil {
 			return gate.Gone(ctx, s, c.Sale, err)
 		}
+		aside, err := s.CountAside(ctx, c.Sale)
+		if err != nil {
+			return err
+		}
 		report := state.Report()
 		if c.JSON {
-			return printJSON(env, statusReport{report, replicas})
+			return printJSON(env, oneStatus{report, aside, replicas})
 		}
 		if err := printReport(env, &report, &state); err != nil {
 			return err
+		}
+		if aside > 0 {
+			fmt.Fprintf(env.out, "set aside, because they fail by themselves: %d orders; flashgate aside %s lists them\n", aside, c.Sale)
 		}
 		printLastWord(ctx, env, &state)
 		return nil
@@ -53,6 +60,13 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 type statusReport struct {
 	gate.Report
 	Replicas *gate.Replicas `json:"replicas,omitempty"` // where some are waited for
+}
+
+// oneStatus is the sale that was named as JSON.
+type oneStatus struct {
+	gate.Report
+	Aside    int64          `json:"aside"` // orders that are set aside because they fail by themselves
+	Replicas *gate.Replicas `json:"replicas,omitempty"`
 }
 
 // following returns how many replicas follow, where some are waited for. In text it

@@ -14,9 +14,12 @@ import (
 // for more is not asked again for now.
 const longestPause = 30 * time.Second
 
-// pace bounds how many calls are under way, and how many begin in a second.
+// pace bounds how many calls are under way, and how many begin in a second. Those that
+// change something have a bound of their own: a bank may take a minute for each, and
+// nothing that is looked up waits for that.
 type pace struct {
-	slots   chan struct{}
+	reads   chan struct{}
+	changes chan struct{}
 	limiter *rate.Limiter
 	now     func() time.Time
 
@@ -26,7 +29,8 @@ type pace struct {
 
 func newPace(perSecond float64, atOnce int, now func() time.Time) *pace {
 	return &pace{
-		slots:   make(chan struct{}, atOnce),
+		reads:   make(chan struct{}, atOnce),
+		changes: make(chan struct{}, atOnce),
 		limiter: rate.NewLimiter(rate.Limit(perSecond), 1),
 		now:     now,
 	}
@@ -34,20 +38,27 @@ func newPace(perSecond float64, atOnce int, now func() time.Time) *pace {
 
 // enter waits until a call may begin. Each enter without an error is followed by
 // one leave, when the call has ended.
-func (p *pace) enter(ctx context.Context) error {
+func (p *pace) enter(ctx context.Context, changes bool) error {
 	select {
-	case p.slots <- struct{}{}:
+	case p.slots(changes) <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 	err := p.pass(ctx)
 	if err != nil {
-		p.leave()
+		p.leave(changes)
 	}
 	return err
 }
 
-func (p *pace) leave() { <-p.slots }
+func (p *pace) leave(changes bool) { <-p.slots(changes) }
+
+func (p *pace) slots(changes bool) chan struct{} {
+	if changes {
+		return p.changes
+	}
+	return p.reads
+}
 
 func (p *pace) pass(ctx context.Context) error {
 	for {

@@ -34,7 +34,15 @@ type Query struct {
 	Attempts []string  // those to be accounted for
 	Since    time.Time // when it was confirmed first; zero if unknown
 	Alone    bool      // it is looked up by itself: a list may be seconds old, and money is sent back on what is found
+
+	// Together asks for no call for this order alone where many are looked up: of what
+	// that leaves open the finding's error is ErrAlone.
+	Together bool
 }
+
+// ErrAlone says that the look-up of many orders together left something of this one
+// open. The finding has those of its payments that are known.
+var ErrAlone = errors.New("the order has to be looked up alone")
 
 // QueriesOf returns a query for each version that an order has attempts of.
 func QueriesOf(o *gate.Order) []Query {
@@ -135,6 +143,11 @@ func together(asks []ask) (some []ask) {
 // fail records that the order could not be looked up.
 func (a ask) fail(err error) { *a.finding = Finding{Order: a.Order, Err: err} }
 
+// leave records that the order has to be looked up alone, and what is known of it.
+func (a ask) leave(known ...gate.Payment) {
+	*a.finding = Finding{Order: a.Order, Payments: known, Err: ErrAlone}
+}
+
 // each calls do for each ask, for some at the same time.
 func each(atOnce int, asks []ask, do func(ask)) {
 	var group errgroup.Group
@@ -148,21 +161,30 @@ func each(atOnce int, asks []ask, do func(ask)) {
 // lookup looks many orders up by their attempts, up to a hundred in a call. What
 // that leaves open, and what are few, it looks up order by order.
 func (v *v1) lookup(ctx context.Context, asks []ask) {
-	known := map[string]found{}
+	known, takes := map[string]found{}, false
 	if together := together(asks); len(together) > few {
-		known = v.bulk(ctx, together)
+		known, takes = v.bulk(ctx, together)
 	}
 	var open []ask
 	for _, a := range asks {
-		if a.Alone || !a.explained(known) {
+		if a.Alone {
+			open = append(open, a)
+			continue
+		}
+		switch payments, all := a.explained(known); {
+		case all:
+		case takes && a.Together:
+			a.leave(payments...)
+		default:
 			open = append(open, a)
 		}
 	}
 	each(v.atOnce, open, func(a ask) { v.lookupOrder(ctx, a, known) })
 }
 
-// bulk returns what is known of the attempts, or why nothing could be known.
-func (v *v1) bulk(ctx context.Context, asks []ask) map[string]found {
+// bulk returns what is known of the attempts, or why nothing could be known. It reports
+// whether PortOne takes such calls.
+func (v *v1) bulk(ctx context.Context, asks []ask) (known map[string]found, takes bool) {
 	attempts := map[string]bool{}
 	for _, a := range asks {
 		for _, attempt := range a.Attempts {
@@ -173,7 +195,7 @@ func (v *v1) bulk(ctx context.Context, asks []ask) map[string]found {
 	}
 	var mu sync.Mutex // over known and refused
 	var refused error
-	known := make(map[string]found, len(attempts))
+	known = make(map[string]found, len(attempts))
 	var group errgroup.Group
 	group.SetLimit(v.atOnce)
 	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(attempts)), v1Bulk) {
@@ -199,7 +221,7 @@ func (v *v1) bulk(ctx context.Context, asks []ask) map[string]found {
 	if refused != nil {
 		v.warn("PortOne refused to look payments up together: looking them up one by one", "error", refused)
 	}
-	return known
+	return known, refused == nil
 }
 
 // refusedList reports whether PortOne does not take a call for many payments as
@@ -210,25 +232,27 @@ func refusedList(err error) bool {
 }
 
 // explained writes the finding where every attempt is known, or where the call for one
-// has failed. An ask without attempts is never explained.
-func (a ask) explained(known map[string]found) bool {
+// has failed, and reports whether it did. It returns the payments that are known. An ask
+// without attempts is never explained.
+func (a ask) explained(known map[string]found) (payments []gate.Payment, all bool) {
 	result := Finding{Order: a.Order}
+	all = len(a.Attempts) > 0
 	for _, attempt := range a.Attempts {
 		f, ok := known[attempt]
 		switch {
 		case !ok:
-			return false
+			all = false
 		case f.err != nil && f.attempt == "": // not of a payment, but of the call
 			a.fail(f.err)
-			return true
+			return nil, true
+		default:
+			result.add(f)
 		}
-		result.add(f)
 	}
-	if len(a.Attempts) == 0 {
-		return false
+	if all {
+		*a.finding = result
 	}
-	*a.finding = result
-	return true
+	return result.Payments, all
 }
 
 // add notes a payment that is to be accounted for, or why it cannot be read.
@@ -266,10 +290,11 @@ func (v *v1) lookupOrder(ctx context.Context, a ask, known map[string]found) {
 // lookup looks many orders up in V2's list. Those that it does not have, and
 // what are few, it looks up order by order.
 func (v *v2) lookup(ctx context.Context, asks []ask) {
-	listed := map[string]found{}
+	listed, takes := map[string]found{}, false
 	if together := together(asks); len(together) > few {
 		var err error
-		listed, err = v.listed(ctx, together)
+		listed, err = v.lists.listed(ctx, v, together)
+		takes = err == nil
 		switch {
 		case refusedList(err):
 			v.warn("PortOne refused to list payments: looking them up one by one", "error", err)
@@ -280,38 +305,24 @@ func (v *v2) lookup(ctx context.Context, asks []ask) {
 			asks = slices.DeleteFunc(asks, func(a ask) bool { return !a.Alone })
 		}
 	}
-	each(v.atOnce, asks, func(a ask) { v.lookupOrder(ctx, a, listed) })
+	var open []ask
+	for _, a := range asks {
+		f, known := listed[a.Order]
+		switch {
+		case a.Alone || !a.Together || !takes || known && (f.err != nil || a.only(f)):
+			open = append(open, a)
+		case known:
+			a.leave(f.payment)
+		default:
+			a.leave()
+		}
+	}
+	each(v.atOnce, open, func(a ask) { v.lookupOrder(ctx, a, listed) })
 }
 
-// listed pages through the payments made since the orders were confirmed, while
-// there may be some of theirs among them and it is worth the calls.
-func (v *v2) listed(ctx context.Context, asks []ask) (map[string]found, error) {
-	wanted := map[string]bool{}
-	var from time.Time
-	for _, a := range asks {
-		if a.Since.IsZero() {
-			continue
-		}
-		wanted[a.Order] = true
-		if since := a.Since.Add(-listBefore); from.IsZero() || since.Before(from) {
-			from = since
-		}
-	}
-	listed := make(map[string]found, len(wanted))
-	if len(wanted) == 0 {
-		return listed, nil
-	}
-	pages := 0
-	err := v.pages(ctx, from, func(page map[string]found, _ time.Time) bool {
-		for order, f := range page {
-			if wanted[order] {
-				listed[order] = f
-			}
-		}
-		pages++
-		return len(listed) < len(wanted) && pages <= len(asks)/worth
-	})
-	return listed, err
+// only reports whether no other attempt than that of a payment is asked for.
+func (a ask) only(f found) bool {
+	return !slices.ContainsFunc(a.Attempts, func(attempt string) bool { return attempt != f.attempt })
 }
 
 // lookupOrder asks for the order's payment, unless it was listed, and for every
@@ -319,7 +330,7 @@ func (v *v2) listed(ctx context.Context, asks []ask) (map[string]found, error) {
 func (v *v2) lookupOrder(ctx context.Context, a ask, listed map[string]found) {
 	f, ok := listed[a.Order]
 	var err error
-	if !ok {
+	if a.Alone || !ok {
 		f, err = v.payment(ctx, a.Order)
 	}
 	switch {
@@ -331,7 +342,7 @@ func (v *v2) lookupOrder(ctx context.Context, a ask, listed map[string]found) {
 		return
 	}
 	all := []found{f}
-	if len(a.Attempts) > 1 || len(a.Attempts) == 1 && a.Attempts[0] != f.attempt {
+	if !a.only(f) {
 		if all, err = v.transactions(ctx, a.Order); err != nil {
 			a.fail(err)
 			return

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -52,6 +53,26 @@ func (e *Error) Error() string {
 func notFound(err error) bool {
 	var answer *Error
 	return errors.As(err, &answer) && answer.absent
+}
+
+// unreadable is the error of a payment that PortOne has told of in a way that is not
+// known.
+type unreadable struct{ error }
+
+func (e *unreadable) Unwrap() error { return e.error }
+
+// Own reports whether a look-up failed for a reason of its own: others may go well.
+func Own(err error) bool {
+	var payment *unreadable
+	var no *Error
+	switch {
+	case errors.As(err, &payment):
+		return true
+	case errors.As(err, &no):
+		return no.Status >= http.StatusBadRequest && no.Status < http.StatusInternalServerError &&
+			!slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests}, no.Status)
+	}
+	return false
 }
 
 // errTooLarge says that an answer was cut off by us; it would be as large again.
@@ -111,6 +132,7 @@ type call struct {
 	body     []byte   // JSON
 	unsigned bool     // it needs no credentials, such as the call that fetches them
 	secrets  []string // of a buyer: they are taken out of what PortOne says
+	changes  bool     // it changes something, which may take a bank a minute
 }
 
 // read makes a call that changes nothing, and makes it again, with back-off,
@@ -131,6 +153,7 @@ func (a *api) read(ctx context.Context, c call) (json.RawMessage, error) {
 
 // write makes a call that changes something. It is sent once.
 func (a *api) write(ctx context.Context, c call) (json.RawMessage, error) {
+	c.changes = true
 	answer, err := a.try(ctx, c, writeTimeout)
 	return answer, a.named(c, err)
 }
@@ -182,12 +205,12 @@ func (a *api) try(ctx context.Context, c call, timeout time.Duration) (json.RawM
 func (a *api) send(ctx context.Context, c call, authorization string, timeout time.Duration) (json.RawMessage, error) {
 	r, err := http.NewRequestWithContext(ctx, c.method, a.base+c.path, bytes.NewReader(c.body))
 	if err == nil {
-		err = a.pace.enter(ctx)
+		err = a.pace.enter(ctx, c.changes)
 	}
 	if err != nil {
 		return nil, &unsent{err}
 	}
-	defer a.pace.leave()
+	defer a.pace.leave(c.changes)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for name, values := range c.header {

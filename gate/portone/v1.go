@@ -196,7 +196,7 @@ func readV1(item json.RawMessage) (f found) {
 		f.payment, err = p.payment()
 	}
 	if err != nil {
-		f.err = fmt.Errorf("payment %.64q of PortOne v1 cannot be read: %w", p.ImpUID, err)
+		f.err = &unreadable{fmt.Errorf("payment %.64q of PortOne v1 cannot be read: %w", p.ImpUID, err)}
 	}
 	return f
 }

@@ -24,13 +24,14 @@ type v2 struct {
 	*api
 	storeID string
 	atOnce  int
+	lists   *lists
 	warn    func(msg string, args ...any)
 }
 
 func newV2(a *api, opt Options) *v2 {
 	a.signer = bearer(opt.V2.Secret)
 	a.open = openV2
-	return &v2{api: a, storeID: opt.V2.StoreID, atOnce: opt.Concurrency, warn: opt.Log.Warn}
+	return &v2{api: a, storeID: opt.V2.StoreID, atOnce: opt.Concurrency, lists: newLists(), warn: opt.Log.Warn}
 }
 
 // bearer is V2's secret, which signs each call.
@@ -238,7 +239,7 @@ func readV2(item json.RawMessage) (order string, f found) {
 		f.payment, err = p.payment(order, attempt)
 	}
 	if err != nil {
-		f.err = fmt.Errorf("payment %.64q of PortOne v2 cannot be read: %w", order, err)
+		f.err = &unreadable{fmt.Errorf("payment %.64q of PortOne v2 cannot be read: %w", order, err)}
 	}
 	return order, f
 }

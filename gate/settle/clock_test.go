@@ -86,7 +86,7 @@ func TestWhatAYearAheadLeftIsMended(t *testing.T) {
 	sc.confirm("failed", "a1")
 	sc.bank.set("failed", "a1", gate.PaymentFailed)
 	sc.wall = 365 * 24 * time.Hour
-	if _, err := sc.store.Claim(t.Context(), "race", most, lease); err != nil { // and dies
+	if _, err := sc.store.Claim(t.Context(), "race", everything(), lease); err != nil { // and dies
 		t.Fatal(err)
 	}
 	sc.confirm("before", "a0")
@@ -199,10 +199,8 @@ func TestALeaseThatTheClockEndsDoesNothingTwice(t *testing.T) {
 	sc.bank.set("o2", "a3", gate.PaymentPaid)
 	other := New(sc.settler.opt)
 	jump := func() {
-		sc.wall += time.Hour
-		if _, err := other.round(t.Context(), "race", sc.settler.opt.Sales()["race"]); err != nil {
-			t.Error(err)
-		}
+		sc.jump(time.Hour)
+		sc.settle(other)
 	}
 	sc.bank.onLookup = jump
 	sc.after(20 * time.Second)
@@ -226,7 +224,7 @@ func TestAClaimOfADeadGateOutlivesNoClock(t *testing.T) {
 		sc.confirm("o1", "a1")
 		sc.bank.set("o1", "a1", gate.PaymentFailed)
 		sc.now = sc.now.Add(20 * time.Second)
-		if due, err := sc.store.Claim(t.Context(), "race", most, lease); err != nil || len(due.Entries) != 1 {
+		if due, err := sc.store.Claim(t.Context(), "race", everything(), lease); err != nil || len(due.Entries) != 1 {
 			t.Fatalf("%+v, %v", due, err)
 		}
 		return sc
@@ -281,7 +279,7 @@ func (sc *scene) doubted(d time.Duration) {
 	sc.t.Helper()
 	sc.now = sc.now.Add(d)
 	before := sc.redis.Do(sc.t, "HGETALL", "fg:{race}")
-	_, err := sc.settler.round(sc.t.Context(), "race", sc.settler.opt.Sales()["race"])
+	_, err := sc.settler.turn(sc.t.Context(), "race", sc.settler.opt.Sales()["race"])
 	if !errors.As(err, new(*gate.ClockError)) {
 		sc.t.Errorf("settling: %v", err)
 	}

@@ -44,7 +44,7 @@ func (f *faulty) do(call string, really func() error) error {
 	return err
 }
 
-func (f *faulty) Claim(ctx context.Context, sale string, most int, lease time.Duration) (due gate.Due, err error) {
+func (f *faulty) Claim(ctx context.Context, sale string, most [gate.Queues]int, lease time.Duration) (due gate.Due, err error) {
 	err = f.do("claim", func() (err error) {
 		due, err = f.Store.Claim(ctx, sale, most, lease)
 		return err
@@ -52,16 +52,24 @@ func (f *faulty) Claim(ctx context.Context, sale string, most int, lease time.Du
 	return due, err
 }
 
-func (f *faulty) Keep(ctx context.Context, sale string, due gate.Due, lease time.Duration) error {
-	return f.do("keep", func() error { return f.Store.Keep(ctx, sale, due, lease) })
+func (f *faulty) Keep(ctx context.Context, sale string, q gate.Queue, ids []string, lease time.Duration) error {
+	return f.do("keep", func() error { return f.Store.Keep(ctx, sale, q, ids, lease) })
 }
 
-func (f *faulty) Changed(ctx context.Context, sale string, entries []int64) (ids []string, faults []error, err error) {
-	err = f.do("changed", func() (err error) {
-		ids, faults, err = f.Store.Changed(ctx, sale, entries)
+func (f *faulty) Unfold(ctx context.Context, sale string, entries []int64) (faults []error, err error) {
+	err = f.do("unfold", func() (err error) {
+		faults, err = f.Store.Unfold(ctx, sale, entries)
 		return err
 	})
-	return ids, faults, err
+	return faults, err
+}
+
+func (f *faulty) SetAside(ctx context.Context, sale string, faults []error, onlyNew bool) (added int, err error) {
+	err = f.do("set aside", func() (err error) {
+		added, err = f.Store.SetAside(ctx, sale, faults, onlyNew)
+		return err
+	})
+	return added, err
 }
 
 func (f *faulty) Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error) {
@@ -72,27 +80,27 @@ func (f *faulty) Orders(ctx context.Context, sale string, ids []string) (orders 
 	return orders, faults, err
 }
 
-func (f *faulty) Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, done []int64) (moved []gate.Moved, err error) {
+func (f *faulty) Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, gone []string) (moved []gate.Moved, err error) {
 	err = f.do("settle", func() (err error) {
-		moved, err = f.Store.Settle(ctx, who, kind, sale, moves, done)
+		moved, err = f.Store.Settle(ctx, who, kind, sale, moves, gone)
 		return err
 	})
 	return moved, err
 }
 
-func (f *faulty) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, err error) {
+func (f *faulty) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, faults []error, err error) {
 	err = f.do("sweep", func() (err error) {
-		overdue, found, err = f.Store.Sweep(ctx, sale, before)
+		overdue, found, faults, err = f.Store.Sweep(ctx, sale, before)
 		return err
 	})
-	return overdue, found, err
+	return overdue, found, faults, err
 }
 
 // A claim keeps other gates away for a minute. What was claimed when the store did
 // not answer must not wait for that.
 func TestAFaultIsMadeUpForWithinSeconds(t *testing.T) {
 	t.Parallel()
-	for _, call := range []string{"claim", "keep", "changed", "orders", "settle", "sweep"} {
+	for _, call := range []string{"claim", "keep", "unfold", "orders", "settle", "sweep"} {
 		for name, lost := range map[string]bool{"not made": false, "its reply lost": true} {
 			t.Run(call+", "+name, func(t *testing.T) {
 				t.Parallel()
@@ -103,9 +111,10 @@ func TestAFaultIsMadeUpForWithinSeconds(t *testing.T) {
 				sc.bank.set("o1", "a1", gate.PaymentPaid)
 				sc.bank.set("o2", "a2", gate.PaymentFailed)
 				sc.settler.opt.Store = &faulty{Store: sc.store, call: call, times: 3, lost: lost}
-				sc.now = sc.now.Add(time.Minute) // when a sweep is due too
+				sc.pass(time.Minute) // when a sweep is due too
 				for range 4 {
-					_, _ = sc.settler.round(t.Context(), "race", sc.settler.opt.Sales()["race"])
+					_, _ = sc.settler.turn(t.Context(), "race", sc.settler.opt.Sales()["race"])
+					sc.settler.running.Wait()
 				}
 				sc.after(2 * time.Second)
 				sc.want(map[string]string{"o1": "paid P a1", "o2": "released F a2"}, 9, 0, 1, 0)
@@ -124,7 +133,7 @@ func TestASaleIsSettledSoonAfterTheStoreIsBack(t *testing.T) {
 	sc.bank.set("o1", "a1", gate.PaymentPaid)
 	away := &faulty{Store: sc.store, times: 1 << 30}
 	sc.settler.opt.Store = away
-	sc.now = sc.now.Add(20 * time.Second)
+	sc.pass(20 * time.Second)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { sc.settler.Run(ctx) })
@@ -176,20 +185,21 @@ func TestAnOrderThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	sc.confirm("o1", "a1")
 	sc.confirm("o2", "a2")
 	sc.confirm("o3", "a3")
-	if _, err := sc.store.Settle(t.Context(), "test", "settle", "race", nil, []int64{4}); err != nil { // o3 is forgotten
-		t.Fatal(err)
-	}
+	sc.redis.Do(t, "ZREM", "fg:{race}:due", "seq:4") // o3 is forgotten
 	sc.redis.Do(t, "HSET", "fg:{race}:orders", "o2", "garbage")
 	sc.bank.set("o1", "a1", gate.PaymentPaid)
 	sc.bank.set("o3", "a3", gate.PaymentFailed)
 	sc.after(20 * time.Second)
 	sc.want(map[string]string{"o1": "paid P a1"}, 7, 2, 1, 0)
 	for range 12 { // in each of which the sweep tells of it too
-		sc.now = sc.now.Add(time.Minute)
-		_, _ = sc.settler.round(t.Context(), "race", sc.settler.opt.Sales()["race"])
+		sc.after(time.Minute)
 	}
 	sc.want(map[string]string{"o1": "paid P a1", "o3": "released F a3"}, 8, 1, 1, 0)
-	if !strings.Contains(log.String(), "orders cannot be read") {
+	if !strings.Contains(log.String(), "orders are set aside") {
 		t.Errorf("it says\n%s", log.String())
+	}
+	aside, err := sc.store.Aside(t.Context(), "race")
+	if err != nil || len(aside) != 1 || aside[0].Order != "o2" || aside[0].Tries < 5 || !strings.Contains(aside[0].Reason, "garbage") {
+		t.Errorf("set aside: %+v, %v", aside, err)
 	}
 }

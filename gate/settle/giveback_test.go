@@ -94,7 +94,7 @@ func TestARefusalThatMayPassIsListedAndTriedAgain(t *testing.T) {
 	t.Parallel()
 	sc := paidTwice(t)
 	sc.bank.says = portone.CancelFailed
-	sc.after(time.Minute)
+	sc.afterRefunds(time.Minute)
 	if l := sc.line().Refunds[0]; l.Waits != gate.WaitNobody || l.Said != "PortOne does not take it" || l.Tries != 1 {
 		t.Errorf("listed: %+v", l)
 	}
@@ -172,7 +172,7 @@ func TestADepositWaitsForTheBuyersBankAccount(t *testing.T) {
 		t.Errorf("listed: %+v", r)
 	}
 	sc.bank.says = portone.CancelRequested
-	sc.after(0)
+	sc.afterRefunds(0)
 	if a := sc.bank.account; a == nil || *a != *account || len(sc.bank.cancelled) != 1 {
 		t.Errorf("sent %v", sc.bank.cancelled)
 	}

@@ -19,6 +19,12 @@ type finding struct {
 	payments []gate.Payment
 	unsure   bool // it could not be looked up, not all of it at least
 	asked    bool // it was looked up; false where payments cannot be
+
+	// alone is the queue in which the order waits to be asked for alone, where the
+	// look-up together with others left something open; QueueFresh where it did not.
+	alone gate.Queue
+	// fault is why the look-up failed for this order and not for the others.
+	fault error
 }
 
 // policy is what a sale and its gate make of payments.

@@ -63,12 +63,15 @@ func (p *proof) tell() {
 	p.known = true
 }
 
-// lookup looks up the payments of those orders that need it.
-func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) []finding {
+// lookup looks up the payments of those orders that need it. Many are looked up
+// together; what that leaves open waits in a queue of its own, so that no order whose
+// payments are plain waits for calls that are for one order each.
+func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, queue gate.Queue) []finding {
 	findings := make([]finding, len(orders))
 	if s.opt.Payments == nil {
 		return findings
 	}
+	together := queue == gate.QueueFresh || queue == gate.QueueAgain || queue == gate.QueueHastened
 	var queries []portone.Query
 	var of []int // which order each query is of
 	for i := range orders {
@@ -78,6 +81,7 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 		}
 		attempts := 0
 		for _, q := range portone.QueriesOf(o) {
+			q.Together, q.Alone = together, q.Alone && !together // nothing is sent back on what is found together
 			queries, of = append(queries, q), append(of, i)
 			attempts += len(q.Attempts)
 		}
@@ -87,32 +91,55 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order) 
 	if len(queries) == 0 {
 		return findings
 	}
-	var problem error
-	unsure := 0
 	found := s.opt.Payments.Lookup(ctx, queries)
 	if len(found) != len(queries) {
 		found = make([]portone.Finding, len(queries)) // nobody knows which is whose
 	}
+	var answered [3]bool // by PortOne's version: of an order of these
 	for k := range found {
+		version := queries[k].Version
 		if len(found[k].Payments) > 0 {
-			s.proofs[queries[k].Version].tell()
+			s.proofs[version].tell()
 		}
+		answered[version] = answered[version] || found[k].Doubt(queries[k]) == nil
 	}
-	for k := range found {
+	s.weigh(ctx, sale, queries, found, func(k int, err error) {
 		f := &findings[of[k]]
 		f.payments = append(f.payments, found[k].Payments...)
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, portone.ErrAlone):
+			f.alone = gate.QueueStrangers
+			if len(f.payments) > 0 {
+				f.alone = gate.QueueAlone
+			}
+		case errors.Is(err, errStrangers):
+		case portone.Own(err), answered[queries[k].Version], queue == gate.QueueAside:
+			f.fault = err
+		}
+		f.unsure = true
+	})
+	return findings
+}
+
+// weigh tells each query's finding with what is in doubt of it, and counts and warns of
+// those that brought nothing.
+func (s *Settler) weigh(ctx context.Context, sale string, queries []portone.Query, found []portone.Finding, tell func(k int, err error)) {
+	var problem error
+	unsure := 0
+	for k := range found {
 		err := found[k].Doubt(queries[k])
 		if err == nil && len(found[k].Missing) > 0 && !s.proven(ctx, queries[k].Version) {
 			err = errStrangers
 		}
-		if err != nil {
-			f.unsure = true
+		if err != nil && !errors.Is(err, portone.ErrAlone) {
 			problem, unsure = err, unsure+1
 		}
+		tell(k, err)
 	}
 	if unsure > 0 {
 		s.opt.Metrics.unsure.WithLabelValues(sale).Add(float64(unsure))
 		s.opt.Log.Warn("payments could not be looked up: their orders stay as they are", "sale", sale, "orders", unsure, "error", problem)
 	}
-	return findings
 }

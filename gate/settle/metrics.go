@@ -1,6 +1,10 @@
 package settle
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flashgate/flashgate/gate"
+)
 
 // Metrics are settling's own. Every sale in a label exists, or did.
 type Metrics struct {
@@ -11,6 +15,9 @@ type Metrics struct {
 	overdue *prometheus.CounterVec
 	unsure  *prometheus.CounterVec
 	refunds *prometheus.CounterVec
+	aside   *prometheus.CounterVec
+	waiting *prometheus.GaugeVec
+	apart   *prometheus.GaugeVec
 }
 
 // NewMetrics registers settling's metrics.
@@ -37,8 +44,17 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_refunds_total", Help: "Cancellations of payments that were refund due, by what PortOne said to them.",
 		}, []string{"sale", "outcome"}),
+		aside: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_settle_set_aside_total", Help: "Times that an order was set aside because it failed by itself, by why; flashgate aside lists them.",
+		}, []string{"sale", "why"}),
+		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flashgate_settle_waiting_seconds", Help: "How long the oldest order has been due that no gate had room for, by its queue; the same at each gate.",
+		}, []string{"sale", "queue"}),
+		apart: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flashgate_settle_orders_aside", Help: "Orders that are set aside now; the same at each gate.",
+		}, []string{"sale"}),
 	}
-	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.overdue, m.unsure, m.refunds)
+	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.overdue, m.unsure, m.refunds, m.aside, m.waiting, m.apart)
 	return m
 }
 
@@ -51,4 +67,25 @@ func (m *Metrics) counts(sale string) {
 	for _, outcome := range []string{"sent", "requested", "failed"} {
 		m.refunds.WithLabelValues(sale, outcome)
 	}
+	for _, why := range []string{whyUnreadable, whyLookup, whyRefused, whyMember} {
+		m.aside.WithLabelValues(sale, why)
+	}
+}
+
+// queues shows what a claim has left, and what is set aside.
+func (m *Metrics) queues(sale string, due gate.Due) {
+	for q := range gate.Queues {
+		waiting := 0.0
+		if since := due.Since[q]; !since.IsZero() {
+			waiting = max(0, due.Now.Sub(since).Seconds())
+		}
+		m.waiting.WithLabelValues(sale, q.String()).Set(waiting)
+	}
+	m.apart.WithLabelValues(sale).Set(float64(due.Aside))
+}
+
+// forget shows the queues of a sale no more, which nobody would bring up to date.
+func (m *Metrics) forget(sale string) {
+	m.waiting.DeletePartialMatch(prometheus.Labels{"sale": sale})
+	m.apart.DeleteLabelValues(sale)
 }

@@ -7,46 +7,90 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// read reads the orders that are due. One that cannot be read is found by each
-// sweep, and holds up no other.
-func (s *Settler) read(ctx context.Context, sale string, due gate.Due) (orders []gate.Order, err error) {
-	var ids []string
-	var unread, unreadable []error
+// Why orders are set aside, in metrics.
+const (
+	whyUnreadable = "unreadable" // what Redis has of it cannot be read
+	whyLookup     = "lookup"     // PortOne was asked, and the answer for this one is of no use
+	whyRefused    = "refused"    // the script that settles failed on it
+	whyMember     = "member"     // a queue has what names neither an order nor a ledger entry
+)
+
+// errMember is why a member of a queue is set aside that names nothing.
+var errMember = errors.New("this member of a queue names neither an order nor a ledger entry: remove it")
+
+// read reads the orders of a portion, and returns which the sale does not have. One
+// that cannot be read is set aside, and holds up no other.
+func (s *Settler) read(ctx context.Context, sale string, ids []string) (orders []gate.Order, gone []string, err error) {
+	var faults []error
 	err = s.persist(ctx, sale, func() (err error) {
-		ids, unread, err = s.opt.Store.Changed(ctx, sale, due.Entries)
+		orders, faults, err = s.opt.Store.Orders(ctx, sale, ids)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	err = s.persist(ctx, sale, func() (err error) {
-		orders, unreadable, err = s.opt.Store.Orders(ctx, sale, merge(ids, due.Orders))
-		return err
-	})
-	if faults := append(unread, unreadable...); len(faults) > 0 {
-		s.opt.Log.Error("orders cannot be read: they stay as they are; flashgate audit names all of them", "sale", sale, "faults", len(faults), "first", faults[0])
+	s.setAside(ctx, sale, whyUnreadable, faults...)
+	there := make(map[string]bool, len(ids))
+	for i := range orders {
+		there[orders[i].ID] = true
 	}
-	return orders, err
-}
-
-func merge(ids, more []string) []string {
-	seen := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		seen[id] = true
-	}
-	for _, id := range more {
-		if !seen[id] {
-			ids = append(ids, id)
+	for _, err := range faults {
+		var fault *gate.FaultError
+		if errors.As(err, &fault) {
+			there[fault.Order] = true
 		}
 	}
-	return ids
+	for _, id := range ids {
+		if !there[id] {
+			gone = append(gone, id)
+		}
+	}
+	return orders, gone, nil
 }
 
-// persist calls the store until it answers or ctx is done.
+// setAside sets aside what failed by itself, counts it and tells of it.
+func (s *Settler) setAside(ctx context.Context, sale, why string, faults ...error) {
+	if len(faults) == 0 {
+		return
+	}
+	s.opt.Metrics.aside.WithLabelValues(sale, why).Add(float64(len(faults)))
+	s.opt.Log.Error("orders are set aside, for each fails by itself: they stay as they are and are tried again, ever less often; "+
+		"flashgate aside lists them", "sale", sale, "orders", len(faults), "why", why, "first", faults[0])
+	err := s.persist(ctx, sale, func() error {
+		_, err := s.opt.Store.SetAside(ctx, sale, faults, false)
+		return err
+	})
+	if err != nil && ctx.Err() == nil { // its lease runs out, and it is tried again
+		s.trouble(ctx, sale, &gate.Backoff{}, err)
+	}
+}
+
+// noteFaults sets aside what a sweep could not read. What is set aside already stays
+// as it is.
+func (s *Settler) noteFaults(ctx context.Context, sale string, faults []error) {
+	if len(faults) == 0 {
+		return
+	}
+	var added int
+	err := s.persist(ctx, sale, func() (err error) {
+		added, err = s.opt.Store.SetAside(ctx, sale, faults, true)
+		return err
+	})
+	if added > 0 {
+		s.opt.Metrics.aside.WithLabelValues(sale, whyUnreadable).Add(float64(added))
+		s.opt.Log.Error("orders cannot be read: they stay as they are; flashgate aside lists them", "sale", sale, "orders", added, "first", faults[0])
+	}
+	if err != nil && ctx.Err() == nil {
+		s.trouble(ctx, sale, &gate.Backoff{}, err)
+	}
+}
+
+// persist calls the store until it answers, what it is asked would fail again, or ctx
+// is done.
 func (s *Settler) persist(ctx context.Context, sale string, call func() error) error {
 	for wait := (gate.Backoff{}); ; {
 		err := call()
-		if err == nil || errors.Is(err, gate.ErrNoSale) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, gate.ErrNoSale) || errors.Is(err, gate.ErrScript) || ctx.Err() != nil {
 			return err
 		}
 		s.trouble(ctx, sale, &wait, err)

@@ -20,12 +20,8 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 	for i := range moves {
 		m := &moves[i]
 		for k := range m.Before.Attempts {
-			a := &m.Before.Attempts[k]
-			if a.State != gate.AttemptRefundDue {
-				continue
-			}
-			f := paymentOf(findings[i].payments, &m.Before, a)
-			if f == nil || !f.Charged() || f.Requested > 0 {
+			f := charged(&m.Before, k, findings[i])
+			if f == nil {
 				continue
 			}
 			why := p.why(&m.Before, f)
@@ -39,6 +35,32 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 		s.opt.Log.Warn("payments that are refund due wait for a person: they are in another currency than --currency, or were for a gate that looked before",
 			"sale", sale, "payments", waiting, "--currency", p.currency, "order", example.Order, "attempt", example.Attempt, "in", example.Currency)
 	}
+}
+
+// charged returns what was found of attempt k of an order that was refund due before this
+// look and is still charged, with nothing asked back of it; nil where there is nothing to
+// cancel.
+func charged(o *gate.Order, k int, found finding) *gate.Payment {
+	a := &o.Attempts[k]
+	if a.State != gate.AttemptRefundDue {
+		return nil
+	}
+	f := paymentOf(found.payments, o, a)
+	if f == nil || !f.Charged() || f.Requested > 0 {
+		return nil
+	}
+	return f
+}
+
+// owed reports whether a payment of an order is still charged that was refund due before
+// this look.
+func owed(o *gate.Order, found finding) bool {
+	for k := range o.Attempts {
+		if charged(o, k, found) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // cancel gives back what was found to be charged of attempt k of an order, unless that

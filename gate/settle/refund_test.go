@@ -83,7 +83,7 @@ func TestARequestedCancellationThatFailsIsRefundDueAgainAndSentWithANewKey(t *te
 	t.Parallel()
 	sc := paidTwice(t)
 	sc.bank.says = portone.CancelRequested
-	sc.after(time.Minute)
+	sc.afterRefunds(time.Minute)
 	sc.want(map[string]string{"o1": "paid P a1, Q a2"}, 9, 0, 1, 0)
 	sc.bank.set("o1", "a2", gate.PaymentPaid) // and nothing is asked for any more
 	sc.bank.says = portone.CancelDone
@@ -146,7 +146,7 @@ func TestTheSalesOwnWordsGoWithItsCancellations(t *testing.T) {
 	sc := paidTwice(t)
 	sc.settler.opt.Sales()["race"].Messages = map[string]string{"refund_paid_twice": "중복"}
 	sc.settler.opt.Reason = func(why gate.RefundReason, messages map[string]string) string { return messages[why.Message()] }
-	sc.after(time.Minute)
+	sc.afterRefunds(time.Minute)
 	if !slices.Equal(sc.bank.reasons, []string{"중복"}) {
 		t.Errorf("told: %q", sc.bank.reasons)
 	}

@@ -22,7 +22,7 @@ func TestAnOrderThatIsConfirmedOverAndOverIsSettled(t *testing.T) {
 			sc.bank.set("o1", "a1", state)
 			sc.bank.onLookup = func() {
 				for range 3 {
-					sc.now = sc.now.Add(75 * time.Second)
+					sc.pass(75 * time.Second)
 					if code := sc.confirm("o1", "a1"); code != gate.Held {
 						t.Errorf("confirmed during the look-up: %s", code)
 					}
@@ -100,7 +100,7 @@ func TestARepeatThatWritesNothingKeepsThreeQuartersOfTheHold(t *testing.T) {
 	}
 	sc.after(225 * time.Second) // of 300, since the repeat
 	o, err := sc.store.Order(t.Context(), "race", "o1")
-	if err != nil || o.State != gate.OrderHeld || o.Revision != 1 || o.Deadline.Sub(at) != 5*time.Minute || !sc.now.Before(o.Deadline) {
+	if err != nil || o.State != gate.OrderHeld || o.Revision != 1 || o.Deadline.Sub(at) != 5*time.Minute || !sc.time().Before(o.Deadline) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	sc.after(time.Minute) // the grace
@@ -128,7 +128,7 @@ func TestAReportIsTakenOfAnOrderThatIsConfirmedOverAndOver(t *testing.T) {
 	f := func(order, attempt string, paid bool) {
 		t.Helper()
 		again := repeating{sc.store, func() {
-			sc.now = sc.now.Add(2 * time.Minute)
+			sc.pass(2 * time.Minute)
 			sc.confirm(order, attempt)
 		}}
 		if _, err := Tell(t.Context(), again, "kim", "race", Report{Order: order, Paid: paid}); err != nil {

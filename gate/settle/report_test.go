@@ -8,19 +8,19 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// desk is a store with one order, that answers a report as a test wants it.
-type desk struct {
+// counter is a store with one order, that answers a report as a test wants it.
+type counter struct {
 	order gate.Order
 	moved gate.Moved
 	err   error
 	asked gate.Move
 }
 
-func (d *desk) Orders(context.Context, string, []string) ([]gate.Order, []error, error) {
+func (d *counter) Orders(context.Context, string, []string) ([]gate.Order, []error, error) {
 	return []gate.Order{d.order}, nil, nil
 }
 
-func (d *desk) Report(_ context.Context, _, _ string, m gate.Move) (gate.Moved, error) {
+func (d *counter) Report(_ context.Context, _, _ string, m gate.Move) (gate.Moved, error) {
 	d.asked = m
 	return d.moved, d.err
 }
@@ -32,7 +32,7 @@ func TestAReportTellsWhatBecameOfIt(t *testing.T) {
 	open, away := &gate.UnsecuredError{Sale: "race", Wanted: 1}, errors.New("Redis is away")
 	f := func(what string, state gate.OrderState, moved gate.Moved, err error, want error, told, changes bool) {
 		t.Helper()
-		d := &desk{moved: moved, err: err, order: gate.Order{
+		d := &counter{moved: moved, err: err, order: gate.Order{
 			ID: "o1", State: state, Revision: 1, Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptOpen}},
 		}}
 		if state == gate.OrderPaid {

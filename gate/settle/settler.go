@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
@@ -17,30 +20,29 @@ import (
 const (
 	// tick is how often each sale is asked for what is due.
 	tick = 500 * time.Millisecond
-	// lease is how long what was claimed is left alone by other gates, and so the
-	// bound of one round. It is brief until this gate knows what it has claimed: if
-	// the reply is lost, nobody knows.
-	lease, brief = time.Minute, 2 * time.Second
-	// most is how many members of due one round claims. Each may be the orders of a
-	// whole batch.
-	most = 500
-	// chunk is how many orders one script call settles.
-	chunk = 200
+	// lease is how long what was claimed is left alone by other gates, from when it was
+	// claimed or its lease was renewed last. It is brief until this gate knows what it
+	// has claimed: if the reply is lost, nobody knows.
+	lease, brief = 30 * time.Second, 2 * time.Second
+	// longest bounds the work on one portion: that of PortOne's longest calls, made
+	// again as often as they may be.
+	longest = 10 * time.Minute
 )
 
 // Store is what settling needs of a store.
 type Store interface {
-	Claim(ctx context.Context, sale string, most int, lease time.Duration) (gate.Due, error)
-	Keep(ctx context.Context, sale string, due gate.Due, lease time.Duration) error
-	Changed(ctx context.Context, sale string, entries []int64) (ids []string, faults []error, err error)
+	Claim(ctx context.Context, sale string, most [gate.Queues]int, lease time.Duration) (gate.Due, error)
+	Keep(ctx context.Context, sale string, q gate.Queue, ids []string, lease time.Duration) error
+	Unfold(ctx context.Context, sale string, entries []int64) (faults []error, err error)
 	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
-	Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, done []int64) ([]gate.Moved, error)
+	Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, gone []string) ([]gate.Moved, error)
 	// RefundNote reads what is known of the refunds that an order owes, and the version of
 	// the sale's settings; NoteRefund changes it. It returns gate.ErrNoRefund where the
 	// order owes none any more.
 	RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error)
 	NoteRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error
-	Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, err error)
+	SetAside(ctx context.Context, sale string, faults []error, onlyNew bool) (added int, err error)
+	Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, faults []error, err error)
 }
 
 // Payments is what settling needs of PortOne.
@@ -84,28 +86,51 @@ type Settler struct {
 	proofs [3]proof // by PortOne's version
 	began  time.Time
 
+	lease   time.Duration
+	running sync.WaitGroup             // portions and sweeps that are under way
+	rooms   [gate.Queues]chan struct{} // those of all sales, by their queue
+	refunds *rate.Limiter              // how many begin in a second
+
 	mu    sync.Mutex // over what follows
 	paces map[string]pace
+	desks map[string]*desk
 }
 
 // New returns a settler that does nothing until Run.
-func New(opt Options) *Settler { return &Settler{opt: opt, began: opt.Now(), paces: map[string]pace{}} }
-
-// Run settles until ctx is done, and returns when the rounds that were under way
-// have ended.
-func (s *Settler) Run(ctx context.Context) {
-	gate.PerSale(ctx, tick, s.opt.Sales, func(sale string, settings *gate.Settings) { s.rounds(ctx, sale, settings) })
+func New(opt Options) *Settler {
+	s := &Settler{opt: opt, began: opt.Now(), lease: lease, refunds: rate.NewLimiter(refundsASecond, 1), paces: map[string]pace{}, desks: map[string]*desk{}}
+	for q := range gate.Queues {
+		s.rooms[q] = make(chan struct{}, boundsOf(q).overall)
+	}
+	return s
 }
 
-// rounds settles what is due of a sale until nothing is.
-func (s *Settler) rounds(ctx context.Context, sale string, settings *gate.Settings) {
+// Run settles until ctx is done, and returns when what was under way has ended.
+func (s *Settler) Run(ctx context.Context) {
+	gate.PerSale(ctx, tick, s.sales, func(sale string, settings *gate.Settings) { s.turns(ctx, sale, settings) })
+	s.running.Wait()
+}
+
+// sales returns the sales that this gate knows, and forgets the queues of the others.
+func (s *Settler) sales() map[string]*gate.Settings {
+	sales := s.opt.Sales()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for sale := range s.desks {
+		if sales[sale] == nil {
+			s.opt.Metrics.forget(sale)
+		}
+	}
+	return sales
+}
+
+// turns claims what is due of a sale until it is under way, or there is no room.
+func (s *Settler) turns(ctx context.Context, sale string, settings *gate.Settings) {
 	s.opt.Metrics.counts(sale)
 	var wait gate.Backoff
 	for more := true; more && settings != nil && ctx.Err() == nil; {
 		var err error
-		round, cancel := context.WithTimeout(ctx, lease)
-		more, err = s.round(round, sale, settings)
-		cancel()
+		more, err = s.turn(ctx, sale, settings)
 		if err == nil || ctx.Err() != nil {
 			wait = gate.Backoff{}
 			continue
@@ -115,93 +140,69 @@ func (s *Settler) rounds(ctx context.Context, sale string, settings *gate.Settin
 	}
 }
 
-// round settles what is due of a sale, and reports whether there may be more. What
-// was claimed would be due again only when the lease is over, so from there on the
-// store is asked until it answers.
-func (s *Settler) round(ctx context.Context, sale string, settings *gate.Settings) (more bool, err error) {
-	due, err := s.opt.Store.Claim(ctx, sale, most, brief)
+// turn claims what is due of a sale, as much as there is room for, and begins to
+// settle it in portions. It reports whether more is due by now.
+func (s *Settler) turn(ctx context.Context, sale string, settings *gate.Settings) (more bool, err error) {
+	desk := s.desk(sale)
+	due, err := s.opt.Store.Claim(ctx, sale, s.room(desk), brief)
+	if errors.Is(err, gate.ErrNoSale) {
+		return false, nil // gone, or missing: nothing of it is settled
+	}
 	if err != nil {
 		return false, fmt.Errorf("claim what is due: %w", err)
 	}
+	s.opt.Metrics.queues(sale, due)
 	p := policy{
 		settings: settings, currency: s.opt.Currency, test: s.opt.Test, grace: s.opt.Grace, minLook: s.opt.MinLook,
 		put: s.pace(sale, due.Now).put,
 	}
-	if claimed := len(due.Entries) + len(due.Orders); claimed > 0 {
-		more, err = claimed == most, s.claimed(ctx, sale, p, due)
+	for q := range gate.Queues {
+		for ids := range slices.Chunk(due.Orders[q], boundsOf(q).portion) {
+			s.begin(ctx, desk, portion{sale: sale, policy: p, queue: q, ids: ids, now: due.Now})
+		}
 	}
 	if due.Sweep {
-		err = errors.Join(err, s.sweep(ctx, sale, due.Now))
+		s.beginSweep(ctx, desk, sale, due.Now)
 	}
-	return more, err
+	for _, member := range due.Others {
+		s.setAside(ctx, sale, whyMember, &gate.FaultError{Other: member, Err: errMember})
+	}
+	return len(due.Entries) > 0, s.unfold(ctx, sale, due.Entries)
 }
 
-// claimed settles what was claimed of a sale.
-func (s *Settler) claimed(ctx context.Context, sale string, p policy, due gate.Due) error {
-	err := s.persist(ctx, sale, func() error { return s.opt.Store.Keep(ctx, sale, due, lease) })
-	if err != nil {
-		return fmt.Errorf("keep what was claimed: %w", err)
+// unfold has the orders of ledger entries due by themselves.
+func (s *Settler) unfold(ctx context.Context, sale string, entries []int64) error {
+	if len(entries) == 0 {
+		return nil
 	}
-	orders, err := s.read(ctx, sale, due)
-	if err != nil {
+	var faults []error
+	err := s.persist(ctx, sale, func() (err error) {
+		faults, err = s.opt.Store.Unfold(ctx, sale, entries)
 		return err
-	}
-	return s.settle(ctx, sale, p, due, orders)
-}
-
-// sweep has orders looked at that are past their deadline and that nobody would
-// look at: there are none but after a fault.
-func (s *Settler) sweep(ctx context.Context, sale string, now time.Time) error {
-	overdue, found, err := s.opt.Store.Sweep(ctx, sale, now.Add(-2*s.opt.Grace))
-	s.opt.Metrics.overdue.WithLabelValues(sale).Add(float64(overdue))
-	if found > 0 {
-		s.opt.Metrics.swept.WithLabelValues(sale).Add(float64(found))
-		s.opt.Log.Warn("held orders past their deadline were due to be looked at by nobody", "sale", sale, "orders", found)
-	}
+	})
+	s.setAside(ctx, sale, whyUnreadable, faults...)
 	return err
 }
 
-// settle looks orders up and moves them on. What was claimed is given up with
-// the last of them, so that a gate that dies in between leaves it to the others.
-func (s *Settler) settle(ctx context.Context, sale string, p policy, due gate.Due, orders []gate.Order) error {
-	findings := s.lookup(ctx, sale, orders)
-	moves := make([]gate.Move, len(orders))
-	for i, o := range orders {
-		moves[i] = p.judge(o, findings[i], due.Now)
+// beginSweep has orders looked at that are past their deadline and that nobody would
+// look at: there are none but after a fault. It reads all orders, so nothing waits for it.
+func (s *Settler) beginSweep(ctx context.Context, d *desk, sale string, now time.Time) {
+	if !d.sweeping.CompareAndSwap(false, true) {
+		return
 	}
-	s.warnOfCurrency(sale, moves, findings)
-	s.noteFailures(ctx, sale, moves)
-	if s.opt.Payments != nil {
-		s.closeAccounts(ctx, sale, p, moves, findings)
-	}
-	if p.settings.AutoRefund && s.opt.Payments != nil {
-		s.refund(ctx, sale, p, moves, findings)
-	}
-	for {
-		n := min(len(moves), chunk)
-		var done []int64
-		if n == len(moves) {
-			done = due.Entries
+	s.running.Go(func() {
+		defer d.sweeping.Store(false)
+		overdue, found, faults, err := s.opt.Store.Sweep(ctx, sale, now.Add(-2*s.opt.Grace))
+		s.opt.Metrics.overdue.WithLabelValues(sale).Add(float64(overdue))
+		if found > 0 {
+			s.opt.Metrics.swept.WithLabelValues(sale).Add(float64(found))
+			s.opt.Log.Warn("held orders past their deadline were due to be looked at by nobody", "sale", sale, "orders", found)
 		}
-		if n == 0 && len(done) == 0 {
-			return nil
+		s.noteFaults(ctx, sale, faults)
+		if err != nil && ctx.Err() == nil {
+			s.trouble(ctx, sale, &gate.Backoff{}, err)
 		}
-		var moved []gate.Moved
-		err := s.persist(ctx, sale, func() (err error) {
-			moved, err = s.opt.Store.Settle(ctx, s.opt.Who, "settle", sale, moves[:n], done)
-			return err
-		})
-		if errors.Is(err, gate.ErrNoSale) {
-			return nil // deleted meanwhile
-		}
-		if err != nil {
-			return fmt.Errorf("settle %d orders: %w", n, err)
-		}
-		s.count(sale, moves[:n], moved)
-		if moves = moves[n:]; len(moves) == 0 {
-			return nil
-		}
-	}
+	})
 }
 
 func (s *Settler) count(sale string, moves []gate.Move, moved []gate.Moved) {

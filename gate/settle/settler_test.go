@@ -150,20 +150,57 @@ type scene struct {
 	settler *Settler
 	metrics *Metrics
 	decider gate.Decider
-	now     time.Time     // as it passes
-	wall    time.Duration // how far the machine's clock is ahead, the gate's and Redis'
-	ahead   time.Duration // how far Redis' clock is ahead of the gate's
+
+	mu    sync.Mutex    // over what follows, while something is under way
+	now   time.Time     // as it passes
+	wall  time.Duration // how far the machine's clock is ahead, the gate's and Redis'
+	ahead time.Duration // how far Redis' clock is ahead of the gate's
+}
+
+// clock returns time as it passes, and how far the machine's clock is ahead, and Redis'.
+func (sc *scene) clock() (now time.Time, wall, ahead time.Duration) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	return sc.now, sc.wall, sc.ahead
+}
+
+// time is as it passes.
+func (sc *scene) time() time.Time {
+	now, _, _ := sc.clock()
+	return now
+}
+
+// redisTime is Redis' own.
+func (sc *scene) redisTime() time.Time {
+	now, wall, ahead := sc.clock()
+	return now.Add(wall + ahead)
+}
+
+// own is the gate's own.
+func (sc *scene) own() time.Time {
+	now, wall, _ := sc.clock()
+	return now.Add(wall)
+}
+
+// pass lets time pass.
+func (sc *scene) pass(d time.Duration) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.now = sc.now.Add(d)
+}
+
+// jump puts the machine's clock ahead.
+func (sc *scene) jump(d time.Duration) {
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.wall += d
 }
 
 func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	t.Helper()
 	sc := &scene{t: t, bank: &bank{says: portone.CancelDone}, redis: redistest.Start(t), now: at}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	s, err := store.Open(sc.redis.URL(), store.Options{
-		Who: "gate-1", Log: quiet,
-		Now: func() time.Time { return sc.now.Add(sc.wall + sc.ahead) },
-		Own: func() time.Time { return sc.now.Add(sc.wall) },
-	})
+	s, err := store.Open(sc.redis.URL(), store.Options{Who: "gate-1", Log: quiet, Now: sc.redisTime, Own: sc.own})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +217,7 @@ func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	sc.settler = New(Options{
 		Who: "gate-1", Store: s, Payments: sc.bank, Currency: "KRW", Grace: grace, MinLook: minLook, Metrics: sc.metrics, Log: quiet,
 		Reason: func(why gate.RefundReason, _ map[string]string) string { return why.String() },
-		Now:    func() time.Time { return sc.now },
+		Now:    sc.time,
 		Sales:  func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": &settings} },
 	})
 	t.Cleanup(func() {
@@ -207,10 +244,35 @@ func (sc *scene) confirm(order, attempt string) gate.Code {
 // after lets time pass, and then everything be settled that is due.
 func (sc *scene) after(d time.Duration) {
 	sc.t.Helper()
-	sc.now = sc.now.Add(d)
-	if _, err := sc.settler.round(sc.t.Context(), "race", sc.settler.opt.Sales()["race"]); err != nil {
-		sc.t.Fatal(err)
+	sc.pass(d)
+	sc.settle(sc.settler)
+}
+
+// afterRefunds is after, and then what waits to be refunded has its turn.
+func (sc *scene) afterRefunds(d time.Duration) {
+	sc.t.Helper()
+	sc.after(d)
+	sc.after(time.Millisecond)
+}
+
+// settle settles all that is due.
+func (sc *scene) settle(s *Settler) {
+	sc.t.Helper()
+	for more := true; more; {
+		var err error
+		if more, err = s.turn(sc.t.Context(), "race", s.opt.Sales()["race"]); err != nil {
+			sc.t.Error(err)
+		}
+		s.running.Wait()
 	}
+}
+
+// everything is more than there is in each queue.
+func everything() (most [gate.Queues]int) {
+	for q := range most {
+		most[q] = 1000
+	}
+	return most
 }
 
 // want holds the orders, the units and the refunds against what they should be.
@@ -484,7 +546,7 @@ func TestAHastenedOrderIsLookedAtNow(t *testing.T) {
 	sc.want(map[string]string{"o1": "paid P a1"}, 9, 0, 1, 0)
 	sc.bank.set("o1", "a1", gate.PaymentCancelled)
 	hasten(true, "o1")
-	sc.after(0)
+	sc.after(3 * time.Second)
 	sc.want(map[string]string{"o1": "refunded X a1"}, 10, 0, 0, 0)
 }
 
@@ -495,8 +557,8 @@ func TestWhatADeadGateLeftIsSettledByAnother(t *testing.T) {
 	sc := openScene(t)
 	sc.confirm("o1", "a1")
 	sc.bank.set("o1", "a1", gate.PaymentPaid)
-	sc.now = sc.now.Add(20 * time.Second)
-	due, err := sc.store.Claim(t.Context(), "race", most, lease) // and the gate dies
+	sc.pass(20 * time.Second)
+	due, err := sc.store.Claim(t.Context(), "race", everything(), lease) // and the gate dies
 	if err != nil || len(due.Entries) != 1 {
 		t.Fatalf("%+v, %v", due, err)
 	}
@@ -510,9 +572,7 @@ func TestAHeldOrderThatNobodyWouldLookAtIsFound(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)
 	sc.confirm("o1", "a1")
-	if _, err := sc.store.Settle(t.Context(), "test", "settle", "race", nil, []int64{2}); err != nil { // it is forgotten
-		t.Fatal(err)
-	}
+	sc.redis.Do(t, "ZREM", "fg:{race}:due", "seq:2") // it is forgotten
 	sc.bank.set("o1", "a1", gate.PaymentFailed)
 	for range 6 {
 		sc.after(time.Minute)
@@ -520,6 +580,7 @@ func TestAHeldOrderThatNobodyWouldLookAtIsFound(t *testing.T) {
 	sc.want(map[string]string{"o1": "held O a1"}, 9, 1, 0, 0)
 	for range 4 {
 		sc.after(time.Minute)
+		sc.after(0) // what a sweep has found
 	}
 	sc.want(map[string]string{"o1": "released F a1"}, 10, 0, 0, 0)
 	if n := testutil.ToFloat64(sc.metrics.swept.WithLabelValues("race")); n != 1 {
@@ -534,12 +595,15 @@ func TestAHeldOrderThatNobodyWouldLookAtIsFound(t *testing.T) {
 func TestCountersAreShownBeforeThereIsAnythingToCount(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)
-	sc.settler.rounds(t.Context(), "race", sc.settler.opt.Sales()["race"])
+	sc.settler.turns(t.Context(), "race", sc.settler.opt.Sales()["race"])
 	m := sc.metrics
 	for i, c := range []*prometheus.CounterVec{m.late, m.failed, m.swept, m.overdue, m.unsure} {
 		if n := testutil.CollectAndCount(c); n != 1 {
 			t.Errorf("counter %d has %d series, want that of the sale", i, n)
 		}
+	}
+	if n := testutil.CollectAndCount(m.aside); n != 4 {
+		t.Errorf("what is set aside has %d series, want one for each reason", n)
 	}
 	if n := testutil.CollectAndCount(m.refunds); n != 3 {
 		t.Errorf("refunds have %d series, want those sent, requested and failed", n)
@@ -607,7 +671,7 @@ func TestGatesShareTheWork(t *testing.T) {
 		sc.bank.set(order, attempt, []gate.PaymentState{gate.PaymentPaid, gate.PaymentFailed}[i%2])
 		want[order] = []string{"paid P ", "released F "}[i%2] + attempt
 	}
-	sc.now = sc.now.Add(20 * time.Second)
+	sc.pass(20 * time.Second)
 	var gates sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	for range 3 {

@@ -33,7 +33,7 @@ func TestAnAttemptThatNobodyCanAskAboutKeepsItsHold(t *testing.T) {
 	t.Parallel()
 	settler := &Settler{opt: Options{Payments: &bank{}}}
 	order := gate.Order{ID: "o1", State: gate.OrderHeld, Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptOpen}}}
-	if f := settler.lookup(t.Context(), "race", []gate.Order{order}); !f[0].unsure {
+	if f := settler.lookup(t.Context(), "race", []gate.Order{order}, gate.QueueFresh); !f[0].unsure {
 		t.Errorf("got %+v, want it unsure", f[0])
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -103,42 +102,63 @@ func parseBought(text string) int64 {
 	return n
 }
 
-// EachLook calls do for all members of a sale's due. One whose time is moved
-// meanwhile may come twice.
+// EachLook calls do for all members of a sale's queues. One that is moved meanwhile
+// may come twice.
 func (s *Store) EachLook(ctx context.Context, sale string, do func(gate.Look) error) error {
-	return s.scan(ctx, "due of sale "+sale, s.client.ZScan, keysOf(sale).due, func(member, score string) error {
-		look := gate.Look{Other: member}
-		if member == sweepMember {
-			return nil
-		}
-		if id, ok := strings.CutPrefix(member, orderMember); ok {
-			look = gate.Look{Order: id}
-		} else if text, ok := strings.CutPrefix(member, entryMember); ok {
-			if seq, err := strconv.ParseInt(text, 10, 64); err == nil {
-				look = gate.Look{Entry: seq}
+	for _, key := range keysOf(sale).queues() {
+		err := s.scan(ctx, "queues of sale "+sale, s.client.ZScan, key, func(member, score string) error {
+			at, err := strconv.ParseFloat(score, 64)
+			if err != nil {
+				return fmt.Errorf("the time of %q in the queue %s: %w", member, key, err)
 			}
-		}
-		at, err := strconv.ParseFloat(score, 64)
+			look := parseMember(member)
+			if look.Other == sweepMember || at < 0 { // below zero: it was hastened once, see hasten.lua
+				return nil
+			}
+			look.At = time.UnixMilli(int64(at))
+			return do(look)
+		})
 		if err != nil {
-			return fmt.Errorf("the time of %q in due: %w", member, err)
+			return err
 		}
-		look.At = time.UnixMilli(int64(at))
-		return do(look)
-	})
+	}
+	return nil
 }
 
-// LookTimes returns when each order is looked at by itself; zero where it is not.
+// LookTimes returns when each order is looked at next by itself; zero where it is not.
 func (s *Store) LookTimes(ctx context.Context, sale string, ids []string) ([]time.Time, error) {
-	if len(ids) == 0 {
+	next := make([]time.Time, len(ids))
+	members := make([]string, len(ids))
+	for i, id := range ids {
+		members[i] = orderMember + id
+	}
+	keys := keysOf(sale).standing()
+	for _, key := range append(keys, keys...) { // once more: an order may go from a queue not yet read to one read before
+		times, err := s.scores(ctx, key, members)
+		if err != nil {
+			return nil, fmt.Errorf("read when %d orders of sale %s are looked at: %w", len(ids), sale, err)
+		}
+		for i, at := range times {
+			if !at.IsZero() && (next[i].IsZero() || at.Before(next[i])) {
+				next[i] = at
+			}
+		}
+	}
+	return next, nil
+}
+
+// scores returns the scores of a queue's members as times; zero where one is not there.
+func (s *Store) scores(ctx context.Context, queue string, members []string) ([]time.Time, error) {
+	if len(members) == 0 {
 		return nil, nil
 	}
-	args := []any{"ZMSCORE", keysOf(sale).due}
-	for _, id := range ids {
-		args = append(args, orderMember+id)
+	args := []any{"ZMSCORE", queue}
+	for _, member := range members {
+		args = append(args, member)
 	}
 	scores, err := s.client.Do(ctx, args...).Slice()
 	if err != nil {
-		return nil, fmt.Errorf("read when %d orders of sale %s are looked at: %w", len(ids), sale, err)
+		return nil, err
 	}
 	times := make([]time.Time, len(scores))
 	for i, score := range scores {
@@ -147,7 +167,7 @@ func (s *Store) LookTimes(ctx context.Context, sale string, ids []string) ([]tim
 		}
 		at, err := strconv.ParseFloat(fmt.Sprint(score), 64)
 		if err != nil {
-			return nil, fmt.Errorf("read when order %q of sale %s is looked at: %w", ids[i], sale, err)
+			return nil, err
 		}
 		times[i] = time.UnixMilli(int64(at))
 	}

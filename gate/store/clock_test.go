@@ -54,9 +54,18 @@ func TestWhoseClockIsNotRedisChangesNothing(t *testing.T) {
 				before := read(t, right)
 				_, err := once(t, off, "o2")
 				isDoubted(t, "confirm", err, -ahead)
-				_, err = off.Claim(t.Context(), "marathon", 10, time.Minute)
+				_, err = off.Claim(t.Context(), "marathon", [gate.Queues]int{10, 10}, time.Minute)
 				isDoubted(t, "claim", err, -ahead)
-				isDoubted(t, "keep", off.Keep(t.Context(), "marathon", gate.Due{Orders: []string{"o1"}}, time.Minute), -ahead)
+				isDoubted(t, "keep", off.Keep(t.Context(), "marathon", gate.QueueAgain, []string{"o1"}, time.Minute), -ahead)
+				_, err = off.Unfold(t.Context(), "marathon", []int64{2})
+				isDoubted(t, "unfold", err, -ahead)
+				_, err = off.SetAside(t.Context(), "marathon", []error{&gate.FaultError{Order: "o1", Err: errOdd}}, false)
+				isDoubted(t, "aside", err, -ahead)
+				isDoubted(t, "retry", off.RetryAside(t.Context(), "marathon"), -ahead)
+				_, err = off.Hasten(t.Context(), []string{"marathon"}, "o1")
+				isDoubted(t, "hasten", err, -ahead)
+				_, _, _, err = off.Sweep(t.Context(), "marathon", time.Now().Add(24*time.Hour))
+				isDoubted(t, "look", err, -ahead)
 				_, err = off.Settle(t.Context(), "kim", "settle", "marathon", nil, nil)
 				isDoubted(t, "settle", err, -ahead)
 				_, err = off.ClaimDelivery(t.Context(), "marathon", "A", time.Minute)
@@ -166,3 +175,5 @@ func TestAClockThatIsOffIsFoundBeforeASaleIs(t *testing.T) {
 		}
 	})
 }
+
+var errOdd = errors.New("odd")

@@ -152,20 +152,26 @@ func TestAFullRedisCanBeFreed(t *testing.T) {
 	redis.Do(t, "DEL", "fg:{marathon}:due")
 	redis.Do(t, "CONFIG", "SET", "maxmemory", 1)
 
-	overdue, found, err := l.store.Sweep(t.Context(), "marathon", time.Now().Add(time.Hour))
-	if err != nil || overdue != 3 || found != 3 {
-		t.Errorf("swept %d of %d, %v", found, overdue, err)
+	overdue, found, faults, err := l.store.Sweep(t.Context(), "marathon", time.Now().Add(time.Hour))
+	if err != nil || overdue != 3 || found != 3 || len(faults) > 0 {
+		t.Errorf("swept %d of %d, %v, %v", found, overdue, faults, err)
 	}
 	for order, want := range map[string]bool{"a": true, "stranger": false} {
 		if known, err := l.store.Hasten(t.Context(), []string{"marathon"}, order); err != nil || known != want {
 			t.Errorf("a webhook about %s: %t, %v", order, known, err)
 		}
 	}
-	due, err := l.store.Claim(t.Context(), "marathon", 10, time.Minute)
-	if err != nil || len(due.Orders) != 3 {
+	due, err := l.store.Claim(t.Context(), "marathon", [gate.Queues]int{10, 10, 10}, time.Minute)
+	if err != nil || len(due.Orders[gate.QueueAgain]) != 3 || len(due.Orders[gate.QueueHastened]) != 1 {
 		t.Errorf("claimed %+v, %v", due, err)
 	}
-	if err := l.store.Keep(t.Context(), "marathon", due, time.Minute); err != nil {
+	if err := l.store.Keep(t.Context(), "marathon", gate.QueueHastened, []string{"a"}, time.Minute); err != nil {
+		t.Error(err)
+	}
+	if added, err := l.store.SetAside(t.Context(), "marathon", []error{&gate.FaultError{Order: "b", Err: errors.New("odd")}}, false); err != nil || added != 1 {
+		t.Errorf("set aside %d, %v", added, err)
+	}
+	if err := l.store.RetryAside(t.Context(), "marathon"); err != nil {
 		t.Error(err)
 	}
 	orders, _, err := l.store.Orders(t.Context(), "marathon", []string{"a"})
@@ -208,9 +214,9 @@ func TestAllThatIsDueIsReadHoweverMuchItIs(t *testing.T) {
 		}
 		seqs = append(seqs, int64(i+2))
 	}
-	ids, faults, err := l.store.Changed(t.Context(), "marathon", append(seqs, 99999))
-	if want := 20 * len(seqs); len(ids) != want || len(faults) > 0 || err != nil || want <= 2*ordersAtOnce {
-		t.Fatalf("%d of %d orders, %v, %v", len(ids), want, faults, err)
+	ids, bad, err := l.store.changed(t.Context(), "marathon", append(seqs, 99999))
+	if want := 20 * len(seqs); len(ids) != want || len(bad) > 0 || err != nil || want <= 2*ordersAtOnce {
+		t.Fatalf("%d of %d orders, %v, %v", len(ids), want, bad, err)
 	}
 	orders, faults, err := l.store.Orders(t.Context(), "marathon", append(ids, "stranger"))
 	if len(orders) != len(ids) || len(faults) > 0 || err != nil {

@@ -1,5 +1,7 @@
 package store
 
+import "github.com/flashgate/flashgate/gate"
+
 // salesKey holds the names of the sales. It is the only key outside of a sale's
 // slot, so it is never touched by a script.
 const salesKey = "fg:sales"
@@ -7,24 +9,26 @@ const salesKey = "fg:sales"
 // keys are the keys of one sale. The hash tag {sale} keeps them in one slot of
 // a Cluster, so that a script may use them together.
 type keys struct {
-	sale, orders, buyers, ledger, due, gates, notify, owed string
+	sale, orders, buyers, ledger, due, gates, notify, owed    string
+	again, hastened, alone, strangers, refunds, aside, faults string
 }
 
 func keysOf(sale string) keys {
 	k := "fg:{" + sale + "}"
 	return keys{
 		sale: k, orders: k + ":orders", buyers: k + ":buyers", ledger: k + ":ledger", due: k + ":due", gates: k + ":gates",
-		notify: k + ":notify", owed: k + ":owed",
+		notify: k + ":notify", owed: k + ":owed", again: k + ":again", hastened: k + ":hastened", alone: k + ":alone", strangers: k + ":strangers",
+		refunds: k + ":refunds", aside: k + ":aside", faults: k + ":faults",
 	}
 }
 
 // all are the keys of the scripts that make and delete a sale, in their order.
 func (k keys) all() []string {
-	return []string{k.sale, k.orders, k.buyers, k.ledger, k.due, k.gates, k.notify, k.owed}
+	return []string{
+		k.sale, k.orders, k.buyers, k.ledger, k.due, k.gates, k.notify, k.owed,
+		k.again, k.hastened, k.alone, k.strangers, k.refunds, k.aside, k.faults,
+	}
 }
-
-// settling are the keys of the settle script, in its order.
-func (k keys) settling() []string { return append(k.deciding(), k.owed) }
 
 // noting are the keys of the note script, in its order.
 func (k keys) noting() []string { return []string{k.sale, k.orders, k.owed} }
@@ -32,4 +36,20 @@ func (k keys) noting() []string { return []string{k.sale, k.orders, k.owed} }
 // deciding are the keys of the confirm script, in its order.
 func (k keys) deciding() []string {
 	return []string{k.sale, k.orders, k.buyers, k.ledger, k.due}
+}
+
+// settling are the keys of the settle script, in its order.
+func (k keys) settling() []string {
+	return append([]string{k.sale, k.orders, k.buyers, k.ledger}, append(k.standing(), k.faults, k.owed)...)
+}
+
+// queues are the keys of the queues, in their order.
+func (k keys) queues() [gate.Queues]string {
+	return [...]string{k.due, k.again, k.hastened, k.alone, k.strangers, k.refunds, k.aside}
+}
+
+// standing are those queues in which every order that is to be looked at stands. One
+// that was hastened stands in another one too.
+func (k keys) standing() []string {
+	return []string{k.due, k.again, k.alone, k.strangers, k.refunds, k.aside}
 }

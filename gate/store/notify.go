@@ -181,7 +181,7 @@ func (s *Store) Entries(ctx context.Context, sale string, after int64, most int)
 // with a run that is over, is left out.
 func (s *Store) EntriesAt(ctx context.Context, sale string, seqs []int64) (entries []*gate.Entry, err error) {
 	var wrong error
-	err = s.eachAt(ctx, sale, seqs, func(e *gate.Entry, fault error) {
+	err = s.eachAt(ctx, sale, seqs, func(_ int64, e *gate.Entry, fault error) {
 		wrong = cmp.Or(wrong, fault)
 		entries = append(entries, e)
 	})
@@ -197,7 +197,7 @@ const entriesAtOnce = 50
 
 // eachAt calls do for the ledger entries with the given numbers, with a fault
 // instead of an entry where it cannot be read.
-func (s *Store) eachAt(ctx context.Context, sale string, seqs []int64, do func(e *gate.Entry, fault error)) error {
+func (s *Store) eachAt(ctx context.Context, sale string, seqs []int64, do func(seq int64, e *gate.Entry, fault error)) error {
 	for some := range slices.Chunk(seqs, entriesAtOnce) {
 		pipe := s.client.Pipeline()
 		replies := make([]*redis.Cmd, len(some))
@@ -208,13 +208,13 @@ func (s *Store) eachAt(ctx context.Context, sale string, seqs []int64, do func(e
 		if _, err := pipe.Exec(ctx); err != nil {
 			return fmt.Errorf("read %d ledger entries of sale %s: %w", len(some), sale, err)
 		}
-		for _, reply := range replies {
+		for i, reply := range replies {
 			page, err := parsePage(reply)
 			if err != nil {
-				do(nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err))
+				do(some[i], nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err))
 			}
 			for _, e := range page {
-				do(e, nil)
+				do(e.Seq, e, nil)
 			}
 		}
 	}

@@ -33,6 +33,9 @@ type Sales interface {
 	// RefundNotes returns what is known of the refunds that orders owe, by order.
 	RefundNotes(ctx context.Context, sale string) (map[string]gate.RefundNote, error)
 	settle.Owed
+	// Aside returns what is set aside of a sale. It returns gate.ErrNoSale where there
+	// is none.
+	Aside(ctx context.Context, sale string) ([]gate.SetAside, error)
 	// Delivery reads how far the shop was told of a sale's changes. It returns
 	// gate.ErrNoSale where there is none.
 	Delivery(ctx context.Context, sale string) (gate.Delivery, error)
@@ -107,6 +110,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("POST /v1/sales/{sale}/orders/{order}/refund", operator, a.refund)
 	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
 	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)
+	handle("GET /v1/sales/{sale}/aside", reader, a.aside)
 	handle("POST /v1/sales/{sale}/confirm-url", operator, a.confirmURL)
 	handle("/metrics", reader, func(w http.ResponseWriter, _ *http.Request, _ string) {
 		w.Header().Set("Allow", "GET, HEAD")

@@ -204,6 +204,7 @@ func TestEachRoleMayDoWhatItMayDo(t *testing.T) {
 	f("GET", "/v1/sales/swim", "", 404, 404)
 	f("GET", "/v1/sales/race/orders/o1", "", 404, 404)
 	f("GET", "/v1/sales/race/undelivered", "", 200, 200)
+	f("GET", "/v1/sales/race/aside", "", 200, 200)
 	f("GET", "/v1/sales/race/audit", "", 200, 200)
 	f("GET", "/v1/sales/swim/audit", "", 404, 404)
 	f("GET", "/v1/sales/race/ledger", "", 200, 200)

@@ -240,6 +240,18 @@ func (a *Admin) undelivered(w http.ResponseWriter, r *http.Request, _ string) {
 	reply(w, http.StatusOK, d.Report(r.PathValue("sale")))
 }
 
+// aside shows the orders that are set aside because they fail by themselves.
+func (a *Admin) aside(w http.ResponseWriter, r *http.Request, _ string) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	list, err := a.opt.Sales.Aside(ctx, r.PathValue("sale"))
+	if err != nil {
+		a.saleFault(ctx, w, r, err)
+		return
+	}
+	reply(w, http.StatusOK, list)
+}
+
 // decode reads a body of JSON, and answers where it is none.
 func decode(w http.ResponseWriter, r *http.Request, v any) bool {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {

@@ -122,7 +122,7 @@ func TestAMissingSaleIsToldOf(t *testing.T) {
 	d.want("GET", "/v1/sales", "", 200, `"problem": "`+what)
 	d.want("GET", "/v1/sales", "", 200, `"sale": "race"`)
 	for _, call := range []string{
-		"GET " + path, "POST " + path + "/pause", "POST " + path + "/resume", "GET " + path + "/refunds", "GET " + path + "/undelivered",
+		"GET " + path, "POST " + path + "/pause", "POST " + path + "/resume", "GET " + path + "/refunds", "GET " + path + "/undelivered", "GET " + path + "/aside",
 		"GET " + path + "/orders/o1",
 	} {
 		method, path, _ := strings.Cut(call, " ")
@@ -154,7 +154,7 @@ func TestADeletedSaleIsToldOf(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	for call, body := range map[string]string{
-		"POST /pause": "", "POST /resume": "", "DELETE ": "", "GET /refunds": "", "GET /undelivered": "", "GET /audit": "",
+		"POST /pause": "", "POST /resume": "", "DELETE ": "", "GET /refunds": "", "GET /undelivered": "", "GET /aside": "", "GET /audit": "",
 		"GET /orders/o1": "", "POST /orders/o1/report": `{"state":"paid"}`, "POST /orders/o1/refund": `{}`,
 		"POST /confirm-url": `{"items":"full","buyer":"u","order":"o","amount":80000}`,
 	} {
@@ -349,6 +349,25 @@ func TestWhatTheShopHasNotTakenIsShownByTheAPI(t *testing.T) {
 		t.Errorf("%+v", said)
 	}
 	d.want("GET", "/v1/sales/swim/undelivered", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
+}
+
+func TestWhatIsSetAsideIsShownByTheAPI(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	const path = "/v1/sales/race/aside"
+	d.want("GET", path, "", 200, "[]")
+	fault := &gate.FaultError{Order: "o1", Err: errors.New("its record is garbage")}
+	if _, err := d.store.SetAside(t.Context(), "race", []error{fault}, false); err != nil {
+		t.Fatal(err)
+	}
+	var said []gate.SetAside
+	if err := json.Unmarshal([]byte(d.want("GET", path, "", 200, `"next"`)), &said); err != nil {
+		t.Fatal(err)
+	}
+	if len(said) != 1 || said[0].Order != "o1" || said[0].Tries != 1 || said[0].Reason != "its record is garbage" || said[0].Since.IsZero() {
+		t.Errorf("%+v", said)
+	}
+	d.want("GET", "/v1/sales/swim/aside", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
 }
 
 // confirmOf is a confirm call's request for one unit of "full".
