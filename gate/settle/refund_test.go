@@ -158,7 +158,7 @@ func TestACancellationSaysWhatIsFreeOfTax(t *testing.T) {
 	p := sc.bank.payments["a2"]
 	p.TaxFree = 300
 	sc.bank.payments["a2"] = p
-	sc.after(time.Minute)
+	sc.afterRefunds(time.Minute)
 	if sc.bank.taxFree != 300 {
 		t.Errorf("%d of the cancellation are free of tax", sc.bank.taxFree)
 	}
