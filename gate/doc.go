@@ -249,8 +249,8 @@
 // PortOne is asked by portone.Client. Up to twenty orders are asked for one by one;
 // more share calls: a hundred attempts in one of V1's, V2's from a list of the
 // payments made since the first of them was confirmed, which all who look up at the same
-// time share. What that leaves open is asked for alone. Unknown means that PortOne itself said so, test payments
-// included; any other answer, a status that nobody knows and an amount that is
+// time share. What that leaves open is asked for alone. Unknown means that PortOne
+// itself said so, test payments included; any other answer, a status that nobody knows and an amount that is
 // not whole are errors, and of an error nothing follows. Until PortOne has known
 // at least one payment, or lists any, unknown is an error too: the credentials may be
 // another shop's.

@@ -203,7 +203,11 @@ func TestALeaseLastsAsLongAsTheWork(t *testing.T) {
 		return times[0]
 	}
 	for range 5 { // each time it has been renewed, a while passes
+		end := time.Now().Add(20 * time.Second)
 		for kept := sc.redisTime().Add(sc.settler.lease); at().Before(kept.Truncate(time.Millisecond)); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("the lease is not renewed")
+			}
 		}
 		sc.pass(sc.settler.lease - time.Millisecond)
 		if due, err := sc.store.Claim(t.Context(), "race", everything(), lease); err != nil || len(due.Orders[gate.QueueFresh]) > 0 {
