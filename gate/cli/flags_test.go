@@ -11,14 +11,15 @@ import (
 )
 
 // The rule is said once, in --help: it must hold for every flag, but for those by
-// which somebody agrees to a loss. Nobody agrees for good.
+// which somebody agrees to a loss, for nobody agrees for good, and for what one buyer
+// has told.
 func TestEveryFlagHasItsVariable(t *testing.T) {
 	t.Parallel()
 	seen := 0
-	agreements := []string{"open-now", "drop-held", "drop-paid", "archived", "drop-undelivered"}
+	once := []string{"open-now", "drop-held", "drop-paid", "archived", "drop-undelivered", "bank", "account", "holder", "phone"}
 	eachFlag(t, func(f *kong.Flag) {
 		seen++
-		if slices.Contains(agreements, f.Name) {
+		if slices.Contains(once, f.Name) {
 			if len(f.Envs) > 0 {
 				t.Errorf("--%s has the variables %q", f.Name, f.Envs)
 			}
