@@ -9,6 +9,10 @@ import (
 // further ahead is of a clock that was, and is due at once.
 const LongestLook = time.Hour
 
+// LatePayment is how long after its release an order is looked at for a payment that
+// was approved all the same.
+const LatePayment = 24 * time.Hour
+
 // Move takes one order from what it was when it was looked up to what came of
 // the look-up. A store makes it only if the order is still what it was: a confirm
 // of a known attempt does not count as a change, for it moves the deadline alone.

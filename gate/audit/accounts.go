@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/flashgate/flashgate/gate"
 )
@@ -21,16 +22,25 @@ type account struct {
 	state       gate.OrderState
 	refunds     uint8 // attempts that are refund due
 	requested   uint8 // attempts whose refund is requested
+	settled     int64 // when it left Held, in milliseconds
 
 	watched  bool // it is in due by itself
 	faulty   bool // its record cannot be read
 	lookedUp bool // its payments were compared
 }
 
-// mustBeLookedAt reports whether somebody must be to look at an order, whatever time
-// it is: as long as its units are held, or a payment of it is to be given back.
-func (acc *account) mustBeLookedAt() bool {
-	return acc.state == gate.OrderHeld || acc.state == gate.OrderAsking || acc.refunds > 0
+// mustBeLookedAt reports whether somebody must be to look at an order: as long as its
+// units are held, a payment of it is to be given back, or one may still come late.
+func (acc *account) mustBeLookedAt(now time.Time) bool {
+	switch acc.state {
+	case gate.OrderHeld, gate.OrderAsking:
+		return true
+	case gate.OrderReleased:
+		if now.Sub(time.UnixMilli(acc.settled)) < gate.LatePayment-far {
+			return true
+		}
+	}
+	return acc.refunds+acc.requested > 0
 }
 
 // bought is what is kept of one buyer.
@@ -105,7 +115,7 @@ func (a *accounts) replace(acc *account, o *gate.Order) {
 	if o == nil {
 		return
 	}
-	acc.state, acc.cart = o.State, a.cart(o.Lines)
+	acc.state, acc.cart, acc.settled = o.State, a.cart(o.Lines), o.Settled.UnixMilli()
 	for _, attempt := range o.Attempts {
 		switch attempt.State {
 		case gate.AttemptRefundDue:

@@ -248,7 +248,19 @@ func TestDamageIsFound(t *testing.T) {
 		sc.Do(sc.t, "ZREM", key+":due", "seq:5")
 		sc.Do(sc.t, "ZREM", key+":again", "o:o4")
 	})
-	f("all looks lost", "unwatched o1, unwatched o4, unwatched o6", func(sc *scene) { sc.Do(sc.t, "DEL", key+":due", key+":again") })
+	f("a refund that is asked for and that nobody looks at", "unwatched o5", func(sc *scene) {
+		sc.settle("o5", gate.OrderWithheld, gate.AttemptRequested)
+		sc.Do(sc.t, "DEL", key+":again")
+		sc.Do(sc.t, "ZREM", key+":due", "seq:6")
+		for _, id := range []string{"o3", "o4", "o6"} {
+			sc.Do(sc.t, "ZADD", key+":again", time.Now().UnixMilli(), "o:"+id)
+		}
+	})
+	f("a late payment that nobody looks for", "unwatched o3", func(sc *scene) {
+		sc.Do(sc.t, "ZREM", key+":due", "seq:4")
+		sc.Do(sc.t, "ZREM", key+":again", "o:o3")
+	})
+	f("all looks lost", "unwatched o1, unwatched o3, unwatched o4, unwatched o6", func(sc *scene) { sc.Do(sc.t, "DEL", key+":due", key+":again") })
 	f("a hold that is set aside is looked at", "", func(sc *scene) {
 		sc.Do(sc.t, "ZREM", key+":due", "seq:7")
 		sc.Do(sc.t, "ZREM", key+":again", "o:o6")
@@ -269,3 +281,14 @@ func TestDamageIsFound(t *testing.T) {
 }
 
 func yearAhead() int64 { return time.Now().AddDate(1, 0, 0).UnixMilli() }
+
+// A day after its release nobody looks at an order any more.
+func TestNobodyNeedsToLookAtAnOrderThatWasReleasedLongAgo(t *testing.T) {
+	t.Parallel()
+	sc := open(t)
+	sc.Do(t, "DEL", key+":due", key+":again")
+	later := &scene{Server: sc.Server, t: t, s: openStore(t, sc.Server, func() time.Time { return time.Now().Add(24 * time.Hour) })}
+	if got := kinds(later.audit(nil)); got != "unwatched o1, unwatched o4, unwatched o6" {
+		t.Errorf("found %s", got)
+	}
+}

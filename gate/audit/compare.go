@@ -121,10 +121,14 @@ func (a *auditor) compareBuyers(ctx context.Context) error {
 // due was read, is not there by itself now, and has not changed in between, was
 // left out.
 func (a *auditor) compareLooks(ctx context.Context) error {
+	state, err := a.store.Inspect(ctx, a.sale)
+	if err != nil {
+		return err
+	}
 	var lone []string
 	for id, i := range a.accounts.orders {
 		acc := &a.accounts.list[i]
-		if acc.mustBeLookedAt() && !acc.watched && acc.due == 0 && acc.stored != 0 {
+		if acc.mustBeLookedAt(state.Now) && !acc.watched && acc.due == 0 && acc.stored != 0 {
 			lone = append(lone, id)
 		}
 	}
@@ -145,7 +149,7 @@ func (a *auditor) compareLooks(ctx context.Context) error {
 	}
 	for _, id := range unseen {
 		if acc := a.accounts.order(id); acc.changed <= a.begun {
-			a.report.add(ofOrder(Unwatched, id, "is %s with %d payments refund due, and nobody is to look at it", acc.state, acc.refunds))
+			a.report.add(ofOrder(Unwatched, id, "is %s with %d payments to be given back, and nobody is to look at it", acc.state, acc.refunds+acc.requested))
 		}
 	}
 	return nil

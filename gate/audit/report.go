@@ -30,7 +30,7 @@ const (
 	LedgerCounters Kind = "ledger_counters" // the sale's counters are not what the ledger told last
 	Seq            Kind = "seq"             // the sale counts other entries than there are
 	Settings       Kind = "settings"        // the settings are not what the ledger told last, or not what is obeyed
-	Unwatched      Kind = "unwatched"       // units are held or a refund is due, and nobody is to look at the order
+	Unwatched      Kind = "unwatched"       // nobody is to look at an order that is held, is owed a refund, or was just released
 	LookUnknown    Kind = "look_unknown"    // somebody is to look at an order that is not there
 	LookFar        Kind = "look_far"        // a look is further ahead than any may be
 	TimeAhead      Kind = "time_ahead"      // the sale has seen a time that is not yet

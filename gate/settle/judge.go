@@ -8,8 +8,6 @@ import (
 )
 
 const (
-	// watch is how long a released order is watched for a late payment.
-	watch = 24 * time.Hour
 	// soon is when an order is looked at again whose payment was just cancelled.
 	soon = 2 * time.Second
 )
@@ -328,7 +326,7 @@ func (p policy) look(o *gate.Order, now time.Time) time.Duration {
 	case o.OwesRefund():
 		return wait
 	case o.State == gate.OrderReleased, o.State == gate.OrderPaid && open(o):
-		if !o.Settled.IsZero() && now.Sub(o.Settled) > watch {
+		if !o.Settled.IsZero() && now.Sub(o.Settled) > gate.LatePayment {
 			return 0
 		}
 		return wait
