@@ -108,7 +108,7 @@ func TestASaleThatIsStillNeededIsNotRemoved(t *testing.T) {
 	applySale(t, redis.URL(), closedSale("race"))
 	f("changed since", before, "archive it again")
 	redis.Do(t, "HSET", "fg:{race}", "orders", "0,0,1,1,0,0,2")
-	f("with refunds due", drop(), "2 payments are refund due")
+	f("with refunds due", drop(), "2 payments are to be refunded")
 }
 
 func openStore(t *testing.T, redis string) *store.Store {

@@ -68,7 +68,7 @@ func owed(o *gate.Order, found finding) bool {
 // that is certain is counted in the record, so that whichever gate tries next has a new key.
 func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Move, k int, f *gate.Payment, why gate.RefundReason) {
 	a := &m.Before.Attempts[k]
-	log := s.opt.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID, "reason", why)
+	log := s.opt.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID, "reason", why.String())
 	note, version, err := s.opt.Store.RefundNote(ctx, sale, m.Before.ID)
 	if err != nil {
 		log.Warn("a payment that is refund due is not cancelled now: what is known of it cannot be read", "error", err)
