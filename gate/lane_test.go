@@ -1,12 +1,16 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -115,7 +119,9 @@ func startGate(t testing.TB, s *fakeStore, opt Options) (*Gate, *prometheus.Regi
 	if opt.Keys == nil {
 		opt.Keys = Unsigned()
 	}
-	opt.Log = slog.New(slog.DiscardHandler)
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
 	registry := prometheus.NewRegistry()
 	g := New(s, NewMetrics(registry), opt)
 	ctx, stop := context.WithCancel(t.Context())
@@ -293,6 +299,42 @@ func TestADeadStoreIsLeftAloneForAWhile(t *testing.T) {
 	dead = false
 	mu.Unlock()
 	eventually(t, "the store is asked again", func() bool { return confirm(t, g, "order", time.Now()).Code == Held })
+}
+
+// A store that is dead for long is tried again and again. The log says once that it is
+// dead, and once that it is back.
+func TestADeadStoreIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var dead atomic.Bool
+		s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+			if dead.Load() {
+				return errors.New("connection refused")
+			}
+			return accept(ctx, batch)
+		}}
+		var log bytes.Buffer
+		g, _ := startGate(t, s, Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))})
+		const isDead, isBack = "the store does not decide", "the store decides again"
+		said := func(died, came int) {
+			t.Helper()
+			if n, m := strings.Count(log.String(), isDead), strings.Count(log.String(), isBack); n != died || m != came {
+				t.Errorf("the log says %d times that the store is dead and %d times that it is back, want %d and %d:\n%s", n, m, died, came, &log)
+			}
+		}
+		for outage := range 2 {
+			dead.Store(true)
+			for range 20 {
+				confirm(t, g, "order", time.Now())
+				time.Sleep(breakFor / 4)
+			}
+			said(outage+1, outage)
+			dead.Store(false)
+			time.Sleep(2 * breakFor)
+			confirm(t, g, "order", time.Now())
+			said(outage+1, outage+1)
+		}
+	})
 }
 
 func TestACallEndsWithinItsBound(t *testing.T) {

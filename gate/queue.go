@@ -192,7 +192,7 @@ func (q *queue) newBreaker() *gobreaker.CircuitBreaker[struct{}] {
 		ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= breakAfter },
 		OnStateChange: func(sale string, from, to gobreaker.State) {
 			switch {
-			case to == gobreaker.StateOpen && from == gobreaker.StateClosed:
+			case from == gobreaker.StateClosed:
 				q.log.Error("the store does not decide: payments are refused until it does", "sale", sale, "error", q.trouble)
 			case to == gobreaker.StateClosed:
 				q.log.Info("the store decides again", "sale", sale)

@@ -36,7 +36,7 @@ func targets() []target {
 		{
 			pkg:    shop,
 			files:  []string{"ask.go", "health.go", "lastword.go", "post.go", "reason.go", "send.go", "tally.go"},
-			stages: []stage{{pkg: shop, run: "Ask|Hinder|Reason|Character|Status|Hangs|Header|Connection|Protocols|Secrets|Health|Prob|Row|Address|Death"}},
+			stages: []stage{{pkg: shop, run: "Ask|Message|Hinder|Reason|Character|Status|Hangs|Header|Connection|Protocols|Secrets|Health|Prob|Row|Address|Death"}},
 		},
 		{pkg: web, stages: []stage{{pkg: web}, {pkg: cli, run: ours}}},
 		{pkg: cli, files: []string{"secrets.go"}, stages: []stage{{pkg: cli, run: ours}}},
