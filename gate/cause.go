@@ -33,6 +33,9 @@ const (
 	VersionUnsigned
 	VersionNotLookedUp
 
+	// Of BadRequest, whose call it is.
+	OtherStore
+
 	// Of Busy.
 	QueueFull
 	QueueTime
@@ -71,6 +74,7 @@ var causeTable = [causes]struct {
 	VersionNotNamed:    {"version_not_named", BadRequest, "the sale's accept does not name the version of the call"},
 	VersionUnsigned:    {"version_unsigned", BadRequest, "V1 signs nothing: with a webhook secret it is taken only where the sale names it"},
 	VersionNotLookedUp: {"version_not_looked_up", BadRequest, "this gate has PortOne's credentials of the other version alone, and nothing would end a hold whose payment cannot be looked up"},
+	OtherStore:         {"other_store", BadRequest, "the call of V2 names another store than --portone-v2-store: none of this shop's payments"},
 	QueueFull:          {"queue_full", Busy, "as many confirms wait as may"},
 	QueueTime:          {"queue_time", Busy, "the confirm's time ran out while it waited"},
 	AsksFull:           {"asks_full", Busy, "the shop is asked about as many orders as may be at once"},

@@ -330,7 +330,7 @@ func TestKubernetesStartsGatesAsTheyWantIt(t *testing.T) {
 			"redis":       "redis+sentinel://flashgate:x@127.0.0.1:1,127.0.0.1:2/flashgate",
 			"signing-key": "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
 			"admin-token": "operator:0123456789abcdef-operator", "admin-read-token": "0123456789abcdef-reader",
-			"portone-v1-key": "key", "portone-v1-secret": "secret", "portone-v2-secret": "secret",
+			"portone-v1-key": "key", "portone-v1-secret": "secret", "portone-v2-secret": "secret", "portone-v2-store": "store-1",
 			"webhook-secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk=", "notify-secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk=",
 		}
 		cmd := exec.Command("flashgate", gate.Args...)

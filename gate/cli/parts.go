@@ -122,8 +122,13 @@ func (p *parts) readSecrets(context.Context) (err error) {
 func (p *parts) callPortOne(context.Context) (err error) {
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(p.env.version))
-	p.payments, err = p.flags.client(p.registry, p.log)
-	return err
+	if p.payments, err = p.flags.client(p.registry, p.log); err != nil {
+		return err
+	}
+	if p.payments.Lookups().V2 && p.flags.PortoneV2Store == "" {
+		p.log.Warn("calls and payments of any store of PortOne V2's count as this shop's: give the store's id by --portone-v2-store")
+	}
+	return nil
 }
 
 // openStore opens the real store or the embedded one, and checks that it can be
@@ -214,7 +219,7 @@ func (p *parts) makeGate(context.Context) error {
 	p.files = openFiles()
 	p.mostPublic, p.mostAdmin = shareFiles(p.files)
 	p.public = web.NewPublic(p.gate, p.answers, p.metrics, web.PublicOptions{
-		Secrets: p.secrets, Lookups: p.payments.Lookups(), Sources: p.sources, Most: p.mostPublic, MostPerAddress: c.MaxConnectionsPerAddress,
+		Secrets: p.secrets, Lookups: p.payments.Lookups(), Store: portone.Store(c.PortoneV2Store), Sources: p.sources, Most: p.mostPublic, MostPerAddress: c.MaxConnectionsPerAddress,
 		Refusals: p.refusals, Orders: p.store, Forward: p.forwarder, Log: p.log,
 	})
 	return nil

@@ -34,7 +34,7 @@ type portoneCredentials struct {
 	PortoneV1URL        string  `name:"portone-v1-url" env:"FLASHGATE_PORTONE_V1_URL" placeholder:"URL" help:"Another address of V1's REST API, such as a simulator's."`
 	PortoneV2Secret     *string `name:"portone-v2-secret" env:"FLASHGATE_PORTONE_V2_SECRET" placeholder:"SECRET" help:"API secret of PortOne V2. Better in FLASHGATE_PORTONE_V2_SECRET or a file than here."`
 	PortoneV2SecretFile *string `name:"portone-v2-secret-file" env:"FLASHGATE_PORTONE_V2_SECRET_FILE" placeholder:"FILE" help:"File with the API secret."`
-	PortoneV2Store      string  `name:"portone-v2-store" env:"FLASHGATE_PORTONE_V2_STORE" placeholder:"ID" help:"Store id, where the secret is of several."`
+	PortoneV2Store      string  `name:"portone-v2-store" env:"FLASHGATE_PORTONE_V2_STORE" placeholder:"ID" help:"Id of the shop's store. Confirm calls, webhooks and payments of any other store are none of this shop's."`
 	PortoneV2URL        string  `name:"portone-v2-url" env:"FLASHGATE_PORTONE_V2_URL" placeholder:"URL" help:"Another address of V2's REST API, such as a simulator's."`
 	PortoneRate         float64 `default:"50" placeholder:"N" help:"Calls a second to each of PortOne's REST APIs (${default})."`
 }
@@ -84,7 +84,7 @@ func (f *portoneCredentials) client(registry *prometheus.Registry, log *slog.Log
 		options.V1 = portone.V1Options{BaseURL: f.PortoneV1URL, Key: f.PortoneV1Key, Secret: *v1}
 	}
 	if v2 != nil {
-		options.V2 = portone.V2Options{BaseURL: f.PortoneV2URL, Secret: *v2, StoreID: f.PortoneV2Store}
+		options.V2 = portone.V2Options{BaseURL: f.PortoneV2URL, Secret: *v2, Store: portone.Store(f.PortoneV2Store)}
 	}
 	options.Metrics = portone.NewMetrics(registry)
 	client, err := portone.NewClient(options)

@@ -120,7 +120,7 @@ func endAccounts(t *testing.T, sim *simulator, v1, v2 string) {
 	t.Helper()
 	client, err := portone.NewClient(portone.Options{
 		V1:      portone.V1Options{BaseURL: v1, Key: "key", Secret: "secret"},
-		V2:      portone.V2Options{BaseURL: v2, Secret: "secret-2", StoreID: portonesim.StoreID},
+		V2:      portone.V2Options{BaseURL: v2, Secret: "secret-2", Store: portonesim.StoreID},
 		Metrics: portone.NewMetrics(prometheus.NewRegistry()), Rate: 500, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -128,7 +128,7 @@ func (c *portoneSimCommand) hint(addr net.Addr) string {
 
   export FLASHGATE_REDIS=embedded   # or the address of a Redis
   export FLASHGATE_PORTONE_V1_URL=%[1]s FLASHGATE_PORTONE_V1_KEY=%[2]s FLASHGATE_PORTONE_V1_SECRET=%[3]s
-  export FLASHGATE_PORTONE_V2_URL=%[1]s FLASHGATE_PORTONE_V2_SECRET=%[4]s
+  export FLASHGATE_PORTONE_V2_URL=%[1]s FLASHGATE_PORTONE_V2_SECRET=%[4]s FLASHGATE_PORTONE_V2_STORE=%[6]s
   export FLASHGATE_WEBHOOK_SECRET=%[5]s   # V2's calls must then be signed; V1's, which are not, need accept: [v1, v2] in the sale, as the demo sale has it
 
 A payment, which asks a gate on :8080 with its demo sale:
@@ -138,5 +138,5 @@ A payment, which asks a gate on :8080 with its demo sale:
 What has happened: curl -s %[1]s/sim/payments
 Money back:        curl -s %[1]s/sim/cancel -d '{"order":"order_1"}'
 
-`, base, c.V1Key, c.V1Secret, c.V2Secret, c.WebhookSecret)
+`, base, c.V1Key, c.V1Secret, c.V2Secret, c.WebhookSecret, portonesim.StoreID)
 }

@@ -117,12 +117,12 @@ func (v *v2) cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 		return CancelUnsent, errors.New("cancel a payment: the idempotency key must be 16 to 256 of A-Z a-z 0-9 - _")
 	}
 	body := struct {
-		StoreID string     `json:"storeId,omitempty"`
+		Store   Store      `json:"storeId,omitempty"`
 		Reason  string     `json:"reason"`
 		Balance int64      `json:"currentCancellableAmount"`
 		TaxFree int64      `json:"taxFreeAmount,omitempty"`
 		Account *v2Account `json:"refundAccount,omitempty"`
-	}{StoreID: v.storeID, Reason: r.Reason, Balance: r.Balance, TaxFree: r.TaxFree}
+	}{Store: v.store, Reason: r.Reason, Balance: r.Balance, TaxFree: r.TaxFree}
 	if a := r.Account; a != nil {
 		body.Account = &v2Account{a.Bank, a.Number, a.Holder, a.Phone}
 	}

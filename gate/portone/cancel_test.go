@@ -25,7 +25,7 @@ func refund(version uint8) portone.CancelRequest {
 func TestACancellationGivesBackWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	fake1, fake2 := newFakeV1(v1Payment("imp_1", "o", "paid"), v1Payment("imp_2", "o", "paid")), newFakeV2(v2Payment("o", "t", "PAID"))
-	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.StoreID = "store-1" })
+	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.Store = "store-1" })
 	for version := uint8(1); version <= 2; version++ {
 		if came, err := c.Cancel(t.Context(), refund(version)); came != portone.CancelDone || err != nil {
 			t.Errorf("V%d: %v, %v", version, came, err)

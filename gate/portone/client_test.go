@@ -52,7 +52,7 @@ func TestAClientNeedsCredentialsThatCanBeSent(t *testing.T) {
 	for _, secret := range []string{"SECRET key", "SECRET\x7f", "SECRET한"} {
 		f(v2("", secret), "V2's secret")
 	}
-	f(func(o *portone.Options) { o.V2.StoreID = "store" }, "V2's secret")
+	f(func(o *portone.Options) { o.V2.Store = "store" }, "V2's secret")
 	for _, base := range []string{
 		"api.portone.io", "ftp://api.portone.io", "https://user:SECRET@api.portone.io", "https://", "https://:443", "http://[::1",
 		"https://api.portone.io?x", "https://api.portone.io?", "https://api.portone.io#x", "https://api.portone.io/#",

@@ -53,13 +53,13 @@ type shape struct {
 	version                Version
 	order, attempt, amount field
 	amountOptional         bool  // older V1 calls have a status instead
-	kind, timestamp        field // unknown where there is none
+	kind, timestamp, store field // unknown where there is none
 }
 
 var shapes = [...]shape{
 	{version: V1, order: merchantUID, attempt: impUID, amount: amount, amountOptional: true},
 	{version: V2, order: paymentID, attempt: txID, amount: totalAmount},
-	{version: V2, order: dataPaymentID, attempt: dataTransactionID, amount: dataTotalAmount, kind: kind, timestamp: timestamp},
+	{version: V2, order: dataPaymentID, attempt: dataTransactionID, amount: dataTotalAmount, kind: kind, timestamp: timestamp, store: dataStoreID},
 }
 
 // Decode reads the body of a confirm call into c's Order, Attempt and Amount,
@@ -68,14 +68,15 @@ var shapes = [...]shape{
 // It takes V1 and V2's 2024-01-01 as JSON or as a form, and V2's 2024-04-25 as
 // JSON. Unknown fields are ignored. Only what was decoded has a version; without
 // one the verdict is a BadRequest that names what could not be read, and c keeps
-// what was read before that. An amount that V1 does not send is left unknown.
-func Decode(c *gate.Confirm, contentType, body []byte) (Version, gate.Verdict) {
+// what was read before that. An amount that V1 does not send is left unknown. A call
+// of another store than the given one is refused too, once all of it was read.
+func Decode(c *gate.Confirm, contentType, body []byte, store Store) (Version, gate.Verdict) {
 	c.Order, c.Attempt, c.Amount = c.Order[:0], c.Attempt[:0], gate.Amount{}
 	var m message
 	if v, ok := m.read(contentType, body, inObject, inForm); !ok {
 		return Unknown, v
 	}
-	return m.decode(c)
+	return m.decode(c, store)
 }
 
 // read takes a body apart by its content type. It reports whether that could be
@@ -99,7 +100,7 @@ func (m *message) read(contentType, body []byte, object, form scope) (gate.Verdi
 	return gate.Verdict{}, true
 }
 
-func (m *message) decode(c *gate.Confirm) (Version, gate.Verdict) {
+func (m *message) decode(c *gate.Confirm, store Store) (Version, gate.Verdict) {
 	var found *shape
 	for i := range shapes {
 		if !m.touches(&shapes[i]) {
@@ -117,7 +118,14 @@ func (m *message) decode(c *gate.Confirm) (Version, gate.Verdict) {
 	default:
 		return Unknown, gate.Malformed("body", bodyWant)
 	}
-	return found.decode(c, m)
+	version, v := found.decode(c, m)
+	if version == Unknown {
+		return version, v
+	}
+	if v, ok := store.takes(m.values[found.store]); !ok {
+		return Unknown, v
+	}
+	return version, v
 }
 
 // touches reports whether the shape's own fields are there. A type or a

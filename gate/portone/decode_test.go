@@ -46,7 +46,7 @@ func TestDecodeTakesEveryConfirmOfPortOne(t *testing.T) {
 	t.Parallel()
 	for name, body := range fixtures(t) {
 		var c gate.Confirm
-		version, v := portone.Decode(&c, []byte(contentType(name)), body)
+		version, v := portone.Decode(&c, []byte(contentType(name)), body, "")
 		if v != (gate.Verdict{}) {
 			t.Errorf("%s: refused with %+v", name, v)
 			continue
@@ -71,7 +71,7 @@ func TestDecodeAccepts(t *testing.T) {
 	f := func(contentType, body string, version portone.Version, order, attempt string, amount gate.Amount) {
 		t.Helper()
 		var c gate.Confirm
-		got, v := portone.Decode(&c, []byte(contentType), []byte(body))
+		got, v := portone.Decode(&c, []byte(contentType), []byte(body), "")
 		if v != (gate.Verdict{}) {
 			t.Errorf("%s: refused with %+v", body, v)
 			return
@@ -124,7 +124,7 @@ func TestDecodeNamesWhatCannotBeRead(t *testing.T) {
 	f := func(contentType, body, field string) {
 		t.Helper()
 		var c gate.Confirm
-		version, v := portone.Decode(&c, []byte(contentType), []byte(body))
+		version, v := portone.Decode(&c, []byte(contentType), []byte(body), "")
 		if v.Code != gate.BadRequest || v.Field != field || v.Want == "" || version != 0 {
 			t.Errorf("%s %.200s: got V%d %+v, want a bad request that names %q", contentType, body, version, v, field)
 		}
@@ -231,7 +231,7 @@ func TestDecodeNamesWhatCannotBeReadInTheNewestVersion(t *testing.T) {
 		}
 		body := "{" + strings.Join(members, ",") + "}"
 		var c gate.Confirm
-		if _, v := portone.Decode(&c, []byte(asJSON), []byte(body)); v.Field != field || (v.Code == gate.BadRequest) != (field != "") {
+		if _, v := portone.Decode(&c, []byte(asJSON), []byte(body), ""); v.Field != field || (v.Code == gate.BadRequest) != (field != "") {
 			t.Errorf("%s: got %+v, want a bad request that names %q", body, v, field)
 		}
 	}
@@ -264,19 +264,19 @@ func TestDecodeSaysWhatTheBoundsAre(t *testing.T) {
 	if gate.MaxID != 64 || gate.MaxAmount != 1000000000000 {
 		t.Error("the phrases in decode.go give other bounds than package gate")
 	}
-	_, v := portone.Decode(&c, []byte(asJSON), []byte(`{"merchant_uid":"o","imp_uid":"","amount":1}`))
+	_, v := portone.Decode(&c, []byte(asJSON), []byte(`{"merchant_uid":"o","imp_uid":"","amount":1}`), "")
 	if want := gate.Malformed("imp_uid", "must be 1 to 64 bytes of printable text, and not one or two dots alone"); v != want {
 		t.Errorf("got %+v, want %+v", v, want)
 	}
 	if string(c.Order) != "o" || len(c.Attempt) != 0 {
 		t.Errorf("kept order %q and attempt %q, want what was read before the refusal", c.Order, c.Attempt)
 	}
-	_, v = portone.Decode(&c, []byte(asJSON), []byte(`{"merchant_uid":"o","imp_uid":"a","amount":-1}`))
+	_, v = portone.Decode(&c, []byte(asJSON), []byte(`{"merchant_uid":"o","imp_uid":"a","amount":-1}`), "")
 	if want := gate.Malformed("amount", "must be a whole number between 0 and 1000000000000"); v != want {
 		t.Errorf("got %+v, want %+v", v, want)
 	}
 	nested := `{"merchant_uid":"o","imp_uid":"a","status":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`
-	_, v = portone.Decode(&c, []byte(asJSON), []byte(nested))
+	_, v = portone.Decode(&c, []byte(asJSON), []byte(nested), "")
 	if want := gate.Malformed("body", "must not be nested more than 100 deep"); v != want {
 		t.Errorf("got %+v, want %+v", v, want)
 	}
@@ -287,7 +287,7 @@ func TestDecodeKeepsNothingOfTheBody(t *testing.T) {
 	for name, body := range fixtures(t) {
 		var c gate.Confirm
 		body = bytes.Clone(body)
-		portone.Decode(&c, []byte(contentType(name)), body)
+		portone.Decode(&c, []byte(contentType(name)), body, "")
 		order, attempt := string(c.Order), string(c.Attempt)
 		for i := range body {
 			body[i] = '#'
@@ -304,11 +304,11 @@ func TestDecodeForgetsTheConfirmBefore(t *testing.T) {
 		Order: []byte("old order"), Attempt: []byte("old attempt"), Amount: gate.Amount{Value: 1, Known: true},
 		Buyer: []byte("buyer"), Lines: []gate.Line{{SKU: "full", Quantity: 1}},
 	}
-	portone.Decode(&c, []byte(asJSON), []byte(`{"merchant_uid":"o","imp_uid":"a"}`))
+	portone.Decode(&c, []byte(asJSON), []byte(`{"merchant_uid":"o","imp_uid":"a"}`), "")
 	if string(c.Order) != "o" || string(c.Attempt) != "a" || c.Amount.Known {
 		t.Errorf("got order %q, attempt %q, amount %+v", c.Order, c.Attempt, c.Amount)
 	}
-	portone.Decode(&c, []byte(asJSON), []byte(`{`))
+	portone.Decode(&c, []byte(asJSON), []byte(`{`), "")
 	if len(c.Order) != 0 || len(c.Attempt) != 0 || c.Amount.Known {
 		t.Errorf("a refusal left order %q, attempt %q, amount %+v", c.Order, c.Attempt, c.Amount)
 	}
@@ -324,7 +324,7 @@ func TestDecodeRefusesWhatIsCutShort(t *testing.T) {
 	for name, body := range bodies {
 		for n := range len(bytes.TrimSpace(body)) {
 			var c gate.Confirm
-			_, v := portone.Decode(&c, []byte(contentType(name)), slices.Clip(body[:n]))
+			_, v := portone.Decode(&c, []byte(contentType(name)), slices.Clip(body[:n]), "")
 			if contentType(name) == asJSON && v.Field != "body" {
 				t.Errorf("%s: got %+v, want a bad request that names the body", body[:n], v)
 			}
@@ -337,7 +337,7 @@ func TestDecodeKeepsItsMemorySmall(t *testing.T) {
 	var c gate.Confirm
 	long := strings.Repeat("x", 16_000)
 	for _, body := range []string{`{"merchant_uid":"` + long + `","imp_uid":"a"}`, `{"merchant_uid":"o","imp_uid":"` + long + `"}`} {
-		portone.Decode(&c, []byte(asJSON), []byte(body))
+		portone.Decode(&c, []byte(asJSON), []byte(body), "")
 	}
 	if cap(c.Order) > 512 || cap(c.Attempt) > 512 {
 		t.Errorf("a long id left room for %d and %d bytes", cap(c.Order), cap(c.Attempt))
@@ -355,7 +355,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	for name, body := range bodies {
 		c, kind := new(gate.Confirm), []byte(contentType(name))
 		c.Order, c.Attempt = make([]byte, 0, 6*gate.MaxID), make([]byte, 0, 6*gate.MaxID)
-		if n := testing.AllocsPerRun(100, func() { portone.Decode(c, kind, body) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { portone.Decode(c, kind, body, "") }); n != 0 {
 			t.Errorf("%s: %v allocations, want none", name, n)
 		}
 	}
@@ -368,7 +368,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
-				if version, v := portone.Decode(c, kind, body); version == portone.Unknown {
+				if version, v := portone.Decode(c, kind, body, ""); version == portone.Unknown {
 					b.Fatalf("refused with %+v", v)
 				}
 			}
@@ -389,7 +389,7 @@ func BenchmarkDecodeHostile(b *testing.B) {
 			c, kind, body := new(gate.Confirm), []byte(asJSON), []byte(body)
 			b.ReportAllocs()
 			for b.Loop() {
-				portone.Decode(c, kind, body)
+				portone.Decode(c, kind, body, "")
 			}
 		})
 	}

@@ -30,7 +30,7 @@ func FuzzDecode(f *testing.F) {
 			kind = asForm
 		}
 		var c gate.Confirm
-		version, v := portone.Decode(&c, []byte(kind), body)
+		version, v := portone.Decode(&c, []byte(kind), body, "")
 		if !form {
 			compareSyntax(t, body, v)
 		}
@@ -85,7 +85,7 @@ func compareAgain(t *testing.T, c *gate.Confirm) {
 		t.Fatal(err)
 	}
 	var again gate.Confirm
-	version, v := portone.Decode(&again, []byte(asJSON), body)
+	version, v := portone.Decode(&again, []byte(asJSON), body, "")
 	if version != portone.V1 || v != (gate.Verdict{}) || !bytes.Equal(again.Order, c.Order) ||
 		!bytes.Equal(again.Attempt, c.Attempt) || again.Amount != c.Amount {
 		t.Fatalf("%s reads as V%d %+v %+v", body, version, v, again)

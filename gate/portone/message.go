@@ -25,6 +25,7 @@ const (
 	dataPaymentID
 	dataTransactionID
 	dataTotalAmount
+	dataStoreID
 	status // of webhooks only
 	fields // how many there are
 )
@@ -34,7 +35,8 @@ var fieldNames = [fields]string{
 	paymentID: "payment_id", txID: "tx_id", totalAmount: "total_amount",
 	kind: "type", timestamp: "timestamp", data: "data",
 	dataPaymentID: "data.paymentId", dataTransactionID: "data.transactionId", dataTotalAmount: "data.totalAmount",
-	status: "status",
+	dataStoreID: "data.storeId",
+	status:      "status",
 }
 
 // String returns the field's name as PortOne spells it.
@@ -71,6 +73,8 @@ func (s scope) find(name value) field {
 			return dataTransactionID
 		case "totalAmount":
 			return dataTotalAmount
+		case "storeId":
+			return dataStoreID
 		}
 		return unknown
 	}

@@ -13,7 +13,7 @@ func TestDecodeReadsFieldsToTheirEnd(t *testing.T) {
 	f := func(contentType, body, field string) {
 		t.Helper()
 		var c gate.Confirm
-		if _, v := portone.Decode(&c, []byte(contentType), []byte(body)); v.Field != field || (v.Code == gate.BadRequest) != (field != "") {
+		if _, v := portone.Decode(&c, []byte(contentType), []byte(body), ""); v.Field != field || (v.Code == gate.BadRequest) != (field != "") {
 			t.Errorf("%s: got %+v, want a bad request that names %q", body, v, field)
 		}
 	}
@@ -48,7 +48,7 @@ func TestDecodeReadsNamesToTheirEnd(t *testing.T) {
 	f := func(contentType, body, field string) {
 		t.Helper()
 		var c gate.Confirm
-		if _, v := portone.Decode(&c, []byte(contentType), []byte(body)); v.Field != field {
+		if _, v := portone.Decode(&c, []byte(contentType), []byte(body), ""); v.Field != field {
 			t.Errorf("%s: got %+v, want a bad request that names %q", body, v, field)
 		}
 	}

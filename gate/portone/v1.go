@@ -61,6 +61,7 @@ func openV1(status int, body []byte) (json.RawMessage, error) {
 // found is one payment of an answer, or why it cannot be read.
 type found struct {
 	attempt     string // empty where not even that can be read
+	store       string // that it is of; V1 has none
 	payment     gate.Payment
 	begun, paid time.Time // zero where the answer does not say; paid is told by V1 alone
 	err         error

@@ -22,16 +22,16 @@ const (
 // v2 makes the calls of PortOne's V2 API.
 type v2 struct {
 	*api
-	storeID string
-	atOnce  int
-	lists   *lists
-	warn    func(msg string, args ...any)
+	store  Store
+	atOnce int
+	lists  *lists
+	warn   func(msg string, args ...any)
 }
 
 func newV2(a *api, opt Options) *v2 {
 	a.signer = bearer(opt.V2.Secret)
 	a.open = openV2
-	return &v2{api: a, storeID: opt.V2.StoreID, atOnce: opt.Concurrency, lists: newLists(), warn: opt.Log.Warn}
+	return &v2{api: a, store: opt.V2.Store, atOnce: opt.Concurrency, lists: newLists(), warn: opt.Log.Warn}
 }
 
 // bearer is V2's secret, which signs each call.
@@ -72,8 +72,8 @@ func (v *v2) payment(ctx context.Context, order string) (found, error) {
 		return found{}, err
 	}
 	id, f := readV2(answer)
-	if f.err == nil && id != order {
-		return found{}, fmt.Errorf("payment of PortOne v2: the answer is about %.64q", id)
+	if f.err == nil && id != order || v.store.Other(f.store) {
+		return found{}, fmt.Errorf("payment of PortOne v2: the answer is about %.64q of store %.64q", id, f.store)
 	}
 	return f, nil
 }
@@ -96,8 +96,8 @@ func (v *v2) transactions(ctx context.Context, order string) ([]found, error) {
 	all := make([]found, 0, len(list.Items))
 	for _, item := range list.Items {
 		id, f := readV2(item)
-		if f.err == nil && id != order {
-			return nil, fmt.Errorf("transactions of PortOne v2: one is about %.64q", id)
+		if f.err == nil && id != order || v.store.Other(f.store) {
+			return nil, fmt.Errorf("transactions of PortOne v2: one is about %.64q of store %.64q", id, f.store)
 		}
 		all = append(all, f)
 	}
@@ -109,11 +109,16 @@ func (v *v2) get(ctx context.Context, name, order, what string) (json.RawMessage
 	if err != nil {
 		return nil, err
 	}
-	path := "/payments/" + id + what
-	if v.storeID != "" {
-		path += "?storeId=" + url.QueryEscape(v.storeID)
+	return v.read(ctx, call{name: name, method: http.MethodGet, path: "/payments/" + id + what + v.ofStore()})
+}
+
+// ofStore is the query that asks for this store alone: else PortOne takes the one that
+// the secret is of.
+func (v *v2) ofStore() string {
+	if v.store == "" {
+		return ""
 	}
-	return v.read(ctx, call{name: name, method: http.MethodGet, path: path})
+	return "?storeId=" + url.QueryEscape(string(v.store))
 }
 
 // v2List asks for a page of the payments that were made from some time on.
@@ -123,7 +128,7 @@ type v2List struct {
 		Size   int `json:"size"`
 	} `json:"page"`
 	Filter struct {
-		StoreID       string    `json:"storeId,omitempty"`
+		Store         Store     `json:"storeId,omitempty"`
 		Version       string    `json:"version"`
 		TimestampType string    `json:"timestampType"`
 		From          time.Time `json:"from"`
@@ -138,7 +143,7 @@ type v2List struct {
 func (v *v2) list(ctx context.Context, from time.Time, number, size int) (page map[string]found, last time.Time, err error) {
 	var ask v2List
 	ask.Page.Number, ask.Page.Size = number, size
-	ask.Filter.StoreID = v.storeID
+	ask.Filter.Store = v.store
 	ask.Filter.Version, ask.Filter.TimestampType, ask.Filter.From = "V2", "CREATED_AT", from.UTC()
 	ask.Filter.SortBy, ask.Filter.SortOrder = "REQUESTED_AT", "ASC"
 	text, err := json.Marshal(ask)
@@ -158,7 +163,10 @@ func (v *v2) list(ctx context.Context, from time.Time, number, size int) (page m
 	page = make(map[string]found, len(list.Items))
 	for _, item := range list.Items {
 		order, f := readV2(item)
-		page[order], last = f, f.begun
+		if last = f.begun; v.store.Other(f.store) {
+			order, f = "", found{} // nobody's; but a page that has it is not the empty one at the end
+		}
+		page[order] = f
 	}
 	return page, last, nil
 }
@@ -187,6 +195,7 @@ type v2Payment struct {
 	ID            string `json:"id"`            // of the payment, or of the transaction
 	PaymentID     string `json:"paymentId"`     // in a transaction
 	TransactionID string `json:"transactionId"` // in a payment
+	StoreID       string `json:"storeId"`
 	Status        string `json:"status"`
 	Channel       *struct {
 		Type string `json:"type"`
@@ -233,7 +242,7 @@ func readV2(item json.RawMessage) (order string, f found) {
 	if p.PaymentID != "" {
 		order, attempt = p.PaymentID, p.ID
 	}
-	f.attempt = attempt
+	f.attempt, f.store = attempt, p.StoreID
 	f.begun, _ = time.Parse(time.RFC3339, p.RequestedAt) // zero where it says none that can be read
 	if err == nil {
 		f.payment, err = p.payment(order, attempt)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/flashgate/flashgate/gate"
 )
@@ -36,10 +35,7 @@ func (v *v2) closeAccount(ctx context.Context, order string) error {
 	if err != nil {
 		return err
 	}
-	path := "/payments/" + id + "/virtual-account/close"
-	if v.storeID != "" {
-		path += "?storeId=" + url.QueryEscape(v.storeID)
-	}
+	path := "/payments/" + id + "/virtual-account/close" + v.ofStore()
 	_, err = v.write(ctx, call{name: "close_account", method: http.MethodPost, path: path})
 	var no *Error
 	if errors.As(err, &no) && no.Status == http.StatusConflict && no.Code == "PAYMENT_NOT_WAITING_FOR_DEPOSIT" {

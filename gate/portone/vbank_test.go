@@ -28,7 +28,7 @@ func TestAVirtualAccountIsClosed(t *testing.T) {
 		answer(w, http.StatusOK, object{"code": 0, "response": v1Payment("imp_1", "o", "cancelled"), "closedAt": "2026-12-01T01:00:00Z"})
 		return true
 	}
-	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.StoreID = "store-1" })
+	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.Store = "store-1" })
 	f := func(version uint8, order, attempt string) error {
 		return c.CloseAccount(t.Context(), order, gate.Attempt{ID: attempt, Version: version})
 	}

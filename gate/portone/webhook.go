@@ -11,19 +11,21 @@ type Webhook struct {
 	Order   string // empty where the webhook is about something else, such as a billing key
 	Attempt string // empty where it is not given
 	Kind    string // PortOne's own word, such as "paid" or "Transaction.Paid"; empty where there is none
+	Store   string // of V2's; empty where it is not given
 }
 
 // webhookShape is where one kind of webhook keeps what it is about.
 type webhookShape struct {
 	version              Version
 	order, attempt, kind field
-	anything             bool // it may be about other things than payments
+	store                field // unknown where there is none
+	anything             bool  // it may be about other things than payments
 }
 
 var webhookShapes = [...]webhookShape{
 	{version: V1, order: merchantUID, attempt: impUID, kind: status},
 	{version: V2, order: paymentID, attempt: txID, kind: status},
-	{version: V2, order: dataPaymentID, attempt: dataTransactionID, kind: kind, anything: true},
+	{version: V2, order: dataPaymentID, attempt: dataTransactionID, kind: kind, store: dataStoreID, anything: true},
 }
 
 // DecodeWebhook reads the body of a webhook: V1 and V2's 2024-01-01 as JSON or as
@@ -66,6 +68,7 @@ func (s *webhookShape) decode(m *message) (Webhook, gate.Verdict) {
 		{s.order, !s.anything, &w.Order},
 		{s.attempt, !s.anything, &w.Attempt},
 		{s.kind, s.anything, &w.Kind},
+		{s.store, false, &w.Store},
 	} {
 		if !part.needed && !m.has(part.field) {
 			continue

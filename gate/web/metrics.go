@@ -74,7 +74,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"listener"}),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_webhooks_total",
-			Help: "Webhooks by what became of them: known or unknown order, refused, busy, failed, not_forwarded.",
+			Help: "Webhooks by what became of them: known or unknown order, other_store, refused, busy, failed, not_forwarded.",
 		}, []string{"outcome"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flashgate_panics_total",

@@ -30,6 +30,7 @@ const (
 type PublicOptions struct {
 	Secrets        *portone.Secrets // that V2 signs with; portone.Unverified takes what nobody signed
 	Lookups        portone.Lookups  // what can be looked up
+	Store          portone.Store    // V2's that is the shop's; empty: any
 	Sources        Sources
 	Most           int // connections that may be open; 0: any number
 	MostPerAddress int // connections that one address may have open, unless Sources knows it; 0: any number
@@ -244,7 +245,7 @@ func (p *Public) ask(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Request)
 	if len(header.Peek("Content-Encoding")) > 0 {
 		return compressed()
 	}
-	version, v := portone.Decode(&r.Confirm, header.ContentType(), body)
+	version, v := portone.Decode(&r.Confirm, header.ContentType(), body, p.opt.Store)
 	r.Confirm.Version = uint8(version)
 	if version == portone.Unknown {
 		return v

@@ -40,7 +40,8 @@ type store struct {
 	keys     *gate.Keys       // nil: links are not signed
 	secrets  *portone.Secrets // nil: calls are not verified
 	lookups  portone.Lookups
-	log      *slog.Logger // nil: nobody reads it
+	shop     portone.Store // empty: any
+	log      *slog.Logger  // nil: nobody reads it
 	sources  Sources
 	forward  Forwarder
 	hasten   func(sale, order string) (bool, error)
@@ -128,7 +129,7 @@ func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Lis
 		s.forward = (*shop.Forwarder)(nil)
 	}
 	public := NewPublic(g, answers, metrics, PublicOptions{
-		Secrets: secrets, Lookups: s.lookups, Refusals: log, Orders: s, Forward: s.forward, Sources: s.sources, Log: logger,
+		Secrets: secrets, Lookups: s.lookups, Store: s.shop, Refusals: log, Orders: s, Forward: s.forward, Sources: s.sources, Log: logger,
 	})
 	running.Go(func() { _ = public.Serve(ln) })
 	t.Cleanup(func() {

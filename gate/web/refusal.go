@@ -87,7 +87,7 @@ func describe(ctx *fasthttp.RequestCtx, sale []byte, c *gate.Confirm, v gate.Ver
 	var link gate.Link
 	readLink(&link, ctx.QueryArgs())
 	if len(c.Order) == 0 {
-		portone.Decode(c, ctx.Request.Header.ContentType(), ctx.PostBody())
+		portone.Decode(c, ctx.Request.Header.ContentType(), ctx.PostBody(), "") // whoever's it is
 	}
 	line := refusal{
 		Time: time.Now(), Sale: sent(sale), Order: string(c.Order), Attempt: string(c.Attempt), Buyer: sent(link.Buyer),

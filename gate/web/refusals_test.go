@@ -175,6 +175,32 @@ func TestTheReadmesRefusalIsOne(t *testing.T) {
 	}
 }
 
+// The buyer reads that the shop is not set up right, the operator which setting it is.
+func TestAConfirmOfAnotherStoreIsWrittenWithTheSetting(t *testing.T) {
+	t.Parallel()
+	log := &said{}
+	s := &store{decide: always(gate.Held), shop: "store-1", log: logTo(log, slog.LevelInfo)}
+	call := func(store string) string {
+		return `{"type":"Transaction.Confirm","timestamp":"2026-12-01T01:00:00Z","data":{"storeId":"` + store + `","paymentId":"order_1","transactionId":"tx_1","totalAmount":1000}}`
+	}
+	lines := written(t, s, func(s *site) {
+		if status, text := s.post(t, "/confirm/race?items=full", call("store-1")); status != 200 {
+			t.Errorf("its own store: %d %s", status, text)
+		}
+		if status, text := s.post(t, "/confirm/race?items=full", call("store-2")); status != 400 || strings.Contains(text, "tore") {
+			t.Errorf("another store: %d %s", status, text)
+		}
+	})
+	const want = `{"sale":"race","order":"order_1","attempt":"tx_1","items":"full","amount":1000,"code":"bad_request",` +
+		`"cause":"other_store","field":"data.storeId","want":"must be the store that --portone-v2-store names"}`
+	if len(lines) != 1 || lines[0] != want {
+		t.Errorf("the refusal log has\n%s\nwant\n%s", lines, want)
+	}
+	if lines := log.lines("cause=other_store"); len(lines) != 1 {
+		t.Errorf("the log has\n%s", log.lines(""))
+	}
+}
+
 // The operator reads what to add to the sale.
 func TestARefusedVersionIsWrittenWithWhatTheSaleMustSay(t *testing.T) {
 	t.Parallel()

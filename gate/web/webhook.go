@@ -81,6 +81,9 @@ func (p *Public) useWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome, ord
 	if !ok {
 		return "refused", "", v, false
 	}
+	if p.opt.Store.Other(hook.Store) {
+		return "other_store", hook.Order, gate.Verdict{}, true
+	}
 	sales := []string{sale}
 	if sale == "" {
 		sales = slices.Collect(maps.Keys(p.gate.Sales()))

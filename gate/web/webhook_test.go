@@ -65,6 +65,24 @@ func TestAWebhookHasItsOrderLookedAt(t *testing.T) {
 	f("/webhook", `[]`, 400, "[]", "refused")
 }
 
+// The order may be in both stores. It is passed on to the shop, whose other store it may be.
+func TestAWebhookOfAnotherStoreHastensNothing(t *testing.T) {
+	t.Parallel()
+	f := func(id portone.Store, body, wantRang, outcome string) {
+		t.Helper()
+		b, metrics := &bell{}, newMetrics()
+		s := start(t, &store{hasten: b.hasten, shop: id}, nil, metrics)
+		status, text := s.post(t, "/webhook", body)
+		if n := testutil.ToFloat64(metrics.webhooks.WithLabelValues(outcome)); status != 200 || n != 1 || fmt.Sprint(b.rang) != wantRang {
+			t.Errorf("store %q: %d %s, hastened %v, counted %v as %s", id, status, text, b.rang, n, outcome)
+		}
+	}
+	f("s", hookV2, "[race/order_1]", "known")
+	f("t", hookV2, "[]", "other_store")
+	f("t", hookV1, "[race/order_1]", "known") // it names none
+	f("", hookV2, "[race/order_1]", "known")
+}
+
 func TestAWebhookThatIsNoneIsNotTaken(t *testing.T) {
 	t.Parallel()
 	b := &bell{}
