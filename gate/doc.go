@@ -178,6 +178,8 @@
 //	paid      another attempt is paid too             that attempt is refund due
 //	paid      cancelled in part                       paid, with its balance
 //	paid      cancelled in full                       refunded, units to left or withheld
+//	any       cancelled, its money is on the way      that attempt is refund requested, and the order stays what it is
+//	any       cancelled, its money did not arrive     that attempt is refund due, and nothing is sent
 //	any       paid otherwise than ordered             that attempt is refund due
 //	refund due, its cancellation is requested         that attempt is refund requested, and nothing is sent
 //	refund requested, and charged with none requested that attempt is refund due again
@@ -190,6 +192,10 @@
 // A payment that PortOne has under another order is as if it were not there: a
 // confirm of V1 is not signed, so its sender may have named anybody's payment,
 // and making it refund due would let him have it refunded.
+//
+// A payment by a virtual account is cancelled before a bank has sent the money, which
+// may fail. So a paid order may have no attempt that is paid: it keeps its units, in
+// doubt, until the money is with the buyer, and takes no other attempt.
 //
 // What is refund due is cancelled by a gate (auto_refund) only for a reason that
 // the same look shows: another amount, a test channel, an order that another

@@ -102,6 +102,10 @@ type Attempt struct {
 	Tries int64
 }
 
+// Owed reports whether money of the attempt is to be given back, and is not yet: its
+// refund is due, or requested.
+func (a *Attempt) Owed() bool { return a.State == AttemptRefundDue || a.State == AttemptRequested }
+
 // Line is one line of a cart.
 type Line struct {
 	SKU      string `json:"sku"`
@@ -130,11 +134,9 @@ type Order struct {
 }
 
 // OwesRefund reports whether money of an attempt of the order is to be given back,
-// and is not yet: its refund is due, or requested.
+// and is not yet.
 func (o *Order) OwesRefund() bool {
-	return slices.ContainsFunc(o.Attempts, func(a Attempt) bool {
-		return a.State == AttemptRefundDue || a.State == AttemptRequested
-	})
+	return slices.ContainsFunc(o.Attempts, func(a Attempt) bool { return a.Owed() })
 }
 
 // OrderCounts counts the orders of a sale by state, and the refunds that are due or

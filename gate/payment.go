@@ -18,6 +18,8 @@ const (
 	PaymentPaid                                  // all of the amount was charged
 	PaymentPartCancelled                         // charged, and a part of it given back
 	PaymentCancelled                             // all of it given back, or never charged
+	PaymentRefunding                             // cancelled, and its money is on the way back to the buyer
+	PaymentStranded                              // cancelled, and its money did not reach the buyer, or not all of it
 	PaymentFailed
 )
 
@@ -36,6 +38,10 @@ func (s PaymentState) String() string {
 		return "part_cancelled"
 	case PaymentCancelled:
 		return "cancelled"
+	case PaymentRefunding:
+		return "refunding"
+	case PaymentStranded:
+		return "stranded"
 	case PaymentFailed:
 		return "failed"
 	}
@@ -59,6 +65,7 @@ type Payment struct {
 	Currency                  string    // such as "KRW"
 	Live                      bool      // it went through a channel that moves money; false where nothing says so
 	Deposited                 bool      // by way of a virtual account: to give it back takes the buyer's bank account
+	RefundStatus              string    // PortOne's word on a refund that is refunding or stranded, such as "FAILED"
 	DepositBy                 time.Time // until when a deposit may come, at most MaxTime; zero if unknown or none
 }
 

@@ -106,6 +106,7 @@ const (
 	WaitPerson  RefundWait = "person"  // it cannot be seen now that it is due, or its currency is another
 	WaitAccount RefundWait = "account" // the buyer's bank account
 	WaitChange  RefundWait = "change"  // PortOne would refuse the same again
+	WaitBank    RefundWait = "bank"    // PortOne has cancelled the payment, and the bank did not send the money
 )
 
 // RefundAttempt says how the refund of an attempt stands.
@@ -183,7 +184,7 @@ func (o *Order) refunds(note RefundNote, auto bool) RefundReport {
 		known := note.Attempts[a.ID]
 		line := RefundLine{Attempt: a.ID, State: a.State.String(), Tries: a.Tries, Reason: known.Reason, Said: known.Said, At: known.At}
 		switch {
-		case a.State == AttemptRefundDue && !auto:
+		case a.State == AttemptRefundDue && !auto && known.Waits != WaitBank:
 			line.Waits = WaitShop
 		case a.State == AttemptRefundDue:
 			line.Waits = known.Waits

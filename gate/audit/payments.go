@@ -210,15 +210,15 @@ func differences(o *gate.Order, version uint8, payments []gate.Payment) (all []F
 		switch attempt.State {
 		case gate.AttemptPaid:
 			switch {
-			case p != nil && p.State == gate.PaymentCancelled:
-				add(RefundedThere, "is %s here by attempt %s, and PortOne has given it back", o.State, attempt.ID)
+			case p != nil && (p.State == gate.PaymentCancelled || p.State == gate.PaymentRefunding || p.State == gate.PaymentStranded):
+				add(RefundedThere, "is %s here by attempt %s, and at PortOne that is %s", o.State, attempt.ID, there)
 			case !charged:
 				add(PaidHereOnly, "is %s here by attempt %s, and at PortOne that is %s", o.State, attempt.ID, there)
 			default:
 				compareAmount(o, p, add)
 			}
 		case gate.AttemptRefunded:
-			if charged {
+			if charged || p != nil && (p.State == gate.PaymentRefunding || p.State == gate.PaymentStranded) {
 				add(RefundedHere, "has the attempt %s, which is refunded here, and at PortOne it is %s", attempt.ID, there)
 			}
 		case gate.AttemptOpen, gate.AttemptDeposit, gate.AttemptFailed, gate.AttemptCancelled:

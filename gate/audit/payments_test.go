@@ -121,6 +121,11 @@ func TestOrdersAreComparedWithTheirPayments(t *testing.T) {
 		p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentPartCancelled), func(p *gate.Payment) { p.Balance = 400 })}
 	})
 	f("refund due here, given back there", late, "", func(p payments) { p["o4"] = []gate.Payment{charged("o4", state(gate.PaymentCancelled))} })
+	for _, s := range []gate.PaymentState{gate.PaymentRefunding, gate.PaymentStranded} {
+		f("paid here, "+s.String()+" there", late, "refunded_there o2", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(s))} })
+		f("paid here, not looked at yet, "+s.String()+" there", soon, "", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(s))} })
+		f("refunded here, "+s.String()+" there", soon, "refunded_here o5", func(p payments) { p["o5"] = []gate.Payment{charged("o5", state(s))} })
+	}
 	f("refunded here, charged there", soon, "refunded_here o5", func(p payments) { p["o5"] = []gate.Payment{charged("o5")} })
 	f("an attempt that was never confirmed", late, "paid_there_only o2", func(p payments) {
 		p["o2"] = append(p["o2"], charged("o2", func(p *gate.Payment) { p.Attempt = "a9" }))

@@ -44,8 +44,8 @@ const (
 	PaidHereOnly  Kind = "paid_here_only"  // PortOne does not know it as paid
 	PaidThereOnly Kind = "paid_there_only" // charged, and not known here
 	Amount        Kind = "amount"          // another amount is charged than noted here
-	RefundedThere Kind = "refunded_there"  // given back, and paid here
-	RefundedHere  Kind = "refunded_here"   // refunded here, and still charged
+	RefundedThere Kind = "refunded_there"  // cancelled, and paid here
+	RefundedHere  Kind = "refunded_here"   // refunded here, and the money is not with the buyer
 	Forgotten     Kind = "forgotten"       // charged in the sale's time, and no sale knows the order
 )
 

@@ -26,7 +26,9 @@ sent. What is due is cancelled by the gates, again and again after pauses that g
   person    it is in another currency than --currency, or it cannot be seen why it is due: look at it at PortOne
   account   it was paid into a virtual account: flashgate refund SALE ORDER --bank --account --holder
   change    PortOne would refuse the same again: it is tried when what is left of the payment or the sale's settings
-            have changed, or at flashgate refund SALE ORDER`
+            have changed, or at flashgate refund SALE ORDER
+  bank      PortOne has cancelled the payment, and the bank did not send the money to the buyer: have it sent, in
+            PortOne's console or by its support. The order is refunded once it has arrived`
 }
 
 // Run lists the refunds.

@@ -164,6 +164,28 @@ func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
 	deposit.DepositBy = time.UnixMilli(gate.MaxTime)
 	f("VIRTUAL_ACCOUNT_ISSUED", object{"method": object{"type": "PaymentMethodVirtualAccount", "expiredAt": "9999-12-31T23:59:59Z"}}, deposit)
 
+	account := func(status any) object {
+		return object{"amount": object{"total": 110000, "cancelled": 110000}, "method": object{"type": "PaymentMethodVirtualAccount", "refundStatus": status}}
+	}
+	back := func(state gate.PaymentState, status string) gate.Payment {
+		p := with(state, 0)
+		p.Deposited, p.RefundStatus = true, status
+		return p
+	}
+	f("CANCELLED", account(nil), back(gate.PaymentCancelled, ""))
+	f("CANCELLED", account("COMPLETED"), back(gate.PaymentCancelled, ""))
+	f("CANCELLED", account("PENDING"), back(gate.PaymentRefunding, "PENDING"))
+	f("CANCELLED", account("SOMETHING_NEW"), back(gate.PaymentRefunding, "SOMETHING_NEW"))
+	f("CANCELLED", account("FAILED"), back(gate.PaymentStranded, "FAILED"))
+	f("CANCELLED", account("PARTIAL_REFUND_FAILED"), back(gate.PaymentStranded, "PARTIAL_REFUND_FAILED"))
+	for _, status := range []string{"PENDING", "PARTIAL_REFUND_FAILED", "FAILED", "COMPLETED"} { // the shop gave a part back by itself
+		part := with(gate.PaymentPartCancelled, 50000)
+		part.Deposited = true
+		more := account(status)
+		more["amount"] = object{"total": 110000, "cancelled": 60000}
+		f("PARTIAL_CANCELLED", more, part)
+	}
+
 	test := with(gate.PaymentPaid, 110000)
 	test.Live = false
 	f("PAID", object{"channel": object{"type": "TEST"}}, test)

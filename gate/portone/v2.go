@@ -210,9 +210,24 @@ type v2Payment struct {
 	Currency      string           `json:"currency"`
 	RequestedAt   string           `json:"requestedAt"` // RFC 3339
 	Method        *struct {
-		Type      string    `json:"type"`
-		ExpiredAt time.Time `json:"expiredAt"` // of a virtual account
+		Type         string    `json:"type"`
+		ExpiredAt    time.Time `json:"expiredAt"`    // of a virtual account
+		RefundStatus string    `json:"refundStatus"` // of a virtual account whose money is sent back
 	} `json:"method"`
+}
+
+// refunded is where a cancelled payment stands by the refundStatus of its virtual
+// account, as PaymentMethodVirtualAccountRefundStatus in V2's schema has it: a payment
+// is CANCELLED before the bank has sent the money. A word that nobody knows is no end.
+// It returns the word, where the money is not with the buyer.
+func refunded(status string) (gate.PaymentState, string) {
+	switch status {
+	case "", "COMPLETED":
+		return gate.PaymentCancelled, ""
+	case "FAILED", "PARTIAL_REFUND_FAILED":
+		return gate.PaymentStranded, status
+	}
+	return gate.PaymentRefunding, tidy(status)
 }
 
 // v2Cancellation is one request to give money back, and what became of it.
@@ -289,6 +304,9 @@ func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
 		result.State, result.Balance = gate.PaymentPartCancelled, result.Amount-cancelled
 	case p.Status == "CANCELLED" && cancelled <= result.Amount:
 		result.State = gate.PaymentCancelled
+		if p.Method != nil {
+			result.State, result.RefundStatus = refunded(p.Method.RefundStatus)
+		}
 	case p.Status == "FAILED":
 		result.State = gate.PaymentFailed
 	default:

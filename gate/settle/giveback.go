@@ -18,6 +18,7 @@ type Owed interface {
 	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
 	// TellRefund changes what is known of an order's refunds. It returns gate.ErrNoRefund,
 	// gate.ErrNoSale, gate.ErrChanged, or a *gate.UnsecuredError where it is done.
+	RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error)
 	TellRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error
 	Hasten(ctx context.Context, sales []string, id string) (known bool, err error)
 }
@@ -41,9 +42,17 @@ func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate
 	case !state.AutoRefund:
 		return fmt.Errorf("%w: the sale has no auto_refund, so its gates cancel nothing. Cancel the payment at PortOne, or set it", ErrGiveBack)
 	}
-	due := 0
+	note, _, err := store.RefundNote(ctx, sale, order)
+	if err != nil {
+		return err
+	}
+	due, stranded := 0, 0
 	for _, a := range orders[0].Attempts {
-		if a.State != gate.AttemptRefundDue {
+		switch {
+		case a.State != gate.AttemptRefundDue:
+			continue
+		case note.Attempts[a.ID].Waits == gate.WaitBank:
+			stranded++
 			continue
 		}
 		due++
@@ -55,6 +64,8 @@ func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate
 		}
 	}
 	switch {
+	case due == 0 && stranded > 0:
+		return fmt.Errorf("%w: PortOne has cancelled the payment, and the bank did not send the money. Have that sent, in PortOne's console or by its support: a look finds when it was", ErrGiveBack)
 	case due == 0 && orders[0].OwesRefund():
 		return fmt.Errorf("%w: PortOne has taken the cancellation on already; wait for what comes of it", ErrGiveBack)
 	case due == 0:

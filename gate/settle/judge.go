@@ -40,14 +40,17 @@ type policy struct {
 func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 	next := p.mended(o, now)
 	next.Attempts = slices.Clone(o.Attempts)
-	pending, requested := f.unsure, false
+	pending, requested, between, stranded := f.unsure, false, false, false
 	for i := range next.Attempts {
 		a := &next.Attempts[i]
 		payment := paymentOf(f.payments, &o, a)
 		if payment == nil {
+			between = between || a.Owed()
 			continue
 		}
 		p.see(&next, a, payment)
+		between = between || a.Owed() && !payment.Charged()
+		stranded = stranded || a.State == gate.AttemptRefundDue && a.State != o.Attempts[i].State && payment.State == gate.PaymentStranded
 		requested = requested || payment.Requested > 0
 		pending = pending || payment.State == gate.PaymentPending
 	}
@@ -56,12 +59,12 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 	} else if paid := kept(&o, next.Attempts); paid >= 0 {
 		refundOthers(next.Attempts, paid)
 	}
-	next.State = p.state(&next, f, pending, now)
+	next.State = p.state(&next, f, pending, between, now)
 	m := p.move(o, next, now)
 	if requested && m.Look == 0 { // by the shop, of a paid order: PortOne need not tell when it is done
 		m.Look = p.wait(&next, now)
 	}
-	if o.State.HasUnits() && next.State == gate.OrderReleased && awaitsDeposit(&next) { // its account is to be closed
+	if o.State.HasUnits() && next.State == gate.OrderReleased && awaitsDeposit(&next) || stranded { // its account is to be closed, or why is to be noted
 		m.Look = soon
 	}
 	return m
@@ -135,6 +138,17 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 			a.State = gate.AttemptRefunded
 		case open:
 			a.State = gate.AttemptCancelled
+		}
+	case gate.PaymentRefunding:
+		if a.State != gate.AttemptRefunded {
+			a.State = gate.AttemptRequested
+		}
+	case gate.PaymentStranded:
+		if a.State == gate.AttemptRequested { // it has failed
+			a.Tries++
+		}
+		if a.State != gate.AttemptRefunded {
+			a.State = gate.AttemptRefundDue
 		}
 	case gate.PaymentFailed:
 		if open {
@@ -211,8 +225,9 @@ func refundOthers(attempts []gate.Attempt, kept int) {
 	}
 }
 
-// state is where an order stands with its attempts.
-func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gate.OrderState {
+// state is where an order stands with its attempts. between says that of one of them the
+// money is neither known to be with the shop nor to be with the buyer.
+func (p policy) state(o *gate.Order, f finding, pending, between bool, now time.Time) gate.OrderState {
 	has := func(states ...gate.AttemptState) bool {
 		return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return slices.Contains(states, a.State) })
 	}
@@ -238,7 +253,7 @@ func (p policy) state(o *gate.Order, f finding, pending bool, now time.Time) gat
 			return gate.OrderPaid
 		}
 	case gate.OrderPaid:
-		if !has(gate.AttemptPaid) && has(gate.AttemptRefunded) {
+		if !has(gate.AttemptPaid) && has(gate.AttemptRefunded) && !between {
 			if p.settings.Withhold {
 				return gate.OrderWithheld
 			}

@@ -69,6 +69,7 @@ func (s *Settler) found(ctx context.Context, p portion) (moves []gate.Move, gone
 	findings = findings[:len(moves)]
 	s.warnOfCurrency(p.sale, moves, findings)
 	s.noteFailures(ctx, p.sale, moves)
+	s.noteStranded(ctx, p.sale, moves, findings)
 	if s.opt.Payments != nil {
 		s.closeAccounts(ctx, p.sale, p.policy, moves, findings)
 	}

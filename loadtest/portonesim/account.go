@@ -2,6 +2,7 @@ package portonesim
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -78,9 +79,16 @@ func (s *Sim) endRefund(r *record, fails bool) {
 	}
 }
 
+// sendAfterAll has the money of a refund that has failed reach the buyer.
+func (s *Sim) sendAfterAll(r *record) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.refund, r.changed = "COMPLETED", s.opt.Now()
+}
+
 // Settle ends at once what an order's bank or card company still has to do: the
 // cancellations that are requested, and the refund of a virtual account. Where
-// fails is true they fail. Its error is that there is nothing.
+// fails is true they fail; else a refund that has failed is sent after all. Its error is that there is nothing.
 func (s *Sim) Settle(order string, fails bool) error {
 	s.mu.Lock()
 	var open []func()
@@ -93,8 +101,11 @@ func (s *Sim) Settle(order string, fails bool) error {
 				open = append(open, func() { s.endRequest(r, c, fails) })
 			}
 		}
-		if r.refund == "PENDING" {
+		switch {
+		case r.refund == "PENDING":
 			open = append(open, func() { s.endRefund(r, fails) })
+		case !fails && strings.HasSuffix(r.refund, "FAILED"):
+			open = append(open, func() { s.sendAfterAll(r) })
 		}
 	}
 	s.mu.Unlock()
@@ -102,7 +113,7 @@ func (s *Sim) Settle(order string, fails bool) error {
 		end()
 	}
 	if len(open) == 0 {
-		return fmt.Errorf("order %q has no cancellation that is requested, and no refund that is pending", order)
+		return fmt.Errorf("order %q has no cancellation that is requested, and no refund that is pending or has failed", order)
 	}
 	return nil
 }

@@ -222,6 +222,15 @@ func TestARefundEndsOnce(t *testing.T) {
 	if got := w.cancelled("order-1").Refund; got != "FAILED" {
 		t.Errorf("the refund that failed is %s", got)
 	}
+	if err := w.Settle("order-1", true); err == nil {
+		t.Error("it failed once more")
+	}
+	if err := w.Settle("order-1", false); err != nil || w.cancelled("order-1").Refund != "COMPLETED" {
+		t.Errorf("it was not sent after all: %v", err)
+	}
+	if err := w.Settle("order-1", false); err == nil {
+		t.Error("it was sent twice")
+	}
 }
 
 func TestRefundsOfDepositsFailByThePlan(t *testing.T) {
