@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// ErrClaimed says that another gate tells the shop of a sale's changes.
+// ErrClaimed says that another gate does what one at a time does for a sale.
 var ErrClaimed = errors.New("another gate has it")
 
 // Delivery is how far the shop has been told of a sale's changes.

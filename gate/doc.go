@@ -280,6 +280,27 @@
 // every three seconds, over all gates. What was claimed of hastened waits in again for
 // its lease, so that a webhook that comes during a look is another look.
 //
+// # Reconciling
+//
+// A paid order is looked at by nobody, and PortOne need not tell of what becomes of its
+// payment: a webhook may be lost, and V1 may approve what it told as failed. So from its
+// opening until a week after its end (ReconcileFor) a sale is compared with PortOne's lists
+// of what has changed (settle/reconcile.go): one call for all orders together, every 40
+// seconds. One gate at a time reads for a sale, by a lease (fg:{S}:reconcile), and a gate
+// reads one list for all sales that it has.
+//
+// V2's list is read by STATUS_CHANGED_AT, on from where it was. V1 keeps a partly cancelled
+// payment as paid and does not say when it changed it, so its list of all is paged by
+// -updated, back to the first page with nothing new (portone/changes.go). A mark says until
+// when all was compared, by PortOne's clock; it never goes back, and two minutes before it
+// are read again. It moves when what the list says was acted upon, so a gate that dies
+// leaves no gap.
+//
+// The list decides nothing: where settling would make another record of what it says, the
+// order is looked up (luascripts/again.lua), as if a webhook had named it. What no record
+// says, a cancellation that is only asked for and a payment that cannot be read, has the
+// order looked at by somebody.
+//
 // # Telling the shop
 //
 // The ledger is the only source. One gate at a time tells the shop of a sale: it
@@ -322,6 +343,8 @@
 //	fg:{S}:faults  hash     what is set aside → since when, how often it has failed, and why
 //	fg:{S}:notify  hash     how far the shop was told, by which gate, until when, and its trouble;
 //	                        o:ORDER → what of the order the shop has not taken
+//	fg:{S}:reconcile
+//	               hash     how far PortOne's lists of changes were compared with the orders, by which gate, until when
 //	fg:{S}:owed    hash     order → what is known of the refunds that it owes: what each waits for, what PortOne
 //	                        said, and a bank account of the buyer's if one was given. It goes with the last of them
 //	fg:{S}:gates   zset     gate → last heartbeat
@@ -358,7 +381,7 @@
 // that a clock was ahead: the sale's time goes back, for the ledger's order is that of
 // seq. What it left is mended by whoever meets it: looks and leases that are further
 // ahead than any may be are due, and orders that were stamped with a time yet to come
-// are stamped anew (claim.lua, notify.lua, settle's judge.go, settle.lua).
+// are stamped anew (claim.lua, lease.lua, settle's judge.go, settle.lua).
 //
 // They read and check everything before their first write, because Redis does not
 // undo a script that fails half-way; the first writes are those that a full Redis,

@@ -15,6 +15,7 @@ type SettingsForm struct {
 	Restock         string            `json:"restock,omitempty"`
 	VirtualAccounts string            `json:"virtual_accounts,omitempty"`
 	DepositLimit    string            `json:"deposit_limit,omitempty"`
+	ReconcileFor    string            `json:"reconcile_for,omitempty"`
 	ReleaseUnproven bool              `json:"release_unproven,omitempty"`
 	Notify          string            `json:"notify,omitempty"`
 	Healthy         string            `json:"healthy,omitempty"`
@@ -46,8 +47,18 @@ func (s *Settings) Form() SettingsForm {
 	if s.DepositLimit > 0 {
 		form.DepositLimit = s.DepositLimit.String()
 	}
+	switch {
+	case s.ReconcileFor == NeverReconcile:
+		form.ReconcileFor = ReconcileNever
+	case s.ReconcileFor > 0:
+		form.ReconcileFor = s.ReconcileFor.String()
+	}
 	return form
 }
+
+// ReconcileNever is what reconcile_for says in a sale file where orders are never
+// compared with what changes at the payment service.
+const ReconcileNever = "off"
 
 // WithoutSecrets returns the settings as they may be shown to all.
 func (f SettingsForm) WithoutSecrets() SettingsForm {

@@ -28,6 +28,13 @@ const (
 	MinDepositLimit     = time.Minute
 	DefaultDepositLimit = 3 * 24 * time.Hour
 	MaxDepositLimit     = 30 * 24 * time.Hour
+
+	// How long after its end a sale's orders are compared with what changes at the
+	// payment service.
+	MinReconcileFor     = time.Minute
+	DefaultReconcileFor = 7 * 24 * time.Hour
+	MaxReconcileFor     = 90 * 24 * time.Hour
+	NeverReconcile      = -time.Millisecond
 )
 
 // SKU is what is counted in a sale.
@@ -59,6 +66,9 @@ type Settings struct {
 	// when its units were taken, whichever is shorter. 0 is DefaultDepositLimit.
 	RefuseDeposits bool          `json:"refuse_deposits,omitempty"`
 	DepositLimit   time.Duration `json:"deposit_limit,omitempty"`
+	// ReconcileFor is how long after ClosesAt orders are compared with what changes at
+	// the payment service. 0 is DefaultReconcileFor, NeverReconcile is not at all.
+	ReconcileFor time.Duration `json:"reconcile_for,omitempty"`
 	// ReleaseUnproven releases a held order by time alone where payments cannot be
 	// looked up. A payment that was approved all the same has no unit then.
 	ReleaseUnproven bool `json:"release_unproven,omitempty"`
@@ -85,13 +95,23 @@ func (s Settings) Equal(o Settings) bool {
 	return s.OpensAt.Equal(o.OpensAt) && s.ClosesAt.Equal(o.ClosesAt) && s.Hold == o.Hold &&
 		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && slices.Equal(s.Accept, o.Accept) &&
 		s.AmountOptional == o.AmountOptional && s.AutoRefund == o.AutoRefund && s.Withhold == o.Withhold &&
-		s.RefuseDeposits == o.RefuseDeposits && s.LongestDeposit() == o.LongestDeposit() && s.ReleaseUnproven == o.ReleaseUnproven && s.Notify == o.Notify &&
+		s.RefuseDeposits == o.RefuseDeposits && s.LongestDeposit() == o.LongestDeposit() &&
+		s.ReconciledUntil().Equal(o.ReconciledUntil()) && s.ReleaseUnproven == o.ReleaseUnproven && s.Notify == o.Notify &&
 		s.Healthy == o.Healthy && s.Ask == o.Ask && maps.Equal(s.Messages, o.Messages) &&
 		slices.EqualFunc(s.SKUs, o.SKUs, SKU.equal)
 }
 
 // LongestDeposit is how long a deposit is waited for, at most.
 func (s *Settings) LongestDeposit() time.Duration { return cmp.Or(s.DepositLimit, DefaultDepositLimit) }
+
+// ReconciledUntil is until when orders are compared with what changes at the payment
+// service; zero for never.
+func (s *Settings) ReconciledUntil() time.Time {
+	if s.ReconcileFor == NeverReconcile {
+		return time.Time{}
+	}
+	return s.ClosesAt.Add(cmp.Or(s.ReconcileFor, DefaultReconcileFor))
+}
 
 func (s SKU) equal(o SKU) bool {
 	if (s.Price == nil) != (o.Price == nil) || s.Price != nil && *s.Price != *o.Price {
@@ -188,6 +208,8 @@ func (s *Sale) Validate() error {
 		return fmt.Errorf("hold %s: must be between %s and %s", s.Hold, MinHold, MaxHold)
 	case s.LongestDeposit() < MinDepositLimit || s.LongestDeposit() > MaxDepositLimit:
 		return fmt.Errorf("deposit_limit %s: must be between %s and %s", s.DepositLimit, MinDepositLimit, MaxDepositLimit)
+	case s.ReconcileFor != 0 && s.ReconcileFor != NeverReconcile && (s.ReconcileFor < MinReconcileFor || s.ReconcileFor > MaxReconcileFor):
+		return fmt.Errorf("reconcile_for %s: must be between %s and %s, or off", s.ReconcileFor, MinReconcileFor, MaxReconcileFor)
 	case s.PerBuyer < 0 || s.PerBuyer > MaxUnits:
 		return fmt.Errorf("per_buyer %d: must be between 0 (no limit) and %d", s.PerBuyer, MaxUnits)
 	case s.Notify != "" && CheckURL(s.Notify) != nil:

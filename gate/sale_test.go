@@ -26,6 +26,9 @@ func TestASaleMustMakeSense(t *testing.T) {
 	f("hold", func(s *Sale) { s.Hold = time.Millisecond })
 	f("hold", func(s *Sale) { s.Hold = 25 * time.Hour })
 	f("deposit_limit", func(s *Sale) { s.DepositLimit = time.Second })
+	f("reconcile_for", func(s *Sale) { s.ReconcileFor = time.Second })
+	f("reconcile_for", func(s *Sale) { s.ReconcileFor = 91 * 24 * time.Hour })
+	f("reconcile_for", func(s *Sale) { s.ReconcileFor = -time.Hour })
 	f("deposit_limit", func(s *Sale) { s.DepositLimit = 31 * 24 * time.Hour })
 	f("per_buyer", func(s *Sale) { s.PerBuyer = -1 })
 	f("0 SKUs", func(s *Sale) { s.SKUs = nil })
@@ -60,6 +63,8 @@ func TestEverySettingCountsInEqual(t *testing.T) {
 		"restock":   func(s *Settings) { s.Withhold = true },
 		"deposits":  func(s *Settings) { s.RefuseDeposits = true },
 		"limit":     func(s *Settings) { s.DepositLimit = time.Hour },
+		"compared":  func(s *Settings) { s.ReconcileFor = time.Hour },
+		"unwatched": func(s *Settings) { s.ReconcileFor = NeverReconcile },
 		"unproven":  func(s *Settings) { s.ReleaseUnproven = true },
 		"notify":    func(s *Settings) { s.Notify = "http://shop" },
 		"healthy":   func(s *Settings) { s.Healthy = "https://shop" },

@@ -50,9 +50,10 @@ func scripts() map[string]parameters {
 		"retry":  of(luascripts.Retry, []string{"sale", "aside"}, "now"),
 		"hasten": of(luascripts.Hasten, []string{"sale", "orders", "hastened"}, "now", "pause", "order"),
 		"look":   of(luascripts.Look, slices.Concat([]string{"sale", "orders"}, queues[1:3], queues[4:]), "now"),
+		"again":  of(luascripts.Again, []string{"sale", "orders", "again"}, "now", "in"),
 		"settle": of(luascripts.Settle, append(slices.Concat(all[:5], queues[2:3], queues[4:]), "faults", "owed"), "now", "who", "kind"),
 		"note":   of(luascripts.Note, []string{"sale", "orders", "owed"}, "order", "was", "text"),
-		"notify": of(luascripts.Notify, []string{"sale", "notify"}, "now", "what", "token", "lease"),
+		"lease":  of(luascripts.Lease, []string{"sale", "notify"}, "now", "what", "token", "lease"),
 	}
 }
 
@@ -62,7 +63,7 @@ func defaults() map[string]string {
 		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
 		"lease": "30", "what": "claim", "token": "A", "sweep": "60", "ahead": "5000", "at": "",
 		"fresh": "10", "again": "10", "hastened": "10", "alone": "10", "strangers": "10", "refunds": "10", "aside": "10",
-		"first": "10", "longest": "60", "new": "", "pause": "30",
+		"first": "10", "longest": "60", "new": "", "pause": "30", "in": "0",
 		"seq": "", "time": "", "sha1": "", "asking": "200", "no_holds": "",
 	}
 }
@@ -106,7 +107,7 @@ func parseCall(line string, confirms []string) (call, error) {
 		batch, err = parseAnswers(confirms)
 	case "settle":
 		batch, err = parseMoves(confirms)
-	case "notify", "look", "keep", "unfold", "aside":
+	case "lease", "look", "again", "keep", "unfold", "aside":
 		batch = parseFields(confirms)
 	}
 	c.args = append(c.args, batch...)

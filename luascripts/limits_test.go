@@ -130,7 +130,7 @@ func TestAFullRedisLetsOrdersEndAndSalesBePausedAndDeleted(t *testing.T) {
 	s := startRedis(t)
 	say(t, s, "create now=900 full:10 half:5")
 	say(t, s, "confirm now=2000", "o1 a1 ann full:1 -", "o2 a2 bob full:2 -")
-	say(t, s, "notify now=2000 what=claim token=A")
+	say(t, s, "lease now=2000 what=claim token=A")
 	fill(t, s)
 	for _, test := range []struct{ line, batch, want string }{
 		{"confirm now=2100", "o1 a1 ann full:1 -", "H 2100 2"},
@@ -147,7 +147,7 @@ func TestAFullRedisLetsOrdersEndAndSalesBePausedAndDeleted(t *testing.T) {
 		{"look now=2150", "o1 o2", "2 0 (nothing written)"},
 		{"settle kind=settle now=2160", "o1 1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟500␟ 1R␟2␟ann␟full:1␟␟␟F1a1␟2000␟␟ - 60", "D 2160 6"},
 		{"settle kind=report now=2170", "o2 1H␟1␟bob␟full:2␟␟␟O1a2␟2000␟500␟ 1P␟2␟bob␟full:2␟␟␟P1a2␟2000␟␟ - -", "D 2170 7"},
-		{"notify now=2180 what=keep token=A", "position 7", "held 2180 1 7 0 []"},
+		{"lease now=2180 what=keep token=A", "position 7", "held 2180 1 7 0 []"},
 		{"delete now=2190 drop=held,paid=1", "", "deleted 8"},
 	} {
 		if got := say(t, s, test.line, test.batch); got != test.want {

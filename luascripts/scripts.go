@@ -36,8 +36,9 @@ var (
 	Hasten    = load("hasten")
 	Retry     = load("retry")
 	Look      = load("look")
+	Again     = load("again")
 	Settle    = load("settle")
-	Notify    = load("notify")
+	Lease     = load("lease")
 	Note      = load("note")
 )
 

@@ -38,6 +38,7 @@ func changes(old, new gate.Sale) []change {
 	compare("restock", either(old.Withhold, "withhold", "return"), either(new.Withhold, "withhold", "return"))
 	compare("virtual_accounts", either(old.RefuseDeposits, "refuse", "hold"), either(new.RefuseDeposits, "refuse", "hold"))
 	compare("deposit_limit", duration(old.LongestDeposit()), duration(new.LongestDeposit()))
+	compare("reconcile_for", reconciled(&old.Settings), reconciled(&new.Settings))
 	compare("release_unproven", strconv.FormatBool(old.ReleaseUnproven), strconv.FormatBool(new.ReleaseUnproven))
 	compare("notify", shown(old.Notify, "nobody"), told(old.Notify, new.Notify, "nobody"))
 	compare("healthy", shown(old.Healthy, "not looked at"), told(old.Healthy, new.Healthy, "not looked at"))
@@ -64,6 +65,14 @@ func changes(old, new gate.Sale) []change {
 		all = append(all, "skus: in another order")
 	}
 	return all
+}
+
+// reconciled writes how long after its end a sale is compared with PortOne.
+func reconciled(s *gate.Settings) string {
+	if s.ReconcileFor == gate.NeverReconcile {
+		return gate.ReconcileNever
+	}
+	return duration(cmp.Or(s.ReconcileFor, gate.DefaultReconcileFor))
 }
 
 // shown writes a URL of the shop's as it may be logged.

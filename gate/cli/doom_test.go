@@ -197,7 +197,7 @@ func (d *doom) serveRedis(client net.Conn, address string) {
 }
 
 // scriptOf names the script that a command calls, empty where it is none that
-// matters. Of notify the two that matter are told apart.
+// matters. Of telling the shop the two calls that matter are told apart.
 func (d *doom) scriptOf(words []string) string {
 	if len(words) < 7 || !strings.HasPrefix(strings.ToLower(words[0]), "eval") {
 		return ""
@@ -207,7 +207,7 @@ func (d *doom) scriptOf(words []string) string {
 			return script.Name
 		}
 	}
-	if words[1] != luascripts.Notify.SHA1 && words[1] != luascripts.Notify.Source {
+	if words[1] != luascripts.Lease.SHA1 && words[1] != luascripts.Lease.Source || !strings.HasSuffix(words[4], ":notify") {
 		return ""
 	}
 	if words[6] == "claim" {
@@ -221,7 +221,7 @@ func (d *doom) scriptOf(words []string) string {
 	return ""
 }
 
-// positionIn returns up to where a call of notify says that the shop was told.
+// positionIn returns up to where a call of lease says that the shop was told.
 func positionIn(words []string) int64 {
 	if at := slices.Index(words, "position"); at > 0 {
 		if position, err := strconv.ParseInt(words[at+1], 10, 64); err == nil {

@@ -296,11 +296,18 @@ func (p *parts) workers(hangup <-chan os.Signal) *workers {
 	} else {
 		p.log.Warn("without credentials of PortOne nobody looks up how payments end: units stay held until the shop reports each order")
 	}
+	var reconciler *settle.Reconciler
+	if p.payments != nil {
+		reconciler = settle.NewReconciler(settle.ReconcilerOptions{
+			Store: p.store, Changes: p.payments, Sales: p.gate.Sales, Currency: c.Currency, Test: c.TestPayments,
+			Metrics: settle.NewReconcileMetrics(p.registry), Now: time.Now, Log: p.log,
+		})
+	}
 	notifier := shop.NewNotifier(shop.NotifierOptions{
 		Store: p.store, Sales: p.gate.Sales, Secrets: p.notify, Metrics: p.shopMetrics, Now: time.Now, Log: p.log,
 	})
 	return &workers{
-		gate: p.gate, settler: settle.New(settling), notifier: notifier, lastWord: p.lastWord, forwarder: p.forwarder, public: p.public, admin: p.admin,
+		gate: p.gate, settler: settle.New(settling), reconciler: reconciler, notifier: notifier, lastWord: p.lastWord, forwarder: p.forwarder, public: p.public, admin: p.admin,
 		watcher: p.watcher, reloader: &reloader{hangup: hangup, items: p.reloadables(), after: p.watcher.checks.retry, log: p.log},
 		refusals: p.refusals, drainWait: c.DrainWait, log: p.log,
 	}

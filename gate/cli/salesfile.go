@@ -127,6 +127,7 @@ func (r *reader) sale(v value, names lines) gate.Sale {
 		{"restock", optional, func(v value) { s.Withhold = r.choice(v, "return", "withhold") == "withhold" }},
 		{"virtual_accounts", optional, func(v value) { s.RefuseDeposits = r.choice(v, "hold", "refuse") == "refuse" }},
 		{"deposit_limit", optional, func(v value) { s.DepositLimit = r.duration(v, gate.MinDepositLimit, gate.MaxDepositLimit) }},
+		{"reconcile_for", optional, func(v value) { s.ReconcileFor = r.reconcileFor(v) }},
 		{"release_unproven", optional, func(v value) { s.ReleaseUnproven = r.boolean(v) }},
 		{"notify", optional, func(v value) { s.Notify = r.url(v, gate.CheckURL) }},
 		{"healthy", optional, func(v value) { s.Healthy = r.url(v, gate.CheckLastWordURL) }},
@@ -230,6 +231,14 @@ func (r *reader) duration(v value, least, most time.Duration) time.Duration {
 		r.fault(v, "must be between %s and %s, not %s", least, most, text)
 	}
 	return d
+}
+
+// reconcileFor reads how long after its end a sale is compared with PortOne.
+func (r *reader) reconcileFor(v value) time.Duration {
+	if n, ok := v.node.(*ast.StringNode); ok && n.Value == gate.ReconcileNever {
+		return gate.NeverReconcile
+	}
+	return r.duration(v, gate.MinReconcileFor, gate.MaxReconcileFor)
 }
 
 func (r *reader) time(v value) time.Time {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -41,9 +42,13 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		if err != nil {
 			return err
 		}
+		compared, err := s.Reconciling(ctx, c.Sale)
+		if err != nil && !errors.Is(err, gate.ErrNoSale) { // deleted: its tombstone is shown
+			return err
+		}
 		report := state.Report()
 		if c.JSON {
-			return printJSON(env, oneStatus{report, aside, replicas})
+			return printJSON(env, oneStatus{report, aside, compared.Report(), replicas})
 		}
 		if err := printReport(env, &report, &state); err != nil {
 			return err
@@ -51,6 +56,7 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		if aside > 0 {
 			fmt.Fprintf(env.out, "set aside, because they fail by themselves: %d orders; flashgate aside %s lists them\n", aside, c.Sale)
 		}
+		printReconciling(env, &compared)
 		printLastWord(ctx, env, &state)
 		return nil
 	})
@@ -65,8 +71,9 @@ type statusReport struct {
 // oneStatus is the sale that was named as JSON.
 type oneStatus struct {
 	gate.Report
-	Aside    int64          `json:"aside"` // orders that are set aside because they fail by themselves
-	Replicas *gate.Replicas `json:"replicas,omitempty"`
+	Aside      int64                    `json:"aside"` // orders that are set aside because they fail by themselves
+	Reconciled []gate.ReconcilingReport `json:"reconciled"`
+	Replicas   *gate.Replicas           `json:"replicas,omitempty"`
 }
 
 // following returns how many replicas follow, where some are waited for. In text it
@@ -152,6 +159,20 @@ func printReport(env *environment, r *gate.Report, state *gate.State) error {
 		fmt.Fprintf(env.out, "refunds: %d payments due, %d requested; flashgate refunds %s lists them\n", o.Refunds, o.Requested, r.Sale)
 	}
 	return nil
+}
+
+// printReconciling says when what has changed at PortOne was last compared with the sale.
+func printReconciling(env *environment, r *gate.Reconciling) {
+	for _, m := range r.Report() {
+		when := "never yet"
+		if !m.Read.IsZero() {
+			when = "last " + r.Now.Sub(m.Read).Round(time.Second).String() + " ago"
+		}
+		fmt.Fprintf(env.out, "compared with what has changed at PortOne (v%d): %s\n", m.Version, when)
+		if m.Trouble != "" {
+			fmt.Fprintf(env.out, "  its list cannot be read now: %s\n", m.Trouble)
+		}
+	}
 }
 
 // window says when the sale opens or closes next.

@@ -17,18 +17,19 @@ import (
 
 // workers are the parts of serve that run at the same time.
 type workers struct {
-	gate      *gate.Gate
-	settler   *settle.Settler
-	notifier  *shop.Notifier
-	lastWord  *shop.LastWord
-	forwarder *shop.Forwarder // nil where webhooks are not passed on
-	public    *web.Public
-	admin     *web.Admin
-	watcher   *watcher
-	reloader  *reloader
-	refusals  *web.RefusalLog
-	drainWait time.Duration
-	log       *slog.Logger
+	gate       *gate.Gate
+	settler    *settle.Settler
+	reconciler *settle.Reconciler // nil without credentials of PortOne
+	notifier   *shop.Notifier
+	lastWord   *shop.LastWord
+	forwarder  *shop.Forwarder // nil where webhooks are not passed on
+	public     *web.Public
+	admin      *web.Admin
+	watcher    *watcher
+	reloader   *reloader
+	refusals   *web.RefusalLog
+	drainWait  time.Duration
+	log        *slog.Logger
 }
 
 // run runs them until ctx is done or a listener fails. Then they end in this
@@ -49,6 +50,9 @@ func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
 
 	lanes.Go(func() { w.gate.Run(gateCtx) })
 	lanes.Go(func() { w.settler.Run(gateCtx) })
+	if w.reconciler != nil {
+		lanes.Go(func() { w.reconciler.Run(gateCtx) })
+	}
 	lanes.Go(func() { w.notifier.Run(gateCtx) })
 	lanes.Go(func() { w.lastWord.Run(gateCtx) })
 	lanes.Go(func() { w.watcher.run(gateCtx) })

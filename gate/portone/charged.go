@@ -82,9 +82,14 @@ func (v *v1) paidFrom(ctx context.Context, since, until time.Time) (list []found
 
 // paid returns a page of what was paid in a time; nothing behind the last one.
 func (v *v1) paid(ctx context.Context, from, to time.Time, page int) ([]found, error) {
+	return v.listed(ctx, "paid", fmt.Sprintf("paid?from=%d&to=%d&sorting=paid", from.Unix(), to.Unix()), page, v1Page)
+}
+
+// listed returns a page, of so many, of a list of payments by their status, the first of
+// which has number 1; nothing behind the last one. V1 lists no test payments.
+func (v *v1) listed(ctx context.Context, name, list string, page, limit int) ([]found, error) {
 	answer, err := v.read(ctx, call{
-		name: "paid", method: http.MethodGet,
-		path: fmt.Sprintf("/payments/status/paid?from=%d&to=%d&page=%d&limit=%d&sorting=paid", from.Unix(), to.Unix(), page, v1Page),
+		name: name, method: http.MethodGet, path: fmt.Sprintf("/payments/status/%s&page=%d&limit=%d", list, page, limit),
 	})
 	var no *Error
 	if notFound(err) || page > 1 && errors.As(err, &no) && no.Status == http.StatusBadRequest {
@@ -93,14 +98,14 @@ func (v *v1) paid(ctx context.Context, from, to time.Time, page int) ([]found, e
 	if err != nil {
 		return nil, err
 	}
-	var list struct {
+	var items struct {
 		List []json.RawMessage `json:"list"`
 	}
-	if err := json.Unmarshal(answer, &list); err != nil {
-		return nil, fmt.Errorf("paid of PortOne v1: %w", err)
+	if err := json.Unmarshal(answer, &items); err != nil {
+		return nil, fmt.Errorf("%s of PortOne v1: %w", name, err)
 	}
-	all := make([]found, len(list.List))
-	for i, item := range list.List {
+	all := make([]found, len(items.List))
+	for i, item := range items.List {
 		all[i] = readV1(item)
 	}
 	return all, nil

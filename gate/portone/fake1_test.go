@@ -3,6 +3,7 @@ package portone_test
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -107,6 +108,8 @@ func (f *fakeV1) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		good(http.StatusOK, object{"total": len(f.byID), "previous": 0, "next": 0, "list": list})
+	case r.URL.Path == "/payments/status/all" && r.URL.Query().Get("sorting") == "-updated":
+		f.updated(r.URL.Query(), good, fail)
 	case r.URL.Path == "/payments":
 		f.bulk(r.URL.Query()["imp_uid[]"], good, fail)
 	default:
@@ -189,6 +192,23 @@ func (f *fakeV1) paid(query url.Values, good func(int, any), fail func(int, stri
 	if f.afterList != nil {
 		f.afterList()
 	}
+}
+
+// updated lists all, those with the greatest ids as what has changed last.
+func (f *fakeV1) updated(query url.Values, good func(int, any), fail func(int, string)) {
+	page, _ := strconv.Atoi(query.Get("page"))
+	limit, _ := strconv.Atoi(query.Get("limit"))
+	ids := slices.Sorted(maps.Keys(f.byID))
+	slices.Reverse(ids)
+	if page < 1 || limit < 1 || limit > 1000 || page > 1 && (page-1)*limit >= len(ids) {
+		fail(http.StatusBadRequest, "page, limit")
+		return
+	}
+	list := []object{}
+	for _, id := range ids[(page-1)*limit : min(page*limit, len(ids))] {
+		list = append(list, f.byID[id])
+	}
+	good(http.StatusOK, object{"total": len(ids), "previous": page - 1, "next": 0, "list": list})
 }
 
 func (f *fakeV1) cancel(r *http.Request, good func(int, any), fail func(int, string)) {

@@ -120,9 +120,10 @@ func (c *Client) Lookup(ctx context.Context, queries []Query) []Finding {
 	return findings
 }
 
-func noCredentials(version uint8) error {
-	return fmt.Errorf("there are no credentials for PortOne's version %d", version)
-}
+// ErrNoCredentials says that PortOne cannot be asked about a version.
+var ErrNoCredentials = errors.New("there are no credentials for PortOne's version")
+
+func noCredentials(version uint8) error { return fmt.Errorf("%w %d", ErrNoCredentials, version) }
 
 // ask is a query, and where its finding goes.
 type ask struct {

@@ -60,11 +60,12 @@ func openV1(status int, body []byte) (json.RawMessage, error) {
 
 // found is one payment of an answer, or why it cannot be read.
 type found struct {
-	attempt     string // empty where not even that can be read
-	store       string // that it is of; V1 has none
-	payment     gate.Payment
-	begun, paid time.Time // zero where the answer does not say; paid is told by V1 alone
-	err         error
+	order, attempt string // empty where not even that can be read
+	store          string // that it is of; V1 has none
+	payment        gate.Payment
+	begun, paid    time.Time // zero where the answer does not say; paid is told by V1 alone
+	changed        time.Time // the latest time that the answer tells of: V1 does not say when it changed a payment last
+	err            error
 }
 
 // payments returns those of the given attempts that PortOne knows; test payments are
@@ -177,7 +178,8 @@ type v1Payment struct {
 	Amount        *money `json:"amount"`
 	CancelAmount  *money `json:"cancel_amount"`
 	CancelHistory []struct {
-		Amount money `json:"amount"`
+		Amount      money `json:"amount"`
+		CancelledAt int64 `json:"cancelled_at"` // unix seconds
 	} `json:"cancel_history"` // a cancellation is in it as soon as it is requested
 	Currency      string `json:"currency"`
 	Sandbox       *bool  `json:"sandbox"`
@@ -186,13 +188,15 @@ type v1Payment struct {
 	VbankIssuedAt int64  `json:"vbank_issued_at"` // unix seconds
 	StartedAt     int64  `json:"started_at"`      // unix seconds
 	PaidAt        int64  `json:"paid_at"`         // unix seconds; 0 of one that was never paid
+	FailedAt      int64  `json:"failed_at"`       // unix seconds, as the next
+	CancelledAt   int64  `json:"cancelled_at"`
 }
 
 func readV1(item json.RawMessage) (f found) {
 	var p v1Payment
 	err := json.Unmarshal(item, &p)
-	f.attempt = p.ImpUID
-	f.begun, f.paid = seconds(p.StartedAt), seconds(p.PaidAt)
+	f.order, f.attempt = p.MerchantUID, p.ImpUID
+	f.begun, f.paid, f.changed = seconds(p.StartedAt), seconds(p.PaidAt), seconds(p.latest())
 	if err == nil {
 		f.payment, err = p.payment()
 	}
@@ -200,6 +204,15 @@ func readV1(item json.RawMessage) (f found) {
 		f.err = &unreadable{fmt.Errorf("payment %.64q of PortOne v1 cannot be read: %w", p.ImpUID, err)}
 	}
 	return f
+}
+
+// latest is the latest time that the payment tells of, in unix seconds.
+func (p *v1Payment) latest() int64 {
+	at := max(p.StartedAt, p.VbankIssuedAt, p.PaidAt, p.FailedAt, p.CancelledAt)
+	for _, c := range p.CancelHistory {
+		at = max(at, c.CancelledAt)
+	}
+	return at
 }
 
 // seconds is a time of V1's, zero where there is none.

@@ -121,7 +121,7 @@ func (v *v2) ofStore() string {
 	return "?storeId=" + url.QueryEscape(string(v.store))
 }
 
-// v2List asks for a page of the payments that were made from some time on.
+// v2List asks for a page of the payments that were made, or have changed, from some time on.
 type v2List struct {
 	Page struct {
 		Number int `json:"number"`
@@ -143,32 +143,44 @@ type v2List struct {
 func (v *v2) list(ctx context.Context, from time.Time, number, size int) (page map[string]found, last time.Time, err error) {
 	var ask v2List
 	ask.Page.Number, ask.Page.Size = number, size
-	ask.Filter.Store = v.store
-	ask.Filter.Version, ask.Filter.TimestampType, ask.Filter.From = "V2", "CREATED_AT", from.UTC()
-	ask.Filter.SortBy, ask.Filter.SortOrder = "REQUESTED_AT", "ASC"
+	ask.Filter.TimestampType, ask.Filter.From, ask.Filter.SortBy = "CREATED_AT", from.UTC(), "REQUESTED_AT"
+	all, _, err := v.listed(ctx, "payments", ask)
+	page = make(map[string]found, len(all))
+	for _, f := range all {
+		page[f.order], last = f, f.begun
+	}
+	return page, last, err
+}
+
+// listed returns the payments of a page of V2's list, in its order, and how many the list
+// has; 0 where that is not told.
+func (v *v2) listed(ctx context.Context, name string, ask v2List) (all []found, total int, err error) {
+	ask.Filter.Store, ask.Filter.Version, ask.Filter.SortOrder = v.store, "V2", "ASC"
 	text, err := json.Marshal(ask)
 	if err != nil {
-		return nil, last, err
+		return nil, 0, err
 	}
-	answer, err := v.read(ctx, call{name: "payments", method: http.MethodGet, path: "/payments?requestBody=" + url.QueryEscape(string(text))})
+	answer, err := v.read(ctx, call{name: name, method: http.MethodGet, path: "/payments?requestBody=" + url.QueryEscape(string(text))})
 	if err != nil {
-		return nil, last, err
+		return nil, 0, err
 	}
 	var list struct {
 		Items []json.RawMessage `json:"items"`
+		Page  struct {
+			TotalCount int `json:"totalCount"`
+		} `json:"page"`
 	}
 	if err := json.Unmarshal(answer, &list); err != nil {
-		return nil, last, fmt.Errorf("payments of PortOne v2: %w", err)
+		return nil, 0, fmt.Errorf("%s of PortOne v2: %w", name, err)
 	}
-	page = make(map[string]found, len(list.Items))
 	for _, item := range list.Items {
-		order, f := readV2(item)
-		if last = f.begun; v.store.Other(f.store) {
-			order, f = "", found{} // nobody's; but a page that has it is not the empty one at the end
+		_, f := readV2(item)
+		if v.store.Other(f.store) {
+			f = found{begun: f.begun, changed: f.changed} // nobody's; but a page that has it is not the empty one at the end
 		}
-		page[order] = f
+		all = append(all, f)
 	}
-	return page, last, nil
+	return all, list.Page.TotalCount, nil
 }
 
 // pages calls do for each page of the payments made from a time on, the oldest
@@ -208,7 +220,8 @@ type v2Payment struct {
 	} `json:"amount"`
 	Cancellations []v2Cancellation `json:"cancellations"`
 	Currency      string           `json:"currency"`
-	RequestedAt   string           `json:"requestedAt"` // RFC 3339
+	RequestedAt   string           `json:"requestedAt"` // RFC 3339, as the next
+	ChangedAt     string           `json:"statusChangedAt"`
 	Method        *struct {
 		Type         string    `json:"type"`
 		ExpiredAt    time.Time `json:"expiredAt"`    // of a virtual account
@@ -257,8 +270,9 @@ func readV2(item json.RawMessage) (order string, f found) {
 	if p.PaymentID != "" {
 		order, attempt = p.PaymentID, p.ID
 	}
-	f.attempt, f.store = attempt, p.StoreID
+	f.order, f.attempt, f.store = order, attempt, p.StoreID
 	f.begun, _ = time.Parse(time.RFC3339, p.RequestedAt) // zero where it says none that can be read
+	f.changed, _ = time.Parse(time.RFC3339, p.ChangedAt)
 	if err == nil {
 		f.payment, err = p.payment(order, attempt)
 	}

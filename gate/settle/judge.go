@@ -17,6 +17,7 @@ type finding struct {
 	payments []gate.Payment
 	unsure   bool // it could not be looked up, not all of it at least
 	asked    bool // it was looked up; false where payments cannot be
+	open     bool // another look-up may bring what this one did not
 
 	// alone is the queue in which the order waits to be asked for alone, where the
 	// look-up together with others left something open; QueueFresh where it did not.
@@ -61,7 +62,9 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 	}
 	next.State = p.state(&next, f, pending, between, now)
 	m := p.move(o, next, now)
-	if requested && m.Look == 0 { // by the shop, of a paid order: PortOne need not tell when it is done
+	// By the shop, of a paid order: PortOne need not tell when it is done. Nor need it tell
+	// again what this look-up was made for.
+	if (requested || f.open) && m.Look == 0 {
 		m.Look = p.wait(&next, now)
 	}
 	if o.State.HasUnits() && next.State == gate.OrderReleased && awaitsDeposit(&next) || stranded { // its account is to be closed, or why is to be noted
@@ -134,7 +137,9 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 		}
 	case gate.PaymentCancelled:
 		switch {
-		case a.State == gate.AttemptPaid, a.State == gate.AttemptRefundDue, a.State == gate.AttemptRequested:
+		case a.State == gate.AttemptPaid:
+			a.State, o.Balance = gate.AttemptRefunded, gate.Amount{}
+		case a.State == gate.AttemptRefundDue, a.State == gate.AttemptRequested:
 			a.State = gate.AttemptRefunded
 		case open:
 			a.State = gate.AttemptCancelled
@@ -293,6 +298,9 @@ func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
 	m := gate.Move{Before: o, Look: p.look(&next, now)}
 	if same(&o, &next) {
 		return m
+	}
+	if next.OwesRefund() && !o.OwesRefund() { // however old it is, its buyer waits from now on
+		m.Look = min(m.Look, p.minLook)
 	}
 	next.Revision++
 	byTime := o.State.HasUnits() && next.State == gate.OrderReleased && !p.ended(&next)

@@ -76,7 +76,7 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, 
 	var of []int // which order each query is of
 	for i := range orders {
 		o := &orders[i]
-		if o.State == gate.OrderAsking || o.State == gate.OrderRefunded && !o.OwesRefund() {
+		if o.State == gate.OrderAsking {
 			continue
 		}
 		attempts := 0
@@ -114,11 +114,13 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, 
 			if len(f.payments) > 0 {
 				f.alone = gate.QueueAlone
 			}
-		case errors.Is(err, errStrangers):
+		case errors.Is(err, errStrangers), errors.Is(err, portone.ErrNoCredentials):
+			f.unsure = true
+			return // it would be so again
 		case portone.Own(err), answered[queries[k].Version], queue == gate.QueueAside:
 			f.fault = err
 		}
-		f.unsure = true
+		f.unsure, f.open = true, true
 	})
 	return findings
 }

@@ -89,3 +89,33 @@ func (m *Metrics) forget(sale string) {
 	m.waiting.DeletePartialMatch(prometheus.Labels{"sale": sale})
 	m.apart.DeleteLabelValues(sale)
 }
+
+// ReconcileMetrics are reconciling's own.
+type ReconcileMetrics struct {
+	age    *prometheus.GaugeVec
+	found  *prometheus.CounterVec
+	failed *prometheus.CounterVec
+}
+
+// NewReconcileMetrics registers reconciling's metrics.
+func NewReconcileMetrics(r prometheus.Registerer) *ReconcileMetrics {
+	m := &ReconcileMetrics{
+		age: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flashgate_reconcile_age_seconds", Help: "How long ago all that has changed at PortOne was compared with the sale's orders; the gate shows it that does so.",
+		}, []string{"sale", "api"}),
+		found: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_reconcile_found_total", Help: "Orders that were looked up because PortOne lists what their records do not say.",
+		}, []string{"sale"}),
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_reconcile_errors_total", Help: "Times that a sale was not compared with all that has changed at PortOne; it is tried again.",
+		}, []string{"sale"}),
+	}
+	r.MustRegister(m.age, m.found, m.failed)
+	return m
+}
+
+// counts shows a sale's counters from the start.
+func (m *ReconcileMetrics) counts(sale string) {
+	m.found.WithLabelValues(sale)
+	m.failed.WithLabelValues(sale)
+}

@@ -11,6 +11,7 @@ const salesKey = "fg:sales"
 type keys struct {
 	sale, orders, buyers, ledger, due, gates, notify, owed    string
 	again, hastened, alone, strangers, refunds, aside, faults string
+	reconcile                                                 string
 }
 
 func keysOf(sale string) keys {
@@ -18,7 +19,7 @@ func keysOf(sale string) keys {
 	return keys{
 		sale: k, orders: k + ":orders", buyers: k + ":buyers", ledger: k + ":ledger", due: k + ":due", gates: k + ":gates",
 		notify: k + ":notify", owed: k + ":owed", again: k + ":again", hastened: k + ":hastened", alone: k + ":alone", strangers: k + ":strangers",
-		refunds: k + ":refunds", aside: k + ":aside", faults: k + ":faults",
+		refunds: k + ":refunds", aside: k + ":aside", faults: k + ":faults", reconcile: k + ":reconcile",
 	}
 }
 
@@ -26,7 +27,7 @@ func keysOf(sale string) keys {
 func (k keys) all() []string {
 	return []string{
 		k.sale, k.orders, k.buyers, k.ledger, k.due, k.gates, k.notify, k.owed,
-		k.again, k.hastened, k.alone, k.strangers, k.refunds, k.aside, k.faults,
+		k.again, k.hastened, k.alone, k.strangers, k.refunds, k.aside, k.faults, k.reconcile,
 	}
 }
 

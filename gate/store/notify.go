@@ -78,7 +78,7 @@ func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time
 // It returns gate.ErrNoSale, or a *gate.UnsecuredError.
 func (s *Store) RetryDelivery(ctx context.Context, sale string) error {
 	k := keysOf(sale)
-	reply, acked, err := s.change(ctx, sale, luascripts.Notify, []string{k.sale, k.notify}, s.clock(), "retry", "", 0)
+	reply, acked, err := s.change(ctx, sale, luascripts.Lease, []string{k.sale, k.notify}, s.clock(), "retry", "", 0)
 	if err != nil {
 		return err
 	}
@@ -88,33 +88,38 @@ func (s *Store) RetryDelivery(ctx context.Context, sale string) error {
 	case "-":
 		return gate.ErrNoSale
 	}
-	return unknownReply(luascripts.Notify, reply)
+	return unknownReply(luascripts.Lease, reply)
 }
 
 func (s *Store) notify(ctx context.Context, sale, what, token string, lease time.Duration, fields ...any) (gate.Delivery, error) {
-	k := keysOf(sale)
-	args := append([]any{s.clock(), what, token, lease.Milliseconds()}, fields...)
-	reply, err := s.run(ctx, luascripts.Notify, []string{k.sale, k.notify}, args...)
+	reply, hash, err := s.lease(ctx, sale, keysOf(sale).notify, what, token, lease, fields...)
 	if err != nil {
 		return gate.Delivery{}, err
 	}
+	d, err := parseDelivery(sale, hash)
+	d.Now, d.Run, d.Seq = time.UnixMilli(number(reply, 1)), number(reply, 2), number(reply, 3)
+	d.Retry = time.UnixMilli(number(reply, 4))
+	return d, err
+}
+
+// lease claims or keeps what the holder of a token does for a sale, and returns what its
+// key holds where it was claimed.
+func (s *Store) lease(ctx context.Context, sale, key, what, token string, lease time.Duration, fields ...any) (reply []any, hash map[string]string, err error) {
+	args := append([]any{s.clock(), what, token, lease.Milliseconds()}, fields...)
+	reply, err = s.run(ctx, luascripts.Lease, []string{keysOf(sale).sale, key}, args...)
+	if err != nil {
+		return nil, nil, err
+	}
 	switch word(reply) {
 	case "held":
-		hash := map[string]string{}
 		flat, _ := reply[5].([]any)
-		for i := 0; i+1 < len(flat); i += 2 {
-			hash[fmt.Sprint(flat[i])] = fmt.Sprint(flat[i+1])
-		}
-		d, err := parseDelivery(sale, hash)
-		d.Now, d.Run, d.Seq = time.UnixMilli(number(reply, 1)), number(reply, 2), number(reply, 3)
-		d.Retry = time.UnixMilli(number(reply, 4))
-		return d, err
+		return reply, hashOf(flat), nil
 	case "other":
-		return gate.Delivery{}, gate.ErrClaimed
+		return nil, nil, gate.ErrClaimed
 	case "-":
-		return gate.Delivery{}, gate.ErrNoSale
+		return nil, nil, gate.ErrNoSale
 	}
-	return gate.Delivery{}, unknownReply(luascripts.Notify, reply)
+	return nil, nil, unknownReply(luascripts.Lease, reply)
 }
 
 // Delivery reads how far the shop has been told of a sale's changes. It returns

@@ -380,7 +380,7 @@ func TestEverySettingIsKept(t *testing.T) {
 		sale.Paused, sale.PerBuyer = true, 2
 		sale.Accept, sale.AmountOptional = []string{"v2", "v1"}, true
 		sale.AutoRefund, sale.Withhold, sale.RefuseDeposits, sale.ReleaseUnproven, sale.Notify = true, true, true, true, "https://shop"
-		sale.DepositLimit = 36 * time.Hour
+		sale.DepositLimit, sale.ReconcileFor = 36*time.Hour, gate.NeverReconcile
 		sale.Healthy, sale.Ask = "https://shop/up", "https://shop/ask"
 		sale.Messages = map[string]string{"sold_out": "마감되었습니다. <b>"}
 		mustApply(t, s, sale, gate.Created)

@@ -26,6 +26,7 @@ type settingsJSON struct {
 	Withhold        bool              `json:"withhold,omitempty"`
 	RefuseDeposits  bool              `json:"refuse_deposits,omitempty"`
 	DepositLimit    int64             `json:"deposit_limit_ms,omitempty"`
+	ReconcileFor    int64             `json:"reconcile_for_ms,omitempty"`
 	ReleaseUnproven bool              `json:"release_unproven,omitempty"`
 	Notify          string            `json:"notify,omitempty"`
 	Healthy         string            `json:"healthy,omitempty"`
@@ -40,7 +41,7 @@ func settingsArgs(s *gate.Settings) ([]any, error) {
 		OpensAt: s.OpensAt.UnixMilli(), ClosesAt: s.ClosesAt.UnixMilli(), Hold: s.Hold.Milliseconds(),
 		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, AmountOptional: s.AmountOptional,
 		AutoRefund: s.AutoRefund, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
-		DepositLimit: s.DepositLimit.Milliseconds(), Notify: s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
+		DepositLimit: s.DepositLimit.Milliseconds(), ReconcileFor: s.ReconcileFor.Milliseconds(), Notify: s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write the settings down: %w", err)
@@ -73,6 +74,7 @@ func (p *parser) settings(text string) gate.Settings {
 		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, AmountOptional: s.AmountOptional,
 		AutoRefund: s.AutoRefund, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
 		DepositLimit: time.Duration(s.DepositLimit) * time.Millisecond,
+		ReconcileFor: time.Duration(s.ReconcileFor) * time.Millisecond,
 		Notify:       s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
 	}
 }

@@ -144,22 +144,53 @@ func unsettled(o *gate.Order) string {
 	return string(appendRecord(nil, &without))
 }
 
+// Look has those of some orders looked at now that nobody would look at. It returns how
+// many the sale knows, and how many of these it had to add.
+func (s *Store) Look(ctx context.Context, sale string, ids []string) (known, added int, err error) {
+	k := keysOf(sale)
+	args := []any{s.clock()}
+	for _, id := range ids {
+		args = append(args, id)
+	}
+	reply, err := s.run(ctx, luascripts.Look, append([]string{k.sale, k.orders}, k.standing()...), args...)
+	if err != nil {
+		return 0, 0, fmt.Errorf("have %d orders looked at: %w", len(ids), err)
+	}
+	return int(number(reply, 0)), int(number(reply, 1)), nil
+}
+
+// Again has orders looked up again, whatever their state, when some time has passed at
+// the latest. It returns how many of them the sale has.
+func (s *Store) Again(ctx context.Context, sale string, ids []string, in time.Duration) (known int, err error) {
+	k := keysOf(sale)
+	for some := range slices.Chunk(ids, sweepPage) {
+		args := []any{s.clock(), in.Milliseconds()}
+		for _, id := range some {
+			args = append(args, id)
+		}
+		reply, err := s.run(ctx, luascripts.Again, []string{k.sale, k.orders, k.again}, args...)
+		if err != nil {
+			return known, fmt.Errorf("have %d orders looked up again: %w", len(some), err)
+		}
+		known += int(number(reply, 0))
+	}
+	return known, nil
+}
+
 // Sweep counts the held orders whose deadline is before the given time, and has
 // those of them looked at that nobody would look at: found of all overdue ones. What is
 // wrong with orders that cannot be read is told by a *gate.FaultError each.
 func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, faults []error, err error) {
-	k := keysOf(sale)
-	keys := append([]string{k.sale, k.orders}, k.standing()...)
-	page := []any{s.clock()}
+	var page []string
 	have := func() error { // them looked at
-		if len(page) == 1 {
+		if len(page) == 0 {
 			return nil
 		}
-		reply, err := s.run(ctx, luascripts.Look, keys, page...)
+		known, added, err := s.Look(ctx, sale, page)
 		if err != nil {
-			return fmt.Errorf("have %d orders looked at: %w", len(page)-1, err)
+			return err
 		}
-		overdue, found, page = overdue+int(number(reply, 0)), found+int(number(reply, 1)), page[:1]
+		overdue, found, page = overdue+known, found+added, page[:0]
 		return nil
 	}
 	err = s.EachOrder(ctx, sale, func(id string, o gate.Order, fault error) error {
@@ -170,7 +201,7 @@ func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overd
 		case o.State != gate.OrderHeld && o.State != gate.OrderAsking, !o.Deadline.Before(before):
 			return nil
 		}
-		if page = append(page, id); len(page) <= sweepPage {
+		if page = append(page, id); len(page) < sweepPage {
 			return nil
 		}
 		return have()

@@ -36,6 +36,9 @@ type Sales interface {
 	// Aside returns what is set aside of a sale. It returns gate.ErrNoSale where there
 	// is none.
 	Aside(ctx context.Context, sale string) ([]gate.SetAside, error)
+	// Reconciling reads how far a sale was compared with what has changed at PortOne. It
+	// returns gate.ErrNoSale where there is none.
+	Reconciling(ctx context.Context, sale string) (gate.Reconciling, error)
 	// Delivery reads how far the shop was told of a sale's changes. It returns
 	// gate.ErrNoSale where there is none.
 	Delivery(ctx context.Context, sale string) (gate.Delivery, error)

@@ -26,7 +26,8 @@ const (
 // the form that PUT takes.
 type saleView struct {
 	gate.Report
-	Settings gate.SaleForm `json:"settings"`
+	Reconciled []gate.ReconcilingReport `json:"reconciled"`
+	Settings   gate.SaleForm            `json:"settings"`
 }
 
 func (a *Admin) status(w http.ResponseWriter, _ *http.Request, _ string) {
@@ -52,11 +53,16 @@ func (a *Admin) show(w http.ResponseWriter, r *http.Request, _ string) {
 		a.saleFault(ctx, w, r, err)
 		return
 	}
+	compared, err := a.opt.Sales.Reconciling(ctx, state.Name)
+	if err != nil && !errors.Is(err, gate.ErrNoSale) { // deleted: its tombstone is shown
+		fault(w, err)
+		return
+	}
 	settings := state.Sale.Form()
 	if !a.guard.operates(r) {
 		settings.SettingsForm = settings.WithoutSecrets()
 	}
-	reply(w, http.StatusOK, saleView{state.Report(), settings})
+	reply(w, http.StatusOK, saleView{state.Report(), compared.Report(), settings})
 }
 
 // apply makes the sale as the body says, which has the form of a sale file's

@@ -42,6 +42,19 @@ func (s *Sim) cancelPaid(order, attempt string, amount int64, who string) error 
 	return err
 }
 
+// Revive approves an order's payment of V1 that has failed, as V1 documents it for
+// Paymentwall.
+func (s *Sim) Revive(order string) error {
+	s.mu.Lock()
+	r := s.book.find(order, "", func(r *record) bool { return r.order.Version == 1 && r.state == failed })
+	s.mu.Unlock()
+	if r == nil {
+		return fmt.Errorf("order %q has no payment of V1 that has failed", order)
+	}
+	s.approve(r)
+	return nil
+}
+
 // Dispute has an order's buyer dispute the payment at the card company. V1 knows
 // no disputes.
 func (s *Sim) Dispute(order string) error {

@@ -16,6 +16,7 @@ import (
 //	POST /sim/chargeback {"order"}                       has the card company take the money back
 //	POST /sim/dispute    {"order"}                       has the buyer dispute the payment (V2)
 //	POST /sim/resolve    {"order"}                       ends the dispute
+//	POST /sim/revive     {"order"}                       approves a payment of V1 that has failed
 //	POST /sim/deposit    {"order"}                       pays into a virtual account
 //	POST /sim/down       ?for=30s, ?hangup=true          lets the REST APIs answer 503, or hang up; without for until /sim/up
 //	POST /sim/up                                         ends that
@@ -53,7 +54,7 @@ func (s *Sim) control() http.Handler {
 		}
 	})
 	for path, do := range map[string]func(order string) error{
-		"deposit": s.Deposit, "chargeback": s.Chargeback, "dispute": s.Dispute, "resolve": s.Resolve,
+		"deposit": s.Deposit, "revive": s.Revive, "chargeback": s.Chargeback, "dispute": s.Dispute, "resolve": s.Resolve,
 	} {
 		mux.HandleFunc("POST /sim/"+path, func(w http.ResponseWriter, r *http.Request) {
 			var ask struct {

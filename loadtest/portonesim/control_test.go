@@ -32,6 +32,9 @@ func TestPaymentsAreMadeOverHTTP(t *testing.T) {
 	f("/sim/pay", `{"id":"order-3","amount":1000,"confirm_url":"x"}`, 400)
 	f("/sim/deposit", `{"order":"order-2"}`, 200)
 	f("/sim/deposit", `{"order":"order-2"}`, 409)
+	f("/sim/pay", `{"id":"order-4","amount":1000,"fate":"declines"}`, 200)
+	f("/sim/revive", `{"order":"order-4"}`, 200)
+	f("/sim/revive", `{"order":"order-4"}`, 409)
 	f("/sim/cancel", `{"order":"order-1","amount":300}`, 200)
 	f("/sim/cancel", `{"order":"order-1","amount":1000}`, 409)
 
@@ -62,7 +65,7 @@ func TestPaymentsAreMadeOverHTTP(t *testing.T) {
 	if err := json.NewDecoder(response.Body).Decode(&all); err != nil {
 		t.Fatal(err)
 	}
-	if len(all) != 2 || all[0].Cancelled != 300 || !all[1].Paid {
+	if len(all) != 3 || all[0].Cancelled != 300 || !all[1].Paid || !all[2].Paid {
 		t.Errorf("the payments are %+v", all)
 	}
 }

@@ -1,11 +1,12 @@
--- notify: keeps how far the shop has been told of a sale's changes, by one gate at a time.
+-- lease: keeps how far one gate has come with what one gate at a time does for a sale: telling the shop of its changes
+-- (notify), and comparing its orders with what has changed at PortOne (reconcile).
 --
 -- A gate claims this with a token of its own, and keeps it by a lease. The token is new for each claim, but where
 -- the reply was lost the same claim is made again. What the gate has done it
 -- writes with that token: a gate whose lease has run out, and whose place another has taken, or whose run is
--- over, changes nothing. It works on a full Redis too, so that what was told is not told over and over.
+-- over, changes nothing. It works on a full Redis too, so that what was done is not done over and over.
 --
--- KEYS  1 sale  2 notify
+-- KEYS  1 sale  2 notify or reconcile
 -- ARGV  1 the caller's clock (see clock in the prelude)
 --       2 what: "claim", "keep", or "retry" (have all that is listed tried now)
 --       3 token; empty for "retry"   4 lease_ms, 0 to give it up

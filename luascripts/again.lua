@@ -1,0 +1,21 @@
+-- again: has orders looked up again, each in a while at the latest, whatever their state: PortOne lists what their records
+-- do not say, or a person wants it.
+--
+-- It works on a full Redis too, so that they are settled there.
+--
+-- KEYS  1 sale  2 orders  3 again
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 ms from now until they are looked up   then order ids
+-- reply {known}: how many of them the sale has
+
+local now, doubt = clock(ARGV[1], redis.call('HGET', KEYS[1], 'time'))
+if not now then return doubt end
+local at, added = now + ARGV[2], {}
+for i = 3, #ARGV do
+  if redis.call('HEXISTS', KEYS[2], ARGV[i]) == 1 then added[#added + 1], added[#added + 2] = at, 'o:' .. ARGV[i] end
+end
+redis.call('ZCARD', KEYS[3])
+if #added > 0 then
+  although_full(KEYS[1])
+  redis.call('ZADD', KEYS[3], 'LT', unpack(added))
+end
+return {#added / 2}
