@@ -178,6 +178,8 @@
 //	paid      another attempt is paid too             that attempt is refund due
 //	paid      cancelled in part                       paid, with its balance
 //	paid      cancelled in full                       refunded, units to left or withheld
+//	paid      disputed, or charged back               paid: it is listed, and the shop decides
+//	not paid  charged back                            that attempt is refunded where it was refund due, else cancelled
 //	any       cancelled, its money is on the way      that attempt is refund requested, and the order stays what it is
 //	any       cancelled, its money did not arrive     that attempt is refund due, and nothing is sent
 //	any       paid otherwise than ordered             that attempt is refund due
@@ -347,6 +349,8 @@
 //	               hash     how far PortOne's lists of changes were compared with the orders, by which gate, until when
 //	fg:{S}:owed    hash     order → what is known of the refunds that it owes: what each waits for, what PortOne
 //	                        said, and a bank account of the buyer's if one was given. It goes with the last of them
+//	fg:{S}:disputes
+//	               hash     order → what there is against its payments: disputes and chargebacks (luascripts/contest.lua)
 //	fg:{S}:gates   zset     gate → last heartbeat
 //	fg:sales       set      names of the sales that are or should be there; gates read them twice a second
 //

@@ -20,6 +20,7 @@ const (
 	PaymentCancelled                             // all of it given back, or never charged
 	PaymentRefunding                             // cancelled, and its money is on the way back to the buyer
 	PaymentStranded                              // cancelled, and its money did not reach the buyer, or not all of it
+	PaymentChargedBack                           // all of it is away, and the card company has taken some of it back
 	PaymentFailed
 )
 
@@ -42,6 +43,8 @@ func (s PaymentState) String() string {
 		return "refunding"
 	case PaymentStranded:
 		return "stranded"
+	case PaymentChargedBack:
+		return "charged_back"
 	case PaymentFailed:
 		return "failed"
 	}
@@ -61,12 +64,14 @@ type Payment struct {
 	// AmountCents and BalanceCents are the hundredths that Amount and Balance have beyond
 	// whole units. Some of V1's channels charge them; an order's amount never has any.
 	AmountCents, BalanceCents uint8
-	TaxFree                   int64     // what of the balance is free of tax; V1 does not say
-	Currency                  string    // such as "KRW"
-	Live                      bool      // it went through a channel that moves money; false where nothing says so
-	Deposited                 bool      // by way of a virtual account: to give it back takes the buyer's bank account
-	RefundStatus              string    // PortOne's word on a refund that is refunding or stranded, such as "FAILED"
-	DepositBy                 time.Time // until when a deposit may come, at most MaxTime; zero if unknown or none
+	TaxFree                   int64  // what of the balance is free of tax; V1 does not say
+	Currency                  string // such as "KRW"
+	Live                      bool   // it went through a channel that moves money; false where nothing says so
+	Deposited                 bool   // by way of a virtual account: to give it back takes the buyer's bank account
+	// Disputes is what a buyer or a card company has against it; nil where there is nothing.
+	Disputes     *Disputes
+	RefundStatus string    // PortOne's word on a refund that is refunding or stranded, such as "FAILED"
+	DepositBy    time.Time // until when a deposit may come, at most MaxTime; zero if unknown or none
 }
 
 // Charged reports whether there is money of the payment to give back.

@@ -1,7 +1,7 @@
 -- create: makes a sale, or starts an existing one afresh in a higher run.
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify  8 owed  9 again  10 hastened  11 alone
---       12 strangers  13 refunds  14 aside  15 faults  16 reconcile
+--       12 strangers  13 refunds  14 aside  15 faults  16 reconcile  17 disputes
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 run   4 what may go with the lower run (see loss)
 --       5 "1" to make it also where its window has begun and no run of it is known, else empty
 --       6 opens_ms  7 closes_ms  8 hold_ms  9 per_buyer  10 paused ("1" or "0")  11 settings (JSON)

@@ -1,7 +1,7 @@
 -- delete: removes a sale and leaves a tombstone, so that gates that knew it do not bring it back.
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify  8 owed  9 again  10 hastened  11 alone
---       12 strangers  13 refunds  14 aside  15 faults  16 reconcile
+--       12 strangers  13 refunds  14 aside  15 faults  16 reconcile  17 disputes
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 what may go with it (see loss)
 -- reply {"deleted", seq}
 --       {"-"}        no such sale, or only its tombstone

@@ -40,6 +40,7 @@ var (
 	Settle    = load("settle")
 	Lease     = load("lease")
 	Note      = load("note")
+	Contest   = load("contest")
 )
 
 // load reads a script, which is in the last of the files: what they share stands

@@ -187,7 +187,7 @@ func (s *server) parts(ctx context.Context, key string) ([]string, error) {
 // keyNames are the last names of a sale's keys, in the order in which scripts
 // declare them.
 func keyNames() []string {
-	return []string{"sale", "orders", "buyers", "ledger", "due", "gates", "notify", "owed", "again", "hastened", "alone", "strangers", "refunds", "aside", "faults", "reconcile"}
+	return []string{"sale", "orders", "buyers", "ledger", "due", "gates", "notify", "owed", "again", "hastened", "alone", "strangers", "refunds", "aside", "faults", "reconcile", "disputes"}
 }
 
 func fullName(sale, name string) string {

@@ -212,6 +212,7 @@ func differences(o *gate.Order, version uint8, payments []gate.Payment) (all []F
 			switch {
 			case p != nil && (p.State == gate.PaymentCancelled || p.State == gate.PaymentRefunding || p.State == gate.PaymentStranded):
 				add(RefundedThere, "is %s here by attempt %s, and at PortOne that is %s", o.State, attempt.ID, there)
+			case p != nil && p.State == gate.PaymentChargedBack: // it stays paid here
 			case !charged:
 				add(PaidHereOnly, "is %s here by attempt %s, and at PortOne that is %s", o.State, attempt.ID, there)
 			default:

@@ -121,6 +121,7 @@ func TestOrdersAreComparedWithTheirPayments(t *testing.T) {
 		p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentPartCancelled), func(p *gate.Payment) { p.Balance = 400 })}
 	})
 	f("refund due here, given back there", late, "", func(p payments) { p["o4"] = []gate.Payment{charged("o4", state(gate.PaymentCancelled))} })
+	f("paid here, charged back there", late, "", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentChargedBack))} })
 	for _, s := range []gate.PaymentState{gate.PaymentRefunding, gate.PaymentStranded} {
 		f("paid here, "+s.String()+" there", late, "refunded_there o2", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(s))} })
 		f("paid here, not looked at yet, "+s.String()+" there", soon, "", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(s))} })

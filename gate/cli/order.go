@@ -38,6 +38,13 @@ func (c *orderCommand) Run(ctx context.Context, env *environment) error {
 				fmt.Fprintln(env.out, chapter(e, &o))
 			}
 		}
+		disputes, err := s.DisputesOf(ctx, c.Sale, []string{c.Order})
+		if err != nil {
+			return err
+		}
+		for _, d := range disputes[0] {
+			fmt.Fprintf(env.out, "%s of attempt %s since %s, amount %s: %s\n", d.Kind, d.Attempt, sinceText(d.At), amountText(d.Amount), dash(d.Reason))
+		}
 		return nil
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -192,6 +193,70 @@ func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
 	ready := with(gate.PaymentReady, 0)
 	ready.Live = false
 	f("READY", object{"channel": nil}, ready)
+}
+
+func TestDisputesAndChargebacksAreRead(t *testing.T) {
+	t.Parallel()
+	fake := newFakeV2()
+	c := serve(t, nil, fake)
+	n := 0
+	f := func(status string, more object, state gate.PaymentState, want ...gate.Dispute) {
+		t.Helper()
+		n++
+		order, attempt := fmt.Sprint("order-", n), fmt.Sprint("t-", n)
+		fake.add(v2Payment(order, attempt, status, more))
+		got := one(t, c, 2, order, attempt)
+		if got.Err != nil || len(got.Payments) != 1 || got.Payments[0].State != state {
+			t.Fatalf("%s %v: got %+v", status, more, got)
+		}
+		for i := range want {
+			want[i].Attempt = attempt
+		}
+		disputes := got.Payments[0].Disputes
+		if (disputes == nil) != (len(want) == 0) || disputes != nil && !slices.Equal(disputes.All, want) {
+			t.Errorf("%s %v: got %+v, want %+v", status, more, disputes, want)
+		}
+	}
+	const begun = "2026-12-02T10:00:00+09:00"
+	at := time.Date(2026, 12, 2, 1, 0, 0, 0, time.UTC)
+	dispute := func(status string, more ...object) object {
+		d := object{"status": status, "reason": "not me", "createdAt": begun, "pgDisputeId": "d-1"}
+		for _, m := range more {
+			for name, value := range m {
+				d[name] = value
+			}
+		}
+		return d
+	}
+	of := func(all ...object) object { return object{"disputes": all} }
+	disputed := gate.Dispute{Kind: gate.Disputed, Reason: "not me", ID: "d-1", At: at}
+	f("PAID", of(), gate.PaymentPaid)
+	f("PAID", of(dispute("UNRESOLVED")), gate.PaymentPaid, disputed)
+	f("PAID", of(dispute("SOMETHING_NEW")), gate.PaymentPaid, disputed)
+	f("PAID", of(dispute("RESOLVED")), gate.PaymentPaid)
+	f("PAID", of(dispute("RESOLVED"), dispute("UNRESOLVED")), gate.PaymentPaid, disputed)
+	f("PAID", of(dispute("UNRESOLVED", object{"createdAt": "once", "pgDisputeId": nil, "reason": "a\nb"})), gate.PaymentPaid,
+		gate.Dispute{Kind: gate.Disputed, Reason: "a b"})
+	many := make([]object, 100)
+	for i := range many {
+		many[i] = dispute("UNRESOLVED")
+	}
+	f("PAID", of(many...), gate.PaymentPaid, slices.Repeat([]gate.Dispute{disputed}, 10)...)
+
+	back := func(amount, cancelled int, status, trigger string) object {
+		return object{"amount": object{"total": 110000, "cancelled": cancelled}, "cancellations": []object{
+			{"status": status, "id": "c-1", "totalAmount": amount, "trigger": trigger, "reason": "lost", "cancelledAt": begun},
+		}}
+	}
+	taken := func(amount int64) gate.Dispute {
+		return gate.Dispute{Kind: gate.ChargedBack, Reason: "lost", ID: "c-1", Amount: amount, At: at}
+	}
+	f("CANCELLED", back(110000, 110000, "SUCCEEDED", "CHARGEBACK"), gate.PaymentChargedBack, taken(110000))
+	f("CANCELLED", back(110000, 110000, "SUCCEEDED", "CONSOLE"), gate.PaymentCancelled)
+	f("CANCELLED", back(110000, 110000, "SUCCEEDED", ""), gate.PaymentCancelled)
+	f("PARTIAL_CANCELLED", back(60000, 60000, "SUCCEEDED", "CHARGEBACK"), gate.PaymentPartCancelled, taken(60000))
+	f("PAID", back(60000, 0, "FAILED", "CHARGEBACK"), gate.PaymentPaid)
+	f("PAID", back(60000, 0, "REQUESTED", "CHARGEBACK"), gate.PaymentPaid)
 }
 
 // A transaction of V2's that is paid has no cancellations; its payment has.

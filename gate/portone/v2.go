@@ -17,6 +17,8 @@ import (
 const (
 	v2Page   = 500    // payments in a page of the list
 	v2Listed = 60_000 // payments that one list can be paged through
+
+	maxDisputes = 10 // that are kept of one payment
 )
 
 // v2 makes the calls of PortOne's V2 API.
@@ -219,10 +221,16 @@ type v2Payment struct {
 		CancelledTaxFree money  `json:"cancelledTaxFree"`
 	} `json:"amount"`
 	Cancellations []v2Cancellation `json:"cancellations"`
-	Currency      string           `json:"currency"`
-	RequestedAt   string           `json:"requestedAt"` // RFC 3339, as the next
-	ChangedAt     string           `json:"statusChangedAt"`
-	Method        *struct {
+	Disputes      []struct {
+		Status      string `json:"status"`
+		Reason      string `json:"reason"`
+		CreatedAt   string `json:"createdAt"` // RFC 3339
+		PGDisputeID string `json:"pgDisputeId"`
+	} `json:"disputes"` // of a payment that is paid
+	Currency    string `json:"currency"`
+	RequestedAt string `json:"requestedAt"` // RFC 3339, as the next
+	ChangedAt   string `json:"statusChangedAt"`
+	Method      *struct {
 		Type         string    `json:"type"`
 		ExpiredAt    time.Time `json:"expiredAt"`    // of a virtual account
 		RefundStatus string    `json:"refundStatus"` // of a virtual account whose money is sent back
@@ -247,6 +255,43 @@ func refunded(status string) (gate.PaymentState, string) {
 type v2Cancellation struct {
 	Status      string `json:"status"`
 	TotalAmount money  `json:"totalAmount"`
+	ID          string `json:"id"`
+	Trigger     string `json:"trigger"`
+	Reason      string `json:"reason"`
+	CancelledAt string `json:"cancelledAt"` // RFC 3339
+}
+
+// disputes returns what there is against the payment: each dispute that is not
+// resolved, and what the card company has taken back (Dispute and Trigger in V2's
+// schema). A status that nobody knows is no end.
+func (p *v2Payment) disputes(attempt string) *gate.Disputes {
+	var all []gate.Dispute
+	when := func(text string) time.Time {
+		at, _ := time.Parse(time.RFC3339, text) // zero where it says none that can be read
+		return gate.Bounded(at).UTC()
+	}
+	for _, d := range p.Disputes {
+		if d.Status != "RESOLVED" {
+			all = append(all, gate.Dispute{Attempt: attempt, Kind: gate.Disputed, Reason: tidy(d.Reason), ID: tidy(d.PGDisputeID), At: when(d.CreatedAt)})
+		}
+	}
+	for _, c := range p.Cancellations {
+		if c.chargeback() {
+			amount, _ := c.TotalAmount.whole()
+			all = append(all, gate.Dispute{Attempt: attempt, Kind: gate.ChargedBack, Reason: tidy(c.Reason), ID: tidy(c.ID), Amount: amount, At: when(c.CancelledAt)})
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	all = all[:min(len(all), maxDisputes)]
+	gate.SortDisputes(all)
+	return &gate.Disputes{All: all}
+}
+
+// chargeback reports whether the card company has taken the money back.
+func (c *v2Cancellation) chargeback() bool {
+	return c.Trigger == "CHARGEBACK" && c.Status == v2Succeeded
 }
 
 // open is what the cancellation may still give back of a balance, both in hundredths.
@@ -321,6 +366,9 @@ func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
 		if p.Method != nil {
 			result.State, result.RefundStatus = refunded(p.Method.RefundStatus)
 		}
+		if slices.ContainsFunc(p.Cancellations, func(c v2Cancellation) bool { return c.chargeback() }) {
+			result.State, result.RefundStatus = gate.PaymentChargedBack, ""
+		}
 	case p.Status == "FAILED":
 		result.State = gate.PaymentFailed
 	default:
@@ -334,6 +382,7 @@ func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
 		open += c.open(balance)
 	}
 	result.Requested = requested(balance, open)
+	result.Disputes = p.disputes(attempt)
 	switch {
 	case p.Channel != nil && p.Channel.Type == "LIVE":
 		result.Live = true

@@ -144,6 +144,13 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 		case open:
 			a.State = gate.AttemptCancelled
 		}
+	case gate.PaymentChargedBack: // not by the shop: whether the buyer keeps what was bought is the shop's to say
+		switch {
+		case a.Owed():
+			a.State = gate.AttemptRefunded
+		case open:
+			a.State = gate.AttemptCancelled
+		}
 	case gate.PaymentRefunding:
 		if a.State != gate.AttemptRefunded {
 			a.State = gate.AttemptRequested

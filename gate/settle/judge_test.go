@@ -216,6 +216,13 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("refund due, and its money is on the way back", won(), orderOf(gate.OrderRefundDue, "D a1"), found("a1 refunding"), early, "refund_due: Q a1")
 	f("refunded is refunded", won(), orderOf(gate.OrderRefunded, "X a1"), found("a1 stranded"), early, "unchanged")
 
+	// The card company has taken the money back, and not the shop.
+	f("paid, and charged back", won(), paid, found("a1 charged_back"), early, "unchanged")
+	f("charged back, and another was paid", won(), orderOf(gate.OrderPaid, "P a1", "O a2"), found("a1 charged_back", "a2 paid"), early, "paid: P a1, D a2")
+	f("refund due, and charged back", won(), orderOf(gate.OrderRefundDue, "D a1"), found("a1 charged_back"), early, "refunded: X a1")
+	f("on the way back, and charged back", won(), back, found("a1 charged_back"), early, "refunded: X a1")
+	f("held, and charged back before it was seen paid", won(), held, found("a1 charged_back"), early, "released: C a1")
+
 	due := orderOf(gate.OrderRefundDue, "D a1")
 	f("refund due, not yet done", won(), due, found("a1 paid"), early, "unchanged")
 	f("refund due, done", won(), due, found("a1 cancelled"), early, "refunded: X a1")
@@ -338,7 +345,7 @@ func TestWhateverALookUpBrings(t *testing.T) {
 func drawFinding(t *rapid.T) finding {
 	var texts []string
 	for _, id := range []string{"a1", "a2", "a3"} {
-		state := rapid.SampledFrom([]string{"", "ready", "deposit tomorrow", "deposit", "pending", "paid", "paid requested", "paid 999", "paid 999 requested", "paid test", "paid dollars", "paid others", "part_cancelled half", "cancelled", "refunding", "stranded", "failed"}).Draw(t, id)
+		state := rapid.SampledFrom([]string{"", "ready", "deposit tomorrow", "deposit", "pending", "paid", "paid requested", "paid 999", "paid 999 requested", "paid test", "paid dollars", "paid others", "part_cancelled half", "cancelled", "refunding", "stranded", "charged_back", "failed"}).Draw(t, id)
 		if state != "" {
 			texts = append(texts, id+" "+state)
 		}

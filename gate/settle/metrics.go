@@ -8,16 +8,17 @@ import (
 
 // Metrics are settling's own. Every sale in a label exists, or did.
 type Metrics struct {
-	settled *prometheus.CounterVec
-	late    *prometheus.CounterVec
-	failed  *prometheus.CounterVec
-	swept   *prometheus.CounterVec
-	overdue *prometheus.CounterVec
-	unsure  *prometheus.CounterVec
-	refunds *prometheus.CounterVec
-	aside   *prometheus.CounterVec
-	waiting *prometheus.GaugeVec
-	apart   *prometheus.GaugeVec
+	settled  *prometheus.CounterVec
+	late     *prometheus.CounterVec
+	failed   *prometheus.CounterVec
+	swept    *prometheus.CounterVec
+	overdue  *prometheus.CounterVec
+	unsure   *prometheus.CounterVec
+	refunds  *prometheus.CounterVec
+	disputes *prometheus.CounterVec
+	aside    *prometheus.CounterVec
+	waiting  *prometheus.GaugeVec
+	apart    *prometheus.GaugeVec
 }
 
 // NewMetrics registers settling's metrics.
@@ -44,6 +45,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_refunds_total", Help: "Cancellations of payments that were refund due, by what PortOne said to them.",
 		}, []string{"sale", "outcome"}),
+		disputes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_disputes_total", Help: "Disputes and chargebacks that were found, by their kind; flashgate disputes lists those that go on.",
+		}, []string{"sale", "kind"}),
 		aside: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_settle_set_aside_total", Help: "Times that an order was set aside because it failed by itself, by why; flashgate aside lists them.",
 		}, []string{"sale", "why"}),
@@ -54,7 +58,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "flashgate_settle_orders_aside", Help: "Orders that are set aside now; the same at each gate.",
 		}, []string{"sale"}),
 	}
-	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.overdue, m.unsure, m.refunds, m.aside, m.waiting, m.apart)
+	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.overdue, m.unsure, m.refunds, m.disputes, m.aside, m.waiting, m.apart)
 	return m
 }
 
@@ -66,6 +70,9 @@ func (m *Metrics) counts(sale string) {
 	}
 	for _, outcome := range []string{"sent", "requested", "failed"} {
 		m.refunds.WithLabelValues(sale, outcome)
+	}
+	for _, kind := range []string{gate.Disputed, gate.ChargedBack} {
+		m.disputes.WithLabelValues(sale, kind)
 	}
 	for _, why := range []string{whyUnreadable, whyLookup, whyRefused, whyMember} {
 		m.aside.WithLabelValues(sale, why)

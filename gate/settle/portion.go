@@ -52,6 +52,7 @@ func (s *Settler) found(ctx context.Context, p portion) (moves []gate.Move, gone
 	if err != nil {
 		return nil, nil, err
 	}
+	disputes := s.disputes(ctx, p.sale, orders)
 	findings := s.lookup(ctx, p.sale, orders, p.queue)
 	var faults []error
 	for i, o := range orders {
@@ -70,6 +71,7 @@ func (s *Settler) found(ctx context.Context, p portion) (moves []gate.Move, gone
 	s.warnOfCurrency(p.sale, moves, findings)
 	s.noteFailures(ctx, p.sale, moves)
 	s.noteStranded(ctx, p.sale, moves, findings)
+	s.noteDisputes(ctx, p, disputes, moves, findings)
 	if s.opt.Payments != nil {
 		s.closeAccounts(ctx, p.sale, p.policy, moves, findings)
 	}

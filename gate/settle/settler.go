@@ -41,6 +41,10 @@ type Store interface {
 	// order owes none any more.
 	RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error)
 	NoteRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error
+	// DisputesOf reads what there is against the payments of orders, in their order;
+	// NoteDisputes writes it, unless it is another by now.
+	DisputesOf(ctx context.Context, sale string, orders []string) ([][]gate.Dispute, error)
+	NoteDisputes(ctx context.Context, sale, order string, was, is []gate.Dispute) error
 	SetAside(ctx context.Context, sale string, faults []error, onlyNew bool) (added int, err error)
 	Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, faults []error, err error)
 }

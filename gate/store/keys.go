@@ -11,7 +11,7 @@ const salesKey = "fg:sales"
 type keys struct {
 	sale, orders, buyers, ledger, due, gates, notify, owed    string
 	again, hastened, alone, strangers, refunds, aside, faults string
-	reconcile                                                 string
+	reconcile, disputes                                       string
 }
 
 func keysOf(sale string) keys {
@@ -19,7 +19,7 @@ func keysOf(sale string) keys {
 	return keys{
 		sale: k, orders: k + ":orders", buyers: k + ":buyers", ledger: k + ":ledger", due: k + ":due", gates: k + ":gates",
 		notify: k + ":notify", owed: k + ":owed", again: k + ":again", hastened: k + ":hastened", alone: k + ":alone", strangers: k + ":strangers",
-		refunds: k + ":refunds", aside: k + ":aside", faults: k + ":faults", reconcile: k + ":reconcile",
+		refunds: k + ":refunds", aside: k + ":aside", faults: k + ":faults", reconcile: k + ":reconcile", disputes: k + ":disputes",
 	}
 }
 
@@ -27,12 +27,15 @@ func keysOf(sale string) keys {
 func (k keys) all() []string {
 	return []string{
 		k.sale, k.orders, k.buyers, k.ledger, k.due, k.gates, k.notify, k.owed,
-		k.again, k.hastened, k.alone, k.strangers, k.refunds, k.aside, k.faults, k.reconcile,
+		k.again, k.hastened, k.alone, k.strangers, k.refunds, k.aside, k.faults, k.reconcile, k.disputes,
 	}
 }
 
 // noting are the keys of the note script, in its order.
 func (k keys) noting() []string { return []string{k.sale, k.orders, k.owed} }
+
+// contesting are the keys of the contest script, in its order.
+func (k keys) contesting() []string { return []string{k.sale, k.orders, k.disputes} }
 
 // deciding are the keys of the confirm script, in its order.
 func (k keys) deciding() []string {

@@ -33,6 +33,10 @@ type Sales interface {
 	// RefundNotes returns what is known of the refunds that orders owe, by order.
 	RefundNotes(ctx context.Context, sale string) (map[string]gate.RefundNote, error)
 	settle.Owed
+	// Disputes returns what there is against the payments of a sale, by order, and
+	// DisputesOf of some orders, in their order.
+	Disputes(ctx context.Context, sale string) (map[string][]gate.Dispute, error)
+	DisputesOf(ctx context.Context, sale string, orders []string) ([][]gate.Dispute, error)
 	// Aside returns what is set aside of a sale. It returns gate.ErrNoSale where there
 	// is none.
 	Aside(ctx context.Context, sale string) ([]gate.SetAside, error)
@@ -113,6 +117,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("POST /v1/sales/{sale}/orders/{order}/refund", operator, a.refund)
 	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
 	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)
+	handle("GET /v1/sales/{sale}/disputes", reader, a.disputes)
 	handle("GET /v1/sales/{sale}/aside", reader, a.aside)
 	handle("POST /v1/sales/{sale}/confirm-url", operator, a.confirmURL)
 	handle("/metrics", reader, func(w http.ResponseWriter, _ *http.Request, _ string) {

@@ -211,6 +211,7 @@ func TestEachRoleMayDoWhatItMayDo(t *testing.T) {
 	f("GET", "/v1/sales/swim/ledger", "", 404, 404)
 	f("GET", "/nothing", "", 404, 404)
 	f("GET", "/v1/sales/race/refunds", "", 200, 200)
+	f("GET", "/v1/sales/race/disputes", "", 200, 200)
 	f("POST", "/v1/sales/race/orders/o1/report", `{"state":"paid"}`, 403, 404)
 	f("POST", "/v1/sales/race/orders/o1/refund", `{}`, 403, 404)
 	f("GET", "/debug/pprof/", "", 403, 200)

@@ -172,7 +172,15 @@ func (a *Admin) order(w http.ResponseWriter, r *http.Request, _ string) {
 		a.saleFault(ctx, w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, o.Report())
+	disputes, err := a.opt.Sales.DisputesOf(ctx, r.PathValue("sale"), []string{o.ID})
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	reply(w, http.StatusOK, struct {
+		gate.OrderReport
+		Disputes []gate.Dispute `json:"disputes,omitempty"`
+	}{o.Report(), disputes[0]})
 }
 
 // report takes the shop's word for how an order ended.
@@ -203,6 +211,18 @@ func (a *Admin) refunds(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
 	defer cancel()
 	reports, err := gate.RefundReports(ctx, a.opt.Sales, r.PathValue("sale"))
+	if err != nil {
+		fault(w, err)
+		return
+	}
+	reply(w, http.StatusOK, reports)
+}
+
+// disputes shows what there is against the payments of a sale.
+func (a *Admin) disputes(w http.ResponseWriter, r *http.Request, _ string) {
+	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
+	defer cancel()
+	reports, err := gate.DisputeReports(ctx, a.opt.Sales, r.PathValue("sale"))
 	if err != nil {
 		fault(w, err)
 		return

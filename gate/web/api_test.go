@@ -122,7 +122,7 @@ func TestAMissingSaleIsToldOf(t *testing.T) {
 	d.want("GET", "/v1/sales", "", 200, `"problem": "`+what)
 	d.want("GET", "/v1/sales", "", 200, `"sale": "race"`)
 	for _, call := range []string{
-		"GET " + path, "POST " + path + "/pause", "POST " + path + "/resume", "GET " + path + "/refunds", "GET " + path + "/undelivered", "GET " + path + "/aside",
+		"GET " + path, "POST " + path + "/pause", "POST " + path + "/resume", "GET " + path + "/refunds", "GET " + path + "/disputes", "GET " + path + "/undelivered", "GET " + path + "/aside",
 		"GET " + path + "/orders/o1",
 	} {
 		method, path, _ := strings.Cut(call, " ")
@@ -154,7 +154,7 @@ func TestADeletedSaleIsToldOf(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	for call, body := range map[string]string{
-		"POST /pause": "", "POST /resume": "", "DELETE ": "", "GET /refunds": "", "GET /undelivered": "", "GET /aside": "", "GET /audit": "",
+		"POST /pause": "", "POST /resume": "", "DELETE ": "", "GET /refunds": "", "GET /disputes": "", "GET /undelivered": "", "GET /aside": "", "GET /audit": "",
 		"GET /orders/o1": "", "POST /orders/o1/report": `{"state":"paid"}`, "POST /orders/o1/refund": `{}`,
 		"POST /confirm-url": `{"items":"full","buyer":"u","order":"o","amount":80000}`,
 	} {
@@ -217,6 +217,10 @@ func (s troubled) Read(ctx context.Context, names []string) map[string]gate.Read
 
 func (s troubled) RefundsDue(context.Context, string) ([]gate.Order, error) { return nil, s.sale }
 
+func (s troubled) Disputes(context.Context, string) (map[string][]gate.Dispute, error) {
+	return nil, s.sale
+}
+
 func TestAStoreInTroubleIsNoEmptyList(t *testing.T) {
 	t.Parallel()
 	away := errors.New("Redis is away")
@@ -229,6 +233,7 @@ func TestAStoreInTroubleIsNoEmptyList(t *testing.T) {
 	f(nil, away, "/v1/sales", 503, "Redis is away")
 	f(nil, gate.ErrNoSale, "/v1/sales", 200, `"sale": "race"`) // another is being made, or was thrown away
 	f(nil, away, "/v1/sales/race/refunds", 503, "Redis is away")
+	f(nil, away, "/v1/sales/race/disputes", 503, "Redis is away")
 }
 
 func TestEveryFaultHasAStatus(t *testing.T) {
@@ -277,6 +282,7 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 	d.want("POST", report, `{"state":"released"}`, 409, "it is paid")
 	d.want("POST", "/v1/sales/race/orders/o9/report", `{"state":"paid"}`, 404, "no such order")
 	d.want("GET", "/v1/sales/race/refunds", "", 200, "[]")
+	d.want("GET", "/v1/sales/race/disputes", "", 200, "[]")
 	refund := strings.TrimSuffix(report, "report") + "refund"
 	d.want("POST", refund, `{}`, 409, "the sale has no auto_refund")
 	d.want("POST", refund, `{"iban":"x"}`, 400, "the body is not what this call takes")

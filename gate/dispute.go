@@ -1,0 +1,65 @@
+package gate
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// What may be said against a payment.
+const (
+	Disputed    = "dispute"    // the buyer disputes it at the card company, and that is not resolved
+	ChargedBack = "chargeback" // the card company has taken money of it back
+)
+
+// Dispute is what a buyer or a card company has against a payment of an order. It
+// changes no unit by itself: whether the buyer keeps what was bought is the shop's to say.
+type Dispute struct {
+	Attempt string    `json:"attempt"`
+	Kind    string    `json:"kind"`             // Disputed or ChargedBack
+	Reason  string    `json:"reason,omitempty"` // in PortOne's words
+	ID      string    `json:"id,omitempty"`     // the payment provider's for a dispute, PortOne's for a chargeback
+	Amount  int64     `json:"amount,omitempty"` // that was taken back, in whole units
+	At      time.Time `json:"at,omitzero"`      // when it began, or was taken back; zero where PortOne does not say
+}
+
+// Disputes is all that there is against a payment; nil where there is nothing.
+type Disputes struct{ All []Dispute }
+
+// DisputeReport is an order with something against its payments, as operators are
+// shown it.
+type DisputeReport struct {
+	Order    string    `json:"order"`
+	Disputes []Dispute `json:"disputes"`
+}
+
+// DisputeReports tells about the orders of a sale with something against their
+// payments, by their ids. It returns ErrNoSale as FindSale does.
+func DisputeReports(ctx context.Context, store interface {
+	Listing
+	Disputes(ctx context.Context, sale string) (map[string][]Dispute, error)
+}, sale string,
+) ([]DisputeReport, error) {
+	if _, err := FindSale(ctx, store, sale); err != nil {
+		return nil, err
+	}
+	all, err := store.Disputes(ctx, sale)
+	if err != nil {
+		return nil, err
+	}
+	reports := []DisputeReport{}
+	for order, disputes := range all {
+		reports = append(reports, DisputeReport{order, disputes})
+	}
+	slices.SortFunc(reports, func(a, b DisputeReport) int { return strings.Compare(a.Order, b.Order) })
+	return reports, nil
+}
+
+// SortDisputes puts them into one order, whichever way they were found.
+func SortDisputes(all []Dispute) {
+	slices.SortFunc(all, func(a, b Dispute) int {
+		return cmp.Or(strings.Compare(a.Attempt, b.Attempt), strings.Compare(a.Kind, b.Kind), a.At.Compare(b.At), strings.Compare(a.ID, b.ID))
+	})
+}

@@ -1,0 +1,98 @@
+package settle
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// disputes reads what was known against the payments of orders before they are looked
+// up. Without it nothing new is noted of them: they are settled all the same.
+func (s *Settler) disputes(ctx context.Context, sale string, orders []gate.Order) map[string][]gate.Dispute {
+	if s.opt.Payments == nil || len(orders) == 0 {
+		return nil
+	}
+	ids := make([]string, len(orders))
+	for i := range orders {
+		ids[i] = orders[i].ID
+	}
+	all, err := s.opt.Store.DisputesOf(ctx, sale, ids)
+	if err != nil {
+		s.opt.Log.Warn("what there is against payments could not be read: it is found again at the next look", "sale", sale, "orders", len(orders), "error", err)
+		return nil
+	}
+	known := map[string][]gate.Dispute{}
+	for i := range ids {
+		known[ids[i]] = all[i]
+	}
+	return known
+}
+
+// noteDisputes writes down what there is against payments, where that is new or over. An
+// order that is paid, and disputed, is looked at until it is not: nobody need tell of the end.
+func (s *Settler) noteDisputes(ctx context.Context, p portion, known map[string][]gate.Dispute, moves []gate.Move, findings []finding) {
+	for i := range moves {
+		m := &moves[i]
+		was, read := known[m.Before.ID]
+		if !read {
+			continue
+		}
+		is := against(&m.Before, was, findings[i].payments)
+		if m.Look == 0 && paidAfter(m) && slices.ContainsFunc(is, func(d gate.Dispute) bool { return d.Kind == gate.Disputed }) {
+			m.Look = p.policy.wait(&m.Before, p.now)
+		}
+		if !slices.EqualFunc(was, is, sameDispute) {
+			s.noteDispute(ctx, p.sale, m.Before.ID, was, is)
+		}
+	}
+}
+
+func (s *Settler) noteDispute(ctx context.Context, sale, order string, was, is []gate.Dispute) {
+	switch err := s.opt.Store.NoteDisputes(ctx, sale, order, was, is); {
+	case errors.Is(err, gate.ErrChanged), errors.Is(err, gate.ErrNoOrder), errors.Is(err, gate.ErrNoSale):
+		return // another gate's look was faster, or it is gone
+	case err != nil:
+		s.opt.Log.Warn("what there is against a payment could not be written down: it is found again at the next look", "sale", sale, "order", order, "error", err)
+		return
+	}
+	for _, d := range is {
+		if slices.ContainsFunc(was, func(known gate.Dispute) bool { return sameDispute(known, d) }) {
+			continue
+		}
+		s.opt.Metrics.disputes.WithLabelValues(sale, d.Kind).Inc()
+		s.opt.Log.Warn("there is something against a payment: flashgate disputes lists it, and its order stays what it is",
+			"sale", sale, "order", order, "attempt", d.Attempt, "kind", d.Kind, "reason", d.Reason, "amount", d.Amount)
+	}
+}
+
+// against returns what there is against an order's payments: of those that were found what
+// PortOne says now, of the others what was known.
+func against(o *gate.Order, was []gate.Dispute, payments []gate.Payment) []gate.Dispute {
+	var is []gate.Dispute
+	for k := range o.Attempts {
+		a := &o.Attempts[k]
+		switch f := paymentOf(payments, o, a); {
+		case f == nil:
+			is = append(is, slices.DeleteFunc(slices.Clone(was), func(d gate.Dispute) bool { return d.Attempt != a.ID })...)
+		case f.Disputes != nil:
+			is = append(is, f.Disputes.All...)
+		}
+	}
+	gate.SortDisputes(is)
+	return is
+}
+
+func sameDispute(a, b gate.Dispute) bool {
+	a.At, b.At = a.At.UTC(), b.At.UTC()
+	return a == b
+}
+
+// paidAfter reports whether the order is paid after a move.
+func paidAfter(m *gate.Move) bool {
+	if m.After != nil {
+		return m.After.State == gate.OrderPaid
+	}
+	return m.Before.State == gate.OrderPaid
+}
