@@ -113,8 +113,9 @@ const (
 type RefundAttempt struct {
 	Reason string     `json:"reason,omitempty"` // why it is due, as RefundReason names it
 	Waits  RefundWait `json:"waits_for,omitempty"`
-	// Said is why the last cancellation was not carried out, in PortOne's own words, and
-	// At when. Both are empty where none has failed.
+	// Said is why the last cancellation was not carried out, or why nobody knows whether it
+	// was, in PortOne's own words where it has any, and At when. Both are empty where none
+	// has failed.
 	Said string    `json:"said,omitempty"`
 	At   time.Time `json:"at,omitzero"`
 	// What must change before one that was refused for good is tried again: what is left of

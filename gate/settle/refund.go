@@ -85,6 +85,10 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 		}
 		return
 	}
+	if rest := p.rest(&m.Before, a, was, s.opt.Now()); rest > 0 {
+		m.Look = min(m.Look, rest)
+		return
+	}
 	came, err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
 		Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance, BalanceCents: f.BalanceCents,
 		TaxFree: f.TaxFree, Reason: s.opt.Reason(why, p.settings.Messages), Key: refundKey(sale, m.Before.ID, a, f), Account: note.Account,
@@ -102,16 +106,18 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 	case portone.CancelFailed, portone.CancelFinal:
 		change(m, k, func(a *gate.Attempt) { a.Tries++ })
 		m.Look = min(m.Look, p.pause(a.Tries))
-		is.Said, is.At = portone.Said(err), s.opt.Now()
 		if came == portone.CancelFinal {
 			is.Waits = gate.WaitChange
 		}
-		s.note(ctx, sale, m.Before.ID, a.ID, is)
 		count.WithLabelValues(sale, "failed").Inc()
 		log.Error("a payment that is refund due was not cancelled", "tries", a.Tries+1, "waits_for", is.Waits, "look_in", m.Look, "error", err)
 	default:
 		count.WithLabelValues(sale, "failed").Inc()
 		log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again", "in", m.Look, "error", err)
+	}
+	if err != nil {
+		is.Said, is.At = portone.Said(err), s.opt.Now()
+		s.note(ctx, sale, m.Before.ID, a.ID, is)
 	}
 }
 
@@ -142,6 +148,20 @@ func (s *Settler) note(ctx context.Context, sale, order, attempt string, is gate
 // others: twice as long each time, to an hour.
 func (p policy) pause(tries int64) time.Duration {
 	return min(p.minLook<<min(tries, 20), gate.LongestLook)
+}
+
+// rest is how long the payment of an order is still left alone since its last cancellation
+// was not carried out, or nobody knows whether it was. Anybody may have the order looked at
+// before, by a webhook of V1's. What has changed since is tried at once.
+func (p policy) rest(o *gate.Order, a *gate.Attempt, was gate.RefundAttempt, now time.Time) time.Duration {
+	if was.At.IsZero() || was.At.After(now) || was.Waits != gate.WaitNobody {
+		return 0
+	}
+	pause := p.wait(o, was.At)
+	if a.Tries > 0 {
+		pause = min(pause, p.pause(a.Tries-1))
+	}
+	return was.At.Add(pause).Sub(now)
 }
 
 // change makes a change of an attempt part of a move.

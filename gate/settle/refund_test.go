@@ -141,6 +141,35 @@ func TestACancellationThatFailsIsTriedAfterPausesThatGrowToAnHour(t *testing.T) 
 	}
 }
 
+// Anybody may send a webhook of V1's that names an order: it is looked at, and a cancellation
+// that has failed rests all the same, until a person says to try it again.
+func TestWebhooksDoNotShortenThePausesOfACancellationThatFails(t *testing.T) {
+	t.Parallel()
+	for _, says := range []portone.Cancelled{portone.CancelFailed, portone.CancelUnknown, portone.CancelUnsent} {
+		sc := paidTwice(t)
+		sc.bank.says = says
+		hastened := func() {
+			if _, err := sc.store.Hasten(t.Context(), []string{"race"}, "o1"); err != nil {
+				t.Fatal(err)
+			}
+			sc.afterRefunds(5 * time.Second)
+		}
+		for range 40 {
+			hastened()
+		}
+		if sent := len(sc.bank.cancelled); sent < 3 || sent > 8 {
+			t.Errorf("outcome %d: with 40 webhooks, one every five seconds, it was sent %d times", says, sent)
+		}
+		sent := len(sc.bank.cancelled)
+		if err := GiveBack(t.Context(), sc.store, "race", "o1", nil); err != nil {
+			t.Fatal(err)
+		}
+		if sc.afterRefunds(5 * time.Second); len(sc.bank.cancelled) != sent+1 {
+			t.Errorf("outcome %d: a person has it tried, and it was sent %d times", says, len(sc.bank.cancelled)-sent)
+		}
+	}
+}
+
 func TestTheSalesOwnWordsGoWithItsCancellations(t *testing.T) {
 	t.Parallel()
 	sc := paidTwice(t)
