@@ -9,7 +9,7 @@ SCHEMAS  ?=
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build image run demo rehearse deps test check long siege schemas lint fuzz mutate bench ci clean
+.PHONY: help build image run demo rehearse deps test check long siege money schemas lint fuzz mutate bench ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -44,8 +44,11 @@ check: deps ## hold the Dockerfile and the files in deploy/ against the parsers 
 long: deps ## run tests at the times of a real launch: three in ten cards declined, PortOne away for a minute (five minutes)
 	go test -timeout 15m -v -run 'TestDeclinedUnits|TestNothingLeaks' ./gate/cli -long
 
-siege: deps ## settle a launch's first minute with all that can hold it up: 25,000 holds, forged ones, slow refunds, webhooks (ten minutes)
-	go test -timeout 20m -v -run 'TestALaunchUnderSiege' ./gate/settle -long
+siege: deps ## settle a launch's first minute with all that can hold it up: 25,000 holds, forged ones, slow refunds, webhooks (half an hour)
+	go test -timeout 60m -v -run 'TestALaunchUnderSiege' ./gate/settle -long
+
+money: deps ## let everything go wrong with the payments and refunds of 2,000 orders, and count the money and the cancel calls (half an hour)
+	go test -timeout 60m -v -run 'TestTheMoneyOfTwoThousandOrders' ./gate/cli -long
 
 schemas: ## hold the gate's calls and the simulator's answers against PortOne's own OpenAPI documents (SCHEMAS=DIR with v1.json and v2.json)
 	@for file in v1.json v2.json; do test -n "$(SCHEMAS)" -a -r "$(SCHEMAS)/$$file" || { \

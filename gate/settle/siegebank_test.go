@@ -294,6 +294,23 @@ func (b *siegeBank) cancel(t *till) {
 	b.cancelAt = append(b.cancelAt, time.Now())
 }
 
+// refunded is how many payments were cancelled.
+func (b *siegeBank) refunded() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.cancels)
+}
+
+// refundedFrom is when the first payment was cancelled, and the last.
+func (b *siegeBank) refundedFrom() (first, last time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.cancelAt) == 0 {
+		return first, last
+	}
+	return b.cancelAt[0], b.cancelAt[len(b.cancelAt)-1]
+}
+
 // bill says how many calls there were, the most frequent first.
 func (b *siegeBank) bill() string {
 	b.mu.Lock()
