@@ -245,3 +245,27 @@ func TestRefundsOfDepositsFailByThePlan(t *testing.T) {
 		await(t, "the refund to be "+want, func() bool { return w.only().Refund == want })
 	}
 }
+
+// Of two windows of one order of V2, one is given an account: else both could be paid.
+func TestAnOrderOfV2HasOneAccount(t *testing.T) {
+	t.Parallel()
+	sim := portonesim.New(portonesim.Options{Now: time.Now, Plan: portonesim.Plan{Twice: 1}})
+	defer sim.Close()
+	for i := range 20 {
+		sim.Pay(t.Context(), portonesim.Order{Version: 2, ID: fmt.Sprint("ORD", i), Amount: 1000, VirtualAccount: true})
+	}
+	waiting := map[string]int{}
+	for _, p := range sim.Payments() {
+		if p.Status == "ready" {
+			waiting[p.Order]++
+		}
+	}
+	for order, n := range waiting {
+		if n != 1 {
+			t.Errorf("order %s has %d accounts", order, n)
+		}
+	}
+	if len(waiting) != 20 {
+		t.Errorf("%d of 20 orders have an account", len(waiting))
+	}
+}

@@ -1,5 +1,7 @@
 package portonesim
 
+import "slices"
+
 // book has every payment.
 type book struct {
 	all       []*record            // the oldest first
@@ -63,8 +65,7 @@ func (b *book) shown() (list []*record) {
 
 // successful reports whether an order was paid once, or is about to be.
 func (b *book) successful(key string) bool {
-	r := b.newest(key)
-	return r != nil && (!r.paidAt.IsZero() || r.state == deposit)
+	return slices.ContainsFunc(b.byOrder[key], func(r *record) bool { return !r.paidAt.IsZero() || r.state == deposit })
 }
 
 // find returns the latest payment of an order, whatever its version and store, that
