@@ -205,6 +205,16 @@
 // gate that was started with another one makes genuine payments refund due, and a
 // gate that is right, beside it or after it, must not cancel them.
 //
+// So many that something must be wrong are cancelled by nobody: before each cancellation
+// luascripts/brake.lua counts it, in the sale's hash, over all gates, and grants it or
+// pulls the sale's brake. It counts by ten seconds, so what it keeps is bounded, and notes in
+// fg:{S}:owed, in the same call, that this attempt was counted: a gate that dies between the
+// grant and the cancellation leaves one that is granted again and not counted. What the
+// brake refuses waits as what waits for a person does, in again, with pauses that grow; its
+// release has all of that hastened. What cannot be read of it, or asked, refuses. A person
+// who releases it lets so many go uncounted as he has seen waiting, for a day: to count
+// those would pull it again at once, and to know them one by one would need a list.
+//
 // # Settling
 //
 // fg:{S}:due tells when to look at what was held just now. A batch that took holds puts
@@ -333,7 +343,8 @@
 // Every key of a sale carries the hash tag {sale}, so that it lives in one slot
 // of a Cluster and a script may declare all that it uses.
 //
-//	fg:{S}         hash     run, settings and their version, seq, term, the latest time seen, order counts;
+//	fg:{S}         hash     run, settings and their version, seq, term, the latest time seen, order counts,
+//	                        the brake on refunds and what it counts;
 //	                        for each SKU total, left, held, paid, withheld
 //	fg:{S}:orders  hash     order → record
 //	fg:{S}:buyers  hash     buyer → units held or paid

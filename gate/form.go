@@ -12,6 +12,7 @@ type SettingsForm struct {
 	Accept          []string          `json:"accept,omitempty"`
 	AmountOptional  bool              `json:"amount_optional,omitempty"`
 	AutoRefund      bool              `json:"auto_refund,omitempty"`
+	RefundBrake     string            `json:"refund_brake,omitempty"`
 	Restock         string            `json:"restock,omitempty"`
 	VirtualAccounts string            `json:"virtual_accounts,omitempty"`
 	DepositLimit    string            `json:"deposit_limit,omitempty"`
@@ -37,6 +38,9 @@ func (s *Settings) Form() SettingsForm {
 		OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, Hold: s.Hold.String(), PerBuyer: s.PerBuyer, Accept: s.Accept,
 		AmountOptional: s.AmountOptional, AutoRefund: s.AutoRefund, ReleaseUnproven: s.ReleaseUnproven, Notify: s.Notify,
 		Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
+	}
+	if s.Unbraked {
+		form.RefundBrake = "off"
 	}
 	if s.Withhold {
 		form.Restock = "withhold"

@@ -11,7 +11,7 @@ type Entry struct {
 	Seq      int64
 	Term     int64
 	Time     time.Time
-	Kind     string           // "create", "apply", "pause", "resume", "delete", "confirm", "settle" or "report"
+	Kind     string           // "create", "apply", "pause", "resume", "delete", "confirm", "settle", "report", "brake" or "go-on"
 	Who      string           // the gate, or the person who gave the command
 	Counters map[string]Units // after the entry, of each SKU that it moved
 	Counts   OrderCounts      // after the entry

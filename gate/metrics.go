@@ -81,7 +81,7 @@ func (m *Metrics) forget(sale string) {
 // the newest state of each sale, so that a SKU that is gone is gone from the
 // metrics too, and a sale opens on time also while the store cannot be read.
 type stock struct {
-	units, orders, refunds, requested, queue, capacity, open, missing, doubted *prometheus.Desc
+	units, orders, refunds, requested, brake, queue, capacity, open, missing, doubted *prometheus.Desc
 
 	mu    sync.Mutex
 	sales map[string]stocked
@@ -100,6 +100,8 @@ func newStock() *stock {
 		orders:  prometheus.NewDesc("flashgate_orders", "Orders by state.", []string{"sale", "state"}, nil),
 		refunds: prometheus.NewDesc("flashgate_refunds_due", "Payments that are to be refunded.", []string{"sale"}, nil),
 		requested: prometheus.NewDesc("flashgate_refunds_requested", "Payments whose cancellation PortOne has taken on, and not done yet.",
+			[]string{"sale"}, nil),
+		brake: prometheus.NewDesc("flashgate_refund_brake", "1 while the brake on the sale's refunds holds, so that the gates cancel nothing, else 0.",
 			[]string{"sale"}, nil),
 		queue: prometheus.NewDesc("flashgate_queue_depth", "Confirms that wait for a script call.",
 			[]string{"sale"}, nil),
@@ -151,12 +153,21 @@ func (s stocked) doubted() int64 {
 	return 0
 }
 
+// braked is 1 while the brake on the sale's refunds holds, else 0.
+func (s stocked) braked() int64 {
+	if s.state.Brake != nil {
+		return 1
+	}
+	return 0
+}
+
 // Describe implements prometheus.Collector.
 func (s *stock) Describe(ch chan<- *prometheus.Desc) {
 	ch <- s.units
 	ch <- s.orders
 	ch <- s.refunds
 	ch <- s.requested
+	ch <- s.brake
 	ch <- s.queue
 	ch <- s.capacity
 	ch <- s.open
@@ -198,5 +209,6 @@ func (s *stock) Collect(ch chan<- prometheus.Metric) {
 		gauge(s.orders, o.Refunded, name, "refunded")
 		gauge(s.refunds, o.Refunds, name)
 		gauge(s.requested, o.Requested, name)
+		gauge(s.brake, at.braked(), name)
 	}
 }

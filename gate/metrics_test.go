@@ -62,6 +62,25 @@ flashgate_queue_capacity{sale="race"} 7
 	}
 }
 
+// Whoever is on call must see that nothing is given back.
+func TestABrakeThatHoldsIsShown(t *testing.T) {
+	t.Parallel()
+	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1}}}
+	registry := prometheus.NewRegistry()
+	g := New(s, NewMetrics(registry), Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(g.close)
+	for want, brake := range []*Brake{nil, {Rule: BrakeUnreadable}} {
+		s.change("race", func(state *State) { state.Brake = brake })
+		g.refresh(t.Context())
+		text := `# HELP flashgate_refund_brake 1 while the brake on the sale's refunds holds, so that the gates cancel nothing, else 0.
+# TYPE flashgate_refund_brake gauge
+flashgate_refund_brake{sale="race"} ` + strconv.Itoa(want) + "\n"
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(text), "flashgate_refund_brake"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Whoever is on call must see why payments are refused while Redis answers.
 func TestAClockInDoubtIsShown(t *testing.T) {
 	t.Parallel()

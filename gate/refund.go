@@ -107,6 +107,7 @@ const (
 	WaitAccount RefundWait = "account" // the buyer's bank account
 	WaitChange  RefundWait = "change"  // PortOne would refuse the same again
 	WaitBank    RefundWait = "bank"    // PortOne has cancelled the payment, and the bank did not send the money
+	WaitBrake   RefundWait = "brake"   // too many were sent, and a person is to say that they may go on
 )
 
 // RefundAttempt says how the refund of an attempt stands.
@@ -118,6 +119,10 @@ type RefundAttempt struct {
 	// has failed.
 	Said string    `json:"said,omitempty"`
 	At   time.Time `json:"at,omitzero"`
+	// Counted says that the brake has counted it, and so does not count it again; Ordered
+	// that a person has, who sends it although the brake holds.
+	Counted bool `json:"counted,omitempty"`
+	Ordered bool `json:"ordered,omitempty"`
 	// What must change before one that was refused for good is tried again: what is left of
 	// the payment, or the sale's settings.
 	Balance string `json:"balance,omitempty"`
@@ -147,18 +152,21 @@ type RefundLine struct {
 	Tries   int64      `json:"tries,omitempty"`
 	Reason  string     `json:"reason,omitempty"`
 	Waits   RefundWait `json:"waits_for,omitempty"`
-	Said    string     `json:"said,omitempty"` // by PortOne, of the last cancellation that was not carried out
-	At      time.Time  `json:"at,omitzero"`    // when it said that
+	Said    string     `json:"said,omitempty"`    // by PortOne, of the last cancellation that was not carried out
+	At      time.Time  `json:"at,omitzero"`       // when it said that
+	Balance string     `json:"balance,omitempty"` // what is left to be given back, as far as it is known, in PortOne's unit of amount
+}
+
+// Refunds is what listing refunds needs of a store.
+type Refunds interface {
+	Listing
+	RefundsDue(ctx context.Context, sale string) ([]Order, error)
+	RefundNotes(ctx context.Context, sale string) (map[string]RefundNote, error)
 }
 
 // RefundReports tells about all refunds that a sale owes. It returns ErrNoSale as FindSale
 // does.
-func RefundReports(ctx context.Context, store interface {
-	Listing
-	RefundsDue(ctx context.Context, sale string) ([]Order, error)
-	RefundNotes(ctx context.Context, sale string) (map[string]RefundNote, error)
-}, sale string,
-) ([]RefundReport, error) {
+func RefundReports(ctx context.Context, store Refunds, sale string) ([]RefundReport, error) {
 	state, err := FindSale(ctx, store, sale)
 	if err != nil {
 		return nil, err
@@ -173,26 +181,38 @@ func RefundReports(ctx context.Context, store interface {
 	}
 	reports := []RefundReport{}
 	for i := range due {
-		reports = append(reports, due[i].refunds(notes[due[i].ID], state.AutoRefund))
+		reports = append(reports, due[i].refunds(notes[due[i].ID], &state))
 	}
 	return reports, nil
 }
 
 // refunds tells what the order owes, with what is known of it.
-func (o *Order) refunds(note RefundNote, auto bool) RefundReport {
+func (o *Order) refunds(note RefundNote, sale *State) RefundReport {
 	r := RefundReport{OrderReport: o.Report(), AccountGiven: note.Account != nil}
 	for _, a := range o.Attempts {
 		known := note.Attempts[a.ID]
-		line := RefundLine{Attempt: a.ID, State: a.State.String(), Tries: a.Tries, Reason: known.Reason, Said: known.Said, At: known.At}
+		line := RefundLine{Attempt: a.ID, State: a.State.String(), Tries: a.Tries, Reason: known.Reason, Said: known.Said, At: known.At, Balance: known.Balance}
 		switch {
-		case a.State == AttemptRefundDue && !auto && known.Waits != WaitBank:
+		case a.State == AttemptRefundDue && !sale.AutoRefund && known.Waits != WaitBank:
 			line.Waits = WaitShop
 		case a.State == AttemptRefundDue:
-			line.Waits = known.Waits
+			line.Waits = known.waits(sale)
 		case a.State != AttemptRequested:
 			continue
 		}
 		r.Refunds = append(r.Refunds, line)
 	}
 	return r
+}
+
+// waits returns what the refund of an attempt that is due waits for, in a sale that cancels
+// by itself. What is noted of the brake is not asked: it may have been released since.
+func (r *RefundAttempt) waits(sale *State) RefundWait {
+	switch {
+	case r.Waits != WaitNobody && r.Waits != WaitBrake:
+		return r.Waits
+	case sale.Brake != nil && !r.Ordered && (r.Waits == WaitBrake || !r.Counted): // else it was sent
+		return WaitBrake
+	}
+	return WaitNobody
 }

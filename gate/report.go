@@ -21,6 +21,8 @@ type Report struct {
 	ClosesAt time.Time   `json:"closes_at,omitzero"`
 	SKUs     []SKUReport `json:"skus"`
 	Orders   OrderCounts `json:"orders"`
+	// RefundBrake is there while the brake on the sale's refunds holds.
+	RefundBrake *BrakeReport `json:"refund_brake,omitempty"`
 }
 
 // SKUReport is what is known of one SKU.
@@ -33,7 +35,7 @@ type SKUReport struct {
 func (s *State) Report() Report {
 	r := Report{
 		Sale: s.Name, Run: s.Run, State: s.Phase(s.Now), Seq: s.Seq, Version: s.Version,
-		OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, SKUs: []SKUReport{}, Orders: s.Orders,
+		OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, SKUs: []SKUReport{}, Orders: s.Orders, RefundBrake: s.Brake.Report(),
 	}
 	if s.Doubt != nil {
 		r.Clock = s.Doubt.Error()

@@ -59,6 +59,9 @@ type Settings struct {
 	Messages       map[string]string `json:"messages,omitempty"` // sentences shown to buyers and in PortOne's console, by MessageNames
 	// AutoRefund cancels payments that are refund due, once each.
 	AutoRefund bool `json:"auto_refund,omitempty"`
+	// Unbraked takes the brake off AutoRefund, which stops it where it cancels too many: for
+	// rehearsals and tests.
+	Unbraked bool `json:"unbraked,omitempty"`
 	// Withhold keeps the units of an order that is cancelled in full from sale.
 	Withhold bool `json:"withhold,omitempty"`
 	// RefuseDeposits releases an order that is paid by a deposit to a virtual
@@ -94,7 +97,7 @@ type Sale struct {
 func (s Settings) Equal(o Settings) bool {
 	return s.OpensAt.Equal(o.OpensAt) && s.ClosesAt.Equal(o.ClosesAt) && s.Hold == o.Hold &&
 		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && slices.Equal(s.Accept, o.Accept) &&
-		s.AmountOptional == o.AmountOptional && s.AutoRefund == o.AutoRefund && s.Withhold == o.Withhold &&
+		s.AmountOptional == o.AmountOptional && s.AutoRefund == o.AutoRefund && s.Unbraked == o.Unbraked && s.Withhold == o.Withhold &&
 		s.RefuseDeposits == o.RefuseDeposits && s.LongestDeposit() == o.LongestDeposit() &&
 		s.ReconciledUntil().Equal(o.ReconciledUntil()) && s.ReleaseUnproven == o.ReleaseUnproven && s.Notify == o.Notify &&
 		s.Healthy == o.Healthy && s.Ask == o.Ask && maps.Equal(s.Messages, o.Messages) &&
@@ -168,13 +171,16 @@ type State struct {
 	Deleted time.Time        // zero unless only the tombstone is left
 	Units   map[string]Units // by SKU
 	Orders  OrderCounts
+	Brake   *Brake // on its refunds; nil where it does not hold
 }
 
 // Inspection is a sale with what its scripts obey beside the register.
 type Inspection struct {
 	State
-	Obeyed Settings  // its window, hold, limit and pause alone
+	Obeyed Settings  // its window, hold, limit, pause and brake alone
 	Latest time.Time // the latest time that the sale has seen
+	// Uncountable says that what the brake counts of its refunds cannot be read.
+	Uncountable bool
 }
 
 // Phase names what the sale does with a new order at the given time: "open",

@@ -60,6 +60,7 @@ func TestEverySettingCountsInEqual(t *testing.T) {
 		"per_buyer": func(s *Settings) { s.PerBuyer++ },
 		"paused":    func(s *Settings) { s.Paused = true },
 		"refunds":   func(s *Settings) { s.AutoRefund = true },
+		"brake":     func(s *Settings) { s.Unbraked = true },
 		"restock":   func(s *Settings) { s.Withhold = true },
 		"deposits":  func(s *Settings) { s.RefuseDeposits = true },
 		"limit":     func(s *Settings) { s.DepositLimit = time.Hour },

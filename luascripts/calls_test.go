@@ -26,7 +26,7 @@ type parameters struct {
 }
 
 func scripts() map[string]parameters {
-	settings := []string{"opens", "closes", "hold", "per_buyer", "paused", "settings"}
+	settings := []string{"opens", "closes", "hold", "per_buyer", "paused", "brake_off", "settings"}
 	of := func(script luascripts.Script, keys []string, names ...string) parameters {
 		return parameters{script, keys, names}
 	}
@@ -55,16 +55,19 @@ func scripts() map[string]parameters {
 		"note":    of(luascripts.Note, []string{"sale", "orders", "owed"}, "order", "was", "text"),
 		"lease":   of(luascripts.Lease, []string{"sale", "notify"}, "now", "what", "token", "lease"),
 		"contest": of(luascripts.Contest, []string{"sale", "orders", "disputes"}, "order", "was", "text"),
+		"brake": of(luascripts.Brake, []string{"sale", "orders", "owed", "ledger"},
+			"now", "who", "order", "was", "sent", "waits", "reason", "setting", "counted"),
+		"unbrake": of(luascripts.Unbrake, []string{"sale", "ledger"}, "now", "who", "payments", "lapses"),
 	}
 }
 
 func defaults() map[string]string {
 	return map[string]string{
 		"who": "kim", "first_look": "20", "run": "1", "drop": "", "open": "1", "kind": "apply", "opens": "1000", "closes": "9000",
-		"hold": "500", "per_buyer": "0", "paused": "0", "settings": "{}",
+		"hold": "500", "per_buyer": "0", "paused": "0", "brake_off": "0", "settings": "{}",
 		"lease": "30", "what": "claim", "token": "A", "sweep": "60", "ahead": "5000", "at": "",
 		"fresh": "10", "again": "10", "hastened": "10", "alone": "10", "strangers": "10", "refunds": "10", "aside": "10",
-		"first": "10", "longest": "60", "new": "", "pause": "30", "in": "0",
+		"first": "10", "longest": "60", "new": "", "pause": "30", "in": "0", "sent": "S", "waits": "W", "setting": "", "counted": "", "lapses": "1000",
 		"seq": "", "time": "", "sha1": "", "asking": "200", "no_holds": "",
 	}
 }

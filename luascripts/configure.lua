@@ -3,7 +3,8 @@
 -- KEYS  1 sale  2 ledger
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 kind, for the ledger: "apply", "pause" or "resume"
 --       4 version of the settings that the caller read
---       5 opens_ms  6 closes_ms  7 hold_ms  8 per_buyer  9 paused ("1" or "0")  10 settings (JSON)
+--       5 opens_ms  6 closes_ms  7 hold_ms  8 per_buyer  9 paused ("1" or "0")  10 the brake on refunds is off (the
+--       same): that releases it   11 settings (JSON)
 --       then SKU, stock, SKU, stock, …: all of them
 -- reply {"done", seq, version}
 --       {"-"}                     no such sale, or only its tombstone
@@ -21,7 +22,7 @@ if not old.run or old.deleted then return {'-'} end
 if ARGV[4] ~= old.version then return {'version', tonumber(old.version)} end
 
 local counters, updates, kept, adds = {}, {}, {}, false
-for i = 11, #ARGV, 2 do
+for i = 12, #ARGV, 2 do
   local name, stock = 'sku:' .. ARGV[i], tonumber(ARGV[i + 1])
   local total, left, rest = string.match(old[name] or '0,0,0,0,0', '^(%d+),(-?%d+),(.*)$')
   local more = stock - total
@@ -48,8 +49,14 @@ if not now then return doubt end
 local seq, version = old.seq + 1, old.version + 1
 if not adds then although_full(KEYS[1]) end
 append(KEYS[2], seq, old.term, now, ARGV[3], ARGV[2], counters, old.orders,
-  settings_entry(old.run, version, ARGV[10], old.settings), {})
+  settings_entry(old.run, version, ARGV[11], old.settings), {})
 if #gone > 0 then redis.call('HDEL', KEYS[1], unpack(gone)) end
-redis.call('HSET', KEYS[1], 'seq', seq, 'time', now, 'version', version, 'settings', ARGV[10], 'opens', ARGV[5],
+redis.call('HSET', KEYS[1], 'seq', seq, 'time', now, 'version', version, 'settings', ARGV[11], 'opens', ARGV[5],
   'closes', ARGV[6], 'hold', ARGV[7], 'per_buyer', ARGV[8], 'paused', ARGV[9], unpack(updates))
+if ARGV[10] == '1' then
+  redis.call('HDEL', KEYS[1], 'brake', 'brake_count')
+  redis.call('HSET', KEYS[1], 'brake_off', '1')
+else
+  redis.call('HDEL', KEYS[1], 'brake_off')
+end
 return {'done', seq, version}

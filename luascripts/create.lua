@@ -4,7 +4,8 @@
 --       12 strangers  13 refunds  14 aside  15 faults  16 reconcile  17 disputes
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 run   4 what may go with the lower run (see loss)
 --       5 "1" to make it also where its window has begun and no run of it is known, else empty
---       6 opens_ms  7 closes_ms  8 hold_ms  9 per_buyer  10 paused ("1" or "0")  11 settings (JSON)
+--       6 opens_ms  7 closes_ms  8 hold_ms  9 per_buyer  10 paused ("1" or "0")  11 the brake on refunds is off (the same)
+--       12 settings (JSON)
 --       then SKU, stock, SKU, stock, …
 -- reply {"created", seq}
 --       {"exists", run}   the sale is there, in this run or a higher one
@@ -30,15 +31,16 @@ if tonumber(old.run or 0) == 0 and ARGV[5] ~= '1' and now >= tonumber(ARGV[6]) t
 local version = (old.version or 0) + 1 -- goes on over runs, so that settings read in one never count in another
 local orders, counters = '0,0,0,0,0,0,0', {}
 local new = {'run', ARGV[3], 'seq', seq, 'term', term, 'server', old.server or '', 'fence', '', 'time', now,
-  'version', version, 'settings', ARGV[11], 'opens', ARGV[6], 'closes', ARGV[7], 'hold', ARGV[8], 'per_buyer', ARGV[9],
+  'version', version, 'settings', ARGV[12], 'opens', ARGV[6], 'closes', ARGV[7], 'hold', ARGV[8], 'per_buyer', ARGV[9],
   'paused', ARGV[10], 'orders', orders}
-for i = 12, #ARGV, 2 do
+if ARGV[11] == '1' then new[#new + 1], new[#new + 2] = 'brake_off', '1' end
+for i = 13, #ARGV, 2 do
   local value = ARGV[i + 1] .. ',' .. ARGV[i + 1] .. ',0,0,0'
   counters[#counters + 1] = ARGV[i] .. ':' .. value
   new[#new + 1] = 'sku:' .. ARGV[i]
   new[#new + 1] = value
 end
-append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, settings_entry(ARGV[3], version, ARGV[11], old.settings), {})
+append(KEYS[4], seq, term, now, 'create', ARGV[2], counters, orders, settings_entry(ARGV[3], version, ARGV[12], old.settings), {})
 redis.call('XTRIM', KEYS[4], 'MINID', whole(seq) .. '-0')
 redis.call('DEL', KEYS[1])
 redis.call('UNLINK', KEYS[2], KEYS[3], unpack(KEYS, 5))

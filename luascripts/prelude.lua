@@ -3,8 +3,9 @@
 -- A sale is a hash: run, seq, term, server, fence, time (the latest seen), version and settings (the
 -- register, as JSON), what scripts read of the settings (opens, closes, hold, per_buyer, paused), orders
 -- ("asking,held,paid,released,refund_due,refunded,refunds": the last counts attempts that are refund due; behind it, where
--- there are any, those whose refund is requested), and for each SKU sku:NAME ("total,left,held,paid,withheld"). Of a deleted
--- sale only deleted, run, seq, term, time and version are left: seq, time and version go on in a higher run.
+-- there are any, those whose refund is requested), brake, brake_count and brake_off where there are any (see brake), and
+-- for each SKU sku:NAME ("total,left,held,paid,withheld"). Of a deleted sale only deleted, run, seq, term, time and
+-- version are left: seq, time and version go on in a higher run.
 -- Times are milliseconds since 1970.
 
 local SEP, ITEM = '\31', '\30' -- between the fields of a record, and between its attempts

@@ -41,6 +41,8 @@ var (
 	Lease     = load("lease")
 	Note      = load("note")
 	Contest   = load("contest")
+	Brake     = load("brake")
+	Unbrake   = load("unbrake")
 )
 
 // load reads a script, which is in the last of the files: what they share stands

@@ -276,6 +276,12 @@ func TestDamageIsFound(t *testing.T) {
 	f("an order to be told of from nowhere", "notify_ahead o1", func(sc *scene) {
 		sc.Do(sc.t, "HSET", key+":notify", "o:o1", `{"entry":14}`, "o:o2", `{"entry":13}`)
 	})
+	f("a brake that cannot be read", "braked", func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake", "junk") })
+	f("a brake that cannot count", "braked", func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake_count", "junk") })
+	f("a brake that holds", "", func(sc *scene) {
+		sc.Do(sc.t, "HSET", key, "brake", "1\x1frate\x1famount\x1f21\x1f20", "brake_count", "amount\x1f9\x1f0\x1f0\x1f1:20")
+	})
+	f("a brake that is off for the scripts alone", "settings", func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake_off", "1") })
 	f("a name that is not listed", "unlisted", func(sc *scene) { sc.Do(sc.t, "SREM", "fg:sales", "race") })
 	f("a look at nothing", "look_unknown", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", 1, "seq:x") })
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // compareBeside compares what stands beside the sale's orders: its name in the
-// list of sales, its time, and how far its shop has been told.
+// list of sales, its time, its brake, and how far its shop has been told.
 func (a *auditor) compareBeside(ctx context.Context) error {
 	names, err := a.store.Sales(ctx)
 	if err != nil {
@@ -25,6 +25,9 @@ func (a *auditor) compareBeside(ctx context.Context) error {
 	}
 	if state.Latest.Sub(state.Now) > gate.ClockTolerance {
 		a.report.add(Finding{Kind: TimeAhead, Text: fmt.Sprintf("the sale has seen %s, and it is %s", state.Latest.UTC().Format(time.RFC3339), state.Now.UTC().Format(time.RFC3339))})
+	}
+	if b := state.Brake; state.Uncountable || b != nil && b.Rule != gate.BrakeRate && b.Rule != gate.BrakeRow {
+		a.report.add(Finding{Kind: Braked, Text: "what the brake on refunds has counted cannot be read: it holds, or will at the next refund"})
 	}
 	d, err := a.store.Delivery(ctx, a.sale)
 	if err != nil {

@@ -252,8 +252,8 @@ func (a *auditor) compareSettings(state *gate.Inspection) {
 		add("the settings are not what the ledger told last, though their version is %d too", r.Version)
 	}
 	s, obeyed := &state.Settings, &state.Obeyed
-	if !obeyed.OpensAt.Equal(s.OpensAt) || !obeyed.ClosesAt.Equal(s.ClosesAt) || obeyed.Hold != s.Hold || obeyed.PerBuyer != s.PerBuyer || obeyed.Paused != s.Paused {
-		add("confirms are not decided by the settings: window %s to %s, hold %s, %d for a buyer, paused %t",
-			obeyed.OpensAt.UTC().Format(time.RFC3339), obeyed.ClosesAt.UTC().Format(time.RFC3339), obeyed.Hold, obeyed.PerBuyer, obeyed.Paused)
+	if !obeyed.OpensAt.Equal(s.OpensAt) || !obeyed.ClosesAt.Equal(s.ClosesAt) || obeyed.Hold != s.Hold || obeyed.PerBuyer != s.PerBuyer || obeyed.Paused != s.Paused || obeyed.Unbraked != s.Unbraked {
+		add("the scripts do not obey the settings: window %s to %s, hold %s, %d for a buyer, paused %t, refund_brake off %t",
+			obeyed.OpensAt.UTC().Format(time.RFC3339), obeyed.ClosesAt.UTC().Format(time.RFC3339), obeyed.Hold, obeyed.PerBuyer, obeyed.Paused, obeyed.Unbraked)
 	}
 }

@@ -35,6 +35,7 @@ const (
 	LookFar        Kind = "look_far"        // a look is further ahead than any may be
 	TimeAhead      Kind = "time_ahead"      // the sale has seen a time that is not yet
 	NotifyAhead    Kind = "notify_ahead"    // the shop counts as told of changes that there are not
+	Braked         Kind = "braked"          // the brake on refunds cannot be read
 	Unlisted       Kind = "unlisted"        // the list of sales does not name the sale
 	PaidElsewhere  Kind = "paid_elsewhere"  // its payment pays an order of another sale too
 )

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/store"
@@ -33,7 +34,7 @@ type commands struct {
 	Sign        signCommand        `cmd:"" help:"Print a signed confirm link."`
 	Status      statusCommand      `cmd:"" help:"Show a sale's units and orders."`
 	Order       orderCommand       `cmd:"" help:"Tell one order's story."`
-	Refunds     refundsCommand     `cmd:"" help:"List the refunds that a sale owes, and what each waits for."`
+	Refunds     refundsCommand     `cmd:"" help:"List the refunds that a sale owes, and what each waits for; let them go on where the brake holds."`
 	Refund      refundCommand      `cmd:"" help:"Have an order's refund tried again, to the buyer's bank account if one is given."`
 	Undelivered undeliveredCommand `cmd:"" help:"List what the shop has not taken of a sale's changes."`
 	Disputes    disputesCommand    `cmd:"" help:"List the payments of a sale that buyers dispute, and what card companies have taken back."`
@@ -54,6 +55,7 @@ type commands struct {
 // environment is what commands use of the world.
 type environment struct {
 	out, err io.Writer
+	person   io.Reader // who sits at the terminal; nil where nobody does
 	version  string
 
 	variables map[string]string // the settings of the environment that the program was started in
@@ -73,6 +75,9 @@ func (e *environment) has(names ...string) bool {
 // command line or a setting is wrong.
 func Main(args, environ []string, out, errOut io.Writer, version string) int {
 	env := &environment{out: out, err: errOut, version: version}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		env.person = os.Stdin
+	}
 	var c commands
 	exited := -1
 	parser, err := newParser(&c, environ, env, func(status int) { exited = status })

@@ -129,7 +129,7 @@ func openStage(t *testing.T) *stage {
 	s.flags = append((&simulator{s.sim.Sim, toPortOne}).settling(),
 		"--redis", s.doom.redis(t, s.redis), "--allow-unsigned", "--first-look", "1m", "--notify-secret", hookSecret)
 	lastWord := s.doom.web(t, http.HandlerFunc(s.agree), func(*http.Request) string { return "ask" })
-	applySale(t, s.redis.URL(), pricedSale(stageStock, "hold: 10h, auto_refund: true, notify: "+toShop+", ask: "+lastWord))
+	applySale(t, s.redis.URL(), pricedSale(stageStock, "hold: 10h, auto_refund: true, refund_brake: off, notify: "+toShop+", ask: "+lastWord))
 	return s
 }
 

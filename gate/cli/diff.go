@@ -35,6 +35,7 @@ func changes(old, new gate.Sale) []change {
 	compare("accept", versions(old.Accept), versions(new.Accept))
 	compare("amount_optional", strconv.FormatBool(old.AmountOptional), strconv.FormatBool(new.AmountOptional))
 	compare("auto_refund", strconv.FormatBool(old.AutoRefund), strconv.FormatBool(new.AutoRefund))
+	compare("refund_brake", either(old.Unbraked, "off", "on"), either(new.Unbraked, "off", "on"))
 	compare("restock", either(old.Withhold, "withhold", "return"), either(new.Withhold, "withhold", "return"))
 	compare("virtual_accounts", either(old.RefuseDeposits, "refuse", "hold"), either(new.RefuseDeposits, "refuse", "hold"))
 	compare("deposit_limit", duration(old.LongestDeposit()), duration(new.LongestDeposit()))

@@ -56,6 +56,7 @@ func changeTests() []changeTest {
 		{"hold, hours", func(s *gate.Sale) { s.Hold = 20 * time.Hour }, []change{"hold: 5m -> 20h"}},
 		{"limit", func(s *gate.Sale) { s.PerBuyer = 4 }, []change{"per_buyer: 2 -> 4"}},
 		{"refunds", func(s *gate.Sale) { s.AutoRefund = true }, []change{"auto_refund: false -> true"}},
+		{"no brake", func(s *gate.Sale) { s.Unbraked = true }, []change{"refund_brake: on -> off"}},
 		{"restock", func(s *gate.Sale) { s.Withhold = true }, []change{"restock: return -> withhold"}},
 		{"deposits", func(s *gate.Sale) { s.RefuseDeposits = true }, []change{"virtual_accounts: hold -> refuse"}},
 		{"deposits, a day", func(s *gate.Sale) { s.DepositLimit = 24 * time.Hour }, []change{"deposit_limit: 72h -> 24h"}},

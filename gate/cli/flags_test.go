@@ -16,7 +16,7 @@ import (
 func TestEveryFlagHasItsVariable(t *testing.T) {
 	t.Parallel()
 	seen := 0
-	once := []string{"open-now", "drop-held", "drop-paid", "archived", "drop-undelivered", "bank", "account", "holder", "phone"}
+	once := []string{"open-now", "drop-held", "drop-paid", "archived", "drop-undelivered", "go-on", "yes", "bank", "account", "holder", "phone"}
 	eachFlag(t, func(f *kong.Flag) {
 		seen++
 		if slices.Contains(once, f.Name) {
@@ -127,6 +127,9 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 	for _, line := range []string{"archive --to FILE --redis redis://r", "archive swim --redis redis://r", "archive swim --to FILE"} {
 		f(line, "give SALE, --to FILE and --redis URL")
 	}
+
+	f("refunds swim --redis redis://r --go-on --yes", "")
+	f("refunds swim --redis redis://r --yes", "--yes: give --go-on too")
 
 	f("demo --tickets 1 --buyers 1 --gates 1 --declines 0", "")
 	f("demo --tickets 1000000000 --buyers 1000000 --gates 16 --declines 1", "")

@@ -28,7 +28,8 @@ func (*ledgerCommand) Help() string {
   term      reign of the Redis server that decided
   time      RFC 3339, with milliseconds
   kind      create, apply, pause, resume, delete, confirm (orders that PortOne asked about), settle (what became of
-            payments) or report (what the shop told of them)
+            payments), report (what the shop told of them), brake (the gates stopped refunding) or go-on (a person let
+            them go on)
   who       the gate, or who gave the command
   units     {SKU: {total, left, held, paid, withheld}} after it, of each SKU that it moved
   counts    {asking, held, paid, released, refund_due, refunded, refunds, refunds_requested} after it: orders by state;

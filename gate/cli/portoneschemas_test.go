@@ -41,7 +41,7 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 	var log schemas.Log
 	credentials := append(sim.credentials(), documented(t, sim, &log)...)
 	redis := redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true"))
+	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true, refund_brake: off"))
 	server := startGate(t, append([]string{
 		"--redis", redis.URL(), "--allow-unsigned", "--webhook-secret", hookSecret, "--first-look", "500ms", "--grace", "2s",
 	}, credentials...)...)

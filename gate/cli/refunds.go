@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -12,9 +13,11 @@ import (
 )
 
 type refundsCommand struct {
-	redisFlag
+	changeFlag
 	Sale string `arg:"" help:"The sale's name."`
 	JSON bool   `help:"Print JSON."`
+	GoOn bool   `env:"-" help:"Release the brake: give back now what waits for it. It says how much that is, and asks on a terminal."`
+	Yes  bool   `env:"-" help:"Do not ask."`
 }
 
 // Help says what the words mean.
@@ -28,12 +31,29 @@ sent. What is due is cancelled by the gates, again and again after pauses that g
   change    PortOne would refuse the same again: it is tried when what is left of the payment or the sale's settings
             have changed, or at flashgate refund SALE ORDER
   bank      PortOne has cancelled the payment, and the bank did not send the money to the buyer: have it sent, in
-            PortOne's console or by its support. The order is refunded once it has arrived`
+            PortOne's console or by its support. The order is refunded once it has arrived
+  brake     the gates sent too many, or too many in a row for one reason that a wrong setting causes, and stopped: see
+            that they are right, then let them go on by --go-on. Without it only what flashgate refund SALE ORDER names is sent
+
+After --go-on the refunds are counted anew, without those that waited when it was said.`
 }
 
-// Run lists the refunds.
+// Validate checks the flags.
+func (c *refundsCommand) Validate() error {
+	if c.Yes && !c.GoOn {
+		return errors.New("--yes: give --go-on too")
+	}
+	return nil
+}
+
+// Run lists the refunds, or lets them go on.
 func (c *refundsCommand) Run(ctx context.Context, env *environment) error {
-	return c.with(env, func(s *store.Store) error { return printRefunds(ctx, env, s, c.Sale, c.JSON) })
+	return c.with(env, func(s *store.Store) error {
+		if c.GoOn {
+			return c.goOn(ctx, env, s)
+		}
+		return printRefunds(ctx, env, s, c.Sale, c.JSON)
+	})
 }
 
 func printRefunds(ctx context.Context, env *environment, s *store.Store, sale string, json bool) error {
@@ -43,6 +63,14 @@ func printRefunds(ctx context.Context, env *environment, s *store.Store, sale st
 	}
 	if json {
 		return printJSON(env, reports)
+	}
+	state, err := gate.FindSale(ctx, s, sale)
+	if err != nil {
+		return err
+	}
+	if b := state.Brake.Report(); b != nil {
+		b.Waiting = gate.WaitingForBrake(reports)
+		fmt.Fprintf(env.out, "%s\n\n", brakeText(sale, b))
 	}
 	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "order\tattempt\trefund\treason\twaits for\tfailed\tPortOne said")
@@ -89,8 +117,9 @@ type refundCommand struct {
 
 // Help says when it is of use.
 func (*refundCommand) Help() string {
-	return `Has the gates try the refunds that the order owes once more, at once, also those that PortOne had refused for good. What was
-paid into a virtual account can only be given back to a bank account of the buyer's: give it by --bank, --account and --holder.
+	return `Has the gates try the refunds that the order owes once more, at once, also those that PortOne had refused for good,
+and also while the brake on refunds holds, which does not count them: this is your word. What was paid into a virtual account
+can only be given back to a bank account of the buyer's: give it by --bank, --account and --holder.
 A command line may be read by others of this machine: the admin API takes the same, see POST /v1/sales/{sale}/orders/{order}/refund.`
 }
 

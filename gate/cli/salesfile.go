@@ -124,6 +124,7 @@ func (r *reader) sale(v value, names lines) gate.Sale {
 		{"accept", optional, func(v value) { s.Accept = r.versions(v) }},
 		{"amount_optional", optional, func(v value) { s.AmountOptional = r.boolean(v) }},
 		{"auto_refund", optional, func(v value) { s.AutoRefund = r.boolean(v) }},
+		{"refund_brake", optional, func(v value) { s.Unbraked = r.choice(v, "on", "off") == "off" }},
 		{"restock", optional, func(v value) { s.Withhold = r.choice(v, "return", "withhold") == "withhold" }},
 		{"virtual_accounts", optional, func(v value) { s.RefuseDeposits = r.choice(v, "hold", "refuse") == "refuse" }},
 		{"deposit_limit", optional, func(v value) { s.DepositLimit = r.duration(v, gate.MinDepositLimit, gate.MaxDepositLimit) }},

@@ -73,7 +73,7 @@ func TestParseSalesAccepts(t *testing.T) {
 		"Windows line ends":         strings.ReplaceAll(good+goodSKUs, "\n", "\r\n"),
 		"a document start":          "---\n" + good + goodSKUs,
 		"JSON":                      `{"sales": [{"name": "a", "opens_at": "2026-12-01T10:00:00Z", "closes_at": "2026-12-01T11:00:00Z", "skus": [{"name": "x", "stock": 1}]}]}`,
-		"what comes after a 200":    good + "    auto_refund: true\n    restock: withhold\n    virtual_accounts: refuse\n    deposit_limit: 720h\n    reconcile_for: off\n    release_unproven: true\n    notify: https://shop.example.com/changes\n" + goodSKUs,
+		"what comes after a 200":    good + "    auto_refund: true\n    refund_brake: off\n    restock: withhold\n    virtual_accounts: refuse\n    deposit_limit: 720h\n    reconcile_for: off\n    release_unproven: true\n    notify: https://shop.example.com/changes\n" + goodSKUs,
 		"the shop's last word":      good + "    healthy: https://shop.example.com/up\n    ask: http://127.0.0.1:3000/ask\n" + goodSKUs,
 		"amounts that may lack":     good + "    amount_optional: true\n" + goodSKUs,
 		"both versions":             good + "    accept: [v1, v2]\n" + goodSKUs,
@@ -142,14 +142,14 @@ func TestParseSalesRefuses(t *testing.T) {
 				"5: sales[3]: anchors (&), aliases (*) and tags (!) are not read; write the value itself",
 			},
 		},
-		{"a merge", good + goodSKUs + "    <<: *a\n", []string{`6: sales[0]."<<": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, amount_optional, auto_refund, restock, virtual_accounts, deposit_limit, reconcile_for, release_unproven, notify, healthy, ask, messages, skus`}},
+		{"a merge", good + goodSKUs + "    <<: *a\n", []string{`6: sales[0]."<<": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, amount_optional, auto_refund, refund_brake, restock, virtual_accounts, deposit_limit, reconcile_for, release_unproven, notify, healthy, ask, messages, skus`}},
 		{"a tag", good + "    run: !!int 2\n" + goodSKUs, []string{"5: sales[0].run: anchors (&), aliases (*) and tags (!) are not read; write the value itself"}},
 
 		{"a field mistyped at the top", "sale: []\n", []string{"1: sale: unknown field; did you mean sales?"}},
 		{"a field mistyped", good + "    per_buyr: 2\n" + goodSKUs, []string{"5: sales[0].per_buyr: unknown field; did you mean per_buyer?"}},
 		{"a field in capitals", good + "    HOLD: 5m\n" + goodSKUs, []string{"5: sales[0].HOLD: unknown field; did you mean hold?"}},
 		{"a field of nothing alike", good + "    skus: [{name: x, stock: 1, colour: red}]\n", []string{"5: sales[0].skus[0].colour: unknown field; the fields here are name, stock, price"}},
-		{"a field that is no name", good + goodSKUs + "    \"a\\e[31m b\": 1\n", []string{`6: sales[0]."a\x1b[31m b": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, amount_optional, auto_refund, restock, virtual_accounts, deposit_limit, reconcile_for, release_unproven, notify, healthy, ask, messages, skus`}},
+		{"a field that is no name", good + goodSKUs + "    \"a\\e[31m b\": 1\n", []string{`6: sales[0]."a\x1b[31m b": unknown field; the fields here are name, run, opens_at, closes_at, hold, per_buyer, accept, amount_optional, auto_refund, refund_brake, restock, virtual_accounts, deposit_limit, reconcile_for, release_unproven, notify, healthy, ask, messages, skus`}},
 		{"a field twice", good + "    run: 1\n" + goodSKUs + "    run: 2\n", []string{"7: sales[0].run: already set on line 5"}},
 		{
 			"everything missing", "sales:\n  - run: 1\n",
@@ -234,6 +234,7 @@ func TestParseSalesRefuses(t *testing.T) {
 		{"deposit_limit too long", good + "    deposit_limit: 721h\n" + goodSKUs, []string{"5: sales[0].deposit_limit: must be between 1m0s and 720h0m0s, not 721h"}},
 		{"reconcile_for too long", good + "    reconcile_for: 2161h\n" + goodSKUs, []string{"5: sales[0].reconcile_for: must be between 1m0s and 2160h0m0s, not 2161h"}},
 		{"reconcile_for that is none", good + "    reconcile_for: never\n" + goodSKUs, []string{"5: sales[0].reconcile_for: must be a duration such as 5m or 90s, not \"never\""}},
+		{"no such refund_brake", good + "    refund_brake: false\n" + goodSKUs, []string{"5: sales[0].refund_brake: must be on or off, not \"false\""}},
 		{"no deposit_limit", good + "    deposit_limit: 0s\n" + goodSKUs, []string{"5: sales[0].deposit_limit: must be between 1m0s and 720h0m0s, not 0s"}},
 
 		{"hold without unit", good + "    hold: 300\n" + goodSKUs, []string{`5: sales[0].hold: must be a duration such as 5m or 90s, not "300"`}},

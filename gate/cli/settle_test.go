@@ -212,7 +212,7 @@ func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 		WrongAmount: 0.03, Twice: 0.05, HookCopies: 10, ShuffledHooks: 0.2, ForgedHooks: 0.05, SlowBy: 300 * time.Millisecond, LateBy: 500 * time.Millisecond,
 	})
 	redis := redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true"))
+	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true, refund_brake: off"))
 	flags := append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.settling()...)
 	steady, mortal := startGate(t, flags...), startGate(t, flags...)
 

@@ -46,7 +46,10 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		if err != nil && !errors.Is(err, gate.ErrNoSale) { // deleted: its tombstone is shown
 			return err
 		}
-		report := state.Report()
+		report, err := state.FullReport(ctx, s)
+		if err != nil {
+			return err
+		}
 		if c.JSON {
 			return printJSON(env, oneStatus{report, aside, compared.Report(), replicas})
 		}
@@ -128,6 +131,9 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 		if r.Clock != "" {
 			fmt.Fprintf(env.out, "\n%s: %s\n", r.Sale, r.Clock)
 		}
+		if r.RefundBrake != nil {
+			fmt.Fprintf(env.out, "\n%s: %s\n", r.Sale, brakeText(r.Sale, r.RefundBrake))
+		}
 	}
 	return nil
 }
@@ -157,6 +163,9 @@ func printReport(env *environment, r *gate.Report, state *gate.State) error {
 		o.Held, o.Paid, o.Released, o.RefundDue, o.Refunded, o.Asking)
 	if o.Refunds+o.Requested > 0 {
 		fmt.Fprintf(env.out, "refunds: %d payments due, %d requested; flashgate refunds %s lists them\n", o.Refunds, o.Requested, r.Sale)
+	}
+	if r.RefundBrake != nil {
+		fmt.Fprintln(env.out, brakeText(r.Sale, r.RefundBrake))
 	}
 	return nil
 }

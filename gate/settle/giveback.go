@@ -24,7 +24,7 @@ type Owed interface {
 }
 
 // GiveBack has the gates try the refunds that an order owes once more, also those that
-// PortOne had refused for good, with the buyer's bank account where one is given. It
+// PortOne had refused for good and while the brake holds, with the buyer's bank account where one is given. It
 // returns gate.ErrNoSale as FindSale does, gate.ErrNoOrder, an error that is ErrGiveBack, or
 // a *gate.UnsecuredError where it is done.
 func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate.BankAccount) error {
@@ -46,7 +46,7 @@ func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate
 	if err != nil {
 		return err
 	}
-	due, stranded := 0, 0
+	due, stranded := map[string]gate.RefundAttempt{}, 0
 	for _, a := range orders[0].Attempts {
 		switch {
 		case a.State != gate.AttemptRefundDue:
@@ -55,7 +55,7 @@ func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate
 			stranded++
 			continue
 		}
-		due++
+		due[a.ID] = gate.RefundAttempt{Ordered: true}
 		if account == nil {
 			continue
 		}
@@ -64,15 +64,17 @@ func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate
 		}
 	}
 	switch {
-	case due == 0 && stranded > 0:
+	case len(due) == 0 && stranded > 0:
 		return fmt.Errorf("%w: PortOne has cancelled the payment, and the bank did not send the money. Have that sent, in PortOne's console or by its support: a look finds when it was", ErrGiveBack)
-	case due == 0 && orders[0].OwesRefund():
+	case len(due) == 0 && orders[0].OwesRefund():
 		return fmt.Errorf("%w: PortOne has taken the cancellation on already; wait for what comes of it", ErrGiveBack)
-	case due == 0:
+	case len(due) == 0:
 		return fmt.Errorf("%w: %w", ErrGiveBack, gate.ErrNoRefund)
 	}
 	err = store.TellRefund(ctx, sale, order, func(n *gate.RefundNote) {
-		n.Attempts = nil
+		for id, is := range due {
+			n.Set(id, is)
+		}
 		if account != nil {
 			n.Account = account
 		}

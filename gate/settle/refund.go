@@ -77,6 +77,7 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 	was := note.Attempts[a.ID]
 	is := gate.RefundAttempt{
 		Reason: why.String(), Said: was.Said, At: was.At, Balance: gate.AmountText(f.Balance, f.BalanceCents), Version: version,
+		Ordered: was.Ordered,
 	}
 	if is.Waits = waitsFor(why, f, note.Account, was, is); is.Waits != gate.WaitNobody {
 		if is.Waits != was.Waits || is.Reason != was.Reason {
@@ -87,6 +88,9 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 	}
 	if rest := p.rest(&m.Before, a, was, s.opt.Now()); rest > 0 {
 		m.Look = min(m.Look, rest)
+		return
+	}
+	if !is.Ordered && !s.passes(ctx, log, sale, m.Before.ID, a.ID, why, is) {
 		return
 	}
 	came, err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
@@ -137,7 +141,11 @@ func waitsFor(why gate.RefundReason, f *gate.Payment, account *gate.BankAccount,
 
 // note writes down how the refund of an attempt stands, for those who list it.
 func (s *Settler) note(ctx context.Context, sale, order, attempt string, is gate.RefundAttempt) {
-	err := s.opt.Store.NoteRefund(ctx, sale, order, func(n *gate.RefundNote) { n.Set(attempt, is) })
+	err := s.opt.Store.NoteRefund(ctx, sale, order, func(n *gate.RefundNote) {
+		was := n.Attempts[attempt]
+		is.Counted, is.Ordered = was.Counted, was.Ordered
+		n.Set(attempt, is)
+	})
 	if err != nil && !errors.Is(err, gate.ErrNoRefund) && !errors.Is(err, gate.ErrNoSale) {
 		s.opt.Log.Warn("how a refund stands could not be written down: it is found again at the next look",
 			"sale", sale, "order", order, "attempt", attempt, "error", err)

@@ -45,6 +45,9 @@ type Store interface {
 	// NoteDisputes writes it, unless it is another by now.
 	DisputesOf(ctx context.Context, sale string, orders []string) ([][]gate.Dispute, error)
 	NoteDisputes(ctx context.Context, sale, order string, was, is []gate.Dispute) error
+	// PassBrake asks the brake on the sale's refunds whether a cancellation may be sent,
+	// and notes how the refund stands then. Where this one has pulled it, it returns that too.
+	PassBrake(ctx context.Context, who, sale, order, attempt string, why gate.RefundReason, is gate.RefundAttempt) (passes bool, pulled *gate.Brake, err error)
 	SetAside(ctx context.Context, sale string, faults []error, onlyNew bool) (added int, err error)
 	Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, faults []error, err error)
 }

@@ -128,7 +128,7 @@ func beginSiege(t *testing.T, c siege) *field {
 		t.Fatal(err)
 	}
 	settings := gate.Settings{
-		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: 5 * time.Minute, AutoRefund: true,
+		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: 5 * time.Minute, AutoRefund: true, Unbraked: true,
 		SKUs: []gate.SKU{{Name: "full", Stock: int64(c.holds + c.forged + c.refunds)}},
 	}
 	if err := f.store.Create(t.Context(), gate.Creation{Who: "test", Sale: gate.Sale{Name: "race", Run: 1, Settings: settings}, OpenNow: true}); err != nil {

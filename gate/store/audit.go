@@ -26,13 +26,14 @@ func (s *Store) Inspect(ctx context.Context, sale string) (gate.Inspection, erro
 	obeyed := gate.Settings{
 		OpensAt: p.time(hash["opens"]), ClosesAt: p.time(hash["closes"]),
 		Hold:     time.Duration(p.int(hash["hold"])) * time.Millisecond,
-		PerBuyer: p.int(hash["per_buyer"]), Paused: hash["paused"] == flag(true),
+		PerBuyer: p.int(hash["per_buyer"]), Paused: hash["paused"] == flag(true), Unbraked: hash["brake_off"] == flag(true),
 	}
 	latest := p.time(hash["time"])
 	if p.err != nil {
 		return gate.Inspection{State: state}, fmt.Errorf("read what the scripts obey of sale %s: %w", sale, p.err)
 	}
-	return gate.Inspection{State: state, Obeyed: obeyed, Latest: latest}, nil
+	counted, counts := hash["brake_count"]
+	return gate.Inspection{State: state, Obeyed: obeyed, Latest: latest, Uncountable: counts && !brakeCount.MatchString(counted)}, nil
 }
 
 // EachOrder calls do for all orders of a sale, with a fault instead of an order

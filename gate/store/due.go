@@ -152,8 +152,7 @@ func (s *Store) changed(ctx context.Context, sale string, entries []int64) (ids 
 func (s *Store) Hasten(ctx context.Context, sales []string, id string) (known bool, err error) {
 	calls := make([]scriptCall, len(sales))
 	for i, sale := range sales {
-		k := keysOf(sale)
-		calls[i] = scriptCall{[]string{k.sale, k.orders, k.hastened}, []any{s.clock(), hastenEvery.Milliseconds(), id}}
+		calls[i] = s.hastenCall(sale, id)
 	}
 	for i, cmd := range s.runAll(ctx, luascripts.Hasten, calls) {
 		reply, problem := cmd.Slice()
@@ -163,4 +162,9 @@ func (s *Store) Hasten(ctx context.Context, sales []string, id string) (known bo
 		known = known || number(reply, 0) == 1
 	}
 	return known, err
+}
+
+func (s *Store) hastenCall(sale, id string) scriptCall {
+	k := keysOf(sale)
+	return scriptCall{[]string{k.sale, k.orders, k.hastened}, []any{s.clock(), hastenEvery.Milliseconds(), id}}
 }

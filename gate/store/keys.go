@@ -37,6 +37,9 @@ func (k keys) noting() []string { return []string{k.sale, k.orders, k.owed} }
 // contesting are the keys of the contest script, in its order.
 func (k keys) contesting() []string { return []string{k.sale, k.orders, k.disputes} }
 
+// braking are the keys of the brake script, in its order.
+func (k keys) braking() []string { return []string{k.sale, k.orders, k.owed, k.ledger} }
+
 // deciding are the keys of the confirm script, in its order.
 func (k keys) deciding() []string {
 	return []string{k.sale, k.orders, k.buyers, k.ledger, k.due}

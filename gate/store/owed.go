@@ -17,7 +17,7 @@ import (
 // and the version of the sale's settings. An order of which nothing is known has the
 // zero note.
 func (s *Store) RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error) {
-	text, version, err := s.noted(ctx, sale, order)
+	text, version, err := s.noteText(ctx, sale, order)
 	if err == nil {
 		note, err = parseNote(text)
 	}
@@ -43,8 +43,8 @@ const maxNotes = 10
 // NoteRefund changes what is known of the refunds that an order owes. It returns
 // gate.ErrNoRefund where it owes none, gate.ErrNoSale, or gate.ErrChanged.
 func (s *Store) NoteRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error {
-	_, err := s.note(ctx, sale, order, change, func(args []any) ([]any, int64, error) {
-		reply, err := s.run(ctx, luascripts.Note, keysOf(sale).noting(), args...)
+	_, err := s.note(ctx, sale, order, change, func(keys []string, args ...any) ([]any, int64, error) {
+		reply, err := s.run(ctx, luascripts.Note, keys, args...)
 		return reply, 0, err
 	})
 	return err
@@ -53,8 +53,8 @@ func (s *Store) NoteRefund(ctx context.Context, sale, order string, change func(
 // TellRefund does the same for a person, who is told that it is done: so it waits for
 // the replicas as every such change does. It may return a *gate.UnsecuredError.
 func (s *Store) TellRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error {
-	acked, err := s.note(ctx, sale, order, change, func(args []any) ([]any, int64, error) {
-		return s.change(ctx, sale, luascripts.Note, keysOf(sale).noting(), args...)
+	acked, err := s.note(ctx, sale, order, change, func(keys []string, args ...any) ([]any, int64, error) {
+		return s.change(ctx, sale, luascripts.Note, keys, args...)
 	})
 	if err != nil {
 		return err
@@ -62,9 +62,25 @@ func (s *Store) TellRefund(ctx context.Context, sale, order string, change func(
 	return s.secured(sale, acked)
 }
 
-func (s *Store) note(ctx context.Context, sale, order string, change func(*gate.RefundNote), write func([]any) ([]any, int64, error)) (acked int64, err error) {
+func (s *Store) note(ctx context.Context, sale, order string, change func(*gate.RefundNote),
+	write func(keys []string, args ...any) (reply []any, acked int64, err error),
+) (acked int64, err error) {
+	return s.noted(ctx, sale, order, luascripts.Note, func(was string, note gate.RefundNote) ([]any, int64, error) {
+		change(&note)
+		text, err := json.Marshal(note)
+		if err != nil {
+			return nil, 0, err
+		}
+		return write(keysOf(sale).noting(), order, was, text)
+	})
+}
+
+// noted has a script write a note by what was read of it, again where others are faster.
+func (s *Store) noted(ctx context.Context, sale, order string, script luascripts.Script,
+	write func(was string, note gate.RefundNote) (reply []any, acked int64, err error),
+) (acked int64, err error) {
 	for range maxNotes {
-		was, _, err := s.noted(ctx, sale, order)
+		was, _, err := s.noteText(ctx, sale, order)
 		if err != nil {
 			return 0, err
 		}
@@ -72,33 +88,28 @@ func (s *Store) note(ctx context.Context, sale, order string, change func(*gate.
 		if err != nil {
 			return 0, fmt.Errorf("read what is known of the refunds of order %q: %w", order, err)
 		}
-		change(&note)
-		text, err := json.Marshal(note)
-		if err != nil {
-			return 0, err
-		}
-		reply, acked, err := write([]any{order, was, text})
+		reply, acked, err := write(was, note)
 		if err != nil {
 			return 0, err
 		}
 		switch word(reply) {
-		case "done":
-			return acked, nil
 		case "none":
 			return 0, gate.ErrNoRefund
 		case "-":
 			return 0, gate.ErrNoSale
 		case "changed":
+		case "done", "sent", "held", "pulled":
+			return acked, nil
 		default:
-			return 0, unknownReply(luascripts.Note, reply)
+			return 0, unknownReply(script, reply)
 		}
 	}
 	return 0, gate.ErrChanged
 }
 
-// noted reads the text of a note, empty where there is none, and the version of the
+// noteText reads the text of a note, empty where there is none, and the version of the
 // sale's settings.
-func (s *Store) noted(ctx context.Context, sale, order string) (text string, version int64, err error) {
+func (s *Store) noteText(ctx context.Context, sale, order string) (text string, version int64, err error) {
 	k := keysOf(sale)
 	pipe := s.client.Pipeline()
 	note, settings := pipe.HGet(ctx, k.owed, order), pipe.HGet(ctx, k.sale, "version")

@@ -212,7 +212,7 @@ func TestTheSettingsInALedgerEntryAreReadAsTheyAreWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, err := parseEntry("1-0", []string{
-		"e", readable("1␟1␟2000␟create␟kim"), "c", "", "o", "0,0,0,0,0,0,0", "s", readable("3␟2␟") + string(args[5].([]byte)) + readable(`␟{"per_buyer":7}`),
+		"e", readable("1␟1␟2000␟create␟kim"), "c", "", "o", "0,0,0,0,0,0,0", "s", readable("3␟2␟") + string(args[6].([]byte)) + readable(`␟{"per_buyer":7}`),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +223,7 @@ func TestTheSettingsInALedgerEntryAreReadAsTheyAreWritten(t *testing.T) {
 	if e.Before == nil || e.Before.PerBuyer != 7 {
 		t.Errorf("the settings before are %+v", e.Before)
 	}
-	if got, want := fmt.Sprint(args[:5], args[6:]), "[1796083200000 1796119200001 300001 2 1] [full 15000 half 0]"; got != want {
+	if got, want := fmt.Sprint(args[:6], args[7:]), "[1796083200000 1796119200001 300001 2 1 0] [full 15000 half 0]"; got != want {
 		t.Errorf("scripts are told %s, want %s", got, want)
 	}
 }

@@ -379,6 +379,7 @@ func TestEverySettingIsKept(t *testing.T) {
 		sale := marathon(1, gate.SKU{Name: "full", Stock: 10, Price: &price}, gate.SKU{Name: "half", Stock: 0})
 		sale.Paused, sale.PerBuyer = true, 2
 		sale.Accept, sale.AmountOptional = []string{"v2", "v1"}, true
+		sale.Unbraked = true
 		sale.AutoRefund, sale.Withhold, sale.RefuseDeposits, sale.ReleaseUnproven, sale.Notify = true, true, true, true, "https://shop"
 		sale.DepositLimit, sale.ReconcileFor = 36*time.Hour, gate.NeverReconcile
 		sale.Healthy, sale.Ask = "https://shop/up", "https://shop/ask"

@@ -23,6 +23,7 @@ type settingsJSON struct {
 	AmountOptional  bool              `json:"amount_optional,omitempty"`
 	Messages        map[string]string `json:"messages,omitempty"`
 	AutoRefund      bool              `json:"auto_refund,omitempty"`
+	Unbraked        bool              `json:"unbraked,omitempty"`
 	Withhold        bool              `json:"withhold,omitempty"`
 	RefuseDeposits  bool              `json:"refuse_deposits,omitempty"`
 	DepositLimit    int64             `json:"deposit_limit_ms,omitempty"`
@@ -40,7 +41,7 @@ func settingsArgs(s *gate.Settings) ([]any, error) {
 	text, err := json.Marshal(settingsJSON{
 		OpensAt: s.OpensAt.UnixMilli(), ClosesAt: s.ClosesAt.UnixMilli(), Hold: s.Hold.Milliseconds(),
 		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, AmountOptional: s.AmountOptional,
-		AutoRefund: s.AutoRefund, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
+		AutoRefund: s.AutoRefund, Unbraked: s.Unbraked, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
 		DepositLimit: s.DepositLimit.Milliseconds(), ReconcileFor: s.ReconcileFor.Milliseconds(), Notify: s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
 	})
 	if err != nil {
@@ -48,7 +49,7 @@ func settingsArgs(s *gate.Settings) ([]any, error) {
 	}
 	args := []any{
 		s.OpensAt.UnixMilli(), s.ClosesAt.UnixMilli(), s.Hold.Milliseconds(), s.PerBuyer,
-		flag(s.Paused), text,
+		flag(s.Paused), flag(s.Unbraked), text,
 	}
 	for _, k := range s.SKUs {
 		args = append(args, k.Name, k.Stock)
@@ -72,7 +73,7 @@ func (p *parser) settings(text string) gate.Settings {
 		OpensAt: time.UnixMilli(s.OpensAt), ClosesAt: time.UnixMilli(s.ClosesAt),
 		Hold:     time.Duration(s.Hold) * time.Millisecond,
 		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, AmountOptional: s.AmountOptional,
-		AutoRefund: s.AutoRefund, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
+		AutoRefund: s.AutoRefund, Unbraked: s.Unbraked, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
 		DepositLimit: time.Duration(s.DepositLimit) * time.Millisecond,
 		ReconcileFor: time.Duration(s.ReconcileFor) * time.Millisecond,
 		Notify:       s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
@@ -112,6 +113,7 @@ func parseState(name string, times gate.Times, hash map[string]string, settings 
 		}
 		s.Settings = *settings
 		s.Orders = p.counts(hash["orders"])
+		s.Brake = parseBrake(hash)
 		s.Units = map[string]gate.Units{}
 		for field, value := range hash {
 			if sku, ok := strings.CutPrefix(field, "sku:"); ok {

@@ -28,11 +28,8 @@ type Sales interface {
 	Read(ctx context.Context, names []string) map[string]gate.Reading
 	// Order reads an order. It returns gate.ErrNoOrder where there is none.
 	Order(ctx context.Context, sale, id string) (gate.Order, error)
-	// RefundsDue returns the orders with an attempt that is to be refunded.
-	RefundsDue(ctx context.Context, sale string) ([]gate.Order, error)
-	// RefundNotes returns what is known of the refunds that orders owe, by order.
-	RefundNotes(ctx context.Context, sale string) (map[string]gate.RefundNote, error)
 	settle.Owed
+	settle.Braked
 	// Disputes returns what there is against the payments of a sale, by order, and
 	// DisputesOf of some orders, in their order.
 	Disputes(ctx context.Context, sale string) (map[string][]gate.Dispute, error)
@@ -116,6 +113,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("POST /v1/sales/{sale}/orders/{order}/report", operator, a.report)
 	handle("POST /v1/sales/{sale}/orders/{order}/refund", operator, a.refund)
 	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
+	handle("POST /v1/sales/{sale}/refunds/go-on", operator, a.goOn)
 	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)
 	handle("GET /v1/sales/{sale}/disputes", reader, a.disputes)
 	handle("GET /v1/sales/{sale}/aside", reader, a.aside)

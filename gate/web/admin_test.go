@@ -36,6 +36,7 @@ type desk struct {
 	public *Public
 	client *http.Client
 	dial   func() (net.Conn, error)
+	redis  string // its URL
 }
 
 // openDesk starts it with tokens for kim and viewer, or with what options say.
@@ -114,7 +115,7 @@ func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func
 		}
 		embedded.Close()
 	})
-	return &desk{t, s, admin, opt.Public, &http.Client{Transport: transport}, dial}
+	return &desk{t, s, admin, opt.Public, &http.Client{Transport: transport}, dial, embedded.URL()}
 }
 
 func raceSale() gate.Sale {

@@ -46,7 +46,7 @@ func (a *Admin) list(w http.ResponseWriter, r *http.Request, _ string) {
 }
 
 func (a *Admin) show(w http.ResponseWriter, r *http.Request, _ string) {
-	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
 	defer cancel()
 	state, err := a.opt.Sales.Sale(ctx, r.PathValue("sale"))
 	if err != nil {
@@ -58,11 +58,16 @@ func (a *Admin) show(w http.ResponseWriter, r *http.Request, _ string) {
 		fault(w, err)
 		return
 	}
+	report, err := state.FullReport(ctx, a.opt.Sales)
+	if err != nil {
+		fault(w, err)
+		return
+	}
 	settings := state.Sale.Form()
 	if !a.guard.operates(r) {
 		settings.SettingsForm = settings.WithoutSecrets()
 	}
-	reply(w, http.StatusOK, saleView{state.Report(), compared.Report(), settings})
+	reply(w, http.StatusOK, saleView{report, compared.Report(), settings})
 }
 
 // apply makes the sale as the body says, which has the form of a sale file's
@@ -252,6 +257,33 @@ func (a *Admin) refund(w http.ResponseWriter, r *http.Request, who string) {
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+// goOn releases the brake on a sale's refunds. It is told how many payments its caller has
+// seen waiting: more than these are counted anew.
+func (a *Admin) goOn(w http.ResponseWriter, r *http.Request, who string) {
+	var seen struct {
+		Payments *int64 `json:"payments"`
+	}
+	if !decode(w, r, &seen) {
+		return
+	}
+	if seen.Payments == nil || *seen.Payments < 0 || *seen.Payments > gate.MaxUnits {
+		problem(w, http.StatusBadRequest, errors.New("payments: must be how many payments wait for the brake, as the sale's refund_brake says"))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
+	defer cancel()
+	sale := r.PathValue("sale")
+	done, err := settle.GoOn(ctx, a.opt.Sales, who, sale, *seen.Payments)
+	if done.Released {
+		a.note(who, "go-on", sale)
+	}
+	if err != nil {
+		a.saleFault(ctx, w, r, err)
+		return
+	}
+	reply(w, http.StatusOK, done)
 }
 
 // undelivered shows what the shop has not taken of a sale's changes.

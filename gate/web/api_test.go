@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/settle"
 	redisstore "github.com/flashgate/flashgate/gate/store"
@@ -294,6 +296,54 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 	d.want("DELETE", "/v1/sales/race?drop_held=true&drop_paid=2", "", 409, "not 2")
 	d.want("DELETE", "/v1/sales/race?drop_held=true&drop_paid=1", "", 204, "")
 	d.want("GET", "/v1/sales/race", "", 200, `"state": "deleted"`)
+}
+
+// The API tells of the brake as the command line does, and lets refunds go on by the number
+// that its caller has seen waiting.
+func TestTheBrakeIsToldOfAndReleasedThroughTheAPI(t *testing.T) {
+	t.Parallel()
+	var logged bytes.Buffer
+	d := openDesk(t, func(o *AdminOptions) { o.Log = slog.New(slog.NewTextHandler(&logged, nil)) })
+	const path = "/v1/sales/race/refunds/go-on"
+	d.want("POST", path, `{}`, 400, "payments: must be how many")
+	d.want("POST", path, `{"payments":-1}`, 400, "payments: must be how many")
+	d.want("POST", path, `{"payments":0,"all":true}`, 400, "the body is not what this call takes")
+	d.want("POST", "/v1/sales/swim/refunds/go-on", `{"payments":0}`, 404, "there is no sale swim")
+	d.want("POST", path, `{"payments":0}`, 200, `"released": false`)
+	if strings.Contains(logged.String(), "go-on") {
+		t.Errorf("logged: %s", logged.String())
+	}
+	at, err := redis.ParseURL(d.redis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := redis.NewClient(at)
+	defer client.Close()
+	if err := client.HSet(t.Context(), "fg:{race}", "brake", "1000\x1frate\x1fno_units\x1f21\x1f20", "time", time.Now().UnixMilli()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	text := d.want("GET", "/v1/sales/race", "", 200, `"refund_brake"`)
+	var said gate.Report
+	if err := json.Unmarshal([]byte(text), &said); err != nil {
+		t.Fatal(err)
+	}
+	want := gate.BrakeReport{
+		Brake:   gate.Brake{Since: time.UnixMilli(1000), Rule: gate.BrakeRate, Reason: "no_units", Count: 21, Bound: 20},
+		Why:     "21 refunds within ten minutes, where 20 may be; the last for no_units",
+		Waiting: &gate.Waiting{Amount: "0"},
+	}
+	got := *said.RefundBrake
+	if !got.Since.Equal(want.Since) || *got.Waiting != *want.Waiting || got.Why != want.Why || got.Rule != want.Rule || got.Count != 21 || got.Bound != 20 {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	d.want("GET", "/v1/sales", "", 200, want.Why)
+	d.want("POST", path, `{"payments":0}`, 200, `"released": true`)
+	if !strings.Contains(logged.String(), "who=kim kind=go-on sale=race") {
+		t.Errorf("logged: %s", logged.String())
+	}
+	if strings.Contains(d.want("GET", "/v1/sales/race", "", 200, ""), "refund_brake") {
+		t.Error("it holds")
+	}
 }
 
 // A higher run drops what was agreed to and no more; a dry run tells what.

@@ -1,0 +1,71 @@
+package settle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// passes reports whether the brake on the sale's refunds lets a cancellation be sent. In
+// doubt it does not. That it holds is logged by who has pulled it, once.
+func (s *Settler) passes(ctx context.Context, log *slog.Logger, sale, order, attempt string, why gate.RefundReason, is gate.RefundAttempt) bool {
+	passes, pulled, err := s.opt.Store.PassBrake(ctx, s.opt.Who, sale, order, attempt, why, is)
+	switch {
+	case errors.Is(err, gate.ErrNoRefund), errors.Is(err, gate.ErrNoSale): // it has moved on
+		return false
+	case err != nil:
+		log.Warn("a payment that is refund due is not cancelled now: whether the brake lets it cannot be told", "error", err)
+		return false
+	case pulled != nil:
+		log.Error("the brake on refunds holds: nothing of this sale is cancelled until a person lets it go on. "+
+			"flashgate refunds says why and how many wait, and with --go-on releases it", "why", pulled)
+	}
+	return passes
+}
+
+// Braked is what a person's word on the brake needs of a store.
+type Braked interface {
+	gate.Refunds
+	// Unbrake releases the brake and lets so many payments go on uncounted. It reports
+	// whether the brake held. It may return gate.ErrNoSale, or a *gate.UnsecuredError where it is done.
+	Unbrake(ctx context.Context, who, sale string, payments int64) (held bool, err error)
+	HastenAll(ctx context.Context, sale string, ids []string) error
+}
+
+// GoneOn is what came of a person's word that the refunds of a sale go on.
+type GoneOn struct {
+	Released bool `json:"released"` // the brake held
+	Orders   int  `json:"orders"`   // that are looked at now, and their payments given back
+}
+
+// GoOn releases the brake on a sale's refunds and has what waits for it tried now. So many
+// payments as the person has seen waiting are not counted; more than these are. Where the
+// brake does not hold, what waits for nobody is tried. It returns gate.ErrNoSale as FindSale
+// does, or a *gate.UnsecuredError where it is done.
+func GoOn(ctx context.Context, store Braked, who, sale string, payments int64) (done GoneOn, err error) {
+	reports, err := gate.RefundReports(ctx, store, sale)
+	if err != nil {
+		return done, err
+	}
+	var ids []string
+	for _, r := range reports {
+		for _, line := range r.Refunds {
+			waits := line.Waits == gate.WaitBrake || line.Waits == gate.WaitNobody && line.State == gate.AttemptRefundDue.String()
+			if waits && (len(ids) == 0 || ids[len(ids)-1] != r.Order) {
+				ids = append(ids, r.Order)
+			}
+		}
+	}
+	done.Released, err = store.Unbrake(ctx, who, sale, payments)
+	if err != nil && !gate.IsUnsecured(err) {
+		return done, err
+	}
+	if hastened := store.HastenAll(ctx, sale, ids); hastened != nil {
+		return done, errors.Join(err, fmt.Errorf("what waits is tried within an hour; say it again to have it tried now: %w", hastened))
+	}
+	done.Orders = len(ids)
+	return done, err
+}
