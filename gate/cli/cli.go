@@ -38,6 +38,7 @@ type commands struct {
 	Refund      refundCommand      `cmd:"" help:"Have an order's refund tried again, to the buyer's bank account if one is given."`
 	Undelivered undeliveredCommand `cmd:"" help:"List what the shop has not taken of a sale's changes."`
 	Disputes    disputesCommand    `cmd:"" help:"List the payments of a sale that buyers dispute, and what card companies have taken back."`
+	Recheck     recheckCommand     `cmd:"" help:"Have an order, or all of a sale, looked up at PortOne again."`
 	Aside       asideCommand       `cmd:"" help:"List the orders of a sale that are set aside because they fail by themselves."`
 	Ledger      ledgerCommand      `cmd:"" help:"Print a sale's ledger as JSON lines."`
 	Audit       auditCommand       `cmd:"" help:"Recount a sale against itself and against PortOne."`

@@ -30,6 +30,7 @@ type Sales interface {
 	Order(ctx context.Context, sale, id string) (gate.Order, error)
 	settle.Owed
 	settle.Braked
+	settle.Rechecked
 	// Disputes returns what there is against the payments of a sale, by order, and
 	// DisputesOf of some orders, in their order.
 	Disputes(ctx context.Context, sale string) (map[string][]gate.Dispute, error)
@@ -112,6 +113,8 @@ func NewAdmin(opt AdminOptions) *Admin {
 	handle("GET /v1/sales/{sale}/ledger", reader, a.ledger)
 	handle("POST /v1/sales/{sale}/orders/{order}/report", operator, a.report)
 	handle("POST /v1/sales/{sale}/orders/{order}/refund", operator, a.refund)
+	handle("POST /v1/sales/{sale}/recheck", operator, a.recheck)
+	handle("POST /v1/sales/{sale}/orders/{order}/recheck", operator, a.recheckOrder)
 	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
 	handle("POST /v1/sales/{sale}/refunds/go-on", operator, a.goOn)
 	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)

@@ -286,6 +286,36 @@ func (a *Admin) goOn(w http.ResponseWriter, r *http.Request, who string) {
 	reply(w, http.StatusOK, done)
 }
 
+// recheck has the orders of a sale looked up again; with ?dry_run=true it only counts them.
+func (a *Admin) recheck(w http.ResponseWriter, r *http.Request, who string) {
+	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
+	defer cancel()
+	sale, dryRun := r.PathValue("sale"), r.FormValue("dry_run") == "true"
+	done, err := settle.RecheckSale(ctx, a.opt.Sales, sale, dryRun)
+	if err != nil {
+		a.saleFault(ctx, w, r, err)
+		return
+	}
+	if dryRun {
+		reply(w, http.StatusOK, done)
+		return
+	}
+	a.note(who, "recheck", sale)
+	reply(w, http.StatusAccepted, done)
+}
+
+// recheckOrder has an order looked up again.
+func (a *Admin) recheckOrder(w http.ResponseWriter, r *http.Request, who string) {
+	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
+	defer cancel()
+	if err := settle.RecheckOrder(ctx, a.opt.Sales, r.PathValue("sale"), r.PathValue("order")); err != nil {
+		a.saleFault(ctx, w, r, err)
+		return
+	}
+	a.note(who, "recheck", r.PathValue("sale"))
+	w.WriteHeader(http.StatusAccepted)
+}
+
 // undelivered shows what the shop has not taken of a sale's changes.
 func (a *Admin) undelivered(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)

@@ -125,7 +125,7 @@ func TestAMissingSaleIsToldOf(t *testing.T) {
 	d.want("GET", "/v1/sales", "", 200, `"sale": "race"`)
 	for _, call := range []string{
 		"GET " + path, "POST " + path + "/pause", "POST " + path + "/resume", "GET " + path + "/refunds", "GET " + path + "/disputes", "GET " + path + "/undelivered", "GET " + path + "/aside",
-		"GET " + path + "/orders/o1",
+		"GET " + path + "/orders/o1", "POST " + path + "/recheck", "POST " + path + "/orders/o1/recheck",
 	} {
 		method, path, _ := strings.Cut(call, " ")
 		d.want(method, path, "", 404, what)
@@ -157,7 +157,7 @@ func TestADeletedSaleIsToldOf(t *testing.T) {
 	}
 	for call, body := range map[string]string{
 		"POST /pause": "", "POST /resume": "", "DELETE ": "", "GET /refunds": "", "GET /disputes": "", "GET /undelivered": "", "GET /aside": "", "GET /audit": "",
-		"GET /orders/o1": "", "POST /orders/o1/report": `{"state":"paid"}`, "POST /orders/o1/refund": `{}`,
+		"GET /orders/o1": "", "POST /recheck": "", "POST /orders/o1/recheck": "", "POST /orders/o1/report": `{"state":"paid"}`, "POST /orders/o1/refund": `{}`,
 		"POST /confirm-url": `{"items":"full","buyer":"u","order":"o","amount":80000}`,
 	} {
 		method, below, _ := strings.Cut(call, " ")

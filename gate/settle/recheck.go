@@ -1,0 +1,97 @@
+package settle
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// Orders that are looked up again come due so many at a time, so that those wait for
+// nothing that are to be looked at anyway; and all of them within a while.
+const (
+	recheckAtOnce  = 100
+	recheckEvery   = 500 * time.Millisecond
+	longestRecheck = 30 * time.Minute
+)
+
+// Rechecked is what having orders looked up again needs of a store.
+type Rechecked interface {
+	gate.Listing
+	// EachOrder calls do for each order, some more than once; with a fault where one cannot
+	// be read.
+	EachOrder(ctx context.Context, sale string, do func(id string, o gate.Order, fault error) error) error
+	// Again has orders looked up when some time has passed, and returns how many there are.
+	Again(ctx context.Context, sale string, ids []string, in time.Duration) (known int, err error)
+}
+
+// Recheck tells which orders are looked up at PortOne again.
+type Recheck struct {
+	Sale   string           `json:"sale"`
+	Orders int              `json:"orders"`
+	States map[string]int64 `json:"states"` // how many of them are in which state
+	Within string           `json:"within"` // how long it is until all of them are due, such as "10s"
+}
+
+// RecheckOrder has an order looked up now, whatever its state. It returns gate.ErrNoOrder,
+// and errors as gate.FindSale does.
+func RecheckOrder(ctx context.Context, store Rechecked, sale, order string) error {
+	if _, err := gate.FindSale(ctx, store, sale); err != nil {
+		return err
+	}
+	known, err := store.Again(ctx, sale, []string{order}, 0)
+	if err == nil && known == 0 {
+		err = gate.ErrNoOrder
+	}
+	return err
+}
+
+// RecheckSale has all orders of a sale looked up soon of which PortOne may say something
+// new, or only counts them. It returns errors as gate.FindSale does.
+func RecheckSale(ctx context.Context, store Rechecked, sale string, dryRun bool) (Recheck, error) {
+	r := Recheck{Sale: sale, States: map[string]int64{}}
+	if _, err := gate.FindSale(ctx, store, sale); err != nil {
+		return r, err
+	}
+	states := map[string]string{} // by order
+	err := store.EachOrder(ctx, sale, func(id string, o gate.Order, fault error) error {
+		if fault == nil && mayChange(&o) { // what cannot be read is set aside by those who look
+			states[id] = o.State.String()
+		}
+		return nil
+	})
+	if err != nil {
+		return r, err
+	}
+	ids := make([]string, 0, len(states))
+	for id, state := range states {
+		ids = append(ids, id)
+		r.States[state]++
+	}
+	r.Orders = len(ids)
+	portions := (len(ids) + recheckAtOnce - 1) / recheckAtOnce
+	step := recheckEvery
+	if portions > 0 {
+		step = min(step, longestRecheck/time.Duration(portions))
+	}
+	r.Within = (time.Duration(max(0, portions-1)) * step).String()
+	if dryRun {
+		return r, nil
+	}
+	in := time.Duration(0)
+	for some := range slices.Chunk(ids, recheckAtOnce) {
+		if _, err := store.Again(ctx, sale, some, in); err != nil {
+			return r, err
+		}
+		in += step
+	}
+	return r, nil
+}
+
+// mayChange reports whether PortOne may say something new of an order: not of one that is
+// not looked up, nor of one whose every payment was given back.
+func mayChange(o *gate.Order) bool {
+	return o.State != gate.OrderAsking &&
+		slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.State != gate.AttemptRefunded })
+}
