@@ -75,7 +75,7 @@ func (m *mischief) plan() portonesim.Plan {
 // sale is the sale's file. Of what is scarce there is so little that late payments find none.
 func (m *mischief) sale(more string) string {
 	return fmt.Sprintf("sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, accept: [v1, v2], "+
-		"auto_refund: true, deposit_limit: 1m, per_buyer: 2, %s, skus: [{name: plenty, stock: %d, price: 1000}, {name: scarce, stock: %d, price: 2000}]}]",
+		"auto_refund: true, refund_brake: off, deposit_limit: 1m, per_buyer: 2, %s, skus: [{name: plenty, stock: %d, price: 1000}, {name: scarce, stock: %d, price: 2000}]}]",
 		more, m.orders, m.orders/12)
 }
 
@@ -243,7 +243,7 @@ func (m *mischief) await(what string, changed ...string) {
 			m.t.Fatalf("waited until %s after the start for %s: %v", m.patience, what, err)
 		}
 		for id, o := range books.orders {
-			if m.hasten && o.OwesRefund() {
+			if m.hasten && books.waitsForNobody(&o) {
 				if _, err := m.store.Hasten(m.t.Context(), []string{"race"}, id); err != nil {
 					m.t.Fatal(err)
 				}

@@ -122,6 +122,11 @@ func (b *books) forPerson(p *portonesim.Payment, line gate.RefundLine) bool {
 	return line.Waits != gate.WaitNobody || p.Version == 1 && refused && line.Said != ""
 }
 
+// waitsForNobody reports whether a refund that an order owes is the gates' to see to.
+func (b *books) waitsForNobody(o *gate.Order) bool {
+	return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.Owed() && b.listed[a.ID].Waits == gate.WaitNobody })
+}
+
 // checkUnits recounts the units of each SKU from the orders' records.
 func (b *books) checkUnits() error {
 	paid := map[string]int64{}
