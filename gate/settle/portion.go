@@ -99,8 +99,8 @@ func (p *portion) next(m *gate.Move, f *finding) gate.Queue {
 	return f.alone
 }
 
-// sendRefunds cancels what is refund due of a portion of refunds, and has that of the
-// others wait for it.
+// sendRefunds cancels what is refund due of a portion of refunds, and has those of the
+// others wait for it that may be sent.
 func (s *Settler) sendRefunds(ctx context.Context, p portion, moves []gate.Move, findings []finding) {
 	if p.queue == gate.QueueRefunds {
 		s.refund(ctx, p.sale, p.policy, moves, findings)
@@ -108,7 +108,7 @@ func (s *Settler) sendRefunds(ctx context.Context, p portion, moves []gate.Move,
 	}
 	for i := range moves {
 		m := &moves[i]
-		if owed(&m.Before, findings[i]) {
+		if s.maySend(ctx, p.sale, p.policy, m, findings[i]) {
 			m.Queue, m.Look = gate.QueueRefunds, time.Millisecond
 		}
 	}

@@ -2,6 +2,7 @@ package settle
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -64,11 +65,10 @@ func RecheckSale(ctx context.Context, store Rechecked, sale string, dryRun bool)
 	if err != nil {
 		return r, err
 	}
-	ids := make([]string, 0, len(states))
-	for id, state := range states {
-		ids = append(ids, id)
+	for _, state := range states {
 		r.States[state]++
 	}
+	ids := slices.Sorted(maps.Keys(states))
 	r.Orders = len(ids)
 	portions := (len(ids) + recheckAtOnce - 1) / recheckAtOnce
 	step := recheckEvery

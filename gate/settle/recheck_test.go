@@ -69,7 +69,7 @@ func TestAllOrdersOfASaleAreLookedUpAgain(t *testing.T) {
 			t.Errorf("looks up %+v, %v", r, err)
 		}
 		c.after(0)
-		c.want(nil, 2851, 0, 149, 0) // a hundred at a time, of which one was released
+		c.want(nil, 2851, 0, 149, 0) // a hundred at a time, in the order of their ids
 		c.after(time.Second)
 		c.after(time.Second)
 		c.want(nil, 3000, 0, 0, 0)

@@ -52,15 +52,48 @@ func charged(o *gate.Order, k int, found finding) *gate.Payment {
 	return f
 }
 
-// owed reports whether a payment of an order is still charged that was refund due before
-// this look.
-func owed(o *gate.Order, found finding) bool {
-	for k := range o.Attempts {
-		if charged(o, k, found) != nil {
-			return true
+// maySend reports whether a refund of an order may be sent now, and its place is in the
+// queue of refunds: that of one which waits for somebody and is listed, or which rests, is
+// not, or whoever names many of these would keep others waiting there.
+func (s *Settler) maySend(ctx context.Context, sale string, p policy, m *gate.Move, found finding) bool {
+	var note gate.RefundNote
+	var version int64
+	read := false
+	for k := range m.Before.Attempts {
+		f := charged(&m.Before, k, found)
+		if f == nil {
+			continue
 		}
+		if !read {
+			var err error
+			if note, version, err = s.opt.Store.RefundNote(ctx, sale, m.Before.ID); err != nil {
+				return true // who sends it reads it again
+			}
+			read = true
+		}
+		a := &m.Before.Attempts[k]
+		was, is := standing(note, version, a, f, p.why(&m.Before, f))
+		if is.Waits != gate.WaitNobody && is.Waits == was.Waits && is.Reason == was.Reason {
+			continue
+		}
+		if rest := p.rest(&m.Before, a, was, s.opt.Now()); is.Waits == gate.WaitNobody && rest > 0 {
+			m.Look = min(m.Look, rest)
+			continue
+		}
+		return true
 	}
 	return false
+}
+
+// standing returns how the refund of an attempt was noted to stand, and how it stands now.
+func standing(note gate.RefundNote, version int64, a *gate.Attempt, f *gate.Payment, why gate.RefundReason) (was, is gate.RefundAttempt) {
+	was = note.Attempts[a.ID]
+	is = gate.RefundAttempt{
+		Reason: why.String(), Said: was.Said, At: was.At, Balance: gate.AmountText(f.Balance, f.BalanceCents), Version: version,
+		Ordered: was.Ordered,
+	}
+	is.Waits = waitsFor(why, f, note.Account, was, is)
+	return was, is
 }
 
 // cancel gives back what was found to be charged of attempt k of an order, unless that
@@ -74,12 +107,8 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 		log.Warn("a payment that is refund due is not cancelled now: what is known of it cannot be read", "error", err)
 		return
 	}
-	was := note.Attempts[a.ID]
-	is := gate.RefundAttempt{
-		Reason: why.String(), Said: was.Said, At: was.At, Balance: gate.AmountText(f.Balance, f.BalanceCents), Version: version,
-		Ordered: was.Ordered,
-	}
-	if is.Waits = waitsFor(why, f, note.Account, was, is); is.Waits != gate.WaitNobody {
+	was, is := standing(note, version, a, f, why)
+	if is.Waits != gate.WaitNobody {
 		if is.Waits != was.Waits || is.Reason != was.Reason {
 			log.Warn("a payment that is refund due waits: flashgate refunds lists it", "waits_for", is.Waits)
 			s.note(ctx, sale, m.Before.ID, a.ID, is)

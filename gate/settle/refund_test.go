@@ -192,3 +192,45 @@ func TestACancellationSaysWhatIsFreeOfTax(t *testing.T) {
 		t.Errorf("%d of the cancellation are free of tax", sc.bank.taxFree)
 	}
 }
+
+// Anybody may name orders whose refunds wait for somebody, as often as they like: these take
+// no place among the refunds that are sent, of which there are a few in a second.
+func TestARefundThatWaitsTakesNoPlaceAmongThoseThatAreSent(t *testing.T) {
+	t.Parallel()
+	sc := paidTwice(t)
+	inLine := func() int {
+		t.Helper()
+		sc.pass(10 * time.Millisecond)
+		due, err := sc.store.Claim(t.Context(), "race", everything(), time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(due.Orders[gate.QueueRefunds])
+	}
+	named := func() {
+		t.Helper()
+		if _, err := sc.store.Hasten(t.Context(), []string{"race"}, "o1"); err != nil {
+			t.Fatal(err)
+		}
+		sc.after(0)
+	}
+	sc.bank.says = portone.CancelFinal
+	sc.afterRefunds(time.Minute)
+	if sent := len(sc.bank.cancelled); sent != 1 {
+		t.Fatalf("sent %d times", sent)
+	}
+	for range 5 {
+		sc.pass(5 * time.Second)
+		if named(); inLine() > 0 {
+			t.Fatal("a refund that waits for a change is in the line of those that are sent")
+		}
+	}
+	sc.bank.says = portone.CancelDone
+	if err := GiveBack(t.Context(), sc.store, "race", "o1", nil); err != nil {
+		t.Fatal(err)
+	}
+	sc.afterRefunds(5 * time.Second)
+	if sent := len(sc.bank.cancelled); sent != 2 {
+		t.Errorf("a person has it tried, and it was sent %d times", sent-1)
+	}
+}
