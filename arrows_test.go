@@ -42,22 +42,22 @@ func house() [][]room {
 			{"gate/store", []string{"luascripts", "gate"}},
 			{"gate/portone", []string{"gate"}},
 			{"gate/shop", []string{"gate"}},
-			{"loadtest", []string{"gate"}},
+			{"gate/lane", []string{"gate"}},
 			{"loadtest/bench", []string{"gate/store", "gate"}},
 			{"loadtest/launch", []string{"loadtest/chance", "gate"}},
 			{"loadtest/mutate", nil},
 		},
 		{
-			{"gate/settle", []string{"gate/portone", "gate/shop", "gate"}},
+			{"gate/settle", []string{"gate/portone", "gate"}},
 			{"gate/audit", []string{"gate/portone", "gate"}},
 		},
 		{
-			{"gate/web", []string{"gate/settle", "gate/portone", "gate/shop", "gate"}},
+			{"gate/web", []string{"gate/lane", "gate/settle", "gate/portone", "gate/shop", "gate"}},
 		},
 		{
 			{"gate/cli", []string{
-				"gate/web", "gate/settle", "gate/audit", "gate/store", "gate/portone",
-				"gate/shop", "loadtest", "loadtest/chance", "loadtest/launch", "loadtest/portonesim", "loadtest/standin", "gate", "luascripts",
+				"gate/web", "gate/settle", "gate/audit", "gate/lane", "gate/store", "gate/portone",
+				"gate/shop", "loadtest/chance", "loadtest/launch", "loadtest/portonesim", "loadtest/standin", "gate",
 			}},
 		},
 		{
@@ -84,6 +84,20 @@ func TestImportsFollowTheArrows(t *testing.T) {
 		for _, fault := range faults(p) {
 			t.Error(fault)
 		}
+	}
+	for _, fault := range unused(house(), packages) {
+		t.Error(fault)
+	}
+}
+
+// What settles, audits and asks builds on gate without a metric or a breaker to carry.
+func TestTheDomainIsOnTheStandardLibraryAlone(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./gate").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Fields(string(out)), []string{importPath("gate")}; !slices.Equal(got, want) {
+		t.Errorf("gate rests on %q", got)
 	}
 }
 
@@ -132,6 +146,30 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 }
 
+func TestRoomsAndArrowsThatNobodyUsesAreFound(t *testing.T) {
+	rooms := [][]room{{{"gate", nil}, {"luascripts", nil}}, {{"gate/store", []string{"gate", "luascripts"}}}}
+	for _, test := range []struct {
+		what  string
+		store []string // what gate/store imports
+		none  string   // a package that is not there
+		want  int
+	}{
+		{"all are used", []string{importPath("gate"), importPath("luascripts")}, "", 0},
+		{"an arrow is not", []string{importPath("gate"), "context"}, "", 1},
+		{"a room is not", []string{importPath("gate"), importPath("luascripts")}, "luascripts", 1},
+	} {
+		var packages []listed
+		for _, p := range []listed{{ImportPath: importPath("gate")}, {ImportPath: importPath("luascripts")}, {ImportPath: importPath("gate/store"), Imports: test.store}} {
+			if p.ImportPath != importPath(test.none) {
+				packages = append(packages, p)
+			}
+		}
+		if got := unused(rooms, packages); len(got) != test.want {
+			t.Errorf("%s: %q, want %d", test.what, got, test.want)
+		}
+	}
+}
+
 // list returns every package of ours.
 func list() ([]listed, error) {
 	var stderr bytes.Buffer
@@ -174,6 +212,27 @@ func faults(p listed) []string {
 		)
 	}
 	return []string{name + " has no place yet: give it one in house() in arrows_test.go, and in the design in gate/doc.go"}
+}
+
+// unused says which rooms of a house are no packages, and which arrows no package uses.
+func unused(house [][]room, packages []listed) (faults []string) {
+	imports := map[string][]string{}
+	for _, p := range packages {
+		imports[p.ImportPath] = append([]string{}, p.Imports...)
+	}
+	for _, r := range slices.Concat(house...) {
+		used, there := imports[importPath(r.name)]
+		if !there {
+			faults = append(faults, r.name+" is no package any more: take it out of house() in arrows_test.go")
+			continue
+		}
+		for _, arrow := range r.imports {
+			if !slices.Contains(used, importPath(arrow)) {
+				faults = append(faults, r.name+" does not import "+arrow+" any more: take the arrow out of house() in arrows_test.go")
+			}
+		}
+	}
+	return faults
 }
 
 // strangers says which of the imports are ours and not allowed.

@@ -1,5 +1,6 @@
-// Package gate is the domain: sales, orders, verdicts, and the lanes that
-// decide them. It knows no HTTP, no Redis command and no field of PortOne's.
+// Package gate is the domain: sales, orders, payments, links and verdicts. It knows
+// no HTTP, no Redis command and no field of PortOne's, and imports the standard
+// library alone.
 // This is also where the design is written down as it is built.
 //
 // # Words
@@ -18,6 +19,7 @@
 //
 //	main.go          starts the command line, nothing else
 //	gate/            the domain
+//	gate/lane/       what is decided without Redis, and the queue to what is decided by it; the gate's sales and their lanes
 //	gate/store/      all Redis: keys, records, script calls; the embedded store
 //	gate/portone/    all PortOne: confirm bodies and answers, webhooks, signatures, the REST client
 //	gate/shop/       the shop's own server: its health and its last word, changes that it is told of, webhooks passed on
@@ -36,9 +38,8 @@
 //	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer, in bursts and as a sale grows
 //
-// Imports point one way: cli → all; web → settle, portone, shop, gate; settle →
-// portone, shop, gate; audit → portone, gate; store → luascripts, gate; portone,
-// shop → gate; loadtest/bench → store, gate; loadtest/launch →
+// Imports point one way: cli → all; web → settle, lane, portone, shop, gate; settle,
+// audit → portone, gate; store → luascripts, gate; lane, portone, shop → gate; loadtest/bench → store, gate; loadtest/launch →
 // loadtest/chance, gate; loadtest/portonesim, loadtest/standin → loadtest/chance; gate →
 // nothing of ours. A test over go list holds that.
 //

@@ -38,7 +38,7 @@ const (
 	linkVersion = "1"
 	minKey      = 32 // bytes
 	maxKeyID    = 16
-	maxExpiry   = 9_999_999_999_999 // seconds; what parseDigits reads
+	maxExpiry   = 9_999_999_999_999 // seconds; what ParseDigits reads
 	// MaxLink is how long a link should be at the most, in characters: nothing
 	// says what PortOne does with a longer one.
 	MaxLink = 255
@@ -140,9 +140,9 @@ func (m *mac) over(sale string, order []byte, l *Link) []byte {
 	return m.sum
 }
 
-// verify reports whether this shop has signed the link for this sale and order,
+// Verify reports whether this shop has signed the link for this sale and order,
 // and whether it still serves; if not, the verdict says why.
-func (k *Keys) verify(sale string, order []byte, l *Link, now time.Time) (Verdict, bool) {
+func (k *Keys) Verify(sale string, order []byte, l *Link, now time.Time) (Verdict, bool) {
 	keys := k.current()
 	switch {
 	case keys.open:
@@ -169,7 +169,7 @@ func (k *Keys) verify(sale string, order []byte, l *Link, now time.Time) (Verdic
 	if !named.proven.Load() {
 		named.proven.Store(true)
 	}
-	expires, ok := parseDigits(l.Expires)
+	expires, ok := ParseDigits(l.Expires)
 	switch {
 	case !ok:
 		return Malformed("exp", "must be seconds since 1970"), false
@@ -201,9 +201,9 @@ func (k keySet) mismatch(named *key, signature []byte, sale string, order []byte
 	return LinkAltered
 }
 
-// parseDigits reads a whole number that has no sign, no leading zero and at
+// ParseDigits reads a whole number that has no sign, no leading zero and at
 // most 13 digits.
-func parseDigits(b []byte) (int64, bool) {
+func ParseDigits(b []byte) (int64, bool) {
 	if len(b) == 0 || len(b) > 13 || b[0] == '0' && len(b) > 1 {
 		return 0, false
 	}
@@ -279,14 +279,14 @@ func CheckBaseURL(base string) error {
 	return nil
 }
 
-// checkItems checks the form of a link's items, by a catalogue that has them all.
+// checkItems checks the form of a link's items, by an index that has them all.
 func checkItems(items string) error {
-	any := &catalogue{skus: map[string]*SKU{}}
+	any := SKUIndex{}
 	for item := range strings.SplitSeq(items, ",") {
 		name, _, _ := strings.Cut(item, ":")
-		any.skus[name] = &SKU{Name: name}
+		any[name] = &SKU{Name: name}
 	}
-	if _, _, ok := any.parseItems(nil, []byte(items)); !ok {
+	if _, _, ok := any.ParseItems(nil, []byte(items)); !ok {
 		return fmt.Errorf("items %q: %s", items, itemsForm)
 	}
 	return nil

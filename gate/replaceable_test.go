@@ -28,7 +28,7 @@ func TestNoKeysTakeNoLink(t *testing.T) {
 	replaced := testKeys(t, "k1:"+testKey)
 	replaced.Replace(&Keys{})
 	for name, k := range map[string]*Keys{"nil": nil, "zero": {}, "replaced by zero": replaced} {
-		if v, ok := k.verify(o.Sale, []byte(o.Order), link, signTime); ok || v.Cause != KeyUnknown {
+		if v, ok := k.Verify(o.Sale, []byte(o.Order), link, signTime); ok || v.Cause != KeyUnknown {
 			t.Errorf("%s: %t, %+v", name, ok, v)
 		}
 		if url, err := k.URL("https://gate.example.com", o); err == nil {
@@ -36,7 +36,7 @@ func TestNoKeysTakeNoLink(t *testing.T) {
 		}
 	}
 	replaced.Replace(good)
-	if v, ok := replaced.verify(o.Sale, []byte(o.Order), link, signTime); !ok {
+	if v, ok := replaced.Verify(o.Sale, []byte(o.Order), link, signTime); !ok {
 		t.Errorf("replaced by the right ones: %+v", v)
 	}
 }

@@ -6,6 +6,16 @@ import (
 	"time"
 )
 
+func price(n int64) *int64 { return &n }
+
+func testSale() Sale {
+	now := time.Now()
+	return Sale{Name: "race", Run: 1, Settings: Settings{
+		OpensAt: now.Add(-time.Hour), ClosesAt: now.Add(time.Hour), Hold: time.Minute,
+		SKUs: []SKU{{Name: "full", Stock: 10, Price: price(80000)}, {Name: "half", Stock: 10, Price: price(60000)}, {Name: "free", Stock: 10}},
+	}}
+}
+
 func TestASaleMustMakeSense(t *testing.T) {
 	t.Parallel()
 	if s := testSale(); s.Validate() != nil {

@@ -83,3 +83,17 @@ func TestSecretsOfWebhooksNameWhatIsNotAllowedInThem(t *testing.T) {
 		f(text, "webhook secret "+n+" is not whsec_ and base64 of at least 16 bytes: copy it from there")
 	}
 }
+
+func TestIDsArePrintable(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"a", "ORD-1_2.3", "주문 1", "{a}:b,c;d=e&f", strings.Repeat("x", 64), "🎫", "...", ".a", "a."} {
+		if !ValidID(id) || !ValidID([]byte(id)) {
+			t.Errorf("%q is refused", id)
+		}
+	}
+	for _, id := range []string{"", ".", "..", strings.Repeat("x", 65), "a\x1fb", "a\x1eb", "a\nb", "a\x00", "\x7f", "a\xff", "\xed\xa0\x80", "a\u200bb", "a\u2028b", "\u00a0"} {
+		if ValidID(id) || ValidID([]byte(id)) {
+			t.Errorf("%q is taken", id)
+		}
+	}
+}

@@ -93,9 +93,9 @@ func Refuse(c Code) Verdict { return Verdict{Code: c} }
 // RefuseFor returns the verdict with the given cause and its code.
 func RefuseFor(c Cause) Verdict { return Verdict{Code: c.Code(), Cause: c} }
 
-// wrongAmount returns the verdict on an amount that is not, or less than, what is
+// WrongAmount returns the verdict on an amount that is not, or less than, what is
 // expected.
-func wrongAmount(c Cause, expected int64) Verdict {
+func WrongAmount(c Cause, expected int64) Verdict {
 	v := RefuseFor(c)
 	v.Expected = expected
 	return v

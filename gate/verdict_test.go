@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
@@ -24,7 +23,7 @@ func TestTheZeroOfWhatDecidesIsARefusal(t *testing.T) {
 			t.Errorf("%s is %s, want undecided", name, code)
 		}
 	}
-	if _, ok := keys.verify("race", []byte("ORD1"), &Link{}, time.Now()); ok {
+	if _, ok := keys.Verify("race", []byte("ORD1"), &Link{}, time.Now()); ok {
 		t.Error("keys that are none take a link")
 	}
 	if order.HasUnits() || order.String() != "unknown" {
@@ -81,7 +80,7 @@ func TestAWrongLinksCauseIsTold(t *testing.T) {
 		t.Helper()
 		link := signedLink(t, testKeys(t, mine), testOffer())
 		change(link)
-		if v, ok := k.verify("race", []byte(order), link, signTime); ok || v.Code != BadSignature || v.Cause != want {
+		if v, ok := k.Verify("race", []byte(order), link, signTime); ok || v.Code != BadSignature || v.Cause != want {
 			t.Errorf("%s: got %s %s, want %s", what, v.Code, v.Cause, want)
 		}
 	}
@@ -104,7 +103,7 @@ func TestAWrongLinksCauseIsTold(t *testing.T) {
 	// Whether the shop has another key, or this link is wrong, shows once a link was right.
 	f("another key of the same id", testKeys(t, "k1:"+otherKey), asSigned, order, KeyUnproven)
 	f("another order, before any link was right", k, asSigned, "ORD2", KeyUnproven)
-	if v, ok := k.verify("race", []byte(order), signedLink(t, k, testOffer()), signTime); !ok {
+	if v, ok := k.Verify("race", []byte(order), signedLink(t, k, testOffer()), signTime); !ok {
 		t.Fatalf("the right link: %s %s", v.Code, v.Cause)
 	}
 	f("another order", k, asSigned, "ORD2", LinkAltered)
@@ -121,48 +120,14 @@ func TestRefusingALinkAllocatesNothing(t *testing.T) {
 	}
 	k, link := testKeys(t, "k1:"+testKey+",k2:"+otherKey), signedLink(t, testKeys(t, "k1:"+testKey), testOffer())
 	order := []byte("ORD2")
-	if n := testing.AllocsPerRun(100, func() { k.verify("race", order, link, signTime) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { k.Verify("race", order, link, signTime) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
 
-func TestWhatWaitsInVainIsToldApart(t *testing.T) {
-	t.Parallel()
-	s, entered, release := busyStore(t)
-	g, _ := startGate(t, s, Options{Queue: 1})
-	answers := make(chan Verdict, 2)
-	for _, order := range []string{"decided", "queued"} {
-		go func() { answers <- confirm(t, g, order, time.Now()) }()
-		if order == "decided" {
-			<-entered
-		}
+func outcome(v Verdict, passes bool) Verdict {
+	if passes {
+		return Refuse(Held)
 	}
-	lane, _ := g.Lane([]byte("race"))
-	eventually(t, "the queue is full", func() bool { return len(lane.confirms.waiting) == 1 })
-	if v := confirm(t, g, "too many", time.Now()); v != RefuseFor(QueueFull) {
-		t.Errorf("got %s %s, want busy queue_full", v.Code, v.Cause)
-	}
-	release()
-	<-answers
-	<-answers
-	if v := confirm(t, g, "late", time.Now().Add(-AnswerBudget)); v != RefuseFor(QueueTime) {
-		t.Errorf("got %s %s, want busy queue_time", v.Code, v.Cause)
-	}
-}
-
-// A decider that has said yes to some of a batch before it failed has said nothing.
-func TestAVerdictOfACallThatFailedIsForgotten(t *testing.T) {
-	t.Parallel()
-	calls := 0
-	s := &fakeStore{decide: func(_ context.Context, batch []*Request) error {
-		if calls++; calls == 1 {
-			batch[0].Set(Refuse(Held))
-			panic("a fault")
-		}
-		return nil
-	}}
-	g, _ := startGate(t, s, Options{})
-	if v := confirm(t, g, "order", time.Now()); v.Code != Undecided {
-		t.Errorf("got %s, want undecided", v.Code)
-	}
+	return v
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/store"
 	"github.com/flashgate/flashgate/loadtest/chance"
 	"github.com/flashgate/flashgate/loadtest/launch"
@@ -201,7 +202,7 @@ func (s *scenery) gate(name string, sim *portoneSimCommand) *serveCommand {
 			Currency: "KRW", FirstLook: time.Second, Grace: time.Second,
 		},
 		notifyFlag: notifyFlag{NotifySecret: &s.secret},
-		Name:       name, Language: "en", RedisTimeout: gate.MaxTry, Queue: 16384, LogFormat: "text", LogLevel: slog.LevelError,
+		Name:       name, Language: "en", RedisTimeout: lane.MaxCallTimeout, Queue: 16384, LogFormat: "text", LogLevel: slog.LevelError,
 	}
 }
 

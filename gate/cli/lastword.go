@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/shop"
 )
 
@@ -39,7 +40,7 @@ func (e *environment) lastWordNotes(s *gate.Settings) []string {
 	if s.Ask == "" {
 		return nil
 	}
-	notes := []string{fmt.Sprintf("the shop has at most %s to say yes or no to an order, at gates with this environment's settings", gate.AskTime(e.try()))}
+	notes := []string{fmt.Sprintf("the shop has at most %s to say yes or no to an order, at gates with this environment's settings", lane.AskTime(e.try()))}
 	if !e.has("NOTIFY_SECRET", "NOTIFY_SECRET_FILE") {
 		notes = append(notes, "this environment has no notify secret: gates without one cannot ask the shop, and sell nothing of this sale. "+
 			"Give each gate FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file")

@@ -15,7 +15,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/gate/shop"
 )
@@ -191,7 +191,7 @@ func TestAYesThatComesTooLateIsNone(t *testing.T) {
 	var late sync.WaitGroup
 	for _, order := range []string{"again", "never"} {
 		late.Go(func() {
-			if a := c.confirm(g.listen, "race", order); a.code != "shop_unavailable" || a.took > gate.AnswerBudget {
+			if a := c.confirm(g.listen, "race", order); a.code != "shop_unavailable" || a.took > lane.AnswerBudget {
 				t.Errorf("%+v", a)
 			}
 		})
@@ -281,7 +281,7 @@ func TestRedisIsGoneAtTheGrant(t *testing.T) {
 	})
 	g := serveSale(t, redis.URL(), askingSale(10, "ask: "+s.url+"/ask"), "--notify-secret", notifySecret)
 	c := newCaller(t)
-	if a := c.confirm(g.listen, "race", "order"); a.code != "unavailable" || a.took > gate.AnswerBudget {
+	if a := c.confirm(g.listen, "race", "order"); a.code != "unavailable" || a.took > lane.AnswerBudget {
 		t.Errorf("%+v", a)
 	}
 	redis.Restart()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/audit"
+	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/settle"
 	"github.com/flashgate/flashgate/gate/shop"
@@ -45,7 +46,7 @@ type parts struct {
 	refusals    *web.RefusalLog // nil where there is none
 	refusalFile *logFile        // nil where it is in no file
 
-	gate        *gate.Gate
+	gate        *lane.Gate
 	shopMetrics *shop.Metrics
 	lastWord    *shop.LastWord
 	forwarder   *shop.Forwarder // nil where webhooks are not passed on
@@ -212,8 +213,8 @@ func (p *parts) makeGate(context.Context) error {
 	p.lastWord = shop.NewLastWord(shop.LastWordOptions{
 		Sales: func() map[string]*gate.Settings { return p.gate.Sales() }, Secrets: p.notify, Metrics: p.shopMetrics, Now: time.Now, Log: p.log,
 	})
-	p.gate = gate.New(p.store, gate.NewMetrics(p.registry), gate.Options{
-		Keys: verify, Queue: c.Queue, Try: c.RedisTimeout + c.wait(), Expected: p.sales, Shop: p.lastWord, Now: time.Now, Log: p.log,
+	p.gate = lane.New(p.store, lane.NewMetrics(p.registry), lane.Options{
+		Keys: verify, Queue: c.Queue, CallTimeout: c.RedisTimeout + c.wait(), Expected: p.sales, Shop: p.lastWord, Now: time.Now, Log: p.log,
 	})
 	p.forwarder = c.forwarder(p.shopMetrics)
 	p.files = openFiles()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
 )
 
 type serveCommand struct {
@@ -69,9 +70,9 @@ func (c *serveCommand) Validate() error {
 		return errors.New("--redis-ca, --redis-cert and --redis-key: the embedded store has no TLS; give --redis")
 	case c.RedisTimeout < 10*time.Millisecond || c.WaitReplicas > 0 && c.WaitTimeout < 10*time.Millisecond:
 		return errors.New("--redis-timeout and --wait-timeout: must be at least 10ms")
-	case c.RedisTimeout+c.wait() > gate.MaxTry:
+	case c.RedisTimeout+c.wait() > lane.MaxCallTimeout:
 		return fmt.Errorf("--redis-timeout %s with --wait-timeout %s: together at most %s, so that every answer comes within %s",
-			c.RedisTimeout, c.wait(), gate.MaxTry.Truncate(time.Millisecond), gate.AnswerBudget)
+			c.RedisTimeout, c.wait(), lane.MaxCallTimeout.Truncate(time.Millisecond), lane.AnswerBudget)
 	case c.Queue < 1 || c.Queue > 1<<20:
 		return fmt.Errorf("--queue %d: must be between 1 and %d", c.Queue, 1<<20)
 	case c.DrainWait < 0 || c.DrainWait > time.Hour:

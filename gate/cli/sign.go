@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/store"
 )
 
@@ -76,9 +77,9 @@ func (c *signCommand) look(ctx context.Context, env *environment, offer *gate.Of
 	defer cancel()
 	state, err := gate.FindSale(ctx, s, offer.Sale)
 	if err == nil {
-		err = state.CheckOffer(offer)
+		err = lane.CheckOffer(&state, offer)
 	}
-	isMissing, isRefused := errors.As(err, new(*gate.MissingError)), errors.As(err, new(*gate.OfferError))
+	isMissing, isRefused := errors.As(err, new(*gate.MissingError)), errors.As(err, new(*lane.OfferError))
 	switch {
 	case err == nil:
 		return nil

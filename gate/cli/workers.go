@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/settle"
 	"github.com/flashgate/flashgate/gate/shop"
 	"github.com/flashgate/flashgate/gate/web"
@@ -17,7 +17,7 @@ import (
 
 // workers are the parts of serve that run at the same time.
 type workers struct {
-	gate       *gate.Gate
+	gate       *lane.Gate
 	settler    *settle.Settler
 	reconciler *settle.Reconciler // nil without credentials of PortOne
 	notifier   *shop.Notifier

@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/portone"
 	redisstore "github.com/flashgate/flashgate/gate/store"
 )
@@ -61,7 +62,7 @@ func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func
 	if err := s.Create(t.Context(), gate.Creation{Who: "test", Sale: sale, OpenNow: true}); err != nil {
 		t.Fatal(err)
 	}
-	g := gate.New(s, gate.NewMetrics(prometheus.NewRegistry()), gate.Options{Keys: gate.Unsigned(), Now: time.Now, Log: quiet})
+	g := lane.New(s, lane.NewMetrics(prometheus.NewRegistry()), lane.Options{Keys: gate.Unsigned(), Now: time.Now, Log: quiet})
 	answers, err := portone.NewAnswers("en")
 	if err != nil {
 		t.Fatal(err)

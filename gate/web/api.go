@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/settle"
 )
 
@@ -415,12 +416,12 @@ func (a *Admin) confirmURL(w http.ResponseWriter, r *http.Request, _ string) {
 		problem(w, http.StatusBadRequest, err)
 		return
 	}
-	lane, known := a.opt.Public.gate.Lane([]byte(offer.Sale))
+	l, known := a.opt.Public.gate.Lane([]byte(offer.Sale))
 	if !known {
 		a.saleFault(r.Context(), w, r, gate.ErrNoSale)
 		return
 	}
-	if refused, is := errors.AsType[*gate.OfferError](lane.CheckOffer(&offer)); is {
+	if refused, is := errors.AsType[*lane.OfferError](l.CheckOffer(&offer)); is {
 		refusal := struct {
 			Error        string `json:"error"` // for who makes the link; the rest is what PortOne would be answered
 			Code         string `json:"code"`

@@ -15,6 +15,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
@@ -42,7 +43,7 @@ type PublicOptions struct {
 
 // Public answers PortOne's confirm calls and takes its webhooks.
 type Public struct {
-	gate    *gate.Gate
+	gate    *lane.Gate
 	answers *portone.Answers
 	metrics *Metrics
 	opt     PublicOptions
@@ -70,7 +71,7 @@ type front struct {
 }
 
 // NewPublic returns the public listener's server.
-func NewPublic(g *gate.Gate, answers *portone.Answers, metrics *Metrics, opt PublicOptions) *Public {
+func NewPublic(g *lane.Gate, answers *portone.Answers, metrics *Metrics, opt PublicOptions) *Public {
 	p := &Public{
 		gate: g, answers: answers, metrics: metrics, opt: opt,
 		unknown: &front{answers: answers, metrics: metrics.sale("")}, hooks: make(chan struct{}, maxWebhooks),
@@ -224,10 +225,10 @@ func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Ti
 
 // decide returns the verdict on a confirm, and what answers for its sale.
 func (p *Public) decide(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request) (*front, gate.Verdict) {
-	lane, known := p.gate.Lane(sale)
+	l, known := p.gate.Lane(sale)
 	switch {
 	case known:
-		return p.front(lane), p.ask(ctx, lane, r)
+		return p.front(l), p.ask(ctx, l, r)
 	case p.gate.Ready():
 		return p.unknown, gate.Refuse(gate.UnknownSale)
 	}
@@ -236,7 +237,7 @@ func (p *Public) decide(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request) 
 
 // ask refuses what is no call of PortOne's that the sale takes, and asks the lane
 // about the rest.
-func (p *Public) ask(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Request) gate.Verdict {
+func (p *Public) ask(ctx *fasthttp.RequestCtx, l *lane.Lane, r *gate.Request) gate.Verdict {
 	var link gate.Link
 	if v, ok := readLink(&link, ctx.QueryArgs()); !ok {
 		return v
@@ -250,7 +251,7 @@ func (p *Public) ask(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Request)
 	if version == portone.Unknown {
 		return v
 	}
-	if v, ok := p.opt.Secrets.Takes(version, lane.Settings().Accept, p.opt.Lookups); !ok {
+	if v, ok := p.opt.Secrets.Takes(version, l.Settings().Accept, p.opt.Lookups); !ok {
 		return v
 	}
 	if version == portone.V2 {
@@ -261,7 +262,7 @@ func (p *Public) ask(ctx *fasthttp.RequestCtx, lane *gate.Lane, r *gate.Request)
 	if p.refusesConfirm(ctx, r.Received) { // after what tells PortOne's calls from the internet's noise
 		return gate.Refuse(gate.NotAllowed)
 	}
-	return lane.Confirm(r, &link)
+	return l.Confirm(r, &link)
 }
 
 func compressed() gate.Verdict {
@@ -310,13 +311,13 @@ func readLink(l *gate.Link, args *fasthttp.Args) (gate.Verdict, bool) {
 
 // front returns what answers for a lane's sale, made anew when its settings
 // have changed.
-func (p *Public) front(lane *gate.Lane) *front {
-	settings := lane.Settings()
-	if known, ok := p.fronts.Load(lane); ok && known.(*front).settings == settings {
+func (p *Public) front(l *lane.Lane) *front {
+	settings := l.Settings()
+	if known, ok := p.fronts.Load(l); ok && known.(*front).settings == settings {
 		return known.(*front)
 	}
-	f := &front{settings: settings, answers: p.answers.With(settings.Messages), metrics: p.metrics.sale(lane.Name())}
-	p.fronts.Store(lane, f)
+	f := &front{settings: settings, answers: p.answers.With(settings.Messages), metrics: p.metrics.sale(l.Name())}
+	p.fronts.Store(l, f)
 	return f
 }
 

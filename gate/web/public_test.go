@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/shop"
 )
@@ -118,7 +119,7 @@ func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Lis
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := gate.New(s, gate.NewMetrics(prometheus.NewRegistry()), gate.Options{Keys: keys, Now: time.Now, Log: quiet})
+	g := lane.New(s, lane.NewMetrics(prometheus.NewRegistry()), lane.Options{Keys: keys, Now: time.Now, Log: quiet})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { g.Run(ctx) })

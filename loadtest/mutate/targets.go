@@ -17,6 +17,7 @@ type stage struct {
 
 func targets() []target {
 	const (
+		lane = "gate/lane"
 		web  = "gate/web"
 		cli  = "gate/cli"
 		shop = "gate/shop"
@@ -25,10 +26,10 @@ func targets() []target {
 	return []target{
 		{
 			pkg:    "gate",
-			files:  []string{"body.go", "catalogue.go", "clock.go", "confirm.go", "currency.go", "link.go", "loss.go", "missing.go", "order.go", "sale.go", "text.go", "url.go"},
-			stages: []stage{{pkg: "gate"}, {pkg: web}, {pkg: cli, run: ours}},
+			files:  []string{"body.go", "clock.go", "confirm.go", "currency.go", "items.go", "link.go", "loss.go", "missing.go", "order.go", "sale.go", "text.go", "url.go"},
+			stages: []stage{{pkg: "gate"}, {pkg: lane}, {pkg: web}, {pkg: cli, run: ours}},
 		},
-		{pkg: "gate", files: []string{"ask.go", "lane.go", "queue.go"}, stages: []stage{{pkg: "gate"}, {pkg: web}}},
+		{pkg: lane, files: []string{"ask.go", "catalogue.go", "lane.go", "missing.go", "queue.go"}, stages: []stage{{pkg: lane}, {pkg: web}, {pkg: cli, run: ours}}},
 		{pkg: "gate/store", files: []string{"verdict.go"}, stages: []stage{{pkg: "gate/store", run: "AReply|AYes|Grant|ShopsWord|ModelSays"}}},
 		{pkg: "gate/store", files: []string{"clock.go"}, stages: []stage{{pkg: "gate/store", run: "Clock|Doubt|Future"}}},
 		{pkg: "gate/audit", stages: []stage{{pkg: "gate/audit"}}},

@@ -1,4 +1,4 @@
-package gate
+package lane
 
 import (
 	"maps"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 // Metrics are the gate's own. Every label value comes from a sale that exists.
@@ -31,7 +33,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "flashgate_batch_size",
 			Help:    "Confirms, or answers of the shop, decided by one script call.",
-			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, MaxBatch},
+			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, gate.MaxBatch},
 		}, []string{"sale"}),
 		call: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "flashgate_script_duration_seconds",
@@ -65,7 +67,7 @@ func (m *Metrics) lane(sale string) *laneMetrics {
 }
 
 // show makes a sale's newest counters what the next scrape sees.
-func (m *Metrics) show(state *State, lane *Lane, local time.Time) {
+func (m *Metrics) show(state *gate.State, lane *Lane, local time.Time) {
 	m.clockOffset.Set(state.Ahead.Seconds())
 	m.stock.set(state, lane, state.Now.Sub(local))
 }
@@ -88,7 +90,7 @@ type stock struct {
 }
 
 type stocked struct {
-	state *State
+	state *gate.State
 	lane  *Lane
 	ahead time.Duration // the store's clock minus the gate's
 }
@@ -117,7 +119,7 @@ func newStock() *stock {
 	}
 }
 
-func (s *stock) set(state *State, lane *Lane, ahead time.Duration) {
+func (s *stock) set(state *gate.State, lane *Lane, ahead time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sales[state.Name] = stocked{state, lane, ahead}

@@ -1,4 +1,4 @@
-package gate
+package lane
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 func TestNewSettingsCountWithinASecond(t *testing.T) {
@@ -19,8 +21,8 @@ func TestNewSettingsCountWithinASecond(t *testing.T) {
 	if before != lane.Settings() {
 		t.Error("the settings' pointer changes although they do not")
 	}
-	s.change("race", func(state *State) { state.Version, state.PerBuyer = 2, 2 })
-	eventually(t, "the buyer is demanded", func() bool { return confirm(t, g, "order", time.Now()).Code == BadRequest })
+	s.change("race", func(state *gate.State) { state.Version, state.PerBuyer = 2, 2 })
+	eventually(t, "the buyer is demanded", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.BadRequest })
 	if before.PerBuyer != 0 {
 		t.Error("settings that were given out have changed")
 	}
@@ -30,15 +32,15 @@ func TestAHigherRunIsNoticedEvenWithTheSameVersion(t *testing.T) {
 	t.Parallel()
 	s := &fakeStore{decide: accept}
 	g, _ := startGate(t, s, Options{})
-	s.change("race", func(state *State) { state.Run, state.OpensAt = 2, time.Now().Add(30*time.Minute) })
-	eventually(t, "the new run's opening counts", func() bool { return confirm(t, g, "order", time.Now()).Code == NotOpen })
+	s.change("race", func(state *gate.State) { state.Run, state.OpensAt = 2, time.Now().Add(30*time.Minute) })
+	eventually(t, "the new run's opening counts", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.NotOpen })
 }
 
 // idleGate returns a gate that reads its sales only when the test refreshes it.
 func idleGate(t *testing.T, s Store) (*Gate, *prometheus.Registry) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	g := New(s, NewMetrics(registry), Options{Keys: Unsigned(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	g := New(s, NewMetrics(registry), Options{Keys: gate.Unsigned(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(g.close)
 	g.refresh(t.Context())
 	return g, registry
@@ -46,7 +48,7 @@ func idleGate(t *testing.T, s Store) (*Gate, *prometheus.Registry) {
 
 func TestAGateIsNotReadyBeforeTheSalesWereRead(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: accept, err: errors.New("connection refused"), states: map[string]State{}}
+	s := &fakeStore{decide: accept, err: errors.New("connection refused"), states: map[string]gate.State{}}
 	g, _ := idleGate(t, s)
 	if g.Ready() {
 		t.Error("ready although the store could not be read")
@@ -65,8 +67,8 @@ func TestAGateIsNotReadyBeforeTheSalesWereRead(t *testing.T) {
 
 func TestAReadThatFailsHalfWayLeavesTheGateNotReady(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: accept, states: map[string]State{
-		"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}, "other": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}},
+	s := &fakeStore{decide: accept, states: map[string]gate.State{
+		"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}, "other": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}},
 	}}
 	s.broken = map[string]error{"other": errors.New("timeout")}
 	g, _ := idleGate(t, s)
@@ -85,31 +87,31 @@ func TestASaleThatCannotBeReadIsAloneUnavailable(t *testing.T) {
 	t.Parallel()
 	other := testSale()
 	other.Name = "other"
-	s := &fakeStore{decide: accept, states: map[string]State{
-		"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}, "other": {Sale: other, Version: 1, Times: Times{Now: time.Now()}},
+	s := &fakeStore{decide: accept, states: map[string]gate.State{
+		"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}, "other": {Sale: other, Version: 1, Times: gate.Times{Now: time.Now()}},
 	}}
-	s.broken = map[string]error{"other": &UnreadableError{Sale: "other", Err: errors.New("settings are no JSON")}}
+	s.broken = map[string]error{"other": &gate.UnreadableError{Sale: "other", Err: errors.New("settings are no JSON")}}
 	g, registry := idleGate(t, s)
 	if !g.Ready() {
 		t.Error("not ready because one sale cannot be read")
 	}
-	f := func(sale string, want Code) {
+	f := func(sale string, want gate.Code) {
 		t.Helper()
 		if got := confirmIn(g, sale, "order", time.Now()).Code; got != want {
 			t.Errorf("%s: %s, want %s", sale, got, want)
 		}
 	}
-	f("race", Held)
-	f("other", Unavailable)
+	f("race", gate.Held)
+	f("other", gate.Unavailable)
 	if g.Sales()["other"] != nil {
 		t.Error("the settings of a sale that cannot be read are given out")
 	}
 	s.broken = nil
 	g.refresh(t.Context())
-	f("other", Held)
-	s.broken = map[string]error{"other": &UnreadableError{Sale: "other", Err: errors.New("damaged")}}
+	f("other", gate.Held)
+	s.broken = map[string]error{"other": &gate.UnreadableError{Sale: "other", Err: errors.New("damaged")}}
 	g.refresh(t.Context())
-	f("other", Held) // the store decides, as long as it can
+	f("other", gate.Held) // the store decides, as long as it can
 	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
 		t.Errorf("%v %v", problems, err)
 	}
@@ -118,23 +120,23 @@ func TestASaleThatCannotBeReadIsAloneUnavailable(t *testing.T) {
 // A lost sale that is made anew has version 1 again: its settings are others.
 func TestSettingsThatTheVersionDoesNotTellApartAreTakenUp(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}}}
+	s := &fakeStore{decide: accept, states: map[string]gate.State{"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}}}
 	g, _ := idleGate(t, s)
-	s.change("race", func(state *State) { state.PerBuyer = 2 })
+	s.change("race", func(state *gate.State) { state.PerBuyer = 2 })
 	s.set = true
 	g.refresh(t.Context())
-	if got := confirm(t, g, "order", time.Now()).Code; got != BadRequest {
+	if got := confirm(t, g, "order", time.Now()).Code; got != gate.BadRequest {
 		t.Errorf("got %s: the buyer is not demanded", got)
 	}
 }
 
 func TestMetricsShowTheNewestStock(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}}}
+	s := &fakeStore{decide: accept, states: map[string]gate.State{"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}}}
 	g, registry := idleGate(t, s)
-	s.change("race", func(state *State) {
-		state.Units = map[string]Units{"full": {Total: 10, Left: 7, Held: 3}}
-		state.Orders = OrderCounts{Held: 3}
+	s.change("race", func(state *gate.State) {
+		state.Units = map[string]gate.Units{"full": {Total: 10, Left: 7, Held: 3}}
+		state.Orders = gate.OrderCounts{Held: 3}
 	})
 	g.refresh(t.Context())
 	problems, err := testutil.GatherAndLint(registry)
@@ -145,7 +147,7 @@ func TestMetricsShowTheNewestStock(t *testing.T) {
 	if err != nil || n != 5+6+1 {
 		t.Errorf("%d series of stock, orders and queue, want 12 (%v)", n, err)
 	}
-	s.change("race", func(state *State) { state.Deleted = time.Now() })
+	s.change("race", func(state *gate.State) { state.Deleted = time.Now() })
 	g.refresh(t.Context())
 	if n, _ := testutil.GatherAndCount(registry); n != 2 {
 		t.Errorf("%d series after the only sale was deleted, want the clock offset and the time of reading", n)

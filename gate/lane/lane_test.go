@@ -1,4 +1,4 @@
-package gate
+package lane
 
 import (
 	"bytes"
@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/goleak"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,13 +25,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeStore has one sale, and a decider that the test answers for.
 type fakeStore struct {
 	mu       sync.Mutex
-	states   map[string]State
+	states   map[string]gate.State
 	expected []string // that were made known
 	err      error
 	broken   map[string]error // what is wrong with sales
 	set      bool             // every reading has new settings
-	decide   func(ctx context.Context, batch []*Request) error
-	grant    func(ctx context.Context, batch []*Request) error
+	decide   func(ctx context.Context, batch []*gate.Request) error
+	grant    func(ctx context.Context, batch []*gate.Request) error
 	closed   int
 }
 
@@ -43,15 +45,15 @@ func (s *fakeStore) Sales(context.Context) ([]string, error) {
 	return append(names, s.expected...), s.err
 }
 
-func (s *fakeStore) Read(_ context.Context, names []string) map[string]Reading {
+func (s *fakeStore) Read(_ context.Context, names []string) map[string]gate.Reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	read := map[string]Reading{}
+	read := map[string]gate.Reading{}
 	for _, name := range names {
 		state, ok := s.states[name]
-		read[name] = Reading{State: state, Set: s.set, Err: s.broken[name]}
+		read[name] = gate.Reading{State: state, Set: s.set, Err: s.broken[name]}
 		if !ok {
-			read[name] = Reading{Err: ErrNoSale}
+			read[name] = gate.Reading{Err: gate.ErrNoSale}
 		}
 	}
 	return read
@@ -64,7 +66,7 @@ func (s *fakeStore) Expect(_ context.Context, name string) error {
 	return s.err
 }
 
-func (s *fakeStore) change(name string, f func(*State)) {
+func (s *fakeStore) change(name string, f func(*gate.State)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := s.states[name]
@@ -72,16 +74,18 @@ func (s *fakeStore) change(name string, f func(*State)) {
 	s.states[name] = state
 }
 
-func (s *fakeStore) Decider(string) Decider { return s }
+func (s *fakeStore) Decider(string) gate.Decider { return s }
 
-func (s *fakeStore) Granter(string) Decider { return granter{s} }
+func (s *fakeStore) Granter(string) gate.Decider { return granter{s} }
 
 // granter decides what the shop said.
 type granter struct{ *fakeStore }
 
-func (g granter) Decide(ctx context.Context, batch []*Request) error { return g.grant(ctx, batch) }
+func (g granter) Decide(ctx context.Context, batch []*gate.Request) error { return g.grant(ctx, batch) }
 
-func (s *fakeStore) Decide(ctx context.Context, batch []*Request) error { return s.decide(ctx, batch) }
+func (s *fakeStore) Decide(ctx context.Context, batch []*gate.Request) error {
+	return s.decide(ctx, batch)
+}
 
 func (s *fakeStore) Close() error {
 	s.mu.Lock()
@@ -90,20 +94,20 @@ func (s *fakeStore) Close() error {
 	return nil
 }
 
-func accept(_ context.Context, batch []*Request) error {
+func accept(_ context.Context, batch []*gate.Request) error {
 	for _, r := range batch {
-		r.Set(Refuse(Held))
+		r.Set(gate.Refuse(gate.Held))
 	}
 	return nil
 }
 
 func price(n int64) *int64 { return &n }
 
-func testSale() Sale {
+func testSale() gate.Sale {
 	now := time.Now()
-	return Sale{Name: "race", Run: 1, Settings: Settings{
+	return gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
 		OpensAt: now.Add(-time.Hour), ClosesAt: now.Add(time.Hour), Hold: time.Minute,
-		SKUs: []SKU{{Name: "full", Stock: 10, Price: price(80000)}, {Name: "half", Stock: 10, Price: price(60000)}, {Name: "free", Stock: 10}},
+		SKUs: []gate.SKU{{Name: "full", Stock: 10, Price: price(80000)}, {Name: "half", Stock: 10, Price: price(60000)}, {Name: "free", Stock: 10}},
 	}}
 }
 
@@ -111,13 +115,13 @@ func testSale() Sale {
 func startGate(t testing.TB, s *fakeStore, opt Options) (*Gate, *prometheus.Registry) {
 	t.Helper()
 	if s.states == nil {
-		s.states = map[string]State{"race": {Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}}}
+		s.states = map[string]gate.State{"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}}
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
 	if opt.Keys == nil {
-		opt.Keys = Unsigned()
+		opt.Keys = gate.Unsigned()
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
@@ -139,7 +143,7 @@ func busyStore(t *testing.T) (s *fakeStore, entered <-chan int, release func()) 
 	sizes, released := make(chan int, 8), make(chan struct{})
 	release = sync.OnceFunc(func() { close(released) })
 	context.AfterFunc(t.Context(), release)
-	s = &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+	s = &fakeStore{decide: func(ctx context.Context, batch []*gate.Request) error {
 		sizes <- len(batch)
 		<-released
 		return accept(ctx, batch)
@@ -159,22 +163,22 @@ func eventually(t testing.TB, what string, done func() bool) {
 }
 
 // confirm sends one confirm through the gate and returns its verdict.
-func confirm(t testing.TB, g *Gate, order string, received time.Time) Verdict {
+func confirm(t testing.TB, g *Gate, order string, received time.Time) gate.Verdict {
 	t.Helper()
 	return confirmIn(g, "race", order, received)
 }
 
-func confirmIn(g *Gate, sale, order string, received time.Time) Verdict {
+func confirmIn(g *Gate, sale, order string, received time.Time) gate.Verdict {
 	lane, ok := g.Lane([]byte(sale))
 	if !ok {
-		return Refuse(UnknownSale)
+		return gate.Refuse(gate.UnknownSale)
 	}
 	r := g.Request(received)
 	defer g.Release(r)
 	r.Confirm.Order = append(r.Confirm.Order, order...)
 	r.Confirm.Attempt = append(r.Confirm.Attempt, "imp"...)
-	r.Confirm.Amount = Amount{Value: 1000, Known: true}
-	return lane.Confirm(r, &Link{Items: []byte("free")})
+	r.Confirm.Amount = gate.Amount{Value: 1000, Known: true}
+	return lane.Confirm(r, &gate.Link{Items: []byte("free")})
 }
 
 func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
@@ -187,7 +191,7 @@ func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
 	ask := func(n int) {
 		for i := range n {
 			answered.Go(func() {
-				if v := confirm(t, g, fmt.Sprint("order", i), time.Now()); v.Code != Held {
+				if v := confirm(t, g, fmt.Sprint("order", i), time.Now()); v.Code != gate.Held {
 					t.Errorf("got %s", v.Code)
 				}
 			})
@@ -197,12 +201,12 @@ func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
 	if n := <-entered; n != 1 {
 		t.Errorf("a lone confirm is decided in a batch of %d, want at once and alone", n)
 	}
-	ask(MaxBatch + 44)
-	eventually(t, "all of them wait", func() bool { return len(lane.confirms.waiting) == MaxBatch+44 })
+	ask(gate.MaxBatch + 44)
+	eventually(t, "all of them wait", func() bool { return len(lane.confirms.waiting) == gate.MaxBatch+44 })
 	release()
 	answered.Wait()
-	if first, second := <-entered, <-entered; first != MaxBatch || second != 44 {
-		t.Errorf("what waited was decided in batches of %d and %d, want %d and 44", first, second, MaxBatch)
+	if first, second := <-entered, <-entered; first != gate.MaxBatch || second != 44 {
+		t.Errorf("what waited was decided in batches of %d and %d, want %d and 44", first, second, gate.MaxBatch)
 	}
 }
 
@@ -219,7 +223,7 @@ func TestAFullQueueRefusesAsBusy(t *testing.T) {
 		answered.Go(func() { confirm(t, g, fmt.Sprint(i), time.Now()) })
 	}
 	eventually(t, "the queue is full", func() bool { return len(lane.confirms.waiting) == 3 })
-	if v := confirm(t, g, "late", time.Now()); v.Code != Busy {
+	if v := confirm(t, g, "late", time.Now()); v.Code != gate.Busy {
 		t.Errorf("one more got %s, want busy", v.Code)
 	}
 	release()
@@ -231,7 +235,7 @@ func TestAConfirmThatWaitedTooLongIsRefusedBeforeTheBatch(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var seen []string
-	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+	s := &fakeStore{decide: func(ctx context.Context, batch []*gate.Request) error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, r := range batch {
@@ -242,10 +246,10 @@ func TestAConfirmThatWaitedTooLongIsRefusedBeforeTheBatch(t *testing.T) {
 	now := time.Now()
 	g, _ := startGate(t, s, Options{Now: func() time.Time { return now }})
 	patience := AnswerBudget - answerReserve - tries*500*time.Millisecond
-	if v := confirm(t, g, "late", now.Add(-patience-time.Millisecond)); v.Code != Busy {
+	if v := confirm(t, g, "late", now.Add(-patience-time.Millisecond)); v.Code != gate.Busy {
 		t.Errorf("a confirm past its time got %s, want busy", v.Code)
 	}
-	if v := confirm(t, g, "in time", now.Add(-patience)); v.Code != Held {
+	if v := confirm(t, g, "in time", now.Add(-patience)); v.Code != gate.Held {
 		t.Errorf("a confirm just in time got %s, want held", v.Code)
 	}
 	if len(seen) != 1 || seen[0] != "in time" {
@@ -256,14 +260,14 @@ func TestAConfirmThatWaitedTooLongIsRefusedBeforeTheBatch(t *testing.T) {
 func TestABatchIsSentOnceMoreAfterAnError(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+	s := &fakeStore{decide: func(ctx context.Context, batch []*gate.Request) error {
 		if calls++; calls == 1 {
 			return errors.New("the reply was lost")
 		}
 		return accept(ctx, batch)
 	}}
 	g, registry := startGate(t, s, Options{})
-	if v := confirm(t, g, "order", time.Now()); v.Code != Held || calls != 2 {
+	if v := confirm(t, g, "order", time.Now()); v.Code != gate.Held || calls != 2 {
 		t.Errorf("got %s after %d calls, want held after 2", v.Code, calls)
 	}
 	if n := testutil.ToFloat64(g.metrics.errors.WithLabelValues("race")); n != 1 {
@@ -278,7 +282,7 @@ func TestADeadStoreIsLeftAloneForAWhile(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	calls, dead := 0, true
-	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+	s := &fakeStore{decide: func(ctx context.Context, batch []*gate.Request) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if calls++; dead {
@@ -288,7 +292,7 @@ func TestADeadStoreIsLeftAloneForAWhile(t *testing.T) {
 	}}
 	g, _ := startGate(t, s, Options{})
 	for range 20 {
-		if v := confirm(t, g, "order", time.Now()); v.Code != Unavailable {
+		if v := confirm(t, g, "order", time.Now()); v.Code != gate.Unavailable {
 			t.Fatalf("got %s, want unavailable", v.Code)
 		}
 	}
@@ -298,7 +302,7 @@ func TestADeadStoreIsLeftAloneForAWhile(t *testing.T) {
 	}
 	dead = false
 	mu.Unlock()
-	eventually(t, "the store is asked again", func() bool { return confirm(t, g, "order", time.Now()).Code == Held })
+	eventually(t, "the store is asked again", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.Held })
 }
 
 // A store that is dead for long is tried again and again. The log says once that it is
@@ -307,7 +311,7 @@ func TestADeadStoreIsLoggedOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var dead atomic.Bool
-		s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+		s := &fakeStore{decide: func(ctx context.Context, batch []*gate.Request) error {
 			if dead.Load() {
 				return errors.New("connection refused")
 			}
@@ -339,12 +343,12 @@ func TestADeadStoreIsLoggedOnce(t *testing.T) {
 
 func TestACallEndsWithinItsBound(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: func(ctx context.Context, _ []*Request) error {
+	s := &fakeStore{decide: func(ctx context.Context, _ []*gate.Request) error {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	g, _ := startGate(t, s, Options{Try: 20 * time.Millisecond})
-	if v := confirm(t, g, "order", time.Now()); v.Code != Unavailable {
+	g, _ := startGate(t, s, Options{CallTimeout: 20 * time.Millisecond})
+	if v := confirm(t, g, "order", time.Now()); v.Code != gate.Unavailable {
 		t.Errorf("got %s, want unavailable", v.Code)
 	}
 }
@@ -352,17 +356,17 @@ func TestACallEndsWithinItsBound(t *testing.T) {
 func TestAPanicCostsOneBatch(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	s := &fakeStore{decide: func(ctx context.Context, batch []*Request) error {
+	s := &fakeStore{decide: func(ctx context.Context, batch []*gate.Request) error {
 		if calls++; calls <= tries {
 			panic("a bug")
 		}
 		return accept(ctx, batch)
 	}}
 	g, _ := startGate(t, s, Options{})
-	if v := confirm(t, g, "one", time.Now()); v.Code != Unavailable {
+	if v := confirm(t, g, "one", time.Now()); v.Code != gate.Unavailable {
 		t.Errorf("got %s, want unavailable", v.Code)
 	}
-	if v := confirm(t, g, "two", time.Now()); v.Code != Held {
+	if v := confirm(t, g, "two", time.Now()); v.Code != gate.Held {
 		t.Errorf("the next one got %s, want held", v.Code)
 	}
 }
@@ -375,7 +379,7 @@ func TestClosingDecidesWhatWaits(t *testing.T) {
 	var answered sync.WaitGroup
 	ask := func(order string) {
 		answered.Go(func() {
-			if v := confirm(t, g, order, time.Now()); v.Code != Held {
+			if v := confirm(t, g, order, time.Now()); v.Code != gate.Held {
 				t.Errorf("got %s, want held", v.Code)
 			}
 		})
@@ -386,14 +390,14 @@ func TestClosingDecidesWhatWaits(t *testing.T) {
 		ask(fmt.Sprint(i))
 	}
 	eventually(t, "the others wait", func() bool { return len(lane.confirms.waiting) == 4 })
-	s.change("race", func(state *State) { state.Deleted = time.Now() })
+	s.change("race", func(state *gate.State) { state.Deleted = time.Now() })
 	eventually(t, "the sale is unknown", func() bool { _, known := g.Lane([]byte("race")); return !known })
 	release()
 	answered.Wait()
 	eventually(t, "the connections are closed", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 2 })
 	late := g.Request(time.Now())
-	late.Confirm.Amount = Amount{Value: 1000, Known: true}
-	if v := lane.Confirm(late, &Link{Items: []byte("free")}); v.Code != Unavailable {
+	late.Confirm.Amount = gate.Amount{Value: 1000, Known: true}
+	if v := lane.Confirm(late, &gate.Link{Items: []byte("free")}); v.Code != gate.Unavailable {
 		t.Errorf("a closed lane answers %s, want unavailable", v.Code)
 	}
 }
@@ -408,11 +412,52 @@ func BenchmarkLane(b *testing.B) {
 			b.SetParallelism(waiting)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					if v := confirm(b, g, "order", time.Now()); v.Code != Held {
+					if v := confirm(b, g, "order", time.Now()); v.Code != gate.Held {
 						b.Errorf("got %s", v.Code)
 					}
 				}
 			})
 		})
+	}
+}
+
+func TestWhatWaitsInVainIsToldApart(t *testing.T) {
+	t.Parallel()
+	s, entered, release := busyStore(t)
+	g, _ := startGate(t, s, Options{Queue: 1})
+	answers := make(chan gate.Verdict, 2)
+	for _, order := range []string{"decided", "queued"} {
+		go func() { answers <- confirm(t, g, order, time.Now()) }()
+		if order == "decided" {
+			<-entered
+		}
+	}
+	lane, _ := g.Lane([]byte("race"))
+	eventually(t, "the queue is full", func() bool { return len(lane.confirms.waiting) == 1 })
+	if v := confirm(t, g, "too many", time.Now()); v != gate.RefuseFor(gate.QueueFull) {
+		t.Errorf("got %s %s, want busy queue_full", v.Code, v.Cause)
+	}
+	release()
+	<-answers
+	<-answers
+	if v := confirm(t, g, "late", time.Now().Add(-AnswerBudget)); v != gate.RefuseFor(gate.QueueTime) {
+		t.Errorf("got %s %s, want busy queue_time", v.Code, v.Cause)
+	}
+}
+
+// A decider that has said yes to some of a batch before it failed has said nothing.
+func TestAVerdictOfACallThatFailedIsForgotten(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	s := &fakeStore{decide: func(_ context.Context, batch []*gate.Request) error {
+		if calls++; calls == 1 {
+			batch[0].Set(gate.Refuse(gate.Held))
+			panic("a fault")
+		}
+		return nil
+	}}
+	g, _ := startGate(t, s, Options{})
+	if v := confirm(t, g, "order", time.Now()); v.Code != gate.Undecided {
+		t.Errorf("got %s, want undecided", v.Code)
 	}
 }

@@ -1,24 +1,24 @@
-package gate
+package lane
 
-import "time"
+import (
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
 
 // catalogue is a sale's settings as this gate last read them, with an index.
 // It is never changed, only replaced.
 type catalogue struct {
-	sale    Sale
+	sale    gate.Sale
 	version int64 // 0 where the store never had it
-	skus    map[string]*SKU
+	skus    gate.SKUIndex
 
 	missing    bool // the store has nothing of it
 	unreadable bool // what the store has of it cannot be read, and never could
 }
 
-func newCatalogue(s *State) *catalogue {
-	c := &catalogue{sale: s.Sale, version: s.Version, skus: make(map[string]*SKU, len(s.SKUs))}
-	for i := range c.sale.SKUs {
-		c.skus[c.sale.SKUs[i].Name] = &c.sale.SKUs[i]
-	}
-	return c
+func newCatalogue(s *gate.State) *catalogue {
+	return &catalogue{sale: s.Sale, version: s.Version, skus: gate.NewSKUIndex(s.SKUs)}
 }
 
 // known reports whether the settings are the sale's own.
@@ -29,13 +29,13 @@ func (c *catalogue) known() bool { return !c.missing && !c.unreadable }
 // decides.
 const earlyBy = 2 * time.Second
 
-// check reads the link into the confirm and refuses what needs no store: it
+// resolve reads the link into the confirm and refuses what needs no store: it
 // reports whether the confirm may go on, and why not.
-func (c *catalogue) check(confirm *Confirm, link *Link, now time.Time) (Verdict, bool) {
+func (c *catalogue) resolve(confirm *gate.Confirm, link *gate.Link, now time.Time) (gate.Verdict, bool) {
 	if !c.known() {
 		return c.unknown(now), false
 	}
-	lines, v, ok := c.parseItems(confirm.Lines[:0], link.Items)
+	lines, v, ok := c.skus.ParseItems(confirm.Lines[:0], link.Items)
 	if !ok {
 		confirm.Lines = lines[:0] // half a cart is none; its memory is kept
 		return v, false
@@ -43,12 +43,12 @@ func (c *catalogue) check(confirm *Confirm, link *Link, now time.Time) (Verdict,
 	confirm.Lines = lines
 	confirm.Buyer = append(confirm.Buyer[:0], link.Buyer...)
 	switch {
-	case len(link.Buyer) > 0 && !ValidID(link.Buyer):
-		return Malformed("buyer", WantID), false
+	case len(link.Buyer) > 0 && !gate.ValidID(link.Buyer):
+		return gate.Malformed("buyer", gate.WantID), false
 	case len(link.Buyer) == 0 && c.sale.PerBuyer > 0:
-		return NeedsBuyer(), false
+		return gate.NeedsBuyer(), false
 	case now.Add(earlyBy).Before(c.sale.OpensAt):
-		return Refuse(NotOpen), false
+		return gate.Refuse(gate.NotOpen), false
 	}
 	return c.checkAmount(confirm, link)
 }
@@ -56,26 +56,26 @@ func (c *catalogue) check(confirm *Confirm, link *Link, now time.Time) (Verdict,
 // checkAmount holds the amount against the link's, which stands in for one that
 // the call does not have, and against the prices. Lines without a price may cost
 // anything, so with one of them the others tell only the least.
-func (c *catalogue) checkAmount(confirm *Confirm, link *Link) (Verdict, bool) {
+func (c *catalogue) checkAmount(confirm *gate.Confirm, link *gate.Link) (gate.Verdict, bool) {
 	if len(link.Amount) > 0 {
-		signed, ok := parseDigits(link.Amount)
+		signed, ok := gate.ParseDigits(link.Amount)
 		switch {
-		case !ok || signed > MaxAmount:
-			return Malformed("amount", WantAmount), false
+		case !ok || signed > gate.MaxAmount:
+			return gate.Malformed("amount", gate.WantAmount), false
 		case !confirm.Amount.Known:
-			confirm.Amount = Amount{Value: signed, Known: true}
+			confirm.Amount = gate.Amount{Value: signed, Known: true}
 		case confirm.Amount.Value != signed:
-			return wrongAmount(AmountNotLinks, signed), false
+			return gate.WrongAmount(gate.AmountNotLinks, signed), false
 		}
 	}
-	cost, priced := c.cost(confirm.Lines)
+	cost, priced := c.skus.Cost(confirm.Lines)
 	switch {
 	case !confirm.Amount.Known && (priced > 0 || !c.sale.AmountOptional):
-		return NeedsAmount(), false
+		return gate.NeedsAmount(), false
 	case priced == len(confirm.Lines) && confirm.Amount.Value != cost:
-		return wrongAmount(AmountNotPrice, cost), false
+		return gate.WrongAmount(gate.AmountNotPrice, cost), false
 	case confirm.Amount.Value < cost:
-		return wrongAmount(AmountBelowPrice, cost), false
+		return gate.WrongAmount(gate.AmountBelowPrice, cost), false
 	}
-	return Verdict{}, true
+	return gate.Verdict{}, true
 }

@@ -1,4 +1,4 @@
-package gate
+package lane
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 const (
@@ -21,91 +23,79 @@ const (
 	// tries is how often a batch is sent: once, and once more after an error.
 	tries = 2
 
-	// MaxBatch bounds what one script call decides. Lua's unpack takes about
-	// 8,000 values on Redis, and a call of this size lasts about 2 ms.
-	MaxBatch = 256
-
 	breakAfter = 2                      // batches failed in a row until the store is left alone
 	breakFor   = 500 * time.Millisecond // how long it is left alone
 )
 
-// Decider decides batches of one sale. A lane makes one call at a time.
-type Decider interface {
-	// Decide sets the verdict of each request, or returns an error and has set
-	// none. Deciding a batch again is safe: what it took, it does not take twice.
-	// It returns soon after ctx is done.
-	Decide(ctx context.Context, batch []*Request) error
-	Close() error
-}
-
 // queue turns the requests that wait into calls of a Decider. There is no timer, so
 // a lone one is not delayed; while a call is under way the next batch gathers.
 type queue struct {
-	sale     string
-	decider  Decider
-	patience time.Duration // how long after its first byte a request may still be sent on
-	try      time.Duration // bound of one call
-	now      func() time.Time
-	log      *slog.Logger
-	breaker  *gobreaker.CircuitBreaker[struct{}]
-	trouble  error // of the newest call without a decision
-	metrics  *laneMetrics
+	sale    string
+	decider gate.Decider
+	maxWait time.Duration // how long after its first byte a request may still be sent on
+	timeout time.Duration // of one call
+	now     func() time.Time
+	log     *slog.Logger
+	breaker *gobreaker.CircuitBreaker[struct{}]
+	trouble error // of the newest call without a decision
+	metrics *laneMetrics
 
 	closing sync.RWMutex // held shared while a request is put into the queue
 	closed  bool
-	waiting chan *Request
+	waiting chan *gate.Request
 	ended   chan struct{}
 }
 
 // newQueue returns the queue of a sale's decider, with room for so many requests.
 // It decides none until run.
-func (g *Gate) newQueue(sale string, decider Decider, metrics *laneMetrics, room int) *queue {
+func (g *Gate) newQueue(sale string, decider gate.Decider, metrics *laneMetrics, room int) *queue {
 	q := &queue{
-		sale: sale, decider: decider, patience: patience(g.opt.Try), try: g.opt.Try, now: g.opt.Now, log: g.opt.Log,
-		metrics: metrics, waiting: make(chan *Request, room), ended: make(chan struct{}),
+		sale: sale, decider: decider, maxWait: maxQueueWait(g.opt.CallTimeout), timeout: g.opt.CallTimeout, now: g.opt.Now, log: g.opt.Log,
+		metrics: metrics, waiting: make(chan *gate.Request, room), ended: make(chan struct{}),
 	}
 	q.breaker = q.newBreaker()
 	return q
 }
 
-// patience is what is left of the answer budget beside the tries of a call.
-func patience(try time.Duration) time.Duration { return AnswerBudget - answerReserve - tries*try }
+// maxQueueWait is what is left of the answer budget beside the tries of a call.
+func maxQueueWait(callTimeout time.Duration) time.Duration {
+	return AnswerBudget - answerReserve - tries*callTimeout
+}
 
-// decide has one request decided, and returns its verdict.
-func (q *queue) decide(r *Request) Verdict {
+// dispatch has one request decided, and returns its verdict.
+func (q *queue) dispatch(r *gate.Request) gate.Verdict {
 	if v, ok := q.enter(r); !ok {
 		return v
 	}
-	<-r.decided
-	return r.verdict
+	return r.Wait()
 }
 
 // enter reports whether the request waits for its verdict now.
-func (q *queue) enter(r *Request) (Verdict, bool) {
+func (q *queue) enter(r *gate.Request) (gate.Verdict, bool) {
 	q.closing.RLock()
 	defer q.closing.RUnlock()
 	if q.closed {
-		return Refuse(Unavailable), false
+		return gate.Refuse(gate.Unavailable), false
 	}
 	select {
 	case q.waiting <- r:
-		return Verdict{}, true
+		return gate.Verdict{}, true
 	default:
-		return RefuseFor(QueueFull), false
+		return gate.RefuseFor(gate.QueueFull), false
 	}
 }
 
 // run decides what comes into the queue until close.
 func (q *queue) run(ctx context.Context) {
 	defer close(q.ended)
-	batch := make([]*Request, 0, MaxBatch)
+	batch := make([]*gate.Request, 0, gate.MaxBatch)
 	for first := range q.waiting {
 		batch = q.gather(append(batch[:0], first))
 		if len(batch) > 0 {
 			q.call(ctx, batch)
 		}
 		for _, r := range batch {
-			r.decided <- struct{}{}
+			r.Done()
 		}
 	}
 	if err := q.decider.Close(); err != nil {
@@ -114,16 +104,16 @@ func (q *queue) run(ctx context.Context) {
 }
 
 // gather adds what else is waiting, and refuses those past their time.
-func (q *queue) gather(batch []*Request) []*Request {
-	for waiting := len(q.waiting); waiting > 0 && len(batch) < MaxBatch; waiting-- {
+func (q *queue) gather(batch []*gate.Request) []*gate.Request {
+	for waiting := len(q.waiting); waiting > 0 && len(batch) < gate.MaxBatch; waiting-- {
 		batch = append(batch, <-q.waiting)
 	}
-	latest := q.now().Add(-q.patience)
+	latest := q.now().Add(-q.maxWait)
 	kept := batch[:0]
 	for _, r := range batch {
 		if r.Received.Before(latest) {
-			r.verdict = RefuseFor(QueueTime)
-			r.decided <- struct{}{}
+			r.Set(gate.RefuseFor(gate.QueueTime))
+			r.Done()
 			continue
 		}
 		kept = append(kept, r)
@@ -133,7 +123,7 @@ func (q *queue) gather(batch []*Request) []*Request {
 
 // call has the batch decided, sending it once more after an error. Without a
 // decision everyone in it is refused.
-func (q *queue) call(ctx context.Context, batch []*Request) {
+func (q *queue) call(ctx context.Context, batch []*gate.Request) {
 	q.metrics.batch.Observe(float64(len(batch)))
 	_, err := q.breaker.Execute(func() (struct{}, error) {
 		var err error
@@ -142,27 +132,27 @@ func (q *queue) call(ctx context.Context, batch []*Request) {
 				break
 			}
 			for _, r := range batch { // a call that failed may have decided some
-				r.decide(Verdict{})
+				r.Overrule(gate.Verdict{})
 			}
 		}
 		return struct{}{}, err
 	})
 	if err != nil {
 		for _, r := range batch {
-			r.decide(Refuse(Unavailable))
+			r.Overrule(gate.Refuse(gate.Unavailable))
 		}
 	}
 }
 
 // once sends the batch once. A panic below costs the batch, not the gate.
-func (q *queue) once(ctx context.Context, batch []*Request) (err error) {
+func (q *queue) once(ctx context.Context, batch []*gate.Request) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			q.log.Error("deciding a batch made the gate panic", "sale", q.sale, "panic", cause, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", cause)
 		}
 	}()
-	ctx, cancel := context.WithTimeout(ctx, q.try)
+	ctx, cancel := context.WithTimeout(ctx, q.timeout)
 	defer cancel()
 	start := time.Now()
 	err = q.decider.Decide(ctx, batch)

@@ -1,4 +1,7 @@
-package gate
+// Package lane admits confirms: it refuses what needs no Redis, and gathers the rest of
+// each sale into batches, each of them one call of a script. A Gate knows the sales and
+// has a lane for each. The design stands in package gate.
+package lane
 
 import (
 	"context"
@@ -10,10 +13,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// ErrNoSale says that a store has no sale of that name, not even a tombstone.
-var ErrNoSale = errors.New("no such sale")
+	"github.com/flashgate/flashgate/gate"
+)
 
 // refreshEvery is how often the sales are read: often enough that a new sale is
 // known, and a changed one counts, at every gate within a second.
@@ -27,49 +29,24 @@ type Store interface {
 	Sales(ctx context.Context) ([]string, error)
 	// Read reads sales, or their tombstones, at a cost that depends on what has
 	// changed since they were read last. Each reading stands for itself.
-	Read(ctx context.Context, names []string) map[string]Reading
+	Read(ctx context.Context, names []string) map[string]gate.Reading
 	// Expect makes the name of a missing sale known to all.
 	Expect(ctx context.Context, name string) error
 	// Decider returns a sale's decider of confirms, which connects when it is first used.
-	Decider(sale string) Decider
+	Decider(sale string) gate.Decider
 	// Granter returns a sale's decider of what the shop said to asking orders.
-	Granter(sale string) Decider
+	Granter(sale string) gate.Decider
 }
-
-// Reading is what was read of a sale.
-type Reading struct {
-	State State
-	// Set reports that the settings are not those of the reading before, which the
-	// version alone does not tell: a lost sale that is made anew counts from 1.
-	Set bool
-	// Err is ErrNoSale where there is neither a sale nor a tombstone, and an
-	// *UnreadableError where what is there is no sale.
-	Err error
-}
-
-// UnreadableError says that the store answered, but what it has of a sale cannot
-// be read. That is the trouble of this sale alone.
-type UnreadableError struct {
-	Sale string
-	Err  error
-}
-
-// Error implements error.
-func (e *UnreadableError) Error() string {
-	return fmt.Sprintf("sale %s cannot be read, and its payments are refused: look at its keys in Redis, %v", e.Sale, e.Err)
-}
-
-// Unwrap returns what is wrong with it.
-func (e *UnreadableError) Unwrap() error { return e.Err }
 
 // Options of a Gate. Log and Now are needed, the rest has defaults.
 type Options struct {
-	Queue int           // confirms that may wait in one lane; default 16384
-	Keys  *Keys         // that links are signed with; Unsigned takes links that nobody signed, nil takes none
-	Try   time.Duration // bound of one store call, with its wait for replicas; default 500 ms
+	Queue int        // confirms that may wait in one lane; default 16384
+	Keys  *gate.Keys // that links are signed with; gate.Unsigned takes links that nobody signed, nil takes none
+	// CallTimeout bounds one store call, with its wait for replicas; default 500 ms.
+	CallTimeout time.Duration
 	// Expected are the sales that should be there, as those of the gate's file: one
 	// that the store has nothing of is missing, also where nobody else knows of it.
-	Expected []Sale
+	Expected []gate.Sale
 	Shop     Shop // nil: sales that ask the shop, or look whether it is up, take nothing
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -79,7 +56,7 @@ type Options struct {
 type Gate struct {
 	store    Store
 	opt      Options
-	expected map[string]Sale
+	expected map[string]gate.Sale
 	metrics  *Metrics
 	lanes    atomic.Pointer[map[string]*Lane] // replaced, never changed
 	pool     sync.Pool
@@ -92,34 +69,34 @@ func New(store Store, metrics *Metrics, opt Options) *Gate {
 	if opt.Queue == 0 {
 		opt.Queue = 16384
 	}
-	if opt.Try == 0 {
-		opt.Try = 500 * time.Millisecond
+	if opt.CallTimeout == 0 {
+		opt.CallTimeout = 500 * time.Millisecond
 	}
 	if opt.Shop == nil {
 		opt.Shop = noShop{}
 	}
-	g := &Gate{store: store, opt: opt, expected: map[string]Sale{}, metrics: metrics}
+	g := &Gate{store: store, opt: opt, expected: map[string]gate.Sale{}, metrics: metrics}
 	for _, sale := range opt.Expected {
 		g.expected[sale.Name] = sale
 	}
-	g.pool.New = func() any { return &Request{decided: make(chan struct{}, 1)} }
+	g.pool.New = func() any { return gate.NewRequest() }
 	return g
 }
 
-// MaxTry is the longest bound of one store call that lets the gate answer
+// MaxCallTimeout is the longest bound of one store call that lets the gate answer
 // within its budget: two tries, and as long again in the queue before them.
-const MaxTry = (AnswerBudget - answerReserve) / (tries + 1)
+const MaxCallTimeout = (AnswerBudget - answerReserve) / (tries + 1)
 
 // Request returns an empty request for one confirm.
-func (g *Gate) Request(received time.Time) *Request {
-	r := g.pool.Get().(*Request)
+func (g *Gate) Request(received time.Time) *gate.Request {
+	r := g.pool.Get().(*gate.Request)
 	r.Received = received
 	return r
 }
 
 // Release takes a request back. Nothing of it may be used afterwards.
-func (g *Gate) Release(r *Request) {
-	r.reset()
+func (g *Gate) Release(r *gate.Request) {
+	r.Reset()
 	g.pool.Put(r)
 }
 
@@ -135,8 +112,8 @@ func (g *Gate) Lane(sale []byte) (*Lane, bool) {
 
 // Sales returns the settings of each sale that the store has, by name. What they
 // point to must not be changed.
-func (g *Gate) Sales() map[string]*Settings {
-	sales := map[string]*Settings{}
+func (g *Gate) Sales() map[string]*gate.Settings {
+	sales := map[string]*gate.Settings{}
 	if lanes := g.lanes.Load(); lanes != nil {
 		for name, lane := range *lanes {
 			if c := lane.catalogue.Load(); c.known() {
@@ -232,7 +209,7 @@ func (g *Gate) load(ctx context.Context) error {
 
 // read is what was read of the sales. Each is in at most one of them.
 type read struct {
-	found      map[string]Reading
+	found      map[string]gate.Reading
 	missing    map[string]bool  // true where the name is listed
 	unreadable map[string]error // why
 }
@@ -254,14 +231,14 @@ func (g *Gate) read(ctx context.Context, known map[string]*Lane) (read, error) {
 	for _, name := range listed {
 		names[name] = true
 	}
-	r := read{found: make(map[string]Reading, len(names)), missing: map[string]bool{}, unreadable: map[string]error{}}
+	r := read{found: make(map[string]gate.Reading, len(names)), missing: map[string]bool{}, unreadable: map[string]error{}}
 	var problems []error
 	for name, reading := range g.store.Read(ctx, slices.Sorted(maps.Keys(names))) {
-		_, isUnreadable := errors.AsType[*UnreadableError](reading.Err)
+		_, isUnreadable := errors.AsType[*gate.UnreadableError](reading.Err)
 		switch {
 		case reading.Err == nil:
 			r.found[name] = reading
-		case errors.Is(reading.Err, ErrNoSale):
+		case errors.Is(reading.Err, gate.ErrNoSale):
 			r.missing[name] = names[name]
 		case isUnreadable:
 			r.unreadable[name] = reading.Err
@@ -273,7 +250,7 @@ func (g *Gate) read(ctx context.Context, known map[string]*Lane) (read, error) {
 }
 
 // update gives a lane the newest settings, and makes it where there is none.
-func (g *Gate) update(lane *Lane, r *Reading) *Lane {
+func (g *Gate) update(lane *Lane, r *gate.Reading) *Lane {
 	state := &r.State
 	if lane == nil || !lane.catalogue.Load().known() {
 		if lane == nil {
@@ -291,12 +268,12 @@ func (g *Gate) update(lane *Lane, r *Reading) *Lane {
 	return lane
 }
 
-func (g *Gate) newLane(state *State) *Lane {
+func (g *Gate) newLane(state *gate.State) *Lane {
 	metrics := g.metrics.lane(state.Name)
 	l := &Lane{
 		name: state.Name, keys: g.opt.Keys, shop: g.opt.Shop, now: g.opt.Now, log: g.opt.Log,
 		confirms: g.newQueue(state.Name, g.store.Decider(state.Name), metrics, g.opt.Queue),
-		grants:   g.newQueue(state.Name, g.store.Granter(state.Name), metrics, 2*MaxAsks),
+		grants:   g.newQueue(state.Name, g.store.Granter(state.Name), metrics, 2*gate.MaxAsks),
 	}
 	l.catalogue.Store(newCatalogue(state))
 	for _, q := range []*queue{l.confirms, l.grants} {

@@ -1,12 +1,16 @@
-package gate
+package lane
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/flashgate/flashgate/gate"
+)
 
 // OfferError says that gates would refuse the confirm of a link for an offer, at any
 // time, and what to change about it.
 type OfferError struct {
-	Verdict Verdict
-	Offer   Offer
+	Verdict gate.Verdict
+	Offer   gate.Offer
 	SKUs    []string // that the sale has
 }
 
@@ -14,16 +18,16 @@ type OfferError struct {
 func (e *OfferError) Error() string {
 	v := e.Verdict
 	switch v.Code {
-	case UnknownSKU:
-		name := string(NthItem([]byte(e.Offer.Items), v.Item))
-		return fmt.Sprintf("sale %s has no SKU %s: %s", e.Offer.Sale, name, DidYouMean(name, e.SKUs))
-	case AmountMismatch:
+	case gate.UnknownSKU:
+		name := string(gate.NthItem([]byte(e.Offer.Items), v.Item))
+		return fmt.Sprintf("sale %s has no SKU %s: %s", e.Offer.Sale, name, gate.DidYouMean(name, e.SKUs))
+	case gate.AmountMismatch:
 		least := ""
-		if v.Cause == AmountBelowPrice {
+		if v.Cause == gate.AmountBelowPrice {
 			least = "at least "
 		}
 		return fmt.Sprintf("amount %d: it must be %s%d in sale %s, for %s", e.Offer.Amount.Value, least, v.Expected, e.Offer.Sale, v.Cause.Means())
-	case BadRequest:
+	case gate.BadRequest:
 		return fmt.Sprintf("%s %s (sale %s)", v.Field, v.Want, e.Offer.Sale)
 	}
 	return fmt.Sprintf("sale %s would refuse it as %s", e.Offer.Sale, v.Code)
@@ -31,15 +35,15 @@ func (e *OfferError) Error() string {
 
 // CheckOffer returns an *OfferError where gates would refuse the confirm of a link for
 // the offer, for all that needs no look at the clock or the stock.
-func (s *State) CheckOffer(o *Offer) error { return newCatalogue(s).checkOffer(o) }
+func CheckOffer(s *gate.State, o *gate.Offer) error { return newCatalogue(s).checkOffer(o) }
 
 // CheckOffer is the same for the sale as this gate knows it.
-func (l *Lane) CheckOffer(o *Offer) error { return l.catalogue.Load().checkOffer(o) }
+func (l *Lane) CheckOffer(o *gate.Offer) error { return l.catalogue.Load().checkOffer(o) }
 
-func (c *catalogue) checkOffer(o *Offer) error {
-	confirm := Confirm{Order: []byte(o.Order), Amount: o.Amount}
-	link := Link{Items: []byte(o.Items), Buyer: []byte(o.Buyer)}
-	v, ok := c.check(&confirm, &link, c.sale.OpensAt)
+func (c *catalogue) checkOffer(o *gate.Offer) error {
+	confirm := gate.Confirm{Order: []byte(o.Order), Amount: o.Amount}
+	link := gate.Link{Items: []byte(o.Items), Buyer: []byte(o.Buyer)}
+	v, ok := c.resolve(&confirm, &link, c.sale.OpensAt)
 	if ok {
 		return nil
 	}

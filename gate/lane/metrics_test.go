@@ -1,4 +1,4 @@
-package gate
+package lane
 
 import (
 	"errors"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 // Alerts ask whether a sale is open at times when nobody can ask the store: what
@@ -20,7 +22,7 @@ func TestASaleIsShownAsOpenByTheStoresClockEvenWhileTheStoreIsAway(t *testing.T)
 	clock := time.Now() // of the gate, a minute behind the store's
 	sale := testSale()
 	sale.OpensAt, sale.ClosesAt = clock.Add(time.Hour), clock.Add(2*time.Hour)
-	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: sale, Version: 1, Times: Times{Now: clock.Add(time.Minute)}}}}
+	s := &fakeStore{decide: accept, states: map[string]gate.State{"race": {Sale: sale, Version: 1, Times: gate.Times{Now: clock.Add(time.Minute)}}}}
 	registry := prometheus.NewRegistry()
 	g := New(s, NewMetrics(registry), Options{Queue: 7, Now: func() time.Time { return clock }, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(g.close)
@@ -44,9 +46,9 @@ flashgate_sale_open{sale="race"} ` + strconv.Itoa(want) + "\n"
 	f(sale.ClosesAt.Add(-60*time.Second), 0)
 
 	s.err = nil
-	s.change("race", func(state *State) { state.Paused, state.Now = true, sale.OpensAt })
+	s.change("race", func(state *gate.State) { state.Paused, state.Now = true, sale.OpensAt })
 	f(sale.OpensAt, 0)
-	s.change("race", func(state *State) { state.Paused = false })
+	s.change("race", func(state *gate.State) { state.Paused = false })
 	f(sale.OpensAt, 1)
 }
 
@@ -65,12 +67,12 @@ flashgate_queue_capacity{sale="race"} 7
 // Whoever is on call must see that nothing is given back.
 func TestABrakeThatHoldsIsShown(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1}}}
+	s := &fakeStore{decide: accept, states: map[string]gate.State{"race": {Sale: testSale(), Version: 1}}}
 	registry := prometheus.NewRegistry()
 	g := New(s, NewMetrics(registry), Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(g.close)
-	for want, brake := range []*Brake{nil, {Rule: BrakeUnreadable}} {
-		s.change("race", func(state *State) { state.Brake = brake })
+	for want, brake := range []*gate.Brake{nil, {Rule: gate.BrakeUnreadable}} {
+		s.change("race", func(state *gate.State) { state.Brake = brake })
 		g.refresh(t.Context())
 		text := `# HELP flashgate_refund_brake 1 while the brake on the sale's refunds holds, so that the gates cancel nothing, else 0.
 # TYPE flashgate_refund_brake gauge
@@ -84,20 +86,20 @@ flashgate_refund_brake{sale="race"} ` + strconv.Itoa(want) + "\n"
 // Whoever is on call must see why payments are refused while Redis answers.
 func TestAClockInDoubtIsShown(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: accept, states: map[string]State{"race": {Sale: testSale(), Version: 1}}}
+	s := &fakeStore{decide: accept, states: map[string]gate.State{"race": {Sale: testSale(), Version: 1}}}
 	registry := prometheus.NewRegistry()
 	g := New(s, NewMetrics(registry), Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(g.close)
 	for _, test := range []struct {
-		times   Times
+		times   gate.Times
 		doubted int
 		offset  string
 	}{
-		{Times{Now: time.Now()}, 0, "0"},
-		{Times{Now: time.Now(), Ahead: 90 * time.Second, Doubt: &ClockError{}}, 1, "90"},
-		{Times{Now: time.Now(), Ahead: -time.Second}, 0, "-1"},
+		{gate.Times{Now: time.Now()}, 0, "0"},
+		{gate.Times{Now: time.Now(), Ahead: 90 * time.Second, Doubt: &gate.ClockError{}}, 1, "90"},
+		{gate.Times{Now: time.Now(), Ahead: -time.Second}, 0, "-1"},
 	} {
-		s.change("race", func(state *State) { state.Times = test.times })
+		s.change("race", func(state *gate.State) { state.Times = test.times })
 		g.refresh(t.Context())
 		text := fmt.Sprintf(`# HELP flashgate_clock_doubted 1 where Redis' clock is in doubt, so that the sale is refused and nothing of it settled, else 0.
 # TYPE flashgate_clock_doubted gauge
@@ -117,7 +119,7 @@ func TestADoubtedClockIsSaidInWords(t *testing.T) {
 	own := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	f := func(redis time.Time, want string) {
 		t.Helper()
-		state := State{Sale: testSale(), Times: Times{Now: own, Doubt: &ClockError{Redis: redis, Own: own}}}
+		state := gate.State{Sale: testSale(), Times: gate.Times{Now: own, Doubt: &gate.ClockError{Redis: redis, Own: own}}}
 		if got := state.Report().Clock; !strings.HasPrefix(got, want) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
@@ -125,7 +127,7 @@ func TestADoubtedClockIsSaidInWords(t *testing.T) {
 	const own1 = "this machine's 2026-12-01T10:00:00Z, and nothing is changed while they are more than 1m0s apart: Redis' clock is "
 	f(own.Add(60*24*time.Hour+time.Second), "Redis' clock says 2027-01-30T10:00:01Z, "+own1+"1440h0m0s ahead of this machine's. Have NTP set")
 	f(own.Add(-2*time.Minute), "Redis' clock says 2026-12-01T09:58:00Z, "+own1+"2m0s behind this machine's. Have NTP set")
-	if got := (&State{Sale: testSale()}).Report().Clock; got != "" {
+	if got := (&gate.State{Sale: testSale()}).Report().Clock; got != "" {
 		t.Errorf("without doubt: %s", got)
 	}
 }

@@ -1,4 +1,4 @@
-package gate
+package lane
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/flashgate/flashgate/gate"
 )
 
 // watched is a gate that reads its sales only when the test says so.
@@ -23,11 +25,11 @@ type watched struct {
 	log      bytes.Buffer
 }
 
-func watch(t *testing.T, states map[string]State, expected ...Sale) *watched {
+func watch(t *testing.T, states map[string]gate.State, expected ...gate.Sale) *watched {
 	t.Helper()
 	w := &watched{t: t, store: &fakeStore{decide: accept, states: states}, registry: prometheus.NewRegistry()}
 	w.Gate = New(w.store, NewMetrics(w.registry), Options{
-		Keys: Unsigned(), Expected: expected, Now: time.Now, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Keys: gate.Unsigned(), Expected: expected, Now: time.Now, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	})
 	t.Cleanup(w.close)
 	w.refresh(t.Context())
@@ -36,7 +38,7 @@ func watch(t *testing.T, states map[string]State, expected ...Sale) *watched {
 
 // wants wants that verdict on a confirm, that value of the metric, and that the log
 // says so often that the sale is missing.
-func (w *watched) wants(code Code, missing float64, said int) {
+func (w *watched) wants(code gate.Code, missing float64, said int) {
 	w.t.Helper()
 	if got := confirm(w.t, w.Gate, "order", time.Now()).Code; got != code {
 		w.t.Errorf("a confirm is %s, want %s", got, code)
@@ -59,20 +61,22 @@ func (w *watched) wants(code Code, missing float64, said int) {
 	}
 }
 
-func stored() State { return State{Sale: testSale(), Version: 1, Times: Times{Now: time.Now()}} }
+func stored() gate.State {
+	return gate.State{Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}
+}
 
 func TestASaleThatVanishesIsMissingUntilItIsThereAgain(t *testing.T) {
 	t.Parallel()
-	w := watch(t, map[string]State{"race": stored()})
-	w.wants(Held, 0, 0)
+	w := watch(t, map[string]gate.State{"race": stored()})
+	w.wants(gate.Held, 0, 0)
 
 	w.store.lose()
 	w.refresh(t.Context())
-	w.wants(Recovering, 1, 0)
+	w.wants(gate.Recovering, 1, 0)
 	for range 3 {
 		w.refresh(t.Context())
 	}
-	w.wants(Recovering, 1, 1)
+	w.wants(gate.Recovering, 1, 1)
 	for _, way := range []string{`never_sold_yet="flashgate apply -f FILE --open-now"`, "lost=deploy/RUNBOOK.md#flashgatesalemissing"} {
 		if !strings.Contains(w.log.String(), way) {
 			t.Errorf("the log does not say %s:\n%s", way, &w.log)
@@ -90,27 +94,27 @@ func TestASaleThatVanishesIsMissingUntilItIsThereAgain(t *testing.T) {
 
 	w.store.states["race"] = stored() // made anew, and so in the run and version that it had
 	w.refresh(t.Context())
-	w.wants(Held, 0, 1)
+	w.wants(gate.Held, 0, 1)
 	w.store.lose()
 	w.refresh(t.Context())
 	w.refresh(t.Context())
-	w.wants(Recovering, 1, 2)
+	w.wants(gate.Recovering, 1, 2)
 }
 
 // lose makes the store forget all that it has.
 func (s *fakeStore) lose() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.states, s.expected = map[string]State{}, nil
+	s.states, s.expected = map[string]gate.State{}, nil
 }
 
 func TestAMissingSaleOfTheFileIsAnsweredByItsWindow(t *testing.T) {
 	t.Parallel()
-	f := func(what string, opens, closes time.Duration, code Code, missing float64, said int, known ...string) {
+	f := func(what string, opens, closes time.Duration, code gate.Code, missing float64, said int, known ...string) {
 		t.Run(what, func(t *testing.T) {
 			sale := testSale()
 			sale.OpensAt, sale.ClosesAt = time.Now().Add(opens), time.Now().Add(closes)
-			w := watch(t, map[string]State{}, sale)
+			w := watch(t, map[string]gate.State{}, sale)
 			if !w.Ready() {
 				t.Error("the gate is not ready")
 			}
@@ -122,12 +126,12 @@ func TestAMissingSaleOfTheFileIsAnsweredByItsWindow(t *testing.T) {
 			}
 			w.store.states["race"] = stored()
 			w.refresh(t.Context())
-			w.wants(Held, 0, said)
+			w.wants(gate.Held, 0, said)
 		})
 	}
-	f("open", -time.Hour, time.Hour, Recovering, 1, 1, "race")
-	f("ahead", time.Hour, 2*time.Hour, NotOpen, 1, 1, "race")
-	f("over", -2*time.Hour, -time.Hour, Closed, 0, 0)
+	f("open", -time.Hour, time.Hour, gate.Recovering, 1, 1, "race")
+	f("ahead", time.Hour, 2*time.Hour, gate.NotOpen, 1, 1, "race")
+	f("over", -2*time.Hour, -time.Hour, gate.Closed, 0, 0)
 }
 
 // What a gate has seen and that is gone was lost, also where its window is over: its
@@ -136,17 +140,17 @@ func TestASaleThatVanishesAfterItsEndIsLost(t *testing.T) {
 	t.Parallel()
 	over := stored()
 	over.OpensAt, over.ClosesAt = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
-	w := watch(t, map[string]State{"race": over}, over.Sale)
+	w := watch(t, map[string]gate.State{"race": over}, over.Sale)
 	w.store.lose()
 	w.refresh(t.Context())
 	w.refresh(t.Context())
-	w.wants(Closed, 1, 1)
+	w.wants(gate.Closed, 1, 1)
 }
 
 // Only of a sale or an order that is not there it is asked why.
 func TestWhyThereIsNoSuchSaleIsAskedOnlyThen(t *testing.T) {
 	t.Parallel()
-	if err := Gone(t.Context(), nil, "race", ErrChanged); err != ErrChanged {
+	if err := gate.Gone(t.Context(), nil, "race", gate.ErrChanged); err != gate.ErrChanged {
 		t.Errorf("got %v", err)
 	}
 }
@@ -154,28 +158,28 @@ func TestWhyThereIsNoSuchSaleIsAskedOnlyThen(t *testing.T) {
 // A gate without the file knows a missing sale by its name, as others made it known.
 func TestASaleIsExpectedWhereItsNameIsKnown(t *testing.T) {
 	t.Parallel()
-	w := watch(t, map[string]State{"other": stored()})
-	w.wants(UnknownSale, 0, 0)
+	w := watch(t, map[string]gate.State{"other": stored()})
+	w.wants(gate.UnknownSale, 0, 0)
 	w.store.expected = []string{"race"}
 	w.refresh(t.Context())
-	if lane, _ := w.Lane([]byte("race")); !slices.Equal(lane.Settings().Accept, Versions()) {
+	if lane, _ := w.Lane([]byte("race")); !slices.Equal(lane.Settings().Accept, gate.Versions()) {
 		t.Errorf("it takes %q: a version that it does not take would be refused for that", lane.Settings().Accept)
 	}
 	if strings.Contains(w.log.String(), "missing") {
 		t.Error("a name that comes before its sale is logged as missing")
 	}
 	w.refresh(t.Context())
-	if v := confirm(t, w.Gate, "order", time.Now()); v.Code != Recovering || !strings.Contains(w.log.String(), "a sale is missing") {
+	if v := confirm(t, w.Gate, "order", time.Now()); v.Code != gate.Recovering || !strings.Contains(w.log.String(), "a sale is missing") {
 		t.Errorf("a confirm is %s, the log has\n%s", v.Code, &w.log)
 	}
-	if v := checkOffer(w.Gate); v.Code != Recovering {
+	if v := checkOffer(w.Gate); v.Code != gate.Recovering {
 		t.Error("a link to it is taken")
 	}
 	gone := stored()
 	gone.Deleted = time.Now()
 	w.store.states["race"] = gone
 	w.refresh(t.Context())
-	if v := confirm(t, w.Gate, "order", time.Now()); v.Code != UnknownSale {
+	if v := confirm(t, w.Gate, "order", time.Now()); v.Code != gate.UnknownSale {
 		t.Errorf("once it is deleted a confirm is %s", v.Code)
 	}
 }
@@ -183,12 +187,12 @@ func TestASaleIsExpectedWhereItsNameIsKnown(t *testing.T) {
 // That a store which takes no write cannot be told a name changes nothing else.
 func TestAMissingSaleThatCannotBeMadeKnownKeepsNothingUp(t *testing.T) {
 	t.Parallel()
-	w := watch(t, map[string]State{}, testSale())
+	w := watch(t, map[string]gate.State{}, testSale())
 	w.store.lose()
 	full := &fullStore{w.store}
 	w.Gate.store = full
 	w.refresh(t.Context())
-	w.wants(Recovering, 1, 1)
+	w.wants(gate.Recovering, 1, 1)
 	if !strings.Contains(w.log.String(), "it is full") {
 		t.Errorf("the log does not say why:\n%s", &w.log)
 	}
@@ -202,7 +206,7 @@ type fullStore struct{ *fakeStore }
 func (*fullStore) Expect(context.Context, string) error { return errors.New("it is full") }
 
 // checkOffer tells what a link to the sale would be refused for.
-func checkOffer(g *Gate) Verdict {
+func checkOffer(g *Gate) gate.Verdict {
 	lane, _ := g.Lane([]byte("race"))
-	return verdictOn(lane.CheckOffer(&Offer{Sale: "race", Items: "free", Order: "o"}))
+	return verdictOn(lane.CheckOffer(&gate.Offer{Sale: "race", Items: "free", Order: "o"}))
 }

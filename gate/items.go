@@ -1,0 +1,89 @@
+package gate
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+)
+
+const itemsForm = "must be SKU[:QUANTITY], 1 to 20 of them with commas between, each SKU once"
+
+// SKUIndex finds a sale's SKUs by name.
+type SKUIndex map[string]*SKU
+
+// NewSKUIndex returns an index over SKUs, which must not be changed while it is used.
+func NewSKUIndex(skus []SKU) SKUIndex {
+	x := make(SKUIndex, len(skus))
+	for i := range skus {
+		x[skus[i].Name] = &skus[i]
+	}
+	return x
+}
+
+// ParseItems reads a link's items, such as "full:2,half", into lines sorted by
+// SKU. Their names are the index's own strings, so nothing of items is kept.
+// It reports whether they can be read; the verdict says why not.
+func (x SKUIndex) ParseItems(lines []Line, items []byte) ([]Line, Verdict, bool) {
+	malformed := Malformed("items", itemsForm)
+	for more := true; more; {
+		var item []byte
+		item, items, more = bytes.Cut(items, []byte{','})
+		name, quantity, found := bytes.Cut(item, []byte{':'})
+		n := int64(1)
+		if found {
+			var ok bool
+			if n, ok = parseQuantity(quantity); !ok {
+				return lines, malformed, false
+			}
+		}
+		if !ValidName(name) || len(lines) == MaxLines {
+			return lines, malformed, false
+		}
+		sku, ok := x[string(name)]
+		if !ok {
+			return lines, Verdict{Code: UnknownSKU, Item: uint8(len(lines) + 1)}, false
+		}
+		lines = append(lines, Line{SKU: sku.Name, Quantity: n})
+	}
+	slices.SortFunc(lines, func(a, b Line) int { return strings.Compare(a.SKU, b.SKU) })
+	for i := 1; i < len(lines); i++ {
+		if lines[i].SKU == lines[i-1].SKU {
+			return lines, malformed, false
+		}
+	}
+	return lines, Verdict{}, true
+}
+
+// NthItem returns the name in the nth of a link's items, counted from 1. It is
+// empty where there is none.
+func NthItem(items []byte, n uint8) []byte {
+	var item []byte
+	for ; n > 0; n-- {
+		item, items, _ = bytes.Cut(items, []byte{','})
+	}
+	name, _, _ := bytes.Cut(item, []byte{':'})
+	return name
+}
+
+func parseQuantity(b []byte) (int64, bool) {
+	n, ok := ParseDigits(b)
+	return n, ok && n > 0 && n <= MaxUnits
+}
+
+// Cost returns what those of the lines cost together that have a price, and how
+// many have one. What is more than any amount may be is MaxAmount + 1.
+func (x SKUIndex) Cost(lines []Line) (sum int64, priced int) {
+	for _, l := range lines {
+		price := x[l.SKU].Price
+		if price == nil {
+			continue
+		}
+		priced++
+		if *price > 0 && l.Quantity > (MaxAmount-sum) / *price {
+			sum = MaxAmount + 1 // and stays that, for no further line fits
+			continue
+		}
+		sum += *price * l.Quantity
+	}
+	return sum, priced
+}

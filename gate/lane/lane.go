@@ -1,0 +1,59 @@
+package lane
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// Lane decides the confirms of one sale: by what this gate knows, then by the
+// store, then, where the sale says so, by the shop.
+type Lane struct {
+	name      string
+	keys      *gate.Keys
+	catalogue atomic.Pointer[catalogue]
+	shop      Shop
+	confirms  *queue
+	grants    *queue // of what the shop said
+	now       func() time.Time
+	log       *slog.Logger
+	misses    int // readings in a row that found the sale missing
+}
+
+// Name returns the sale's name.
+func (l *Lane) Name() string { return l.name }
+
+// Settings returns the sale's settings as this gate last read them. The pointer
+// stays the same until they change; what it points to must not be changed.
+func (l *Lane) Settings() *gate.Settings { return &l.catalogue.Load().sale.Settings }
+
+// Confirm decides one confirm: r.Confirm holds what PortOne sent, link what the
+// confirm_url claims. It waits for the store and the shop, but never longer than
+// the answer budget.
+func (l *Lane) Confirm(r *gate.Request, link *gate.Link) gate.Verdict {
+	now := l.now()
+	if v, ok := l.keys.Verify(l.name, r.Confirm.Order, link, now); !ok {
+		return v
+	}
+	c := l.catalogue.Load()
+	if v, ok := c.resolve(&r.Confirm, link, now); !ok {
+		return v
+	}
+	if c.sale.Healthy != "" || c.sale.Ask != "" {
+		r.Asks, r.NoHold = c.sale.Ask != "", l.shop.Hindrance(l.name, &c.sale.Settings)
+	}
+	v := l.confirms.dispatch(r)
+	if r.Revision > 0 {
+		return l.ask(r, c)
+	}
+	return v
+}
+
+// close refuses new confirms, decides those that wait, and returns when the
+// lane has ended.
+func (l *Lane) close() {
+	l.confirms.close()
+	l.grants.close()
+}

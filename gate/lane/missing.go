@@ -1,0 +1,80 @@
+package lane
+
+import (
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+// expect returns what is known of a missing sale without the store: what this
+// gate's file says, or else its name alone. Then any version of a call may ask, to
+// be told that it is missing.
+func (g *Gate) expect(name string) gate.Sale {
+	if sale, ok := g.expected[name]; ok {
+		return sale
+	}
+	return gate.Sale{Name: name, Settings: gate.Settings{Accept: gate.Versions()}}
+}
+
+// miss gives the lane of a sale that is missing what to answer, and makes it where
+// there is none.
+func (g *Gate) miss(lane *Lane, name string) *Lane {
+	if lane == nil {
+		lane = g.newLane(&gate.State{Sale: g.expect(name)})
+	}
+	if c := *lane.catalogue.Load(); !c.missing {
+		c.missing = true
+		lane.catalogue.Store(&c)
+	}
+	// A name comes a moment before its sale, so it is missing once it was so twice.
+	if lane.misses++; lane.misses == 2 {
+		lane.sayMissing()
+	}
+	g.metrics.stock.set(&gate.State{Sale: lane.catalogue.Load().sale}, lane, 0)
+	return lane
+}
+
+func (l *Lane) sayMissing() {
+	if !l.lost() {
+		l.log.Info("a sale of the file is over, and Redis knows no run of it: it is not created, and its payments are refused as closed", "sale", l.name)
+		return
+	}
+	l.log.Error("a sale is missing: it is expected, Redis has nothing of it, and its payments are refused",
+		"sale", l.name, "never_sold_yet", gate.NeverSold, "lost", gate.WasSold)
+}
+
+// lost reports whether the sale is missing and somebody must see to it: a sale of
+// the file that is over, and that this gate has never seen, need not be there.
+func (l *Lane) lost() bool {
+	c := l.catalogue.Load()
+	return c.missing && (c.version > 0 || c.unknown(l.now()).Code != gate.Closed)
+}
+
+// spoil makes the lane of a sale that cannot be read where there is none. One
+// that was read before goes on with what is known.
+func (g *Gate) spoil(lane *Lane, name string) *Lane {
+	if lane == nil {
+		lane = g.newLane(&gate.State{Sale: g.expect(name)})
+		c := *lane.catalogue.Load()
+		c.unreadable = true
+		lane.catalogue.Store(&c)
+		g.metrics.stock.set(&gate.State{Sale: c.sale}, lane, 0)
+	}
+	return lane
+}
+
+// unknown is the verdict on every confirm of a sale that is missing or cannot be
+// read.
+func (c *catalogue) unknown(now time.Time) gate.Verdict {
+	switch {
+	case c.unreadable:
+		return gate.Refuse(gate.Unavailable)
+	case c.sale.ClosesAt.IsZero(): // nobody told this gate the window
+		return gate.Refuse(gate.Recovering)
+	case now.Add(earlyBy).Before(c.sale.OpensAt):
+		return gate.Refuse(gate.NotOpen)
+	case !now.Before(c.sale.ClosesAt):
+		return gate.Refuse(gate.Closed)
+	}
+	return gate.Refuse(gate.Recovering)
+}

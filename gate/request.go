@@ -1,0 +1,70 @@
+package gate
+
+import (
+	"context"
+	"time"
+)
+
+// MaxBatch bounds what one script call decides. Lua's unpack takes about 8,000 values
+// on Redis, and a call of this size lasts about 2 ms.
+const MaxBatch = 256
+
+// Decider decides batches of one sale. A lane makes one call at a time.
+type Decider interface {
+	// Decide sets the verdict of each request, or returns an error and has set
+	// none. Deciding a batch again is safe: what it took, it does not take twice.
+	// It returns soon after ctx is done.
+	Decide(ctx context.Context, batch []*Request) error
+	Close() error
+}
+
+// Request is one confirm on its way through a lane, which hands it to a Decider. It
+// belongs to its handler until it is decided.
+type Request struct {
+	Confirm  Confirm
+	Received time.Time // when its first byte came
+
+	Asks     bool  // what it takes is asking until the shop has said yes
+	NoHold   Cause // why it must take no new hold; NoCause where it may
+	Revision int64 // of the asking order's record; 0 where the shop need not be asked
+	Yes      bool  // what the shop said to it
+
+	verdict Verdict
+	decided chan struct{}
+}
+
+// NewRequest returns an empty request.
+func NewRequest() *Request { return &Request{decided: make(chan struct{}, 1)} }
+
+// Set tells the request its verdict. Only a Decider calls it; a request that it
+// forgets stays Undecided.
+func (r *Request) Set(v Verdict) { r.verdict = v }
+
+// SetAsking tells the request that the shop must be asked about its order, whose
+// record has that revision. Until the shop has said yes it is a refusal.
+func (r *Request) SetAsking(revision int64) {
+	r.verdict, r.Revision = RefuseFor(ShopNoAnswer), revision
+}
+
+// Overrule gives the request a verdict that stands, whatever a Decider has set.
+func (r *Request) Overrule(v Verdict) { r.verdict, r.Revision = v, 0 }
+
+// Verdict returns what was set.
+func (r *Request) Verdict() Verdict { return r.verdict }
+
+// Done ends the wait for the verdict, which is not set any more after it. Only a lane
+// calls it, once for each Wait.
+func (r *Request) Done() { r.decided <- struct{}{} }
+
+// Wait returns the verdict once the lane is done with the request.
+func (r *Request) Wait() Verdict {
+	<-r.decided
+	return r.verdict
+}
+
+// Reset empties r and keeps its memory for the next confirm.
+func (r *Request) Reset() {
+	r.Confirm.Reset()
+	r.Received = time.Time{}
+	r.Asks, r.NoHold, r.Revision, r.Yes, r.verdict = false, NoCause, 0, false, Verdict{}
+}
