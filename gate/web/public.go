@@ -49,8 +49,8 @@ type Public struct {
 	opt     PublicOptions
 
 	server    *fasthttp.Server
-	fronts    sync.Map // *gate.Lane → *front
-	unknown   *front   // of requests that name no known sale
+	fronts    fronts
+	unknown   *front // of requests that name no known sale
 	strangers gate.NowAndThen
 	hooks     chan struct{} // has room for the webhooks that are taken at once
 
@@ -61,13 +61,6 @@ type Public struct {
 	mu       sync.Mutex // over what follows
 	listener net.Listener
 	over     bool // Shutdown was called
-}
-
-// front is what answering for one sale needs besides its lane.
-type front struct {
-	settings *gate.Settings // that the answers were made for
-	answers  *portone.Answers
-	metrics  *saleMetrics
 }
 
 // NewPublic returns the public listener's server.
@@ -309,16 +302,17 @@ func readLink(l *gate.Link, args *fasthttp.Args) (gate.Verdict, bool) {
 	return gate.Verdict{}, true
 }
 
-// front returns what answers for a lane's sale, made anew when its settings
-// have changed.
+// front returns what answers for a lane's sale.
 func (p *Public) front(l *lane.Lane) *front {
-	settings := l.Settings()
-	if known, ok := p.fronts.Load(l); ok && known.(*front).settings == settings {
-		return known.(*front)
-	}
-	f := &front{settings: settings, answers: p.answers.With(settings.Messages), metrics: p.metrics.sale(l.Name())}
-	p.fronts.Store(l, f)
-	return f
+	return p.fronts.of(l, func(settings *gate.Settings) *front {
+		return &front{settings: settings, answers: p.answers.With(settings.Messages), metrics: p.metrics.sale(l.Name())}
+	}, p.current)
+}
+
+// current reports whether a lane is its sale's: that of a deleted sale is not.
+func (p *Public) current(l *lane.Lane) bool {
+	now, known := p.gate.Lane([]byte(l.Name()))
+	return known && now == l
 }
 
 func (p *Public) answer(ctx *fasthttp.RequestCtx, f *front, v gate.Verdict) {

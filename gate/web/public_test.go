@@ -46,6 +46,7 @@ type store struct {
 	sources  Sources
 	forward  Forwarder
 	hasten   func(sale, order string) (bool, error)
+	gone     *atomic.Bool // true while the sale is deleted; nil: never
 }
 
 func (s *store) Hasten(_ context.Context, sales []string, order string) (known bool, err error) {
@@ -59,6 +60,9 @@ func (s *store) Hasten(_ context.Context, sales []string, order string) (known b
 func (s *store) Sales(context.Context) ([]string, error) { return []string{"race"}, nil }
 
 func (s *store) Read(context.Context, []string) map[string]gate.Reading {
+	if s.gone != nil && s.gone.Load() {
+		return map[string]gate.Reading{"race": {State: gate.State{Sale: gate.Sale{Name: "race"}, Deleted: time.Now()}}}
+	}
 	return map[string]gate.Reading{"race": {State: gate.State{Version: 1, Times: gate.Times{Now: time.Now()}, Sale: gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
 		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: time.Minute,
 		Messages: s.messages, Accept: s.accept, SKUs: []gate.SKU{{Name: "full", Stock: 1}},
