@@ -33,8 +33,6 @@
 -- Redis runs one script at a time, so what is done for each order of a batch bounds a launch: the loops
 -- below go without iterators, closures and conversions of numbers where they can.
 
-local RECORD = '^1([AHPRDFW])\31(%d+)\31([^\31]*)\31([^\31]*)\31(%d*)\31(%d*)\31([^\31]*)\31(%d*)\31(%d*)\31'
-local ATTEMPT = '(%u)([^\30\29]+)[^\30]*' -- its state, and its version and id
 local MAX_ATTEMPTS = 8
 
 local n = tonumber(ARGV[5])

@@ -15,10 +15,6 @@
 --
 -- An order that is asking has its units, and what is written here is short. So it works on a full Redis too.
 
--- A record's state, revision, buyer, lines, what follows up to its attempts, these, when its units were taken, and
--- its deadline.
-local RECORD = '^1(%u)\31(%d+)\31([^\31]*)\31([^\31]*)\31(%d*\31%d*\31)([^\31]*)\31(%d*)\31(%d*)\31'
-
 local head = redis.call('HMGET', KEYS[1], 'run', 'seq', 'term', 'time', 'hold', 'orders', 'deleted')
 if not head[1] then return {'-'} end
 if head[7] then return {'x'} end
@@ -57,14 +53,14 @@ end
 
 -- The state of an attempt, nil where the order has no such one.
 local function state_of(attempts, wanted)
-  for state, name in string.gmatch(attempts, '(%u)([^\30\29]+)[^\30]*') do
+  for state, name in string.gmatch(attempts, ATTEMPT) do
     if name == wanted then return state end
   end
 end
 
 local function yes(id, attempt)
   if not records[id] then return 'G' end
-  local state, revision, buyer, lines, amounts, attempts, taken = string.match(records[id], RECORD)
+  local state, revision, buyer, lines, amount, balance, attempts, taken = string.match(records[id], RECORD)
   local known = state_of(attempts, attempt)
   if state == 'P' then return known == 'P' and 'H' or 'P' end
   if state == 'D' or state == 'F' or state == 'W' then return 'P' end
@@ -73,21 +69,21 @@ local function yes(id, attempt)
   if state == 'A' then
     granted = granted + 1
     local deadline = math.max(0, now - taken) + hold
-    change(id, join({'1H', revision + 1, buyer, lines, amounts .. attempts, taken, deadline, ''}, SEP))
+    change(id, join({'1H', revision + 1, buyer, lines, amount, balance, attempts, taken, deadline, ''}, SEP))
   end
   return 'H'
 end
 
 local function no(id, told)
   if not records[id] then return '=' end
-  local state, revision, buyer, lines, amounts, attempts, taken, deadline = string.match(records[id], RECORD)
+  local state, revision, buyer, lines, amount, balance, attempts, taken, deadline = string.match(records[id], RECORD)
   if state ~= 'A' or revision ~= told then return '=' end
   for sku, quantity in string.gmatch(lines, '([^:,]+):(%d+)') do
     give(sku, quantity)
     if buyer ~= '' then bought[buyer] = (bought[buyer] or redis.call('HGET', KEYS[3], buyer) or 0) - quantity end
   end
   released = released + 1
-  change(id, join({'1R', revision + 1, buyer, lines, amounts .. attempts, taken, deadline, now}, SEP))
+  change(id, join({'1R', revision + 1, buyer, lines, amount, balance, attempts, taken, deadline, now}, SEP))
   return 'R'
 end
 

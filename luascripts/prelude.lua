@@ -10,6 +10,15 @@
 
 local SEP, ITEM = '\31', '\30' -- between the fields of a record, and between its attempts
 
+-- An order's record: its state, revision, buyer, lines, amount, balance, attempts, when its units were taken, its
+-- deadline, counted from then, and when it was settled. The same as gate/store/record.go has it.
+local RECORD = '^1([AHPRDFW])\31(%d+)\31([^\31]*)\31([^\31]*)\31(%d*)\31(%d*)\31([^\31]*)\31(%d*)\31(%d*)\31(%d*)$'
+-- One of its attempts: its state, and its version and id; behind \29 are the tries to give it back.
+local ATTEMPT = '(%u)([^\30\29]+)[^\30]*'
+-- The record's version and state, its revision, what a repeated confirm leaves as it is, its deadline, and when it was
+-- settled.
+local PARTS = '^(1%u)\31(%d+)(\31.*\31)(%d*)\31(%d*)$'
+
 -- A number as text, whole. By itself Lua writes one of fifteen digits and more, such as a time past the year 5138, as
 -- 1.0000000000001e+14, which nobody reads.
 local function whole(number)
@@ -22,6 +31,13 @@ local function join(values, separator)
     if type(values[i]) == 'number' then values[i] = whole(values[i]) end
   end
   return table.concat(values, separator)
+end
+
+-- A record whose times are spelled as they should be. Earlier versions wrote one past 10^14 as 2.5160638605858e+14.
+local function respelled(record)
+  if not record or not string.find(record, 'e+', 1, true) then return record end
+  local rest, taken, deadline, settled = string.match(record, '^(.*)\31([^\31]*)\31([^\31]*)\31([^\31]*)$')
+  return join({rest, tonumber(taken) or '', tonumber(deadline) or '', tonumber(settled) or ''}, SEP)
 end
 
 -- How far Redis' clock, that of a caller and the latest time that a sale has seen may be apart, in milliseconds.

@@ -29,10 +29,6 @@
 --         = nothing was to be written   - it is not what it was by now, or gone
 --       {"-"} where there is no such sale, or only its tombstone
 
--- A record's state, buyer, lines and attempts.
-local RECORD = '^1(%u)\31%d+\31([^\31]*)\31([^\31]*)\31%d*\31%d*\31([^\31]*)\31'
--- Its version and state, its revision, what a repeated confirm leaves as it is, its deadline, and when it was settled.
-local PARTS = '^(1%u)\31(%d+)(\31.*\31)(%d*)\31(%d*)$'
 -- Which counter a state's units are in, and which of the order counts it is in.
 local UNITS = {A = 'held', H = 'held', P = 'paid', W = 'withheld', R = 'left', D = 'left', F = 'left'}
 local COUNT = {A = 1, H = 2, P = 3, R = 4, D = 5, F = 6, W = 6}
@@ -83,8 +79,8 @@ local forgotten = {} -- orders that owed a refund and owe none any more
 -- Moves an order's units and counts from one record to another; false, and nothing is moved, if units would
 -- have to come from the stock and it has too few, or their buyer would have more than one may.
 local function move(id, old, new)
-  local from, buyer, lines, attempts = string.match(old, RECORD)
-  local to, _, _, new_attempts = string.match(new, RECORD)
+  local from, _, buyer, lines, _, _, attempts = string.match(old, RECORD)
+  local to, _, _, _, _, _, new_attempts = string.match(new, RECORD)
   local source, target = UNITS[from], UNITS[to]
   local cart, quantities = {}, 0
   for sku, quantity in string.gmatch(lines, '([^:,]+):(%d+)') do
@@ -112,13 +108,6 @@ local function move(id, old, new)
   local owed = count_refunds(attempts, -1)
   if not count_refunds(new_attempts, 1) and owed then forgotten[#forgotten + 1] = id end
   return true
-end
-
--- A record whose times are spelled as they should be. Earlier versions wrote one past 10^14 as 2.5160638605858e+14.
-local function respelled(record)
-  if not record or not string.find(record, 'e+', 1, true) then return record end
-  local rest, taken, deadline, settled = string.match(record, '^(.*)\31([^\31]*)\31([^\31]*)\31([^\31]*)$')
-  return join({rest, tonumber(taken) or '', tonumber(deadline) or '', tonumber(settled) or ''}, SEP)
 end
 
 -- Whether what was found of an order still holds: since it was read only its deadline has moved, and what is to
@@ -187,7 +176,7 @@ for i = 1, n do
     end
   end
   local ms, where = string.match(look, '^(%d+)(%u?)$')
-  local _, _, _, attempts = string.match(changed[#changed - 1] == id and changed[#changed] or record or '', RECORD)
+  local _, _, _, _, _, _, attempts = string.match(changed[#changed - 1] == id and changed[#changed] or record or '', RECORD)
   local stays = where ~= 'D' and string.find(ITEM .. (attempts or ''), ITEM .. '[DQ]') and REFUNDS_DUE
   wait('o:' .. id, ms and (where == 'R' and REFUNDS_DUE or AGAIN), ms and now + ms, BESIDE[where], stays)
   outcomes[i] = outcome
