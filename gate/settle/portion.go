@@ -106,6 +106,7 @@ func (s *Settler) sendRefunds(ctx context.Context, p portion, moves []gate.Move,
 		s.refund(ctx, p.sale, p.policy, moves, findings)
 		return
 	}
+	s.warnOfPersons(p.sale, p.policy, moves, findings)
 	for i := range moves {
 		m := &moves[i]
 		if s.maySend(ctx, p.sale, p.policy, m, findings[i]) {

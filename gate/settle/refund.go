@@ -16,19 +16,25 @@ import (
 // refund cancels payments that were refund due before this look, and were found
 // to be still charged, with nothing asked back of them.
 func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gate.Move, findings []finding) {
-	waiting, example := 0, gate.Payment{}
 	for i := range moves {
 		m := &moves[i]
 		for k := range m.Before.Attempts {
-			f := charged(&m.Before, k, findings[i])
-			if f == nil {
-				continue
+			if f := charged(&m.Before, k, findings[i]); f != nil {
+				s.cancel(ctx, sale, p, m, k, f, p.why(&m.Before, f))
 			}
-			why := p.why(&m.Before, f)
-			if !why.ByGate() {
+		}
+	}
+}
+
+// warnOfPersons logs that payments wait for a person, at each look at them.
+func (s *Settler) warnOfPersons(sale string, p policy, moves []gate.Move, findings []finding) {
+	waiting, example := 0, gate.Payment{}
+	for i := range moves {
+		o := &moves[i].Before
+		for k := range o.Attempts {
+			if f := charged(o, k, findings[i]); f != nil && !p.why(o, f).ByGate() {
 				waiting, example = waiting+1, *f
 			}
-			s.cancel(ctx, sale, p, m, k, f, why)
 		}
 	}
 	if waiting > 0 {
