@@ -1,5 +1,5 @@
--- again: has orders looked up again, each in a while at the latest, whatever their state: PortOne lists what their records
--- do not say, or a person wants it.
+-- again: has orders looked up at PortOne again, whatever their state, once some time has passed or sooner. PortOne lists
+-- what their records do not say, or a person wants it.
 --
 -- It works on a full Redis too, so that they are settled there.
 --

@@ -27,8 +27,7 @@ local WINDOW, SLOT, FEWEST, SHARE, ROW = 600000, 10000, 20, 20, 10
 local head = redis.call('HMGET', KEYS[1], 'run', 'seq', 'term', 'time', 'orders', 'deleted', 'brake_off', 'brake', 'brake_count')
 if not head[1] or head[6] then return {'-'} end
 local record = respelled(redis.call('HGET', KEYS[2], ARGV[3]))
-local _, _, _, _, _, _, attempts = string.match(record or '', RECORD)
-if not attempts or not string.find('\30' .. attempts, '\30[DQ]') then return {'none'} end
+if not owes_refund(record) then return {'none'} end
 if (redis.call('HGET', KEYS[3], ARGV[3]) or '') ~= ARGV[4] then return {'changed'} end
 local now, doubt = clock(ARGV[1], head[4])
 if not now then return doubt end

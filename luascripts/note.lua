@@ -13,8 +13,7 @@
 local head = redis.call('HMGET', KEYS[1], 'run', 'deleted')
 if not head[1] or head[2] then return {'-'} end
 local record = respelled(redis.call('HGET', KEYS[2], ARGV[1]))
-local _, _, _, _, _, _, attempts = string.match(record or '', RECORD)
-if not attempts or not string.find('\30' .. attempts, '\30[DQ]') then return {'none'} end
+if not owes_refund(record) then return {'none'} end
 if (redis.call('HGET', KEYS[3], ARGV[1]) or '') ~= ARGV[2] then return {'changed'} end
 although_full(KEYS[1])
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[3])

@@ -40,6 +40,12 @@ local function respelled(record)
   return join({rest, tonumber(taken) or '', tonumber(deadline) or '', tonumber(settled) or ''}, SEP)
 end
 
+-- Whether an attempt of a record is refund due, or its refund requested. There may be no record.
+local function owes_refund(record)
+  local _, _, _, _, _, _, attempts = string.match(record or '', RECORD)
+  return attempts and string.find(ITEM .. attempts, ITEM .. '[DQ]') ~= nil
+end
+
 -- How far Redis' clock, that of a caller and the latest time that a sale has seen may be apart, in milliseconds.
 local TOLERANCE = 60000
 

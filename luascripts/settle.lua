@@ -176,8 +176,7 @@ for i = 1, n do
     end
   end
   local ms, where = string.match(look, '^(%d+)(%u?)$')
-  local _, _, _, _, _, _, attempts = string.match(changed[#changed - 1] == id and changed[#changed] or record or '', RECORD)
-  local stays = where ~= 'D' and string.find(ITEM .. (attempts or ''), ITEM .. '[DQ]') and REFUNDS_DUE
+  local stays = where ~= 'D' and owes_refund(changed[#changed - 1] == id and changed[#changed] or record) and REFUNDS_DUE
   wait('o:' .. id, ms and (where == 'R' and REFUNDS_DUE or AGAIN), ms and now + ms, BESIDE[where], stays)
   outcomes[i] = outcome
 end

@@ -25,7 +25,7 @@ func (*recheckCommand) Help() string {
 	return `Has the gates look up at PortOne again how the payments of an order stand, at once and whatever its state, also if it was
 released or refunded long ago. Without an order it does so for all of the sale but those whose every payment was given back,
 two hundred a second, so that nothing else waits. What is cancelled or approved late at PortOne the gates find by themselves
-until reconcile_for after the sale's end: this is for later, and for who does not want to wait.`
+until reconcile_for after the sale's end: this is for later, and for those who do not want to wait.`
 }
 
 // Run has orders looked up.

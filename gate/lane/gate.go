@@ -64,7 +64,7 @@ type Gate struct {
 	trouble  string // what went wrong in the last refresh, logged when it changes
 }
 
-// New returns a gate that knows no sale until Load or Run.
+// New returns a gate that knows no sale until Run.
 func New(store Store, metrics *Metrics, opt Options) *Gate {
 	if opt.Queue == 0 {
 		opt.Queue = 16384

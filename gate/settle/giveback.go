@@ -16,17 +16,19 @@ var ErrGiveBack = errors.New("the refund cannot be tried")
 type Owed interface {
 	gate.Listing
 	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
+	// RefundNote reads what is known of an order's refunds, and the version of the sale's
+	// settings.
+	RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error)
 	// TellRefund changes what is known of an order's refunds. It returns gate.ErrNoRefund,
 	// gate.ErrNoSale, gate.ErrChanged, or a *gate.UnsecuredError where it is done.
-	RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error)
 	TellRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error
 	Hasten(ctx context.Context, sales []string, id string) (known bool, err error)
 }
 
-// GiveBack has the gates try the refunds that an order owes once more, also those that
-// PortOne had refused for good and while the brake holds, with the buyer's bank account where one is given. It
-// returns gate.ErrNoSale as FindSale does, gate.ErrNoOrder, an error that is ErrGiveBack, or
-// a *gate.UnsecuredError where it is done.
+// GiveBack has the gates try the refunds that an order owes once more, also while the brake
+// holds, and also those that PortOne had refused for good; with the buyer's bank account
+// where one is given. It returns gate.ErrNoSale as FindSale does, gate.ErrNoOrder, an error
+// that is ErrGiveBack, or a *gate.UnsecuredError where it is done.
 func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate.BankAccount) error {
 	state, err := gate.FindSale(ctx, store, sale)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Orders that are looked up again come due so many at a time, so that those wait for
-// nothing that are to be looked at anyway; and all of them within a while.
+// Orders that are looked up again come due so many at a time, so that those that are due
+// anyway do not wait behind them; and all of them within a while.
 const (
 	recheckAtOnce  = 100
 	recheckEvery   = 500 * time.Millisecond

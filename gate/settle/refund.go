@@ -18,10 +18,8 @@ import (
 func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gate.Move, findings []finding) {
 	for i := range moves {
 		m := &moves[i]
-		for k := range m.Before.Attempts {
-			if f := charged(&m.Before, k, findings[i]); f != nil {
-				s.cancel(ctx, sale, p, m, k, f, p.why(&m.Before, f))
-			}
+		for _, c := range charged(&m.Before, findings[i]) {
+			s.cancel(ctx, sale, p, m, c.attempt, c.payment, p.why(&m.Before, c.payment))
 		}
 	}
 }
@@ -31,9 +29,9 @@ func (s *Settler) warnOfPersons(sale string, p policy, moves []gate.Move, findin
 	waiting, example := 0, gate.Payment{}
 	for i := range moves {
 		o := &moves[i].Before
-		for k := range o.Attempts {
-			if f := charged(o, k, findings[i]); f != nil && !p.why(o, f).ByGate() {
-				waiting, example = waiting+1, *f
+		for _, c := range charged(o, findings[i]) {
+			if !p.why(o, c.payment).ByGate() {
+				waiting, example = waiting+1, *c.payment
 			}
 		}
 	}
@@ -43,42 +41,42 @@ func (s *Settler) warnOfPersons(sale string, p policy, moves []gate.Move, findin
 	}
 }
 
-// charged returns what was found of attempt k of an order that was refund due before this
-// look and is still charged, with nothing asked back of it; nil where there is nothing to
-// cancel.
-func charged(o *gate.Order, k int, found finding) *gate.Payment {
-	a := &o.Attempts[k]
-	if a.State != gate.AttemptRefundDue {
-		return nil
-	}
-	f := paymentOf(found.payments, o, a)
-	if f == nil || !f.Charged() || f.Requested > 0 {
-		return nil
-	}
-	return f
+// chargedAttempt is an attempt of an order that was refund due before this look, and its
+// payment, which is still charged with nothing asked back of it.
+type chargedAttempt struct {
+	attempt int // its place in the order
+	payment *gate.Payment
 }
 
-// maySend reports whether a refund of an order may be sent now, and its place is in the
-// queue of refunds: that of one which waits for somebody and is listed, or which rests, is
-// not, or whoever names many of these would keep others waiting there.
-func (s *Settler) maySend(ctx context.Context, sale string, p policy, m *gate.Move, found finding) bool {
-	var note gate.RefundNote
-	var version int64
-	read := false
-	for k := range m.Before.Attempts {
-		f := charged(&m.Before, k, found)
-		if f == nil {
+// charged returns what there is to cancel of an order.
+func charged(o *gate.Order, found finding) (all []chargedAttempt) {
+	for k := range o.Attempts {
+		a := &o.Attempts[k]
+		if a.State != gate.AttemptRefundDue {
 			continue
 		}
-		if !read {
-			var err error
-			if note, version, err = s.opt.Store.RefundNote(ctx, sale, m.Before.ID); err != nil {
-				return true // who sends it reads it again
-			}
-			read = true
+		if f := paymentOf(found.payments, o, a); f != nil && f.Charged() && f.Requested == 0 {
+			all = append(all, chargedAttempt{k, f})
 		}
-		a := &m.Before.Attempts[k]
-		was, is := standing(note, version, a, f, p.why(&m.Before, f))
+	}
+	return all
+}
+
+// maySend reports whether a refund of an order may be sent now, so that its place is in the
+// queue of refunds. It may not where it rests, or waits for somebody and is listed: whoever
+// names many such orders must not keep others waiting there.
+func (s *Settler) maySend(ctx context.Context, sale string, p policy, m *gate.Move, found finding) bool {
+	all := charged(&m.Before, found)
+	if len(all) == 0 {
+		return false
+	}
+	note, version, err := s.opt.Store.RefundNote(ctx, sale, m.Before.ID)
+	if err != nil {
+		return true // who sends it reads it again
+	}
+	for _, c := range all {
+		a := &m.Before.Attempts[c.attempt]
+		was, is := standing(note, version, a, c.payment, p.why(&m.Before, c.payment))
 		if is.Waits != gate.WaitNobody && is.Waits == was.Waits && is.Reason == was.Reason {
 			continue
 		}

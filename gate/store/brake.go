@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -53,12 +54,9 @@ func (s *Store) PassBrake(ctx context.Context, who, sale, order, attempt string,
 
 // noteWith writes down a note in which one attempt stands as given.
 func noteWith(note gate.RefundNote, attempt string, is gate.RefundAttempt) (string, error) {
-	with := gate.RefundNote{Account: note.Account, Attempts: map[string]gate.RefundAttempt{}}
-	for id, known := range note.Attempts {
-		with.Attempts[id] = known
-	}
-	with.Set(attempt, is)
-	text, err := json.Marshal(with)
+	note.Attempts = maps.Clone(note.Attempts)
+	note.Set(attempt, is)
+	text, err := json.Marshal(note)
 	return string(text), err
 }
 

@@ -20,27 +20,33 @@ type front struct {
 // the next one is made, so there are never many of them.
 type fronts struct {
 	known  atomic.Pointer[map[*lane.Lane]*front] // replaced, never changed
-	making sync.Mutex
+	adding sync.Mutex
 }
 
-// of returns the front of a lane for its newest settings, made where there is none.
-func (f *fronts) of(l *lane.Lane, make func(*gate.Settings) *front, current func(*lane.Lane) bool) *front {
-	settings := l.Settings()
-	if known := f.known.Load(); known != nil {
-		if front := (*known)[l]; front != nil && front.settings == settings {
-			return front
-		}
+// find returns the front of a lane that was made for its newest settings; nil where there
+// is none.
+func (f *fronts) find(l *lane.Lane) *front {
+	known := f.known.Load()
+	if known == nil {
+		return nil
 	}
-	f.making.Lock()
-	defer f.making.Unlock()
-	made := map[*lane.Lane]*front{l: make(settings)}
+	if front := (*known)[l]; front != nil && front.settings == l.Settings() {
+		return front
+	}
+	return nil
+}
+
+// add makes a front that of its lane, and drops those of lanes that are not current.
+func (f *fronts) add(l *lane.Lane, made *front, current func(*lane.Lane) bool) {
+	f.adding.Lock()
+	defer f.adding.Unlock()
+	all := map[*lane.Lane]*front{l: made}
 	if known := f.known.Load(); known != nil {
 		for other, front := range *known {
 			if other != l && current(other) {
-				made[other] = front
+				all[other] = front
 			}
 		}
 	}
-	f.known.Store(&made)
-	return made[l]
+	f.known.Store(&all)
 }

@@ -302,11 +302,16 @@ func readLink(l *gate.Link, args *fasthttp.Args) (gate.Verdict, bool) {
 	return gate.Verdict{}, true
 }
 
-// front returns what answers for a lane's sale.
+// front returns what answers for a lane's sale, made anew when its settings
+// have changed.
 func (p *Public) front(l *lane.Lane) *front {
-	return p.fronts.of(l, func(settings *gate.Settings) *front {
-		return &front{settings: settings, answers: p.answers.With(settings.Messages), metrics: p.metrics.sale(l.Name())}
-	}, p.current)
+	if known := p.fronts.find(l); known != nil {
+		return known
+	}
+	settings := l.Settings()
+	made := &front{settings: settings, answers: p.answers.With(settings.Messages), metrics: p.metrics.sale(l.Name())}
+	p.fronts.add(l, made, p.current)
+	return made
 }
 
 // current reports whether a lane is its sale's: that of a deleted sale is not.
