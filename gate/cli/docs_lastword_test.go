@@ -15,7 +15,7 @@ import (
 // The servers of the page are started as they stand there, and a gate asks them.
 func TestThePagesServersHaveTheLastWord(t *testing.T) {
 	t.Parallel()
-	const page = "docs/last-word.md"
+	const page = "docs/integrate.md"
 	modules, err := filepath.Abs("../portone/testdata/npm")
 	if err != nil {
 		t.Fatal(err)

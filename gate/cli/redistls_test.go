@@ -50,16 +50,16 @@ func TestAGateAndTheCommandsSpeakTLSWithRedis(t *testing.T) {
 	f("there is no certificate in it", "--redis-ca", authority.Key)
 }
 
-// The README shows the gate's user in the file that is to be copied, which is the
+// The page shows the gate's user in the file that is to be copied, which is the
 // one that every test's server has its user from.
-func TestTheReadmesACLIsTheFilesToCopy(t *testing.T) {
+func TestThePagesACLIsTheFilesToCopy(t *testing.T) {
 	t.Parallel()
 	file, err := os.ReadFile(filepath.Join("..", "..", "deploy", "redis", "users.acl"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	user, _, _ := strings.Cut(string(file), "\n")
-	if readme := readmeBlock(t, "text", "^user "); readme != user+"\n" {
-		t.Errorf("README.md has\n%s\ndeploy/redis/users.acl has\n%s", readme, user)
+	if page := pageBlock(t, "docs/redis.md", "text", "^user "); page != user+"\n" {
+		t.Errorf("docs/redis.md has\n%s\ndeploy/redis/users.acl has\n%s", page, user)
 	}
 }

@@ -126,7 +126,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 		problem(w, http.StatusMethodNotAllowed, errors.New("the method must be GET"))
 	})
 	handle("/", reader, func(w http.ResponseWriter, r *http.Request, _ string) {
-		problem(w, http.StatusNotFound, errors.New("there is nothing here: see the README's admin API"))
+		problem(w, http.StatusNotFound, errors.New("there is nothing here: see the admin API in docs/operate.md"))
 	})
 	a.server = &http.Server{
 		Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,

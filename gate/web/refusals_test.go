@@ -155,14 +155,14 @@ func TestARefusalLogOutlivesAFailure(t *testing.T) {
 	}
 }
 
-// The README shows a line as it is written.
-func TestTheReadmesRefusalIsOne(t *testing.T) {
+// The page shows a line as it is written.
+func TestThePagesRefusalIsOne(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "operate.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(readme), "a line of JSON, for customer service:\n\n```json\n")
+	_, rest, _ := strings.Cut(string(page), "a line of JSON, for customer service:\n\n```json\n")
 	text, _, _ := strings.Cut(rest, "```")
 	var shown refusal
 	decoder := json.NewDecoder(strings.NewReader(text))
@@ -171,7 +171,7 @@ func TestTheReadmesRefusalIsOne(t *testing.T) {
 		t.Fatalf("%q: %v", text, err)
 	}
 	if again, err := json.Marshal(shown); err != nil || string(again) != strings.Join(strings.Fields(strings.NewReplacer(": ", ":", ", ", ",").Replace(text)), "") {
-		t.Errorf("its fields are %s, the README's are %s", again, text)
+		t.Errorf("its fields are %s, the page's are %s", again, text)
 	}
 }
 

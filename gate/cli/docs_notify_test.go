@@ -16,8 +16,8 @@ import (
 	"github.com/flashgate/flashgate/gate/redistest"
 )
 
-// The README's server is started as it stands there, and a gate tells it of an order.
-func TestTheReadmesServerIsToldOfAnOrder(t *testing.T) {
+// The page's server is started as it stands there, and a gate tells it of an order.
+func TestThePagesServerIsToldOfAnOrder(t *testing.T) {
 	t.Parallel()
 	const modules = "../portone/testdata/npm"
 	node := redistest.Require(t, "node")
@@ -28,7 +28,7 @@ func TestTheReadmesServerIsToldOfAnOrder(t *testing.T) {
 	}
 	dir := t.TempDir()
 	program, socket := filepath.Join(dir, "server.cjs"), filepath.Join(dir, "socket")
-	if err := os.WriteFile(program, []byte(readmeBlock(t, "js", "webhook.verify")), 0o600); err != nil {
+	if err := os.WriteFile(program, []byte(pageBlock(t, "docs/integrate.md", "js", `order\.revision`)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(node, program)

@@ -19,7 +19,7 @@ type vector struct{ Name, Link string }
 
 const vectorsFile = "../testdata/links.json"
 
-// Each program runs the README's function on every vector of the file that it
+// Each program runs the page's function on every vector of the file that it
 // is given, and prints a link a line.
 
 const goProgram = `package main
@@ -73,13 +73,13 @@ for v in json.load(open(sys.argv[1], encoding="utf-8")):
     print(confirm_url(v["base"], v["kid"], v["key"], v["sale"], v["items"], v["buyer"], v["order"], amount, v["expires"]))
 `
 
-func TestTheReadmesFunctionsSignLinks(t *testing.T) {
+func TestThePagesFunctionsSignLinks(t *testing.T) {
 	t.Parallel()
 	f := func(name, block, file string, program func(code string) string, command ...string) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), file)
-			if err := os.WriteFile(path, []byte(program(readmeFunction(t, block))), 0o600); err != nil {
+			if err := os.WriteFile(path, []byte(program(signingFunction(t, block))), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			compareLinks(t, redistest.Require(t, command[0]), append(command[1:], path)...)
@@ -90,20 +90,14 @@ func TestTheReadmesFunctionsSignLinks(t *testing.T) {
 	f("Python", "python", "sign.py", func(code string) string { return code + pythonProgram }, "python3")
 }
 
-// readmeFunction returns the README's function to sign a link.
-func readmeFunction(t *testing.T, language string) string {
+// signingFunction returns the page's function to sign a link.
+func signingFunction(t *testing.T, language string) string {
 	t.Helper()
-	return readmeBlock(t, language, `(func|function|def) confirm_?(url|Url|URL)\(`)
+	return pageBlock(t, "docs/integrate.md", language, `(func|function|def) confirm_?(url|Url|URL)\(`)
 }
 
-// readmeBlock returns the README's first block of code in the language that has
-// the pattern in it.
-func readmeBlock(t *testing.T, language, pattern string) string {
-	t.Helper()
-	return pageBlock(t, "README.md", language, pattern)
-}
-
-// pageBlock is readmeBlock of any page.
+// pageBlock returns the page's first block of code in the language that has the
+// pattern in it.
 func pageBlock(t *testing.T, page, language, pattern string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("../..", page))
@@ -176,7 +170,7 @@ func TestTheSaleFilesToCopyAreSaleFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme, err := parseSales("README.md", []byte(readmeBlock(t, "yaml", "^sales:")))
+	readme, err := parseSales("README.md", []byte(pageBlock(t, "README.md", "yaml", "^sales:")))
 	if err != nil {
 		t.Fatal(err)
 	}
