@@ -5,7 +5,7 @@ package gate
 type Confirm struct {
 	Order   []byte // merchant_uid or paymentId
 	Attempt []byte // imp_uid or transactionId
-	Version uint8  // of the payment service's interface that made the call: 1 or 2
+	Version Version
 	Buyer   []byte // the shop's own id for a person; may be empty
 	Lines   []Line // sorted by SKU
 	Amount  Amount // as PortOne sent it

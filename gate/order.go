@@ -96,7 +96,7 @@ func (s AttemptState) String() string {
 type Attempt struct {
 	ID      string
 	State   AttemptState
-	Version uint8 // of the payment service's interface that it came by: 1 or 2
+	Version Version
 	// Tries is how many cancellations of it the payment service has told that it did
 	// not carry out. It numbers the next one, alike at every gate.
 	Tries int64

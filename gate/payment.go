@@ -56,7 +56,7 @@ func (s PaymentState) String() string {
 // need not be the one that was asked about.
 type Payment struct {
 	Order, Attempt string
-	Version        uint8 // 1 or 2: which of PortOne's APIs knows it
+	Version        Version
 	State          PaymentState
 	Amount         int64 // of the whole payment, in the currency's unit; charged only if it was paid
 	Balance        int64 // what of it is charged and not given back

@@ -18,7 +18,7 @@ type Reconciling struct {
 
 // ReconcilingReport is a Reconciling as operators are shown it, of one version.
 type ReconcilingReport struct {
-	Version uint8     `json:"version"`        // 1 or 2: which of PortOne's APIs
+	Version Version   `json:"version"`
 	Until   time.Time `json:"until,omitzero"` // every change until then was compared
 	Read    time.Time `json:"read,omitzero"`  // when the list of changes was last read to its end
 	Trouble string    `json:"trouble,omitempty"`
@@ -29,7 +29,7 @@ func (r *Reconciling) Report() []ReconcilingReport {
 	all := []ReconcilingReport{}
 	for version, m := range r.Marks {
 		if m != (Mark{}) {
-			all = append(all, ReconcilingReport{uint8(version), m.Until, m.Read, m.Trouble})
+			all = append(all, ReconcilingReport{Version(version), m.Until, m.Read, m.Trouble})
 		}
 	}
 	return all

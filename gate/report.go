@@ -104,9 +104,9 @@ type OrderReport struct {
 
 // AttemptReport is one try to pay an order.
 type AttemptReport struct {
-	Attempt string `json:"attempt"`
-	Version uint8  `json:"version"` // 1 or 2: which of PortOne's APIs knows it
-	State   string `json:"state"`
+	Attempt string  `json:"attempt"`
+	Version Version `json:"version"`
+	State   string  `json:"state"`
 	// Tries is how many cancellations of it PortOne has told that it did not carry out.
 	Tries int64 `json:"tries,omitempty"`
 }

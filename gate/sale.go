@@ -52,7 +52,7 @@ type Settings struct {
 	Hold     time.Duration `json:"hold"`      // how long units are kept for an order that is being paid
 	PerBuyer int64         `json:"per_buyer"` // units one buyer may have, 0 for no limit
 	Paused   bool          `json:"paused"`
-	Accept   []string      `json:"accept,omitempty"` // PortOne's versions that are taken, of Versions(); where none is named, those that the gates can verify and look up
+	Accept   []string      `json:"accept,omitempty"` // PortOne's versions that are taken, of VersionNames(); where none is named, those that the gates can verify and look up
 	// AmountOptional takes confirms of which neither the payment service, nor the
 	// link, nor any price tells an amount: there is nothing to compare then.
 	AmountOptional bool              `json:"amount_optional,omitempty"`
@@ -138,10 +138,6 @@ func ValidName[T string | []byte](s T) bool {
 	}
 	return true
 }
-
-// Versions returns the names of the payment service's versions that a sale may
-// accept.
-func Versions() []string { return []string{"v1", "v2"} }
 
 // ValidMessage reports whether text can be shown to buyers: 1 to 500 bytes of
 // printable UTF-8.
@@ -242,8 +238,8 @@ func (s *Sale) Validate() error {
 		seen[k.Name] = true
 	}
 	for i, v := range s.Accept {
-		if !slices.Contains(Versions(), v) || slices.Contains(s.Accept[:i], v) {
-			return fmt.Errorf("accept %q: must list %s, each at most once", v, strings.Join(Versions(), " or "))
+		if !slices.Contains(VersionNames(), v) || slices.Contains(s.Accept[:i], v) {
+			return fmt.Errorf("accept %q: must list %s, each at most once", v, strings.Join(VersionNames(), " or "))
 		}
 	}
 	for code, text := range s.Messages {

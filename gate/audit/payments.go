@@ -194,7 +194,7 @@ func (a *auditor) ask(ctx context.Context, orders []gate.Order) ([]compared, err
 }
 
 // differences compares an order's attempts of one version with what PortOne has.
-func differences(o *gate.Order, version uint8, payments []gate.Payment) (all []Finding) {
+func differences(o *gate.Order, version gate.Version, payments []gate.Payment) (all []Finding) {
 	add := func(kind Kind, format string, args ...any) { all = append(all, ofOrder(kind, o.ID, format, args...)) }
 	known := map[string]bool{}
 	for _, attempt := range o.Attempts {

@@ -159,7 +159,7 @@ func TestOrdersAreComparedWithBothVersions(t *testing.T) {
 }
 
 // versions is PortOne with payments in both of its versions.
-type versions map[uint8]payments
+type versions map[gate.Version]payments
 
 func (v versions) Lookup(ctx context.Context, queries []portone.Query) []portone.Finding {
 	findings := make([]portone.Finding, len(queries))

@@ -97,7 +97,7 @@ func TestABodyThatIsNoJSONIsShort(t *testing.T) {
 func largest(name string) gate.Sale {
 	opens := time.Date(2026, 12, 1, 10, 0, 0, 0, time.FixedZone("", 9*60*60))
 	sale := gate.Sale{Name: name, Run: 1, Settings: gate.Settings{
-		OpensAt: opens, ClosesAt: opens.Add(time.Hour), Hold: 5 * time.Minute, PerBuyer: gate.MaxUnits, Accept: gate.Versions(),
+		OpensAt: opens, ClosesAt: opens.Add(time.Hour), Hold: 5 * time.Minute, PerBuyer: gate.MaxUnits, Accept: gate.VersionNames(),
 		Notify: "https://shop.example.com/" + strings.Repeat("a", gate.MaxMessage-25), Messages: map[string]string{},
 	}}
 	for _, code := range gate.MessageNames() {

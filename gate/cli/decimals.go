@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/flashgate/flashgate/gate"
-	"github.com/flashgate/flashgate/gate/portone"
 )
 
 // decimals says what cannot be sold of a sale that takes calls of V1 in a currency with
@@ -22,7 +21,7 @@ func decimals(currency string, takesV1 bool) string {
 // decimalsNotes says what gates with this environment's settings cannot sell of a sale.
 func (e *environment) decimalsNotes(s *gate.Settings) []string {
 	secrets, lookups := e.takes()
-	_, takes := secrets.Takes(portone.V1, s.Accept, lookups)
+	_, takes := secrets.Takes(gate.V1, s.Accept, lookups)
 	if note := decimals(cmp.Or(e.setting("CURRENCY"), usualCurrency), takes); note != "" {
 		return []string{note}
 	}

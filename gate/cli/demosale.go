@@ -14,7 +14,7 @@ import (
 func demoSale(now time.Time) gate.Sale {
 	return gate.Sale{Name: "demo", Run: 1, Settings: gate.Settings{
 		OpensAt: now.Add(-time.Minute).Truncate(time.Second), ClosesAt: now.AddDate(0, 0, 30).Truncate(time.Second),
-		Hold: 5 * time.Minute, Accept: gate.Versions(), AmountOptional: true, SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
+		Hold: 5 * time.Minute, Accept: gate.VersionNames(), AmountOptional: true, SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
 	}}
 }
 

@@ -231,7 +231,7 @@ func (p *parts) makeWatcher(context.Context) error {
 	p.watcher = &watcher{
 		sales: p.gate.Sales, untaken: p.secrets.Untaken(p.payments.Lookups()), currency: p.flags.Currency,
 		takesV1: func(accept []string) bool {
-			_, takes := p.secrets.Takes(portone.V1, accept, p.payments.Lookups())
+			_, takes := p.secrets.Takes(gate.V1, accept, p.payments.Lookups())
 			return takes
 		},
 		follow: newFollowing(p.store.Following, p.flags.WaitReplicas, p.registry, p.log),

@@ -127,7 +127,7 @@ func endAccounts(t *testing.T, sim *simulator, v1, v2 string) {
 		t.Fatal(err)
 	}
 	for _, p := range sim.Payments() {
-		attempt := gate.Attempt{ID: p.Attempt, Version: uint8(p.Version)}
+		attempt := gate.Attempt{ID: p.Attempt, Version: gate.Version(p.Version)}
 		switch {
 		case p.Invented || !p.Account:
 		case p.Status == "ready":

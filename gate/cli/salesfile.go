@@ -163,11 +163,11 @@ func (r *reader) skus(v value) (skus []gate.SKU) {
 
 func (r *reader) versions(v value) []string {
 	var versions []string
-	for _, item := range r.list(v, 1, len(gate.Versions())) {
+	for _, item := range r.list(v, 1, len(gate.VersionNames())) {
 		name, ok := r.text(item, "v1 or v2")
 		switch {
 		case !ok:
-		case !slices.Contains(gate.Versions(), name):
+		case !slices.Contains(gate.VersionNames(), name):
 			r.fault(item, "must be v1 or v2, not %.60q", name)
 		case slices.Contains(versions, name):
 			r.fault(item, "%s is listed already", name)

@@ -177,7 +177,7 @@ func printReconciling(env *environment, r *gate.Reconciling) {
 		if !m.Read.IsZero() {
 			when = "last " + r.Now.Sub(m.Read).Round(time.Second).String() + " ago"
 		}
-		fmt.Fprintf(env.out, "compared with what has changed at PortOne (v%d): %s\n", m.Version, when)
+		fmt.Fprintf(env.out, "compared with what has changed at PortOne (%s): %s\n", m.Version, when)
 		if m.Trouble != "" {
 			fmt.Fprintf(env.out, "  its list cannot be read now: %s\n", m.Trouble)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/flashgate/flashgate/gate"
-	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/shop"
 )
 
@@ -16,9 +15,9 @@ func (p *parts) surroundings() (all []check) {
 			all = append(all, check{name, subjects, try})
 		}
 	}
-	one, two, redis, forward := p.payments.Address(portone.V1), p.payments.Address(portone.V2), p.store.Hosts(), shop.Origin(p.flags.ForwardWebhooks)
-	add(one != "", gate.CheckPortOneV1, only(one), func(ctx context.Context, _ string) error { return p.payments.Check(ctx, portone.V1) })
-	add(two != "", gate.CheckPortOneV2, only(two), func(ctx context.Context, _ string) error { return p.payments.Check(ctx, portone.V2) })
+	one, two, redis, forward := p.payments.Address(gate.V1), p.payments.Address(gate.V2), p.store.Hosts(), shop.Origin(p.flags.ForwardWebhooks)
+	add(one != "", gate.CheckPortOneV1, only(one), func(ctx context.Context, _ string) error { return p.payments.Check(ctx, gate.V1) })
+	add(two != "", gate.CheckPortOneV2, only(two), func(ctx context.Context, _ string) error { return p.payments.Check(ctx, gate.V2) })
 	add(!p.flags.embedded(), gate.CheckClock, only(redis), func(ctx context.Context, _ string) error { return p.store.CheckClock(ctx) })
 	add(!p.flags.embedded(), gate.CheckPersistence, only(redis), func(ctx context.Context, _ string) error { return p.store.CheckPersistence(ctx) })
 	add(p.flags.WaitReplicas > 0, gate.CheckMinReplicas, only(redis), func(ctx context.Context, _ string) error { return p.store.CheckMinReplicas(ctx) })

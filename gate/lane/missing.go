@@ -13,7 +13,7 @@ func (g *Gate) expect(name string) gate.Sale {
 	if sale, ok := g.expected[name]; ok {
 		return sale
 	}
-	return gate.Sale{Name: name, Settings: gate.Settings{Accept: gate.Versions()}}
+	return gate.Sale{Name: name, Settings: gate.Settings{Accept: gate.VersionNames()}}
 }
 
 // miss gives the lane of a sale that is missing what to answer, and makes it where

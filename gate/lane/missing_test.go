@@ -162,7 +162,7 @@ func TestASaleIsExpectedWhereItsNameIsKnown(t *testing.T) {
 	w.wants(gate.UnknownSale, 0, 0)
 	w.store.expected = []string{"race"}
 	w.refresh(t.Context())
-	if lane, _ := w.Lane([]byte("race")); !slices.Equal(lane.Settings().Accept, gate.Versions()) {
+	if lane, _ := w.Lane([]byte("race")); !slices.Equal(lane.Settings().Accept, gate.VersionNames()) {
 		t.Errorf("it takes %q: a version that it does not take would be refused for that", lane.Settings().Accept)
 	}
 	if strings.Contains(w.log.String(), "missing") {

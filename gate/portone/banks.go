@@ -26,15 +26,15 @@ const maxBankCode = 16
 // CheckAccount says what is wrong with a buyer's bank account for a refund by one of
 // PortOne's versions. V2 has names of its own for banks; V1 takes the code that the
 // payment provider has for one.
-func CheckAccount(version uint8, a *gate.BankAccount) error {
+func CheckAccount(version gate.Version, a *gate.BankAccount) error {
 	if err := a.Validate(); err != nil {
 		return err
 	}
 	names := strings.Fields(banks)
 	switch {
-	case Version(version) == V2 && !slices.Contains(names, a.Bank):
+	case version == gate.V2 && !slices.Contains(names, a.Bank):
 		return fmt.Errorf("bank %.64q: PortOne's V2 knows it by none of its names, which are %s", a.Bank, strings.Join(names, ", "))
-	case Version(version) == V1 && (len(a.Bank) > maxBankCode || !wordLike(a.Bank)):
+	case version == gate.V1 && (len(a.Bank) > maxBankCode || !wordLike(a.Bank)):
 		return fmt.Errorf("bank %.64q: must be the code that the payment provider has for it, such as 004; PortOne's page on bank codes of V1 lists them", a.Bank)
 	}
 	return nil

@@ -8,11 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
 // many asks for n orders, o0 to o(n-1), with an attempt each: imp_0, t0 and so on.
-func many(version uint8, n int, since time.Time) []portone.Query {
+func many(version gate.Version, n int, since time.Time) []portone.Query {
 	prefix := "imp_"
 	if version == 2 {
 		prefix = "t"
@@ -84,7 +85,7 @@ func TestAnOrderThatOwesARefundIsLookedUpByItself(t *testing.T) {
 		fake2.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID"))
 	}
 	c := serve(t, fake1, fake2)
-	for version := uint8(1); version <= 2; version++ {
+	for _, version := range gate.Versions() {
 		queries := many(version, 30, time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC))
 		queries[5].Alone, queries[9].Alone = true, true
 		for i, got := range c.Lookup(t.Context(), queries) {
@@ -278,7 +279,7 @@ func TestManyOrdersThatPortOneDoesNotKnowAreMissing(t *testing.T) {
 
 func TestAFailedListFailsAllItsOrders(t *testing.T) {
 	t.Parallel()
-	f := func(version uint8, status int, since time.Time, lists int) {
+	f := func(version gate.Version, status int, since time.Time, lists int) {
 		t.Helper()
 		fake1, fake2 := newFakeV1(), newFakeV2()
 		for i := range 30 {
@@ -303,7 +304,7 @@ func TestAFailedListFailsAllItsOrders(t *testing.T) {
 			t.Errorf("V%d, %d, since %v: %d calls, %d of them for lists, want %d", version, status, since, all, list, lists)
 		}
 	}
-	for version := uint8(1); version <= 2; version++ {
+	for _, version := range gate.Versions() {
 		f(version, http.StatusForbidden, time.Now(), 1)
 		f(version, http.StatusOK, time.Now(), 1)
 	}
@@ -370,8 +371,8 @@ func TestALaunchIsLookedAtWithinTwoMinutes(t *testing.T) {
 		t.Skip("looks up 25,000 orders")
 	}
 	const orders = 25_000
-	for version := uint8(1); version <= 2; version++ {
-		t.Run(fmt.Sprint("V", version), func(t *testing.T) {
+	for _, version := range gate.Versions() {
+		t.Run(fmt.Sprint("V", int(version)), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				one, two := newFakeV1(), newFakeV2()

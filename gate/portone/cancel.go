@@ -42,7 +42,7 @@ const (
 // CancelRequest asks for all that is left of a payment to be given back.
 type CancelRequest struct {
 	Order, Attempt string
-	Version        uint8  // 1 or 2: which of PortOne's APIs knows it
+	Version        gate.Version
 	Balance        int64  // what is left of it; PortOne refuses if it is another amount
 	BalanceCents   uint8  // the hundredths of it beyond whole units, of V1 alone
 	TaxFree        int64  // what of the balance is free of tax, for V2: PortOne takes all of it for taxable otherwise
@@ -59,15 +59,15 @@ func (c *Client) Cancel(ctx context.Context, r CancelRequest) (Cancelled, error)
 	switch {
 	case r.Balance < 0 || r.Balance > gate.MaxAmount || r.Balance == 0 && r.BalanceCents == 0:
 		return CancelUnsent, fmt.Errorf("cancel a payment: its balance is %d, nothing to give back", r.Balance)
-	case r.BalanceCents > 99 || r.BalanceCents > 0 && Version(r.Version) != V1:
+	case r.BalanceCents > 99 || r.BalanceCents > 0 && r.Version != gate.V1:
 		return CancelUnsent, fmt.Errorf("cancel a payment: its balance has %d hundredths", r.BalanceCents)
 	case r.Reason == "":
 		return CancelUnsent, errors.New("cancel a payment: PortOne needs a reason")
 	case r.Account != nil && CheckAccount(r.Version, r.Account) != nil:
 		return CancelUnsent, fmt.Errorf("cancel a payment: %w", CheckAccount(r.Version, r.Account))
-	case Version(r.Version) == V1 && c.v1 != nil:
+	case r.Version == gate.V1 && c.v1 != nil:
 		return c.v1.cancel(ctx, r)
-	case Version(r.Version) == V2 && c.v2 != nil:
+	case r.Version == gate.V2 && c.v2 != nil:
 		return c.v2.cancel(ctx, r)
 	}
 	return CancelUnsent, noCredentials(r.Version)

@@ -16,7 +16,7 @@ import (
 )
 
 // refund is a cancellation of the fakes' payment o.
-func refund(version uint8) portone.CancelRequest {
+func refund(version gate.Version) portone.CancelRequest {
 	return portone.CancelRequest{
 		Order: "o", Attempt: "imp_1", Version: version, Balance: 110000, Reason: "품절", Key: "flashgate-o-imp_1-0123",
 	}
@@ -26,7 +26,7 @@ func TestACancellationGivesBackWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	fake1, fake2 := newFakeV1(v1Payment("imp_1", "o", "paid"), v1Payment("imp_2", "o", "paid")), newFakeV2(v2Payment("o", "t", "PAID"))
 	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.Store = "store-1" })
-	for version := uint8(1); version <= 2; version++ {
+	for _, version := range gate.Versions() {
 		if came, err := c.Cancel(t.Context(), refund(version)); came != portone.CancelDone || err != nil {
 			t.Errorf("V%d: %v, %v", version, came, err)
 		}
@@ -55,7 +55,7 @@ func TestAnotherBalanceCancelsNothing(t *testing.T) {
 	t.Parallel()
 	fake1, fake2 := newFakeV1(v1Payment("imp_1", "o", "paid")), newFakeV2(v2Payment("o", "t", "PAID"))
 	c := serve(t, fake1, fake2)
-	for version := uint8(1); version <= 2; version++ {
+	for _, version := range gate.Versions() {
 		r := refund(version)
 		r.Balance = 100000
 		if came, err := c.Cancel(t.Context(), r); err == nil || came != portone.CancelFailed {
@@ -117,7 +117,7 @@ func TestTheBuyersBankAccountIsSentAndHidden(t *testing.T) {
 	}
 	fake2.fault = fake1.fault
 	c := serve(t, fake1, fake2)
-	f := func(version uint8, bank, want string) {
+	f := func(version gate.Version, bank, want string) {
 		t.Helper()
 		r := refund(version)
 		r.Account = &gate.BankAccount{Bank: bank, Number: "110-123-456789", Holder: "김철수", Phone: "010-1234-5678"}
@@ -135,7 +135,7 @@ func TestTheBuyersBankAccountIsSentAndHidden(t *testing.T) {
 	f(2, "KOOKMIN", `"refundAccount":{"bank":"KOOKMIN","number":"110-123-456789","holderName":"김철수","holderPhoneNumber":"010-1234-5678"}`)
 
 	body = ""
-	for version, banks := range map[uint8][]string{1: {"", "0 4", "KOOKMIN_BANK_OF_SEOUL"}, 2: {"", "004", "kookmin", "KB"}} {
+	for version, banks := range map[gate.Version][]string{1: {"", "0 4", "KOOKMIN_BANK_OF_SEOUL"}, 2: {"", "004", "kookmin", "KB"}} {
 		for _, bank := range banks {
 			r := refund(version)
 			r.Account = &gate.BankAccount{Bank: bank, Number: "1", Holder: "a"}
@@ -196,7 +196,7 @@ func TestACancellationThatCannotBeMeantIsNotSent(t *testing.T) {
 	t.Parallel()
 	fake1, fake2 := newFakeV1(), newFakeV2()
 	c := serve(t, fake1, fake2)
-	f := func(version uint8, change func(*portone.CancelRequest)) {
+	f := func(version gate.Version, change func(*portone.CancelRequest)) {
 		t.Helper()
 		r := refund(version)
 		change(&r)
@@ -204,7 +204,7 @@ func TestACancellationThatCannotBeMeantIsNotSent(t *testing.T) {
 			t.Errorf("%+v: got %v, %v", r, came, err)
 		}
 	}
-	for version := uint8(1); version <= 2; version++ {
+	for _, version := range gate.Versions() {
 		f(version, func(r *portone.CancelRequest) { r.Balance = 0 })
 		f(version, func(r *portone.CancelRequest) { r.Balance = -1 })
 		f(version, func(r *portone.CancelRequest) { r.BalanceCents = 100 })
@@ -227,7 +227,7 @@ func TestACancellationThatCannotBeMeantIsNotSent(t *testing.T) {
 
 func TestAPaymentOfAVersionWithoutCredentialsIsNotCancelled(t *testing.T) {
 	t.Parallel()
-	f := func(c *portone.Client, version uint8) {
+	f := func(c *portone.Client, version gate.Version) {
 		t.Helper()
 		came, err := c.Cancel(t.Context(), refund(version))
 		if err == nil || came != portone.CancelUnsent || !strings.Contains(err.Error(), "no credentials") {
@@ -241,7 +241,7 @@ func TestAPaymentOfAVersionWithoutCredentialsIsNotCancelled(t *testing.T) {
 
 func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 	t.Parallel()
-	f := func(version uint8, what string, want portone.Cancelled, fault func(w http.ResponseWriter)) {
+	f := func(version gate.Version, what string, want portone.Cancelled, fault func(w http.ResponseWriter)) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			fake1, fake2 := newFakeV1(v1Payment("imp_1", "o", "paid")), newFakeV2(v2Payment("o", "t", "PAID"))
@@ -272,7 +272,7 @@ func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 	}
 
 	const unknown, failed = portone.CancelUnknown, portone.CancelFailed
-	for version := uint8(1); version <= 2; version++ {
+	for _, version := range gate.Versions() {
 		for _, code := range []int{500, 502, 503, 504, 408, 204} {
 			f(version, http.StatusText(code), unknown, status(code, "X"))
 		}
@@ -347,7 +347,7 @@ func TestASlowCancellationIsWaitedFor(t *testing.T) {
 		fake2.fault = fake1.fault
 		fake2.latency = 55 * time.Second
 		c := atDirect(t, fake1, fake2)
-		for version := uint8(1); version <= 2; version++ {
+		for _, version := range gate.Versions() {
 			if came, err := c.Cancel(t.Context(), refund(version)); came != portone.CancelDone || err != nil {
 				t.Errorf("V%d: %v, %v", version, came, err)
 			}
@@ -360,7 +360,7 @@ func TestACancellationThatWasNeverSentIsNotUnknown(t *testing.T) {
 	fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for version := uint8(1); version <= 2; version++ {
+	for _, version := range gate.Versions() {
 		if came, err := serve(t, fake, newFakeV2()).Cancel(ctx, refund(version)); err == nil || came != portone.CancelUnsent {
 			t.Errorf("V%d: got %v, %v", version, came, err)
 		}

@@ -25,12 +25,12 @@ type Changed struct {
 }
 
 // Versions returns the versions that the client has credentials of.
-func (c *Client) Versions() (versions []uint8) {
+func (c *Client) Versions() (versions []gate.Version) {
 	if c.v1 != nil {
-		versions = append(versions, uint8(V1))
+		versions = append(versions, gate.V1)
 	}
 	if c.v2 != nil {
-		versions = append(versions, uint8(V2))
+		versions = append(versions, gate.V2)
 	}
 	return versions
 }
@@ -43,11 +43,11 @@ func (c *Client) Versions() (versions []uint8) {
 // It returns until when, by PortOne's clock, every change was told to do; zero if that is
 // not known. All is false where there are more that are not told yet. V1 lists no test
 // payments.
-func (c *Client) EachChanged(ctx context.Context, version uint8, since, begun time.Time, do func(page []Changed) (isNew bool, err error)) (until time.Time, all bool, err error) {
+func (c *Client) EachChanged(ctx context.Context, version gate.Version, since, begun time.Time, do func(page []Changed) (isNew bool, err error)) (until time.Time, all bool, err error) {
 	switch {
-	case Version(version) == V1 && c.v1 != nil:
+	case version == gate.V1 && c.v1 != nil:
 		return c.v1.eachChanged(ctx, since, begun, do)
-	case Version(version) == V2 && c.v2 != nil:
+	case version == gate.V2 && c.v2 != nil:
 		return c.v2.eachChanged(ctx, since, do)
 	}
 	return time.Time{}, false, noCredentials(version)

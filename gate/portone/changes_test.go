@@ -20,7 +20,7 @@ import (
 type changing struct {
 	*portonesim.Sim
 	t       *testing.T
-	version uint8
+	version gate.Version
 	client  *portone.Client
 
 	mu    sync.Mutex // over what follows
@@ -30,8 +30,8 @@ type changing struct {
 
 // eachVersion runs a test on both versions' lists.
 func eachVersion(t *testing.T, test func(t *testing.T, c *changing)) {
-	for version := uint8(1); version <= 2; version++ {
-		t.Run(fmt.Sprintf("v%d", version), func(t *testing.T) {
+	for _, version := range gate.Versions() {
+		t.Run(version.String(), func(t *testing.T) {
 			t.Parallel()
 			c := &changing{t: t, version: version, now: time.Now().Add(-200 * 24 * time.Hour).Truncate(time.Second)}
 			c.Sim = portonesim.New(portonesim.Options{V1Key: fakeKey, V1Secret: fakeSecret, V2Secret: fakeSecret, Now: c.time})
@@ -73,7 +73,7 @@ func (c *changing) pass(d time.Duration) {
 // pay makes payments of 1000 that are paid at once.
 func (c *changing) pay(orders ...string) {
 	for _, order := range orders {
-		c.Pay(c.t.Context(), portonesim.Order{Version: int(c.version), Body: map[uint8]string{1: "v1", 2: "v2-2024-04-25"}[c.version], ID: order, Amount: 1000})
+		c.Pay(c.t.Context(), portonesim.Order{Version: int(c.version), Body: map[gate.Version]string{1: "v1", 2: "v2-2024-04-25"}[c.version], ID: order, Amount: 1000})
 	}
 }
 

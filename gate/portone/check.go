@@ -12,12 +12,12 @@ import (
 
 // Address returns where the API of a version is, which has no secret in it; empty
 // where there are no credentials of it.
-func (c *Client) Address(v Version) string {
+func (c *Client) Address(v gate.Version) string {
 	lookups := c.Lookups()
 	switch {
-	case v == V1 && lookups.V1:
+	case v == gate.V1 && lookups.V1:
 		return c.v1.base
-	case v == V2 && lookups.V2:
+	case v == gate.V2 && lookups.V2:
 		return c.v2.base
 	}
 	return ""
@@ -27,11 +27,11 @@ func (c *Client) Address(v Version) string {
 // for a token, V2's for one payment of the last minute, if there is any. It changes
 // nothing. Its errors say what to do and show no secret; a *gate.UnknownError says
 // that nobody could tell.
-func (c *Client) Check(ctx context.Context, v Version) error {
+func (c *Client) Check(ctx context.Context, v gate.Version) error {
 	switch {
 	case c.Address(v) == "":
-		return noCredentials(uint8(v))
-	case v == V1:
+		return noCredentials(v)
+	case v == gate.V1:
 		return diagnosis(c.v1.tokens.check(ctx), "--portone-v1-key and --portone-v1-secret")
 	}
 	_, _, err := c.v2.list(ctx, c.v2.now().Add(-time.Minute), 0, 1)
@@ -41,11 +41,11 @@ func (c *Client) Check(ctx context.Context, v Version) error {
 // Any reports whether PortOne lists any payment of the last 90 days, which is as far
 // back as V1's list goes, to these credentials: then they are those of a shop with payments (V1's GET
 // /payments/status/all, V2's GET /payments).
-func (c *Client) Any(ctx context.Context, version uint8) (bool, error) {
-	switch v := Version(version); {
-	case c.Address(v) == "":
+func (c *Client) Any(ctx context.Context, version gate.Version) (bool, error) {
+	switch {
+	case c.Address(version) == "":
 		return false, noCredentials(version)
-	case v == V1:
+	case version == gate.V1:
 		return c.v1.any(ctx)
 	}
 	page, _, err := c.v2.list(ctx, c.v2.now().Add(-v1Window), 0, 1)

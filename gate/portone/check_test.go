@@ -16,7 +16,7 @@ import (
 
 // wantCheck checks the credentials of a version; the error must have the wanted
 // words, and no secret.
-func wantCheck(t *testing.T, what string, c *portone.Client, v portone.Version, want string) error {
+func wantCheck(t *testing.T, what string, c *portone.Client, v gate.Version, want string) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -37,8 +37,8 @@ func TestCredentialsAreCheckedByTheCheapestCallThatNeedsThem(t *testing.T) {
 	one, two := newFakeV1(), newFakeV2()
 	c := serve(t, one, two)
 	for range 2 { // a token that is kept proves nothing
-		wantCheck(t, "good", c, portone.V1, "")
-		wantCheck(t, "good", c, portone.V2, "")
+		wantCheck(t, "good", c, gate.V1, "")
+		wantCheck(t, "good", c, gate.V2, "")
 	}
 	if one.called("POST /users/getToken") != 2 || len(one.calls) != 2 {
 		t.Errorf("V1 was called for %q", one.calls)
@@ -49,15 +49,15 @@ func TestCredentialsAreCheckedByTheCheapestCallThatNeedsThem(t *testing.T) {
 
 	other := func(o *portone.Options) { o.V1.Secret, o.V2.Secret = "SECRET-other", "SECRET-other" }
 	c = serve(t, newFakeV1(), newFakeV2(), other)
-	wantCheck(t, "wrong", c, portone.V1, "does not take the credentials (it answers 401): copy --portone-v1-key and --portone-v1-secret")
-	wantCheck(t, "wrong", c, portone.V2, "does not take the credentials (it answers 401): copy --portone-v2-secret")
-	wantCheck(t, "none", serve(t, newFakeV1(), nil), portone.V2, "no credentials")
-	wantCheck(t, "none", serve(t, nil, newFakeV2()), portone.V1, "no credentials")
+	wantCheck(t, "wrong", c, gate.V1, "does not take the credentials (it answers 401): copy --portone-v1-key and --portone-v1-secret")
+	wantCheck(t, "wrong", c, gate.V2, "does not take the credentials (it answers 401): copy --portone-v2-secret")
+	wantCheck(t, "none", serve(t, newFakeV1(), nil), gate.V2, "no credentials")
+	wantCheck(t, "none", serve(t, nil, newFakeV2()), gate.V1, "no credentials")
 }
 
 func TestCredentialsOfAShopWithPaymentsAreToldFromOthers(t *testing.T) {
 	t.Parallel()
-	f := func(what string, c *portone.Client, version uint8, want bool, trouble string) {
+	f := func(what string, c *portone.Client, version gate.Version, want bool, trouble string) {
 		t.Helper()
 		got, err := c.Any(t.Context(), version)
 		if got != want || (err == nil) != (trouble == "") || err != nil && !strings.Contains(err.Error(), trouble) {
@@ -106,8 +106,8 @@ func TestACheckSaysWhatToDoAboutEachAnswer(t *testing.T) {
 		one.fault, two.fault = say, say
 		synctest.Test(t, func(t *testing.T) {
 			c := atDirect(t, one, two)
-			wantCheck(t, http.StatusText(status), c, portone.V1, want)
-			wantCheck(t, http.StatusText(status), c, portone.V2, want)
+			wantCheck(t, http.StatusText(status), c, gate.V1, want)
+			wantCheck(t, http.StatusText(status), c, gate.V2, want)
 		})
 	}
 	f(http.StatusForbidden, "copy --portone-v")
@@ -119,7 +119,7 @@ func TestACheckSaysWhatToDoAboutEachAnswer(t *testing.T) {
 		answer(w, http.StatusOK, object{"code": -1, "message": "no"})
 		return true
 	}
-	wantCheck(t, "refused in the envelope", serve(t, refused, nil), portone.V1, "does not take the credentials")
+	wantCheck(t, "refused in the envelope", serve(t, refused, nil), gate.V1, "does not take the credentials")
 }
 
 func TestACheckOfWhatDoesNotAnswerIsBoundedAndSaysSo(t *testing.T) {
@@ -128,14 +128,14 @@ func TestACheckOfWhatDoesNotAnswerIsBoundedAndSaysSo(t *testing.T) {
 	gone.Close()
 	at := func(o *portone.Options) { o.V1.BaseURL, o.V2.BaseURL = gone.URL, gone.URL }
 	c := serve(t, newFakeV1(), newFakeV2(), at)
-	wantCheck(t, "nobody listens", c, portone.V1, "(connect: connection refused): open the way to it")
-	wantCheck(t, "nobody listens", c, portone.V2, "(connect: connection refused): open the way to it")
+	wantCheck(t, "nobody listens", c, gate.V1, "(connect: connection refused): open the way to it")
+	wantCheck(t, "nobody listens", c, gate.V2, "(connect: connection refused): open the way to it")
 
 	synctest.Test(t, func(t *testing.T) {
 		one := newFakeV1()
 		one.latency = time.Hour
 		c := atDirect(t, one, newFakeV2())
-		wantCheck(t, "silence", c, portone.V1, "it did not answer in time")
+		wantCheck(t, "silence", c, gate.V1, "it did not answer in time")
 	})
 }
 
@@ -150,8 +150,8 @@ func TestACheckThatFindsNoPlaceIsUnknown(t *testing.T) {
 			return true
 		}
 		c := atDirect(t, newFakeV1(), two)
-		wantCheck(t, "called too often", c, portone.V2, "no call could be made in time")
-		err := wantCheck(t, "in the pause", c, portone.V2, "no call could be made in time")
+		wantCheck(t, "called too often", c, gate.V2, "no call could be made in time")
+		err := wantCheck(t, "in the pause", c, gate.V2, "no call could be made in time")
 		if !errors.As(err, new(*gate.UnknownError)) {
 			t.Errorf("got %v, want that it is not known", err)
 		}
@@ -165,7 +165,7 @@ func TestACheckHoldsUpNoLookup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
 		c := atDirect(t, fake, nil)
-		wantCheck(t, "good", c, portone.V1, "")
+		wantCheck(t, "good", c, gate.V1, "")
 		fake.fault = func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != "/users/getToken" {
 				return false
@@ -177,7 +177,7 @@ func TestACheckHoldsUpNoLookup(t *testing.T) {
 		go func() {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
-			checked <- c.Check(ctx, portone.V1)
+			checked <- c.Check(ctx, gate.V1)
 		}()
 		synctest.Wait()
 		began := time.Now()

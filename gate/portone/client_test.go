@@ -290,7 +290,7 @@ func TestNoErrorOrLogShowsACredentialOrABuyer(t *testing.T) {
 	for _, got := range c.Lookup(t.Context(), append(many(1, 30, time.Time{}), many(2, 30, time.Now())...)) {
 		note(got.Err)
 	}
-	for version := uint8(1); version <= 2; version++ {
+	for _, version := range gate.Versions() {
 		_, err := c.Cancel(t.Context(), refund(version))
 		note(err)
 	}

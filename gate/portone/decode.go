@@ -15,27 +15,6 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Version is the version of PortOne that made a call.
-type Version uint8
-
-// The versions. Only calls of V2 are signed.
-const (
-	Unknown Version = 0 // nothing that was read is a call
-	V1      Version = 1
-	V2      Version = 2
-)
-
-// String returns the version's name in sale files, "v1" or "v2".
-func (v Version) String() string {
-	switch v {
-	case V1:
-		return "v1"
-	case V2:
-		return "v2"
-	}
-	return "unknown"
-}
-
 const (
 	contentTypeWant = "must be application/json or application/x-www-form-urlencoded"
 	bodyWant        = "must be a confirm call of PortOne, V1 or V2"
@@ -50,16 +29,16 @@ const (
 // shape is where one kind of confirm call keeps what it is about. A body is of
 // the shape that any of its fields belongs to.
 type shape struct {
-	version                Version
+	version                gate.Version
 	order, attempt, amount field
 	amountOptional         bool  // older V1 calls have a status instead
 	kind, timestamp, store field // unknown where there is none
 }
 
 var shapes = [...]shape{
-	{version: V1, order: merchantUID, attempt: impUID, amount: amount, amountOptional: true},
-	{version: V2, order: paymentID, attempt: txID, amount: totalAmount},
-	{version: V2, order: dataPaymentID, attempt: dataTransactionID, amount: dataTotalAmount, kind: kind, timestamp: timestamp, store: dataStoreID},
+	{version: gate.V1, order: merchantUID, attempt: impUID, amount: amount, amountOptional: true},
+	{version: gate.V2, order: paymentID, attempt: txID, amount: totalAmount},
+	{version: gate.V2, order: dataPaymentID, attempt: dataTransactionID, amount: dataTotalAmount, kind: kind, timestamp: timestamp, store: dataStoreID},
 }
 
 // Decode reads the body of a confirm call into c's Order, Attempt and Amount,
@@ -70,11 +49,11 @@ var shapes = [...]shape{
 // one the verdict is a BadRequest that names what could not be read, and c keeps
 // what was read before that. An amount that V1 does not send is left unknown. A call
 // of another store than the given one is refused too, once all of it was read.
-func Decode(c *gate.Confirm, contentType, body []byte, store Store) (Version, gate.Verdict) {
+func Decode(c *gate.Confirm, contentType, body []byte, store Store) (gate.Version, gate.Verdict) {
 	c.Order, c.Attempt, c.Amount = c.Order[:0], c.Attempt[:0], gate.Amount{}
 	var m message
 	if v, ok := m.read(contentType, body, inObject, inForm); !ok {
-		return Unknown, v
+		return gate.NoVersion, v
 	}
 	return m.decode(c, store)
 }
@@ -100,14 +79,14 @@ func (m *message) read(contentType, body []byte, object, form scope) (gate.Verdi
 	return gate.Verdict{}, true
 }
 
-func (m *message) decode(c *gate.Confirm, store Store) (Version, gate.Verdict) {
+func (m *message) decode(c *gate.Confirm, store Store) (gate.Version, gate.Verdict) {
 	var found *shape
 	for i := range shapes {
 		if !m.touches(&shapes[i]) {
 			continue
 		}
 		if found != nil {
-			return Unknown, gate.Malformed("body", mixedWant)
+			return gate.NoVersion, gate.Malformed("body", mixedWant)
 		}
 		found = &shapes[i]
 	}
@@ -116,14 +95,14 @@ func (m *message) decode(c *gate.Confirm, store Store) (Version, gate.Verdict) {
 	case m.has(kind):
 		found = &shapes[len(shapes)-1]
 	default:
-		return Unknown, gate.Malformed("body", bodyWant)
+		return gate.NoVersion, gate.Malformed("body", bodyWant)
 	}
 	version, v := found.decode(c, m)
-	if version == Unknown {
+	if version == gate.NoVersion {
 		return version, v
 	}
 	if v, ok := store.takes(m.values[found.store]); !ok {
-		return Unknown, v
+		return gate.NoVersion, v
 	}
 	return version, v
 }
@@ -134,25 +113,25 @@ func (m *message) touches(s *shape) bool {
 	return m.has(s.order) || m.has(s.attempt) || m.has(s.amount)
 }
 
-func (s *shape) decode(c *gate.Confirm, m *message) (Version, gate.Verdict) {
+func (s *shape) decode(c *gate.Confirm, m *message) (gate.Version, gate.Verdict) {
 	if s.kind != unknown && !m.values[s.kind].is("Transaction.Confirm") {
-		return Unknown, gate.Malformed(s.kind.String(), typeWant)
+		return gate.NoVersion, gate.Malformed(s.kind.String(), typeWant)
 	}
 	if s.timestamp != unknown && !m.values[s.timestamp].isTime() {
-		return Unknown, gate.Malformed(s.timestamp.String(), timestampWant)
+		return gate.NoVersion, gate.Malformed(s.timestamp.String(), timestampWant)
 	}
 	var ok bool
 	if c.Order, ok = m.values[s.order].appendID(c.Order); !ok {
-		return Unknown, gate.Malformed(s.order.String(), gate.WantID)
+		return gate.NoVersion, gate.Malformed(s.order.String(), gate.WantID)
 	}
 	if c.Attempt, ok = m.values[s.attempt].appendID(c.Attempt); !ok {
-		return Unknown, gate.Malformed(s.attempt.String(), gate.WantID)
+		return gate.NoVersion, gate.Malformed(s.attempt.String(), gate.WantID)
 	}
 	if s.amountOptional && !m.has(s.amount) {
 		return s.version, gate.Verdict{}
 	}
 	if c.Amount.Value, c.Amount.Known = m.values[s.amount].amount(); !c.Amount.Known {
-		return Unknown, gate.Malformed(s.amount.String(), gate.WantAmount)
+		return gate.NoVersion, gate.Malformed(s.amount.String(), gate.WantAmount)
 	}
 	return s.version, gate.Verdict{}
 }

@@ -51,9 +51,9 @@ func TestDecodeTakesEveryConfirmOfPortOne(t *testing.T) {
 			t.Errorf("%s: refused with %+v", name, v)
 			continue
 		}
-		attempt, want := "imp_448280090638", portone.V1
+		attempt, want := "imp_448280090638", gate.V1
 		if strings.HasPrefix(name, "v2") {
-			attempt, want = "0195f1c2-7a1e-7c52-9d1b-2f9d6e0a4b11", portone.V2
+			attempt, want = "0195f1c2-7a1e-7c52-9d1b-2f9d6e0a4b11", gate.V2
 		}
 		money := gate.Amount{Value: 110000, Known: true}
 		if strings.Contains(name, "status") {
@@ -68,7 +68,7 @@ func TestDecodeTakesEveryConfirmOfPortOne(t *testing.T) {
 func TestDecodeAccepts(t *testing.T) {
 	t.Parallel()
 	known := func(n int64) gate.Amount { return gate.Amount{Value: n, Known: true} }
-	f := func(contentType, body string, version portone.Version, order, attempt string, amount gate.Amount) {
+	f := func(contentType, body string, version gate.Version, order, attempt string, amount gate.Amount) {
 		t.Helper()
 		var c gate.Confirm
 		got, v := portone.Decode(&c, []byte(contentType), []byte(body), "")
@@ -86,37 +86,37 @@ func TestDecodeAccepts(t *testing.T) {
 		`"ready"`, `""`, `null`, `true`, `-1.5e-3`, `[]`, `{"a":[{}]}`, `"\u0000"`, "\"\xff\"",
 		`{"merchant_uid":"other","amount":1}`, strings.Repeat("[", 99) + strings.Repeat("]", 99),
 	} {
-		f(asJSON, `{"merchant_uid":"o","imp_uid":"a","status":`+status+`}`, portone.V1, "o", "a", gate.Amount{})
-		f(asJSON, `{"payment_id":"o","tx_id":"a","total_amount":1,"new":`+status+`}`, portone.V2, "o", "a", known(1))
+		f(asJSON, `{"merchant_uid":"o","imp_uid":"a","status":`+status+`}`, gate.V1, "o", "a", gate.Amount{})
+		f(asJSON, `{"payment_id":"o","tx_id":"a","total_amount":1,"new":`+status+`}`, gate.V2, "o", "a", known(1))
 	}
-	f(asJSON, `{"status":1,"merchant_uid":"o","imp_uid":"a","status":2}`, portone.V1, "o", "a", gate.Amount{})
-	f(asForm, `merchant_uid=o&status=%zz&&x&imp_uid=a&=&status=`, portone.V1, "o", "a", gate.Amount{})
-	f(asForm, `merchant_uid=o&imp_uid=a`, portone.V1, "o", "a", gate.Amount{})
-	f(asJSON, `{"merchant_uid":"o","imp_uid":"a","data":"x","type":2,"timestamp":1,"Amount":"x"}`, portone.V1, "o", "a", gate.Amount{})
+	f(asJSON, `{"status":1,"merchant_uid":"o","imp_uid":"a","status":2}`, gate.V1, "o", "a", gate.Amount{})
+	f(asForm, `merchant_uid=o&status=%zz&&x&imp_uid=a&=&status=`, gate.V1, "o", "a", gate.Amount{})
+	f(asForm, `merchant_uid=o&imp_uid=a`, gate.V1, "o", "a", gate.Amount{})
+	f(asJSON, `{"merchant_uid":"o","imp_uid":"a","data":"x","type":2,"timestamp":1,"Amount":"x"}`, gate.V1, "o", "a", gate.Amount{})
 
 	// Content types are compared as HTTP does.
 	v1 := `{"merchant_uid":"o","imp_uid":"a"}`
-	f("Application/JSON;charset=UTF-8", v1, portone.V1, "o", "a", gate.Amount{})
-	f(" application/json ; charset=euc-kr", v1, portone.V1, "o", "a", gate.Amount{})
-	f("application/X-WWW-form-urlencoded; charset=utf-8", "payment_id=o&tx_id=a&total_amount=5", portone.V2, "o", "a", known(5))
+	f("Application/JSON;charset=UTF-8", v1, gate.V1, "o", "a", gate.Amount{})
+	f(" application/json ; charset=euc-kr", v1, gate.V1, "o", "a", gate.Amount{})
+	f("application/X-WWW-form-urlencoded; charset=utf-8", "payment_id=o&tx_id=a&total_amount=5", gate.V2, "o", "a", known(5))
 
 	// Names and ids may be escaped, and ids are the shop's to choose.
-	f(asJSON, ` { "\u006derchant_uid" : "\u0041\/\"\\\ud55c\uD83C\uDFAB" , "imp_uid":"a" } `+"\n", portone.V1, `A/"\한🎫`, "a", gate.Amount{})
-	f(asForm, `merchant%5Fuid=a%2Bb+%ED%95%9c&imp_uid=%61;=`, portone.V1, "a+b 한", "a;=", gate.Amount{})
+	f(asJSON, ` { "\u006derchant_uid" : "\u0041\/\"\\\ud55c\uD83C\uDFAB" , "imp_uid":"a" } `+"\n", gate.V1, `A/"\한🎫`, "a", gate.Amount{})
+	f(asForm, `merchant%5Fuid=a%2Bb+%ED%95%9c&imp_uid=%61;=`, gate.V1, "a+b 한", "a;=", gate.Amount{})
 	long := strings.Repeat("x", 64)
-	f(asJSON, `{"merchant_uid":"`+long+`","imp_uid":"`+strings.Repeat(`\u0078`, 64)+`"}`, portone.V1, long, long, gate.Amount{})
-	f(asForm, `merchant_uid=`+long+`&imp_uid=`+strings.Repeat(`%78`, 64), portone.V1, long, long, gate.Amount{})
+	f(asJSON, `{"merchant_uid":"`+long+`","imp_uid":"`+strings.Repeat(`\u0078`, 64)+`"}`, gate.V1, long, long, gate.Amount{})
+	f(asForm, `merchant_uid=`+long+`&imp_uid=`+strings.Repeat(`%78`, 64), gate.V1, long, long, gate.Amount{})
 
 	// An amount is a whole number, however it is spelled.
 	for text, n := range map[string]int64{
 		"0": 0, "1": 1, "110000": 110000, "110000.0": 110000, "110000.000": 110000, "1.1E7": 11000000, "1.1e+5": 110000,
 		"0.0": 0, "0e0": 0, "1e12": gate.MaxAmount, "1000000000000": gate.MaxAmount, "1000000000000.0": gate.MaxAmount,
 	} {
-		f(asJSON, `{"merchant_uid":"o","imp_uid":"a","amount":`+text+`}`, portone.V1, "o", "a", known(n))
-		f(asForm, `payment_id=o&tx_id=a&total_amount=`+strings.ReplaceAll(text, "+", "%2B"), portone.V2, "o", "a", known(n))
+		f(asJSON, `{"merchant_uid":"o","imp_uid":"a","amount":`+text+`}`, gate.V1, "o", "a", known(n))
+		f(asForm, `payment_id=o&tx_id=a&total_amount=`+strings.ReplaceAll(text, "+", "%2B"), gate.V2, "o", "a", known(n))
 	}
 	f(asJSON, `{"type":"Transaction\u002eConfirm","timestamp":"2026-12-01T10:00:00+09:00",
-		"data":{"storeId":"s","paymentId":"o","transactionId":"a","totalAmount":7}}`, portone.V2, "o", "a", known(7))
+		"data":{"storeId":"s","paymentId":"o","transactionId":"a","totalAmount":7}}`, gate.V2, "o", "a", known(7))
 }
 
 func TestDecodeNamesWhatCannotBeRead(t *testing.T) {
@@ -368,7 +368,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body)))
 			for b.Loop() {
-				if version, v := portone.Decode(c, kind, body, ""); version == portone.Unknown {
+				if version, v := portone.Decode(c, kind, body, ""); version == gate.NoVersion {
 					b.Fatalf("refused with %+v", v)
 				}
 			}

@@ -43,7 +43,7 @@ func FuzzDecode(f *testing.F) {
 		if !gate.ValidID(c.Order) || !gate.ValidID(c.Attempt) || c.Amount.Value < 0 || c.Amount.Value > gate.MaxAmount {
 			t.Fatalf("accepted order %q, attempt %q, amount %+v", c.Order, c.Attempt, c.Amount)
 		}
-		if version == portone.V2 && !c.Amount.Known {
+		if version == gate.V2 && !c.Amount.Known {
 			t.Fatal("accepted a call of V2 without an amount")
 		}
 		compareAgain(t, &c)
@@ -86,14 +86,14 @@ func compareAgain(t *testing.T, c *gate.Confirm) {
 	}
 	var again gate.Confirm
 	version, v := portone.Decode(&again, []byte(asJSON), body, "")
-	if version != portone.V1 || v != (gate.Verdict{}) || !bytes.Equal(again.Order, c.Order) ||
+	if version != gate.V1 || v != (gate.Verdict{}) || !bytes.Equal(again.Order, c.Order) ||
 		!bytes.Equal(again.Attempt, c.Attempt) || again.Amount != c.Amount {
 		t.Fatalf("%s reads as V%d %+v %+v", body, version, v, again)
 	}
 }
 
 // compareJSON holds c against what encoding/json reads in the body.
-func compareJSON(t *testing.T, body []byte, version portone.Version, c *gate.Confirm) {
+func compareJSON(t *testing.T, body []byte, version gate.Version, c *gate.Confirm) {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
@@ -102,7 +102,7 @@ func compareJSON(t *testing.T, body []byte, version portone.Version, c *gate.Con
 		t.Fatalf("accepted what encoding/json does not read: %v", err)
 	}
 	names := [3]string{"merchant_uid", "imp_uid", "amount"}
-	if version == portone.V2 {
+	if version == gate.V2 {
 		names = [3]string{"payment_id", "tx_id", "total_amount"}
 		if members["type"] == "Transaction.Confirm" {
 			members, _ = members["data"].(map[string]any)
@@ -117,14 +117,14 @@ func compareJSON(t *testing.T, body []byte, version portone.Version, c *gate.Con
 }
 
 // compareForm holds c against what net/url reads in the body, where it does.
-func compareForm(t *testing.T, body []byte, version portone.Version, c *gate.Confirm) {
+func compareForm(t *testing.T, body []byte, version gate.Version, c *gate.Confirm) {
 	t.Helper()
 	values, err := url.ParseQuery(string(body))
 	if err != nil {
 		return
 	}
 	names := [3]string{"merchant_uid", "imp_uid", "amount"}
-	if version == portone.V2 {
+	if version == gate.V2 {
 		names = [3]string{"payment_id", "tx_id", "total_amount"}
 	}
 	if values.Get(names[0]) != string(c.Order) || values.Get(names[1]) != string(c.Attempt) {

@@ -30,7 +30,7 @@ const (
 // Query asks for the payments of an order.
 type Query struct {
 	Order    string
-	Version  uint8     // 1 or 2: which of PortOne's APIs knows it
+	Version  gate.Version
 	Attempts []string  // those to be accounted for
 	Since    time.Time // when it was confirmed first; zero if unknown
 	Alone    bool      // it is looked up by itself: a list may be seconds old, and money is sent back on what is found
@@ -47,7 +47,7 @@ var ErrAlone = errors.New("the order has to be looked up alone")
 // QueriesOf returns a query for each version that an order has attempts of.
 func QueriesOf(o *gate.Order) []Query {
 	var queries []Query
-	for _, version := range []uint8{1, 2} {
+	for _, version := range gate.Versions() {
 		q := Query{Order: o.ID, Version: version, Since: o.Taken, Alone: o.OwesRefund()}
 		for _, a := range o.Attempts {
 			if a.Version == version {
@@ -101,9 +101,9 @@ func (c *Client) Lookup(ctx context.Context, queries []Query) []Finding {
 	for i, q := range queries {
 		findings[i].Order = q.Order
 		switch {
-		case Version(q.Version) == V1 && c.v1 != nil:
+		case q.Version == gate.V1 && c.v1 != nil:
 			asks1 = append(asks1, ask{q, &findings[i]})
-		case Version(q.Version) == V2 && c.v2 != nil:
+		case q.Version == gate.V2 && c.v2 != nil:
 			asks2 = append(asks2, ask{q, &findings[i]})
 		default:
 			findings[i].Err = noCredentials(q.Version)
@@ -123,7 +123,7 @@ func (c *Client) Lookup(ctx context.Context, queries []Query) []Finding {
 // ErrNoCredentials says that PortOne cannot be asked about a version.
 var ErrNoCredentials = errors.New("there are no credentials for PortOne's version")
 
-func noCredentials(version uint8) error { return fmt.Errorf("%w %d", ErrNoCredentials, version) }
+func noCredentials(version gate.Version) error { return fmt.Errorf("%w %d", ErrNoCredentials, version) }
 
 // ask is a query, and where its finding goes.
 type ask struct {

@@ -17,7 +17,7 @@ import (
 )
 
 // one looks a single order up.
-func one(t *testing.T, c *portone.Client, version uint8, order string, attempts ...string) portone.Finding {
+func one(t *testing.T, c *portone.Client, version gate.Version, order string, attempts ...string) portone.Finding {
 	t.Helper()
 	findings := c.Lookup(t.Context(), []portone.Query{{Order: order, Version: version, Attempts: attempts}})
 	if len(findings) != 1 || findings[0].Order != order {
@@ -31,7 +31,7 @@ func TestEveryAttemptOfAnOrderIsFound(t *testing.T) {
 	fake1 := newFakeV1(v1Payment("imp_1", "o", "failed"), v1Payment("imp_2", "o", "paid", object{"sandbox": true}), v1Payment("imp_3", "o", "ready"))
 	fake2 := newFakeV2(v2Payment("o", "t1", "FAILED"), v2Payment("o", "t2", "PAID"))
 	c := serve(t, fake1, fake2)
-	f := func(version uint8, attempts []string, want string) {
+	f := func(version gate.Version, attempts []string, want string) {
 		t.Helper()
 		got := one(t, c, version, "o", attempts...)
 		var found []string
@@ -119,7 +119,7 @@ func TestOnlyWhatPortOneDoesNotKnowIsMissing(t *testing.T) {
 	t.Parallel()
 	fake1, fake2 := newFakeV1(), newFakeV2()
 	c := serve(t, fake1, fake2)
-	for version := uint8(1); version <= 2; version++ {
+	for _, version := range gate.Versions() {
 		got := one(t, c, version, "o", "imp_1", "imp_2")
 		if got.Err != nil || len(got.Payments) > 0 || !slices.Equal(got.Missing, []string{"imp_1", "imp_2"}) {
 			t.Errorf("V%d: got %+v, want both missing", version, got)
@@ -152,7 +152,7 @@ func TestOnlyWhatPortOneDoesNotKnowIsMissing(t *testing.T) {
 			return true
 		}
 		fake1.fault, fake2.fault = notToken, notToken
-		for version := uint8(1); version <= 2; version++ {
+		for _, version := range gate.Versions() {
 			if got := one(t, c, version, "o", "imp_1"); got.Err == nil || len(got.Missing) > 0 {
 				t.Errorf("V%d: got %+v, want an error", version, got)
 			}
@@ -177,7 +177,7 @@ func TestAnAttemptThatCannotBeLookedUpIsInDoubtAlone(t *testing.T) {
 
 func TestAnOrderOfAVersionWithoutCredentialsIsNotLookedUp(t *testing.T) {
 	t.Parallel()
-	f := func(c *portone.Client, version uint8) {
+	f := func(c *portone.Client, version gate.Version) {
 		t.Helper()
 		got := one(t, c, version, "o", "imp_1")
 		if got.Err == nil || !strings.Contains(got.Err.Error(), "no credentials") || len(got.Payments)+len(got.Missing) > 0 {
@@ -186,7 +186,7 @@ func TestAnOrderOfAVersionWithoutCredentialsIsNotLookedUp(t *testing.T) {
 	}
 	f(serve(t, nil, newFakeV2()), 1)
 	f(serve(t, newFakeV1(), nil), 2)
-	for _, version := range []uint8{0, 3} {
+	for _, version := range []gate.Version{0, 3} {
 		f(serve(t, newFakeV1(), newFakeV2()), version)
 	}
 }
@@ -247,7 +247,7 @@ func TestOrdersAreEscaped(t *testing.T) {
 	}
 	c := serve(t, fake1, fake2)
 	for i, order := range orders {
-		for version := uint8(1); version <= 2; version++ {
+		for _, version := range gate.Versions() {
 			if got := one(t, c, version, order, fmt.Sprint("imp_", i)); got.Err != nil || len(got.Payments) != 1 || got.Payments[0].Order != order {
 				t.Errorf("V%d: got %+v, want a payment of %q", version, got, order)
 			}
@@ -257,7 +257,7 @@ func TestOrdersAreEscaped(t *testing.T) {
 	fake1.add(v1Payment("imp_long", long, "paid"))
 	fake2.add(v2Payment(long, "imp_long", "PAID"))
 	for _, order := range []string{"", ".", "..", long} {
-		for version := uint8(1); version <= 2; version++ {
+		for _, version := range gate.Versions() {
 			if got := one(t, c, version, order, "imp_long"); got.Err == nil {
 				t.Errorf("V%d: %q was looked up: %+v", version, order, got)
 			}

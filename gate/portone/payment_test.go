@@ -275,7 +275,7 @@ func TestWhatCannotBeReadIsAnErrorAndNeverAGuess(t *testing.T) {
 	fake1, fake2 := newFakeV1(), newFakeV2()
 	c := serve(t, fake1, fake2)
 	n := 0
-	f := func(version uint8, status string, more object) {
+	f := func(version gate.Version, status string, more object) {
 		t.Helper()
 		n++
 		order := fmt.Sprint("order-", n)
@@ -343,7 +343,7 @@ func TestAnAttemptThatCannotBeReadLeavesTheOthersReadable(t *testing.T) {
 		fake1.add(v1Payment(fmt.Sprint("imp_more_", i), fmt.Sprint("more", i), "paid"))
 	}
 	c := serve(t, fake1, fake2)
-	f := func(version uint8, others int, want string, attempts ...string) {
+	f := func(version gate.Version, others int, want string, attempts ...string) {
 		t.Helper()
 		queries := []portone.Query{{Order: "o", Version: version, Attempts: attempts}}
 		for i := range others {

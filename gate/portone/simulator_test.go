@@ -71,7 +71,7 @@ func (s *simulated) ask(asks ...ask) []seen {
 // look returns what the gate makes of them, in the words of the API's version.
 func (s *simulated) look(p portonesim.Payment) seen {
 	s.t.Helper()
-	f := s.client.Lookup(s.t.Context(), []portone.Query{{Order: p.Order, Version: uint8(p.Version), Attempts: []string{p.Attempt}}})[0]
+	f := s.client.Lookup(s.t.Context(), []portone.Query{{Order: p.Order, Version: gate.Version(p.Version), Attempts: []string{p.Attempt}}})[0]
 	if f.Err != nil || len(f.Payments) != 1 || len(f.Missing) != 0 {
 		s.t.Fatalf("the gate finds %+v for %+v, want one payment", f, p)
 	}
@@ -174,8 +174,8 @@ func TestWhatOthersLibrariesCancelTheGateSeesCancelled(t *testing.T) {
 		}
 	}
 	// The gate cancels the third of each version itself.
-	for version := uint8(1); version <= 2; version++ {
-		p := payments[fmt.Sprint("three", version)]
+	for _, version := range gate.Versions() {
+		p := payments[fmt.Sprint("three", int(version))]
 		came, err := s.client.Cancel(t.Context(), portone.CancelRequest{
 			Order: p.Order, Attempt: p.Attempt, Version: version, Balance: all, Reason: "해제", Key: "key-0000000000-" + p.Order,
 		})

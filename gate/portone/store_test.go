@@ -21,9 +21,9 @@ func TestACallOfAnotherStoreIsRefused(t *testing.T) {
 		switch {
 		case string(c.Order) != "o":
 			t.Errorf("%q %s: the order was read as %q", store, body, c.Order)
-		case taken && (version == portone.Unknown || v != gate.Verdict{}):
+		case taken && (version == gate.NoVersion || v != gate.Verdict{}):
 			t.Errorf("%q %s: refused by %+v", store, body, v)
-		case !taken && (version != portone.Unknown || v.Cause != gate.OtherStore || v.Code != gate.BadRequest || v.Field != "data.storeId" || v.Want == ""):
+		case !taken && (version != gate.NoVersion || v.Cause != gate.OtherStore || v.Code != gate.BadRequest || v.Field != "data.storeId" || v.Want == ""):
 			t.Errorf("%q %s: got V%d, %+v", store, body, version, v)
 		}
 	}
@@ -94,7 +94,7 @@ func TestPaymentsOfAnotherStoreAreNoneOfOurs(t *testing.T) {
 	if _, err := c.Any(t.Context(), 2); err != nil {
 		t.Error(err)
 	}
-	if err := c.Check(t.Context(), portone.V2); err != nil {
+	if err := c.Check(t.Context(), gate.V2); err != nil {
 		t.Error(err)
 	}
 
@@ -119,7 +119,7 @@ func TestEachCallOfV2AsksForTheStore(t *testing.T) {
 	if _, err := c.Any(t.Context(), 2); err != nil {
 		t.Error(err)
 	}
-	_ = c.Check(t.Context(), portone.V2)
+	_ = c.Check(t.Context(), gate.V2)
 	_ = c.CloseAccount(t.Context(), "o", gate.Attempt{ID: "t2", Version: 2})
 	if len(fake.calls) < 30 {
 		t.Errorf("only %d calls were made", len(fake.calls))
@@ -139,7 +139,7 @@ func TestAStoreIsRefusedWhereTheSecretIsOfAnother(t *testing.T) {
 		return true
 	}
 	c := serve(t, nil, fake, func(o *portone.Options) { o.V2.Store = "store-1" })
-	if err := c.Check(t.Context(), portone.V2); err == nil || !strings.Contains(err.Error(), "--portone-v2-store") {
+	if err := c.Check(t.Context(), gate.V2); err == nil || !strings.Contains(err.Error(), "--portone-v2-store") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -21,8 +21,8 @@ func (c *Client) Lookups() Lookups {
 
 // blind reports whether only payments of the other version can be looked up: what
 // such a call holds would end by nothing.
-func (l Lookups) blind(v Version) bool {
-	return v == V1 && l.V2 && !l.V1 || v == V2 && l.V1 && !l.V2
+func (l Lookups) blind(v gate.Version) bool {
+	return v == gate.V1 && l.V2 && !l.V1 || v == gate.V2 && l.V1 && !l.V2
 }
 
 // Takes reports whether a sale that accepts the named versions takes a call of
@@ -32,15 +32,15 @@ func (l Lookups) blind(v Version) bool {
 // that names none takes a version that can be looked up as well as the other, and
 // V1, which signs nothing, only where calls are not verified: else leaving the
 // signature out would be as easy as writing the older body.
-func (s *Secrets) Takes(v Version, accept []string, lookups Lookups) (gate.Verdict, bool) {
+func (s *Secrets) Takes(v gate.Version, accept []string, lookups Lookups) (gate.Verdict, bool) {
 	switch {
-	case v != V1 && v != V2:
+	case v != gate.V1 && v != gate.V2:
 		return needsName(gate.VersionNotNamed, v), false
 	case slices.Contains(accept, v.String()):
 		return gate.Verdict{}, true
 	case len(accept) > 0:
 		return needsName(gate.VersionNotNamed, v), false
-	case v == V1 && !s.current().open:
+	case v == gate.V1 && !s.current().open:
 		return needsName(gate.VersionUnsigned, v), false
 	case lookups.blind(v):
 		return needsName(gate.VersionNotLookedUp, v), false
@@ -51,7 +51,7 @@ func (s *Secrets) Takes(v Version, accept []string, lookups Lookups) (gate.Verdi
 // Untaken returns why a sale that names no version does not take all that PortOne
 // can send: a verdict for each version that is refused.
 func (s *Secrets) Untaken(lookups Lookups) (all []gate.Verdict) {
-	for _, version := range []Version{V1, V2} {
+	for _, version := range gate.Versions() {
 		if v, ok := s.Takes(version, nil, lookups); !ok {
 			all = append(all, v)
 		}
@@ -61,10 +61,10 @@ func (s *Secrets) Untaken(lookups Lookups) (all []gate.Verdict) {
 
 // needsName returns the verdict on a call that is taken where the sale names its
 // version. It is made of constants: nothing is allocated for a refusal.
-func needsName(c gate.Cause, v Version) gate.Verdict {
+func needsName(c gate.Cause, v gate.Version) gate.Verdict {
 	verdict := gate.RefuseFor(c)
 	verdict.Field, verdict.Want = "accept", "must name v1 in the sale's file: accept: [v1], or [v1, v2] for both"
-	if v == V2 {
+	if v == gate.V2 {
 		verdict.Want = "must name v2 in the sale's file: accept: [v2], or [v1, v2] for both"
 	}
 	return verdict

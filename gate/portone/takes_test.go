@@ -10,16 +10,16 @@ import (
 
 func TestAVersionIsTakenWhereTheSaleNamesItOrNothingSpeaksAgainstIt(t *testing.T) {
 	t.Parallel()
-	const v1, v2, taken = portone.V1, portone.V2, gate.NoCause
+	const v1, v2, taken = gate.V1, gate.V2, gate.NoCause
 	some, unverified := secrets(t, secret('a')), portone.Unverified()
 	neither, first, second, both := portone.Lookups{}, portone.Lookups{V1: true}, portone.Lookups{V2: true}, portone.Lookups{V1: true, V2: true}
-	f := func(s *portone.Secrets, l portone.Lookups, v portone.Version, want gate.Cause, accept ...string) {
+	f := func(s *portone.Secrets, l portone.Lookups, v gate.Version, want gate.Cause, accept ...string) {
 		t.Helper()
 		verdict, ok := s.Takes(v, accept, l)
 		if ok != (want == taken) || verdict.Cause != want || ok != (verdict == gate.Verdict{}) {
 			t.Errorf("%s: %t %+v, want %s (%+v, accept %v, %+v)", v, ok, verdict, want, s, accept, l)
 		}
-		if !ok && (verdict.Code != gate.BadRequest || verdict.Field != "accept" || v != portone.Unknown && !strings.Contains(verdict.Want, "["+v.String()+"]")) {
+		if !ok && (verdict.Code != gate.BadRequest || verdict.Field != "accept" || v != gate.NoVersion && !strings.Contains(verdict.Want, "["+v.String()+"]")) {
 			t.Errorf("%s: the operator is told %+v", v, verdict)
 		}
 	}
@@ -46,8 +46,8 @@ func TestAVersionIsTakenWhereTheSaleNamesItOrNothingSpeaksAgainstIt(t *testing.T
 			f(s, l, v2, taken, "v2")
 			f(s, l, v1, taken, "v1", "v2")
 			f(s, l, v2, taken, "v1", "v2")
-			f(s, l, portone.Unknown, gate.VersionNotNamed)
-			f(s, l, portone.Unknown, gate.VersionNotNamed, "v1", "v2")
+			f(s, l, gate.NoVersion, gate.VersionNotNamed)
+			f(s, l, gate.NoVersion, gate.VersionNotNamed, "v1", "v2")
 		}
 	}
 }
@@ -91,9 +91,9 @@ func TestAClientLooksUpTheVersionsThatItHasCredentialsOf(t *testing.T) {
 // What the sale must say is for the operator; the buyer can do nothing about it.
 func TestAVersionThatIsNotTakenIsASentenceForTheBuyer(t *testing.T) {
 	t.Parallel()
-	unsigned, _ := secrets(t, secret('a')).Takes(portone.V1, nil, portone.Lookups{})
-	unnamed, _ := portone.Unverified().Takes(portone.V1, []string{"v2"}, portone.Lookups{})
-	blind, _ := portone.Unverified().Takes(portone.V2, nil, portone.Lookups{V1: true})
+	unsigned, _ := secrets(t, secret('a')).Takes(gate.V1, nil, portone.Lookups{})
+	unnamed, _ := portone.Unverified().Takes(gate.V1, []string{"v2"}, portone.Lookups{})
+	blind, _ := portone.Unverified().Takes(gate.V2, nil, portone.Lookups{V1: true})
 	for language, want := range map[string]string{
 		"ko": "판매자의 결제 설정에 문제가 있어 결제를 진행하지 못했습니다. 결제된 금액은 없으니 판매자에게 문의해 주세요.",
 		"en": "The shop's payment is not set up right, so no money was taken. Please contact the shop.",

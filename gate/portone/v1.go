@@ -235,7 +235,7 @@ func (p *v1Payment) payment() (gate.Payment, error) {
 		return gate.Payment{}, errors.New("an amount must be a number between 0 and 1000000000000 with at most two decimals")
 	}
 	result := gate.Payment{
-		Order: p.MerchantUID, Attempt: p.ImpUID, Version: uint8(V1), Currency: p.Currency, Live: !*p.Sandbox,
+		Order: p.MerchantUID, Attempt: p.ImpUID, Version: gate.V1, Currency: p.Currency, Live: !*p.Sandbox,
 		Deposited: p.PayMethod == "vbank",
 	}
 	amount, cancelled, balance := p.Amount.cents, p.CancelAmount.cents, int64(0)

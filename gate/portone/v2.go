@@ -343,7 +343,7 @@ func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
 		return gate.Payment{}, errors.New("an amount " + gate.WantAmount)
 	}
 	result := gate.Payment{
-		Order: order, Attempt: attempt, Version: uint8(V2), Amount: amount, Currency: p.Currency,
+		Order: order, Attempt: attempt, Version: gate.V2, Amount: amount, Currency: p.Currency,
 		Deposited: p.Method != nil && p.Method.Type == "PaymentMethodVirtualAccount",
 	}
 	inPart := cancelled > 0 && cancelled < result.Amount

@@ -14,9 +14,9 @@ import (
 // says so by PAYMENT_NOT_WAITING_FOR_DEPOSIT. Some payment providers close none.
 func (c *Client) CloseAccount(ctx context.Context, order string, a gate.Attempt) error {
 	switch {
-	case Version(a.Version) == V1 && c.v1 != nil:
+	case a.Version == gate.V1 && c.v1 != nil:
 		return c.v1.closeAccount(ctx, a.ID)
-	case Version(a.Version) == V2 && c.v2 != nil:
+	case a.Version == gate.V2 && c.v2 != nil:
 		return c.v2.closeAccount(ctx, order)
 	}
 	return noCredentials(a.Version)

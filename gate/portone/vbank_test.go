@@ -29,11 +29,11 @@ func TestAVirtualAccountIsClosed(t *testing.T) {
 		return true
 	}
 	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.Store = "store-1" })
-	f := func(version uint8, order, attempt string) error {
+	f := func(version gate.Version, order, attempt string) error {
 		return c.CloseAccount(t.Context(), order, gate.Attempt{ID: attempt, Version: version})
 	}
 	fake1.fault, fake2.fault = good, good
-	for version := uint8(1); version <= 2; version++ {
+	for _, version := range gate.Versions() {
 		if err := f(version, "o", "imp_1"); err != nil {
 			t.Errorf("V%d: %v", version, err)
 		}
@@ -56,7 +56,7 @@ func TestAVirtualAccountIsClosed(t *testing.T) {
 		}
 	}
 	calls := len(fake1.calls) + len(fake2.calls)
-	for version, order := range map[uint8]string{1: "o", 2: "..", 3: "o"} {
+	for version, order := range map[gate.Version]string{1: "o", 2: "..", 3: "o"} {
 		if err := f(version, order, "a/b"); err == nil || strings.Contains(err.Error(), "PortOne answered") {
 			t.Errorf("V%d: %v", version, err)
 		}

@@ -7,7 +7,7 @@ const webhookWant = "must be a webhook of PortOne, V1 or V2"
 // Webhook is what PortOne says has happened to a payment. Nothing of it is to be
 // believed before the payment was looked up: V1 signs nothing.
 type Webhook struct {
-	Version Version
+	Version gate.Version
 	Order   string // empty where the webhook is about something else, such as a billing key
 	Attempt string // empty where it is not given
 	Kind    string // PortOne's own word, such as "paid" or "Transaction.Paid"; empty where there is none
@@ -16,16 +16,16 @@ type Webhook struct {
 
 // webhookShape is where one kind of webhook keeps what it is about.
 type webhookShape struct {
-	version              Version
+	version              gate.Version
 	order, attempt, kind field
 	store                field // unknown where there is none
 	anything             bool  // it may be about other things than payments
 }
 
 var webhookShapes = [...]webhookShape{
-	{version: V1, order: merchantUID, attempt: impUID, kind: status},
-	{version: V2, order: paymentID, attempt: txID, kind: status},
-	{version: V2, order: dataPaymentID, attempt: dataTransactionID, kind: kind, store: dataStoreID, anything: true},
+	{version: gate.V1, order: merchantUID, attempt: impUID, kind: status},
+	{version: gate.V2, order: paymentID, attempt: txID, kind: status},
+	{version: gate.V2, order: dataPaymentID, attempt: dataTransactionID, kind: kind, store: dataStoreID, anything: true},
 }
 
 // DecodeWebhook reads the body of a webhook: V1 and V2's 2024-01-01 as JSON or as

@@ -29,7 +29,7 @@ type proof struct {
 
 // proven reports whether PortOne has told of a payment to these credentials: of one
 // that was looked up, or of any that it lists.
-func (s *Settler) proven(ctx context.Context, version uint8) bool {
+func (s *Settler) proven(ctx context.Context, version gate.Version) bool {
 	p, now := &s.proofs[version], s.opt.Now()
 	if known, ask := p.begin(now); !ask {
 		return known

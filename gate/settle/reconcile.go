@@ -46,7 +46,7 @@ type Reconciled interface {
 	// KeepReconciling renews its lease, and MarkReconciled writes down how far it has come
 	// too. They return gate.ErrClaimed where somebody else reconciles the sale by now.
 	KeepReconciling(ctx context.Context, sale, token string, lease time.Duration) error
-	MarkReconciled(ctx context.Context, sale, token string, lease time.Duration, version uint8, m gate.Mark) error
+	MarkReconciled(ctx context.Context, sale, token string, lease time.Duration, version gate.Version, m gate.Mark) error
 	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
 	// Again has orders looked up again, and Look those that nobody would look at.
 	Again(ctx context.Context, sale string, ids []string, in time.Duration) (known int, err error)
@@ -55,8 +55,8 @@ type Reconciled interface {
 
 // Changes is what reconciling needs of PortOne.
 type Changes interface {
-	Versions() []uint8
-	EachChanged(ctx context.Context, version uint8, since, begun time.Time, do func(page []portone.Changed) (isNew bool, err error)) (until time.Time, all bool, err error)
+	Versions() []gate.Version
+	EachChanged(ctx context.Context, version gate.Version, since, begun time.Time, do func(page []portone.Changed) (isNew bool, err error)) (until time.Time, all bool, err error)
 }
 
 // ReconcilerOptions of a Reconciler. All are needed.
@@ -121,7 +121,7 @@ type reconciled struct {
 }
 
 // since is from when on the changes of a version are to be read.
-func (s *reconciled) since(version uint8) time.Time {
+func (s *reconciled) since(version gate.Version) time.Time {
 	if until := s.Marks[version].Until; !until.IsZero() {
 		return until.Add(-readAgain)
 	}
@@ -174,7 +174,7 @@ func (r *Reconciler) claim(ctx context.Context) (mine []*reconciled) {
 
 // reconcile reads what has changed of one version, and writes down how far. What it could
 // not do for one sale it does for the others.
-func (r *Reconciler) reconcile(ctx context.Context, version uint8, mine []*reconciled) {
+func (r *Reconciler) reconcile(ctx context.Context, version gate.Version, mine []*reconciled) {
 	defer r.show(version, mine)
 	if r.resting(version) {
 		return
@@ -248,12 +248,12 @@ func advanced(m gate.Mark, now, until time.Time, all bool, err error) gate.Mark 
 }
 
 // resting reports whether a list is left alone because it could not be read.
-func (r *Reconciler) resting(version uint8) bool {
+func (r *Reconciler) resting(version gate.Version) bool {
 	return r.opt.Now().Before(r.rests[version].until)
 }
 
 // rest leaves a list alone for a while that could not be read, ever longer.
-func (r *Reconciler) rest(version uint8, err error) {
+func (r *Reconciler) rest(version gate.Version, err error) {
 	if err == nil || errors.Is(err, gate.ErrClaimed) {
 		r.rests[version] = rest{}
 		return
@@ -262,19 +262,19 @@ func (r *Reconciler) rest(version uint8, err error) {
 	r.rests[version] = rest{pause, r.opt.Now().Add(pause - reconcileEvery/2)} // turns come at their own time
 }
 
-func (r *Reconciler) trouble(sale string, version uint8, err error) {
+func (r *Reconciler) trouble(sale string, version gate.Version, err error) {
 	r.opt.Metrics.failed.WithLabelValues(sale).Inc()
 	r.opt.Log.Warn("a sale was not compared with all that has changed at PortOne: it is tried again, from where it was", "sale", sale, "version", version, "error", err)
 }
 
 // show shows how old the sales' marks are.
-func (r *Reconciler) show(version uint8, mine []*reconciled) {
+func (r *Reconciler) show(version gate.Version, mine []*reconciled) {
 	now := r.opt.Now()
 	for _, s := range mine {
 		read := s.Marks[version].Read
 		if read.IsZero() {
 			read = s.settings.OpensAt
 		}
-		r.opt.Metrics.age.WithLabelValues(s.name, portone.Version(version).String()).Set(max(0, now.Sub(read).Seconds()))
+		r.opt.Metrics.age.WithLabelValues(s.name, version.String()).Set(max(0, now.Sub(read).Seconds()))
 	}
 }

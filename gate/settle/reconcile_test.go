@@ -27,7 +27,7 @@ import (
 type checkout struct {
 	*scene
 	sim      *portonesim.Sim
-	version  uint8
+	version  gate.Version
 	settings *gate.Settings
 	client   *portone.Client
 
@@ -37,15 +37,15 @@ type checkout struct {
 
 // eachCheckout runs a test with a sale at both versions of PortOne's.
 func eachCheckout(t *testing.T, change func(*gate.Settings), test func(t *testing.T, c *checkout)) {
-	for version := uint8(1); version <= 2; version++ {
-		t.Run(portone.Version(version).String(), func(t *testing.T) {
+	for _, version := range gate.Versions() {
+		t.Run(version.String(), func(t *testing.T) {
 			t.Parallel()
 			test(t, openCheckout(t, version, change))
 		})
 	}
 }
 
-func openCheckout(t *testing.T, version uint8, change func(*gate.Settings)) *checkout {
+func openCheckout(t *testing.T, version gate.Version, change func(*gate.Settings)) *checkout {
 	t.Helper()
 	c := &checkout{version: version, calls: map[string]int{}}
 	c.scene = openScene(t, func(s *gate.Settings) {
@@ -261,7 +261,7 @@ func TestACancellationOfAPaidOrderThatTakesItsTimeIsFoundWhenItIsDone(t *testing
 	t.Parallel()
 	eachCheckout(t, nil, func(t *testing.T, c *checkout) {
 		r := c.reconciler()
-		o := portonesim.Order{Body: map[uint8]string{1: "v1", 2: "v2-2024-04-25"}[c.version], ID: "o1", Amount: 1000, Cancels: []string{"requested"}}
+		o := portonesim.Order{Body: map[gate.Version]string{1: "v1", 2: "v2-2024-04-25"}[c.version], ID: "o1", Amount: 1000, Cancels: []string{"requested"}}
 		attempt := c.sim.Pay(t.Context(), o).Attempt
 		c.done(c.decider.Decide(t.Context(), []*gate.Request{{Confirm: gate.Confirm{
 			Order: []byte("o1"), Attempt: []byte(attempt), Version: c.version, Lines: []gate.Line{{SKU: "full", Quantity: 1}}, Amount: gate.Amount{Value: 1000, Known: true},
@@ -470,9 +470,9 @@ type told struct {
 	err   error
 }
 
-func (*told) Versions() []uint8 { return []uint8{1} }
+func (*told) Versions() []gate.Version { return []gate.Version{gate.V1} }
 
-func (l *told) EachChanged(_ context.Context, _ uint8, since, _ time.Time, _ func([]portone.Changed) (bool, error)) (time.Time, bool, error) {
+func (l *told) EachChanged(_ context.Context, _ gate.Version, since, _ time.Time, _ func([]portone.Changed) (bool, error)) (time.Time, bool, error) {
 	l.since = append(l.since, since)
 	return l.until, l.all, l.err
 }

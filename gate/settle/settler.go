@@ -59,7 +59,7 @@ type Payments interface {
 	// CloseAccount closes the virtual account of an attempt.
 	CloseAccount(ctx context.Context, order string, a gate.Attempt) error
 	// Any reports whether PortOne lists any payment to the credentials of a version.
-	Any(ctx context.Context, version uint8) (bool, error)
+	Any(ctx context.Context, version gate.Version) (bool, error)
 }
 
 // Options of a Settler. Payments may be nil: then orders are held until the shop

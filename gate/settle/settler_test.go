@@ -89,7 +89,7 @@ func (b *bank) Lookup(_ context.Context, queries []portone.Query) []portone.Find
 	return findings
 }
 
-func (b *bank) Any(context.Context, uint8) (bool, error) {
+func (b *bank) Any(context.Context, gate.Version) (bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked++

@@ -208,7 +208,7 @@ func (f *field) confirm(i int, kind string) []*gate.Request {
 			f.bank.begin(try)
 		}
 		confirms = append(confirms, &gate.Request{Confirm: gate.Confirm{
-			Order: []byte(order), Attempt: []byte(try.attempt), Version: uint8(version), Buyer: []byte(order),
+			Order: []byte(order), Attempt: []byte(try.attempt), Version: gate.Version(version), Buyer: []byte(order),
 			Lines: []gate.Line{{SKU: "full", Quantity: 1}}, Amount: gate.Amount{Value: 1000, Known: true},
 		}})
 	}

@@ -18,16 +18,16 @@ type Ask struct {
 	Type string `json:"type"` // always "order.ask"
 	// ID is new whenever the shop is asked, for each question wants an answer of its
 	// own. An order that is asked about again has the same Order and Attempt.
-	ID        string      `json:"id"`
-	Timestamp time.Time   `json:"timestamp"`
-	Sale      string      `json:"sale"`
-	Run       int64       `json:"run"`
-	Order     string      `json:"order"`
-	Attempt   string      `json:"attempt"`
-	Version   uint8       `json:"version"` // 1 or 2, as in an Event
-	Buyer     string      `json:"buyer,omitempty"`
-	Lines     []gate.Line `json:"lines"`
-	Amount    *int64      `json:"amount,omitempty"`
+	ID        string       `json:"id"`
+	Timestamp time.Time    `json:"timestamp"`
+	Sale      string       `json:"sale"`
+	Run       int64        `json:"run"`
+	Order     string       `json:"order"`
+	Attempt   string       `json:"attempt"`
+	Version   gate.Version `json:"version"`
+	Buyer     string       `json:"buyer,omitempty"`
+	Lines     []gate.Line  `json:"lines"`
+	Amount    *int64       `json:"amount,omitempty"`
 }
 
 // newAsk returns what is posted for a question. It shares memory with the question's

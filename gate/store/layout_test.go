@@ -72,7 +72,7 @@ func TestScriptsReadARecordAsGoWritesIt(t *testing.T) {
 	}
 	for i, a := range attempts {
 		record := string(appendRecord(nil, &gate.Order{State: gate.OrderHeld, Attempts: attempts[i : i+1]}))
-		want := []any{string(rune(a.State)), fmt.Sprint(a.Version) + a.ID}
+		want := []any{string(rune(a.State)), fmt.Sprint(int(a.Version)) + a.ID}
 		if got := read("ATTEMPT", strings.Split(record, fieldSep)[6]); !reflect.DeepEqual(got, want) {
 			t.Errorf("ATTEMPT reads %q, want %q", got, want)
 		}

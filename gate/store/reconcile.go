@@ -37,7 +37,7 @@ func (s *Store) KeepReconciling(ctx context.Context, sale, token string, lease t
 }
 
 // MarkReconciled is KeepReconciling, and writes down how far a version's list was read.
-func (s *Store) MarkReconciled(ctx context.Context, sale, token string, lease time.Duration, version uint8, m gate.Mark) error {
+func (s *Store) MarkReconciled(ctx context.Context, sale, token string, lease time.Duration, version gate.Version, m gate.Mark) error {
 	_, _, err := s.lease(ctx, sale, keysOf(sale).reconcile, "keep", token, lease,
 		fmt.Sprintf(untilField, version), instantText(m.Until), fmt.Sprintf(readField, version), instantText(m.Read),
 		fmt.Sprintf(markedTroubleField, version), cut(m.Trouble, longestReason))

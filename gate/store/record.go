@@ -50,7 +50,7 @@ func appendHold(b []byte, r *gate.Request) []byte {
 
 // appendAttempt appends a confirm's attempt without its state.
 func appendAttempt(b []byte, c *gate.Confirm) []byte {
-	return append(append(b, '0'+c.Version), c.Attempt...)
+	return append(append(b, '0'+byte(c.Version)), c.Attempt...)
 }
 
 // appendRecord appends a whole record, spelled as the scripts spell it.
@@ -78,7 +78,7 @@ func appendRecord(b []byte, o *gate.Order) []byte {
 		if i > 0 {
 			b = append(b, attemptSep...)
 		}
-		b = append(b, byte(a.State), '0'+a.Version)
+		b = append(b, byte(a.State), '0'+byte(a.Version))
 		b = append(b, a.ID...)
 		if a.Tries > 0 {
 			b = strconv.AppendInt(append(b, triesSep...), a.Tries, 10)
@@ -174,7 +174,7 @@ func (p *parser) attempt(s string) (a gate.Attempt) {
 		p.fail("attempt %q is not a state, a version and an id", s)
 		return a
 	}
-	a = gate.Attempt{State: gate.AttemptState(name[0]), Version: name[1] - '0', ID: name[2:]}
+	a = gate.Attempt{State: gate.AttemptState(name[0]), Version: gate.Version(name[1] - '0'), ID: name[2:]}
 	if tried {
 		a.Tries = p.int(tries)
 	}

@@ -90,7 +90,7 @@ func TestAnyRecordIsReadAsItIsWritten(t *testing.T) {
 		return gate.Amount{}
 	})
 	attempts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gate.Attempt {
-		return gate.Attempt{ID: id.Draw(t, "attempt"), Version: rapid.Uint8Range(0, 9).Draw(t, "version"), State: rapid.SampledFrom([]gate.AttemptState("OVPFCDQX")).Draw(t, "state"), Tries: rapid.Int64Range(0, 1<<40).Draw(t, "tries")}
+		return gate.Attempt{ID: id.Draw(t, "attempt"), Version: gate.Version(rapid.Uint8Range(0, 9).Draw(t, "version")), State: rapid.SampledFrom([]gate.AttemptState("OVPFCDQX")).Draw(t, "state"), Tries: rapid.Int64Range(0, 1<<40).Draw(t, "tries")}
 	}), 1, gate.MaxAttempts)
 	lines := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gate.Line {
 		return gate.Line{SKU: rapid.StringMatching(`[A-Za-z0-9_.-]{1,8}`).Draw(t, "sku"), Quantity: rapid.Int64Range(1, gate.MaxUnits).Draw(t, "quantity")}

@@ -240,14 +240,14 @@ func (p *Public) ask(ctx *fasthttp.RequestCtx, l *lane.Lane, r *gate.Request) ga
 		return compressed()
 	}
 	version, v := portone.Decode(&r.Confirm, header.ContentType(), body, p.opt.Store)
-	r.Confirm.Version = uint8(version)
-	if version == portone.Unknown {
+	r.Confirm.Version = version
+	if version == gate.NoVersion {
 		return v
 	}
 	if v, ok := p.opt.Secrets.Takes(version, l.Settings().Accept, p.opt.Lookups); !ok {
 		return v
 	}
-	if version == portone.V2 {
+	if version == gate.V2 {
 		if v, ok := p.signed(header, body); !ok {
 			return v
 		}

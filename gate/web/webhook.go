@@ -110,9 +110,9 @@ func (p *Public) readWebhook(ctx *fasthttp.RequestCtx) (portone.Webhook, gate.Ve
 	}
 	hook, v := portone.DecodeWebhook(header.ContentType(), body)
 	switch hook.Version {
-	case portone.V1: // signs nothing
+	case gate.V1: // signs nothing
 		return hook, gate.Verdict{}, true
-	case portone.V2:
+	case gate.V2:
 		v, ok := p.signed(header, body)
 		return hook, v, ok
 	}
