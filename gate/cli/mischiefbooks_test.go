@@ -88,7 +88,7 @@ func (b *books) checkPayment(p *portonesim.Payment) error {
 		return errors.New("a cancellation is requested, or its money is on the way")
 	case kept == 0 && listed:
 		return fmt.Errorf("what was given back is listed: %+v", line)
-	case kept == 0 && k >= 0 && o.Attempts[k].State == gate.AttemptPaid:
+	case kept == 0 && k >= 0 && o.Attempts[k].State == gate.AttemptPaid && !(p.Version == 2 && p.ChargedBack): // V1 names no chargebacks
 		return errors.New("PortOne has nothing of an attempt that is paid")
 	case kept == 0:
 		return nil

@@ -122,6 +122,9 @@ func TestTheKeyOfACancellationChangesOnlyAfterACertainFailure(t *testing.T) {
 }
 
 func TestACancellationThatFailsIsTriedAfterPausesThatGrowToAnHour(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it looks 576 times")
+	}
 	t.Parallel()
 	sc := paidTwice(t)
 	for _, says := range []portone.Cancelled{portone.CancelFailed, portone.CancelUnknown} {

@@ -41,8 +41,8 @@ type siege struct {
 }
 
 func TestASiegeHoldsNoOrderUp(t *testing.T) {
-	if *long {
-		t.Skip("the long one is run alone")
+	if *long || testing.Short() {
+		t.Skip("the long one is run alone, and short runs have none")
 	}
 	t.Parallel()
 	besiege(t, siege{

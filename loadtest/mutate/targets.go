@@ -32,6 +32,7 @@ func targets() []target {
 		{pkg: lane, files: []string{"ask.go", "catalogue.go", "lane.go", "missing.go", "queue.go"}, stages: []stage{{pkg: lane}, {pkg: web}, {pkg: cli, run: ours}}},
 		{pkg: "gate/store", files: []string{"verdict.go"}, stages: []stage{{pkg: "gate/store", run: "AReply|AYes|Grant|ShopsWord|ModelSays"}}},
 		{pkg: "gate/store", files: []string{"clock.go"}, stages: []stage{{pkg: "gate/store", run: "Clock|Doubt|Future"}}},
+		{pkg: "gate/settle", stages: []stage{{pkg: "gate/settle", short: true}, {pkg: "gate/settle"}}},
 		{pkg: "gate/audit", stages: []stage{{pkg: "gate/audit"}}},
 		{pkg: "gate/portone", stages: []stage{{pkg: "gate/portone", short: true}, {pkg: "gate/portone"}, {pkg: web}, {pkg: cli, run: ours}}},
 		{

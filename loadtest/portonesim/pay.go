@@ -266,6 +266,9 @@ func (s *Sim) paidFor(r *record) {
 	if s.chance(plan.PartCancels, r, "part") {
 		unwanted(s.Cancel(r.order.ID, r.attempt, half(r.order.Amount)))
 	}
+	if r.order.VirtualAccount { // no card company has to do with it
+		return
+	}
 	if r.order.Version == 2 && s.chance(plan.Disputes, r, "dispute") {
 		unwanted(s.Dispute(r.order.ID))
 	}

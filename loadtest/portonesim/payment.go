@@ -19,15 +19,17 @@ type Payment struct {
 	Currency      string `json:"currency"`
 	Status        string `json:"status"` // as V1 has it: ready, paid, failed, cancelled
 	FailReason    string `json:"failReason,omitempty"`
-	Paid          bool   `json:"paid"`                // the money was taken, whatever was given back since
-	Cancelled     int64  `json:"cancelled"`           // sum of what was given back
-	Cancellations int    `json:"cancellations"`       // that succeeded
-	Requested     int64  `json:"requested,omitempty"` // sum of the cancellations that are requested and not done
-	CancelCalls   int    `json:"cancelCalls"`         // that reached the APIs, whatever was answered
-	Account       bool   `json:"account,omitempty"`   // a virtual account
-	Refund        string `json:"refund,omitempty"`    // of a cancelled virtual account: PENDING, COMPLETED, FAILED or PARTIAL_REFUND_FAILED
-	Disputed      bool   `json:"disputed,omitempty"`  // by the buyer, and not resolved
-	ConfirmStatus int    `json:"confirmStatus"`       // answer to the confirm call; 0: none was asked for, or none came
+	Paid          bool   `json:"paid"`                  // the money was taken, whatever was given back since
+	Cancelled     int64  `json:"cancelled"`             // sum of what was given back
+	NotAsked      int64  `json:"notAsked,omitempty"`    // what of it no API was asked for: by the shop's staff, or the card company
+	ChargedBack   bool   `json:"chargedBack,omitempty"` // by the card company, with what was left
+	Cancellations int    `json:"cancellations"`         // that succeeded
+	Requested     int64  `json:"requested,omitempty"`   // sum of the cancellations that are requested and not done
+	CancelCalls   int    `json:"cancelCalls"`           // that reached the APIs, whatever was answered
+	Account       bool   `json:"account,omitempty"`     // a virtual account
+	Refund        string `json:"refund,omitempty"`      // of a cancelled virtual account: PENDING, COMPLETED, FAILED or PARTIAL_REFUND_FAILED
+	Disputed      bool   `json:"disputed,omitempty"`    // by the buyer, and not resolved
+	ConfirmStatus int    `json:"confirmStatus"`         // answer to the confirm call; 0: none was asked for, or none came
 	ConfirmBody   string `json:"confirmBody,omitempty"`
 	Test          bool   `json:"test"`
 	Invented      bool   `json:"invented"` // by a forger: no API knows it
@@ -133,18 +135,23 @@ func (r *record) disputed() bool {
 }
 
 func (r *record) payment() Payment {
-	done := 0
+	done, notAsked, chargedBack := 0, int64(0), false
 	for _, c := range r.cancels {
-		if c.status == succeeded {
-			done++
+		switch {
+		case c.status != succeeded:
+			continue
+		case c.trigger != byAPI:
+			notAsked += c.amount
 		}
+		done++
+		chargedBack = chargedBack || c.trigger == chargeback
 	}
 	asked, _ := r.sum(requested)
 	return Payment{
 		Version: r.order.Version, StoreID: r.order.StoreID, Order: r.order.ID, Attempt: r.attempt,
 		Amount: r.order.Amount, Decimals: r.order.Decimals, TaxFree: r.order.TaxFree, Currency: r.order.Currency,
 		Status: r.state.v1(), FailReason: r.failReason, Paid: !r.paidAt.IsZero(),
-		Cancelled: r.cancelled(), Cancellations: done, Requested: asked, CancelCalls: r.cancelCalls,
+		Cancelled: r.cancelled(), NotAsked: notAsked, ChargedBack: chargedBack, Cancellations: done, Requested: asked, CancelCalls: r.cancelCalls,
 		Account: r.order.VirtualAccount, Refund: r.refund, Disputed: r.disputed(),
 		ConfirmStatus: r.confirmStatus, ConfirmBody: r.confirmBody, Test: r.order.Test, Invented: r.fate == invented,
 	}

@@ -31,8 +31,8 @@ type Plan struct {
 	FinalRefusals float64 `share:"" name:"final-refusals" placeholder:"SHARE" help:"Payments of which every cancellation is refused for good, for one of the reasons that V2 documents."`
 	FailedRefunds float64 `share:"" name:"failed-refunds" placeholder:"SHARE" help:"Cancelled virtual accounts whose money never reaches the buyer: refundStatus PENDING for --slow-by, then FAILED; the others' is then COMPLETED."`
 	PartCancels   float64 `share:"" name:"part-cancels" placeholder:"SHARE" help:"Payments of which the shop's staff gives half back at once."`
-	Disputes      float64 `share:"" name:"disputes" placeholder:"SHARE" help:"Payments that the buyer disputes at once (V2)."`
-	Chargebacks   float64 `share:"" name:"chargebacks" placeholder:"SHARE" help:"Payments that the card company takes back --slow-by later."`
+	Disputes      float64 `share:"" name:"disputes" placeholder:"SHARE" help:"Card payments that the buyer disputes at once (V2)."`
+	Chargebacks   float64 `share:"" name:"chargebacks" placeholder:"SHARE" help:"Card payments that the card company takes back --slow-by later."`
 
 	VirtualAccounts float64 `share:"" name:"virtual-accounts" placeholder:"SHARE" help:"Payments into a virtual account."`
 	Deposits        float64 `share:"" name:"deposits" placeholder:"SHARE" help:"Virtual accounts that are paid into --slow-by after they were issued."`
