@@ -62,7 +62,7 @@ func (s *Store) times(reply []any) gate.Times {
 // that scripts may doubt them, and what to do about it. A *gate.UnknownError says
 // that nobody could tell.
 func (s *Store) CheckClock(ctx context.Context) error {
-	return s.eachPrimary(ctx, func(ctx context.Context, primary redis.Cmdable) error {
+	return s.eachPrimary(ctx, func(ctx context.Context, primary *redis.Client) error {
 		server, err := primary.Time(ctx).Result()
 		if err != nil {
 			return &gate.UnknownError{Reason: "Redis could not be asked for its time"}
@@ -72,12 +72,4 @@ func (s *Store) CheckClock(ctx context.Context) error {
 		}
 		return nil
 	})
-}
-
-// eachPrimary calls do for each server that takes writes, for some at the same time.
-func (s *Store) eachPrimary(ctx context.Context, do func(ctx context.Context, primary redis.Cmdable) error) error {
-	if c, isCluster := s.client.(*redis.ClusterClient); isCluster {
-		return c.ForEachMaster(ctx, func(ctx context.Context, primary *redis.Client) error { return do(ctx, primary) })
-	}
-	return do(ctx, s.client)
 }

@@ -40,17 +40,17 @@ type info struct {
 
 // infos returns a section of each primary's INFO, in the order of their addresses.
 func (s *Store) infos(ctx context.Context, section string) (all []info, err error) {
-	c, isCluster := s.client.(*redis.ClusterClient)
-	if !isCluster {
-		text, err := s.client.Info(ctx, section).Result()
-		return []info{{text: text}}, err
-	}
+	_, isCluster := s.client.(*redis.ClusterClient)
 	var mu sync.Mutex
-	err = c.ForEachMaster(ctx, func(ctx context.Context, primary *redis.Client) error {
+	err = s.eachPrimary(ctx, func(ctx context.Context, primary *redis.Client) error {
 		text, err := primary.Info(ctx, section).Result()
 		mu.Lock()
 		defer mu.Unlock()
-		all = append(all, info{primary.Options().Addr, text})
+		i := info{text: text}
+		if isCluster {
+			i.addr = primary.Options().Addr
+		}
+		all = append(all, i)
 		return err
 	})
 	slices.SortFunc(all, func(a, b info) int { return strings.Compare(a.addr, b.addr) })
