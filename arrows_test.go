@@ -43,6 +43,7 @@ func house() [][]room {
 			{"gate/portone", []string{"gate"}},
 			{"gate/shop", []string{"gate"}},
 			{"gate/lane", []string{"gate"}},
+			{"gate/cmdline", []string{"gate"}},
 			{"loadtest/bench", []string{"gate/store", "gate"}},
 			{"loadtest/launch", []string{"loadtest/chance", "gate"}},
 			{"loadtest/mutate", nil},
@@ -57,7 +58,7 @@ func house() [][]room {
 		{
 			{"gate/cli", []string{
 				"gate/web", "gate/settle", "gate/audit", "gate/lane", "gate/store", "gate/portone",
-				"gate/shop", "loadtest/chance", "loadtest/launch", "loadtest/portonesim", "loadtest/standin", "gate",
+				"gate/shop", "gate/cmdline", "loadtest/chance", "loadtest/launch", "loadtest/portonesim", "loadtest/standin", "gate",
 			}},
 		},
 		{

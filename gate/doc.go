@@ -26,6 +26,7 @@
 //	gate/audit/      recounts a sale against itself and against PortOne
 //	gate/settle/     what happens after a 200: looking payments up, releasing, refunding
 //	gate/web/        the listeners: public (confirm, webhook, health), admin (API, metrics, health)
+//	gate/cmdline/    what the command lines of our programs share: a variable for each flag, exit statuses, the log
 //	gate/cli/        one file for each command; flags, wiring, the metrics registry
 //	gate/redistest/  starts real servers for tests; imports nothing of ours
 //	luascripts/      one .lua file for each transition, embedded
@@ -39,7 +40,7 @@
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer, in bursts and as a sale grows
 //
 // Imports point one way: cli → all; web → settle, lane, portone, shop, gate; settle,
-// audit → portone, gate; store → luascripts, gate; lane, portone, shop → gate; loadtest/bench → store, gate; loadtest/launch →
+// audit → portone, gate; store → luascripts, gate; lane, portone, shop, cmdline → gate; loadtest/bench → store, gate; loadtest/launch →
 // loadtest/chance, gate; loadtest/portonesim, loadtest/standin → loadtest/chance; gate →
 // nothing of ours. A test over go list holds that.
 //

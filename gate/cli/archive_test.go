@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/gate/store"
 )
@@ -113,7 +114,7 @@ func TestASaleThatIsStillNeededIsNotRemoved(t *testing.T) {
 
 func openStore(t *testing.T, redis string) *store.Store {
 	t.Helper()
-	s, err := store.Open(redis, store.Options{Who: "test", Timeout: 10 * time.Second, Log: newLog(os.Stderr, "text", 0)})
+	s, err := store.Open(redis, store.Options{Who: "test", Timeout: 10 * time.Second, Log: cmdline.NewLog(os.Stderr, "text", 0)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/audit"
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/store"
 )
@@ -32,7 +33,7 @@ The exit status is 1 if anything differs, or could not be looked up.`
 
 // Run prints what differs, order by order.
 func (c *auditCommand) Run(ctx context.Context, env *environment) error {
-	client, err := c.client(prometheus.NewRegistry(), newLog(env.err, "text", slog.LevelWarn))
+	client, err := c.client(prometheus.NewRegistry(), cmdline.NewLog(env.err, "text", slog.LevelWarn))
 	if err != nil {
 		return err
 	}

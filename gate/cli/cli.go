@@ -3,22 +3,20 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"os/user"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/store"
 )
 
@@ -64,7 +62,7 @@ type environment struct {
 
 // setting returns what the environment says of a setting, by its variable's name
 // without what all begin with; empty where it says nothing.
-func (e *environment) setting(name string) string { return e.variables[settingsPrefix+name] }
+func (e *environment) setting(name string) string { return e.variables[cmdline.Prefix+name] }
 
 // has reports whether the environment says anything of one of these settings.
 func (e *environment) has(names ...string) bool {
@@ -75,48 +73,23 @@ func (e *environment) has(names ...string) bool {
 // has it, and returns the exit status: 0 done, 1 it could not be done, 2 the
 // command line or a setting is wrong.
 func Main(args, environ []string, out, errOut io.Writer, version string) int {
-	env := &environment{out: out, err: errOut, version: version}
+	program := newProgram(environ, out, errOut)
+	env := &environment{out: out, err: errOut, version: version, variables: program.Settings()}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		env.person = os.Stdin
 	}
-	var c commands
-	exited := -1
-	parser, err := newParser(&c, environ, env, func(status int) { exited = status })
-	if err != nil {
-		fmt.Fprintln(errOut, "flashgate:", err)
-		return 2
-	}
-	command, err := parser.Parse(args)
-	if exited >= 0 { // --help has answered
-		return exited
-	}
-	if err != nil {
-		fmt.Fprintln(errOut, "flashgate:", err)
-		fmt.Fprintln(errOut, "Try: flashgate --help")
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	command.BindTo(ctx, (*context.Context)(nil))
-	if err := command.Run(); err != nil {
-		fmt.Fprintln(errOut, "flashgate:", err)
-		return 1
-	}
-	return 0
+	return program.Main(&commands{}, args, env)
 }
 
-func newParser(c *commands, environ []string, env *environment, exit func(status int)) (*kong.Kong, error) {
-	variables := readVariables(environ)
-	env.variables = variables.set
-	return variables.parser(c, env.err,
-		kong.Name("flashgate"), kong.Description(description),
-		kong.Writers(env.out, env.err), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Exit(exit), kong.Bind(env), kong.Vars{
+func newProgram(environ []string, out, errOut io.Writer) *cmdline.Program {
+	return &cmdline.Program{
+		Name: "flashgate", Description: description, Environ: environ, Out: out, Err: errOut, Strict: "serve",
+		Foreign: func(string) bool { return false },
+		Vars: kong.Vars{
 			"addresses": store.AddressForms, "who": who(),
 			"redis_timeout": defaultRedisTimeout.String(), "wait_timeout": defaultWaitTimeout.String(),
 		},
-	)
+	}
 }
 
 // redisFlag is how the commands other than serve find the sales.
@@ -142,7 +115,7 @@ func (f *redisFlag) waiting(env *environment, replicas *replicasFlag, do func(*s
 	if f.Redis == embeddedRedis {
 		return errors.New("--redis embedded: only serve has a store of its own; its log says at which address other commands reach it")
 	}
-	options := store.Options{Who: f.By, Timeout: commandTimeout, Log: newLog(env.err, "text", slog.LevelWarn)}
+	options := store.Options{Who: f.By, Timeout: commandTimeout, Log: cmdline.NewLog(env.err, "text", slog.LevelWarn)}
 	if err := errors.Join(replicas.set(&options), f.redisTLS.set(&options)); err != nil {
 		return err
 	}
@@ -198,12 +171,4 @@ func who() string {
 		return name[:min(len(name), gate.MaxID)]
 	}
 	return w
-}
-
-func newLog(w io.Writer, format string, level slog.Level) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }

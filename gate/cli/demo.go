@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/store"
 	"github.com/flashgate/flashgate/loadtest/chance"
@@ -207,7 +208,7 @@ func (s *scenery) gate(name string, sim *portoneSimCommand) *serveCommand {
 }
 
 func (s *scenery) createSale(ctx context.Context, sale gate.Sale) error {
-	st, err := store.Open(s.redis, store.Options{Who: "demo", Timeout: 5 * time.Second, Log: newLog(s.env.err, "text", slog.LevelError)})
+	st, err := store.Open(s.redis, store.Options{Who: "demo", Timeout: 5 * time.Second, Log: cmdline.NewLog(s.env.err, "text", slog.LevelError)})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/flashgate/flashgate/gate/cmdline"
 )
 
 // serveNowhere is a gate that starts whenever its settings are taken, and ends at
@@ -43,7 +45,7 @@ func eachCommand(t *testing.T, visit func(line []string, node *kong.Node)) {
 func parseWith(t *testing.T, environ []string, line ...string) (c commands, warned string, err error) {
 	t.Helper()
 	var errOut bytes.Buffer
-	parser, err := newParser(&c, environ, &environment{out: &bytes.Buffer{}, err: &errOut}, func(int) {})
+	parser, err := newProgram(environ, &bytes.Buffer{}, &errOut).Parser(&c, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,16 +167,6 @@ func TestServiceLinksAreNoSettings(t *testing.T) {
 			}
 		}
 	}
-	v := readVariables([]string{"FLASHGATE_ADMIN_PORT=tcp://10.0.0.1:9090", "FLASHGATE_SERVICE_HOST="})
-	v.owners["FLASHGATE_SERVICE_HOST"] = true
-	if v.fault("FLASHGATE_ADMIN_PORT") != nil || v.fault("FLASHGATE_SERVICE_HOST") == nil {
-		t.Error("a variable that is a flag's own must count as the flag's, whatever its name")
-	}
-	for _, name := range []string{"FLASHGATE_PORT_8080", "FLASHGATE_PORT_X_TCP", "FLASHGATE_SERVICE", "FLASHGATE_SERVICES_HOST", "FLASHGATE_PORTONE"} {
-		if serviceLink(name, "1") {
-			t.Errorf("%s is taken for a service link", name)
-		}
-	}
 }
 
 func TestValuesOfTheEnvironmentAreTrimmedAndWhatIsNotAllowedIsNamed(t *testing.T) {
@@ -286,7 +278,7 @@ func TestTheProcesssOwnEnvironmentIsNotRead(t *testing.T) {
 func TestTheShellsSettingsReachNoTest(t *testing.T) {
 	if os.Getenv("SHELL_WITH_SETTINGS") != "" {
 		for _, variable := range os.Environ() {
-			if strings.HasPrefix(variable, settingsPrefix) {
+			if strings.HasPrefix(variable, cmdline.Prefix) {
 				t.Errorf("%s is set", variable)
 			}
 		}

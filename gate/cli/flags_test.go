@@ -45,7 +45,7 @@ func parse(t *testing.T, line string) (c commands, err error) {
 
 func newTestParser(t *testing.T, c *commands) *kong.Kong {
 	t.Helper()
-	parser, err := newParser(c, nil, &environment{out: &bytes.Buffer{}, err: &bytes.Buffer{}}, func(int) {})
+	parser, err := newProgram(nil, &bytes.Buffer{}, &bytes.Buffer{}).Parser(c, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/flashgate/flashgate/gate/cmdline"
 )
 
 // HideSecrets keeps secrets out of the list of processes: where the command line
@@ -53,7 +55,7 @@ func moveSecrets(args []string) (rest, moved []string) {
 			rest = append(rest, "--"+name+"="+value)
 			continue
 		}
-		moved = append(moved, settingsPrefix+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))+"="+value)
+		moved = append(moved, cmdline.Prefix+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))+"="+value)
 	}
 	return rest, moved
 }

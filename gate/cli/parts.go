@@ -14,6 +14,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/audit"
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/settle"
@@ -61,7 +62,7 @@ type parts struct {
 }
 
 func newParts(c *serveCommand, env *environment) *parts {
-	return &parts{flags: c, env: env, log: newLog(env.err, c.LogFormat, c.LogLevel), registry: prometheus.NewRegistry()}
+	return &parts{flags: c, env: env, log: cmdline.NewLog(env.err, c.LogFormat, c.LogLevel), registry: prometheus.NewRegistry()}
 }
 
 // serve makes the parts, and has them work until ctx is done.

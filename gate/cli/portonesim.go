@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/web"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 	"github.com/flashgate/flashgate/loadtest/standin"
@@ -66,7 +67,7 @@ type simulated struct{ portone, shop net.Addr }
 // simulate tells started its addresses once it serves.
 func (c *portoneSimCommand) simulate(ctx context.Context, env *environment, started func(simulated)) error {
 	options := c.options()
-	options.Log = newLog(env.err, "text", c.LogLevel)
+	options.Log = cmdline.NewLog(env.err, "text", c.LogLevel)
 	ln, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)

@@ -1,9 +1,8 @@
-package cli
+package cmdline
 
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"reflect"
 	"regexp"
@@ -15,39 +14,26 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// settingsPrefix begins the variable of every flag.
-const settingsPrefix = "FLASHGATE_"
+// Prefix begins the variable of every flag.
+const Prefix = "FLASHGATE_"
 
 // variables are the settings of an environment. Kong would read the process's own,
 // and take one that is empty, or that nothing reads, for one that was left out.
 type variables struct {
-	set    map[string]string // by name; trimmed
-	owners map[string]bool   // the variables of all flags of all commands
+	program *Program
+	set     map[string]string // by name; trimmed
+	owners  map[string]bool   // the variables of all flags of all commands
 }
 
 // readVariables picks the settings out of an environment, as os.Environ has it.
-func readVariables(environ []string) *variables {
-	v := &variables{set: map[string]string{}, owners: map[string]bool{}}
+func readVariables(environ []string) map[string]string {
+	set := map[string]string{}
 	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok && strings.HasPrefix(name, settingsPrefix) {
-			v.set[name] = strings.TrimSpace(value)
+		if name, value, ok := strings.Cut(entry, "="); ok && strings.HasPrefix(name, Prefix) {
+			set[name] = strings.TrimSpace(value)
 		}
 	}
-	return v
-}
-
-// parser builds a parser that reads flags from these variables, and from nowhere
-// else.
-func (v *variables) parser(c *commands, warnings io.Writer, options ...kong.Option) (*kong.Kong, error) {
-	k, err := kong.New(c, append(options,
-		kong.DefaultEnvars(strings.TrimSuffix(settingsPrefix, "_")),
-		kong.ValueFormatter(helpWithVariable), kong.Resolvers(kong.ResolverFunc(v.resolve)),
-		kong.WithBeforeResolve(func(ctx *kong.Context) error { return v.check(ctx, warnings) }),
-	)...)
-	if err != nil {
-		return nil, err
-	}
-	return k, v.adopt(k)
+	return set
 }
 
 // adopt learns which variables the flags have, and takes them away from kong.
@@ -97,13 +83,16 @@ func (v *variables) resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 }
 
 // check refuses what cannot have been meant: a setting of the command that is
-// there and empty and, of serve, a variable that nothing reads. Other commands
-// warn of what is not theirs, for they share an environment with gates.
-func (v *variables) check(ctx *kong.Context, warnings io.Writer) error {
-	serves, own := false, map[string]bool{}
+// there and empty and, of a strict command, a variable that nothing reads. Other
+// commands warn of what is not theirs, for they share an environment with gates.
+func (v *variables) check(ctx *kong.Context, at *kong.Path) error {
+	if at.App == nil { // kong asks at each command and flag of the line too
+		return nil
+	}
+	strict, own := false, map[string]bool{}
 	var wrong []error
 	for _, path := range ctx.Path {
-		serves = serves || path.Command != nil && path.Command.Name == "serve"
+		strict = strict || path.Command != nil && path.Command.Name == v.program.Strict
 		for _, flag := range path.Flags {
 			for _, name := range flag.Envs {
 				own[name] = true
@@ -117,10 +106,10 @@ func (v *variables) check(ctx *kong.Context, warnings io.Writer) error {
 		err := v.fault(name)
 		switch {
 		case err == nil:
-		case serves || own[name]:
+		case strict || own[name]:
 			wrong = append(wrong, err)
 		default:
-			fmt.Fprintln(warnings, "flashgate: warning:", err)
+			fmt.Fprintf(v.program.Err, "%s: warning: %v\n", v.program.Name, err)
 		}
 	}
 	return errors.Join(wrong...)
@@ -130,11 +119,12 @@ func (v *variables) check(ctx *kong.Context, warnings io.Writer) error {
 // be a secret under a name that was mistyped.
 func (v *variables) fault(name string) error {
 	value := v.set[name]
+	known := v.owners[name] || v.program.Foreign != nil && v.program.Foreign(name)
 	switch {
-	case v.owners[name] && value == "":
+	case known && value == "":
 		return fmt.Errorf("%s is set and empty, which is not the same as left out: give it a value, or leave it out "+
 			"(in an env file: no such line; in Compose: its name without a value; in Kubernetes: optional: true at the key of the Secret)", name)
-	case v.owners[name] || serviceLink(name, value):
+	case known || serviceLink(name, value):
 		return nil
 	}
 	return fmt.Errorf("%s is the variable of no flag: did you mean %s?", name, gate.Nearest(name, slices.Sorted(maps.Keys(v.owners)), 1)[0])
