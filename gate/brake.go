@@ -1,10 +1,7 @@
 package gate
 
 import (
-	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -42,87 +39,3 @@ func (b *Brake) String() string {
 // BySetting reports whether a wrong setting causes refunds for the reason. (So it does for
 // a currency, and there a person is waited for already.)
 func (r RefundReason) BySetting() bool { return r == RefundTestChannel || r == RefundAmount }
-
-// BrakeReport is a brake that holds, as operators are shown it.
-type BrakeReport struct {
-	Brake
-	Why string `json:"why"` // in a clause
-	// Waiting is what waits for it, where that was counted.
-	Waiting *Waiting `json:"waiting,omitempty"`
-}
-
-// Report tells about the brake; nil where it does not hold.
-func (b *Brake) Report() *BrakeReport {
-	if b == nil {
-		return nil
-	}
-	return &BrakeReport{Brake: *b, Why: b.String()}
-}
-
-// Waiting counts the refunds that wait for a brake.
-type Waiting struct {
-	Orders   int   `json:"orders"` // each of a buyer's
-	Payments int64 `json:"payments"`
-	// Amount is their sum as far as it is known, in PortOne's unit of amount; of
-	// Unknown payments it is not yet.
-	Amount  string `json:"amount"`
-	Unknown int64  `json:"unknown,omitempty"`
-}
-
-// String tells the numbers.
-func (w *Waiting) String() string {
-	text := fmt.Sprintf("%d payments of %d orders, %s in all", w.Payments, w.Orders, w.Amount)
-	if w.Unknown > 0 {
-		text += fmt.Sprintf(" without %d of them, whose amount is not known yet", w.Unknown)
-	}
-	return text
-}
-
-// WaitingForBrake counts what waits for a brake among the refunds that a sale owes.
-func WaitingForBrake(reports []RefundReport) *Waiting {
-	w, cents := Waiting{}, int64(0)
-	for _, r := range reports {
-		waits := false
-		for _, line := range r.Refunds {
-			if line.Waits != WaitBrake {
-				continue
-			}
-			waits = true
-			w.Payments++
-			if n, known := parseCents(line.Balance); known {
-				cents += n
-			} else {
-				w.Unknown++
-			}
-		}
-		if waits {
-			w.Orders++
-		}
-	}
-	w.Amount = AmountText(cents/100, uint8(cents%100))
-	return &w
-}
-
-// parseCents reads what AmountText writes, in hundredths.
-func parseCents(text string) (cents int64, ok bool) {
-	units, rest, decimals := strings.Cut(text, ".")
-	if !decimals {
-		rest = "00"
-	}
-	cents, err := strconv.ParseInt(units+rest, 10, 64)
-	return cents, err == nil && units != "" && len(rest) == 2
-}
-
-// FullReport tells about a sale as Report does and, where the brake on its refunds holds,
-// what waits for that.
-func (s *State) FullReport(ctx context.Context, store Refunds) (Report, error) {
-	r := s.Report()
-	if r.RefundBrake == nil {
-		return r, nil
-	}
-	reports, err := RefundReports(ctx, store, s.Name)
-	if err == nil {
-		r.RefundBrake.Waiting = WaitingForBrake(reports)
-	}
-	return r, err
-}

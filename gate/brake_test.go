@@ -6,9 +6,9 @@ func TestWhatWaitsForABrakeIsCounted(t *testing.T) {
 	t.Parallel()
 	f := func(want Waiting, text string, lines ...[]RefundLine) {
 		t.Helper()
-		var reports []RefundReport
+		var reports []RefundView
 		for _, l := range lines {
-			reports = append(reports, RefundReport{Refunds: l})
+			reports = append(reports, RefundView{Refunds: l})
 		}
 		if got := WaitingForBrake(reports); *got != want || got.String() != text {
 			t.Errorf("got %+v: %s, want %+v", *got, got, want)

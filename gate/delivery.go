@@ -44,25 +44,3 @@ type Progress struct {
 	Trouble  string
 	Listed   map[string]*Undelivered // orders whose place in the list has changed; nil takes one off it
 }
-
-// DeliveryReport is a Delivery as operators are shown it.
-type DeliveryReport struct {
-	Sale     string        `json:"sale"`
-	Run      int64         `json:"run"`
-	Notify   string        `json:"notify"` // the shop's URL, its secrets hidden; empty where it is told nothing
-	Seq      int64         `json:"seq"`
-	Position int64         `json:"position"` // of the newest ledger entry that is done with
-	Trouble  string        `json:"trouble,omitempty"`
-	Orders   []Undelivered `json:"orders"`
-}
-
-// Report tells about the delivery of a sale's changes.
-func (d *Delivery) Report(sale string) DeliveryReport {
-	r := DeliveryReport{
-		Sale: sale, Run: d.Run, Notify: HideSecrets(d.Notify), Seq: d.Seq, Position: d.Position, Trouble: d.Trouble, Orders: d.Listed,
-	}
-	if r.Orders == nil {
-		r.Orders = []Undelivered{}
-	}
-	return r
-}

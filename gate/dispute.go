@@ -2,7 +2,6 @@ package gate
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
 	"time"
@@ -27,35 +26,6 @@ type Dispute struct {
 
 // Disputes is all that there is against a payment; nil where there is nothing.
 type Disputes struct{ All []Dispute }
-
-// DisputeReport is an order with something against its payments, as operators are
-// shown it.
-type DisputeReport struct {
-	Order    string    `json:"order"`
-	Disputes []Dispute `json:"disputes"`
-}
-
-// DisputeReports tells about the orders of a sale with something against their
-// payments, by their ids. It returns ErrNoSale as FindSale does.
-func DisputeReports(ctx context.Context, store interface {
-	Listing
-	Disputes(ctx context.Context, sale string) (map[string][]Dispute, error)
-}, sale string,
-) ([]DisputeReport, error) {
-	if _, err := FindSale(ctx, store, sale); err != nil {
-		return nil, err
-	}
-	all, err := store.Disputes(ctx, sale)
-	if err != nil {
-		return nil, err
-	}
-	reports := []DisputeReport{}
-	for order, disputes := range all {
-		reports = append(reports, DisputeReport{order, disputes})
-	}
-	slices.SortFunc(reports, func(a, b DisputeReport) int { return strings.Compare(a.Order, b.Order) })
-	return reports, nil
-}
 
 // SortDisputes puts them into one order, whichever way they were found.
 func SortDisputes(all []Dispute) {

@@ -15,22 +15,3 @@ type Reconciling struct {
 	Now   time.Time // the store's clock
 	Marks [3]Mark   // by version
 }
-
-// ReconcilingReport is a Reconciling as operators are shown it, of one version.
-type ReconcilingReport struct {
-	Version Version   `json:"version"`
-	Until   time.Time `json:"until,omitzero"` // every change until then was compared
-	Read    time.Time `json:"read,omitzero"`  // when the list of changes was last read to its end
-	Trouble string    `json:"trouble,omitempty"`
-}
-
-// Report tells about each version of which a list was read, or could not be.
-func (r *Reconciling) Report() []ReconcilingReport {
-	all := []ReconcilingReport{}
-	for version, m := range r.Marks {
-		if m != (Mark{}) {
-			all = append(all, ReconcilingReport{Version(version), m.Until, m.Read, m.Trouble})
-		}
-	}
-	return all
-}

@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -135,84 +134,4 @@ func (n *RefundNote) Set(attempt string, is RefundAttempt) {
 		n.Attempts = map[string]RefundAttempt{}
 	}
 	n.Attempts[attempt] = is
-}
-
-// RefundReport is an order that owes refunds, as operators are shown it.
-type RefundReport struct {
-	OrderReport
-	Refunds []RefundLine `json:"refunds"`
-	// AccountGiven says that there is a bank account for them; what it is stays hidden.
-	AccountGiven bool `json:"account_given,omitempty"`
-}
-
-// RefundLine is one payment that is to be given back.
-type RefundLine struct {
-	Attempt string     `json:"attempt"`
-	State   string     `json:"state"` // "refund_due" or "refund_requested"
-	Tries   int64      `json:"tries,omitempty"`
-	Reason  string     `json:"reason,omitempty"`
-	Waits   RefundWait `json:"waits_for,omitempty"`
-	Said    string     `json:"said,omitempty"`    // by PortOne, of the last cancellation that was not carried out
-	At      time.Time  `json:"at,omitzero"`       // when it said that
-	Balance string     `json:"balance,omitempty"` // what is left to be given back, as far as it is known, in PortOne's unit of amount
-}
-
-// Refunds is what listing refunds needs of a store.
-type Refunds interface {
-	Listing
-	RefundsDue(ctx context.Context, sale string) ([]Order, error)
-	RefundNotes(ctx context.Context, sale string) (map[string]RefundNote, error)
-}
-
-// RefundReports tells about all refunds that a sale owes. It returns ErrNoSale as FindSale
-// does.
-func RefundReports(ctx context.Context, store Refunds, sale string) ([]RefundReport, error) {
-	state, err := FindSale(ctx, store, sale)
-	if err != nil {
-		return nil, err
-	}
-	notes, err := store.RefundNotes(ctx, sale)
-	if err != nil {
-		return nil, err
-	}
-	due, err := store.RefundsDue(ctx, sale)
-	if err != nil {
-		return nil, err
-	}
-	reports := []RefundReport{}
-	for i := range due {
-		reports = append(reports, due[i].refunds(notes[due[i].ID], &state))
-	}
-	return reports, nil
-}
-
-// refunds tells what the order owes, with what is known of it.
-func (o *Order) refunds(note RefundNote, sale *State) RefundReport {
-	r := RefundReport{OrderReport: o.Report(), AccountGiven: note.Account != nil}
-	for _, a := range o.Attempts {
-		known := note.Attempts[a.ID]
-		line := RefundLine{Attempt: a.ID, State: a.State.String(), Tries: a.Tries, Reason: known.Reason, Said: known.Said, At: known.At, Balance: known.Balance}
-		switch {
-		case a.State == AttemptRefundDue && !sale.AutoRefund && known.Waits != WaitBank:
-			line.Waits = WaitShop
-		case a.State == AttemptRefundDue:
-			line.Waits = known.waits(sale)
-		case a.State != AttemptRequested:
-			continue
-		}
-		r.Refunds = append(r.Refunds, line)
-	}
-	return r
-}
-
-// waits returns what the refund of an attempt that is due waits for, in a sale that cancels
-// by itself. What is noted of the brake is not asked: it may have been released since.
-func (r *RefundAttempt) waits(sale *State) RefundWait {
-	switch {
-	case r.Waits != WaitNobody && r.Waits != WaitBrake:
-		return r.Waits
-	case sale.Brake != nil && !r.Ordered && (r.Waits == WaitBrake || !r.Counted): // else it was sent
-		return WaitBrake
-	}
-	return WaitNobody
 }

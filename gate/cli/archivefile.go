@@ -23,17 +23,17 @@ const archiveVersion = 1
 
 // archiveLine is one line of an archive: one of its fields is there.
 type archiveLine struct {
-	Head  *archiveHead      `json:"head,omitempty"`
-	Order *gate.OrderReport `json:"order,omitempty"`
-	Entry *gate.EntryReport `json:"entry,omitempty"`
-	End   *archiveEnd       `json:"end,omitempty"`
+	Head  *archiveHead    `json:"head,omitempty"`
+	Order *gate.OrderView `json:"order,omitempty"`
+	Entry *gate.EntryView `json:"entry,omitempty"`
+	End   *archiveEnd     `json:"end,omitempty"`
 }
 
 type archiveHead struct {
 	Version int           `json:"version"`
 	Sale    gate.SaleForm `json:"sale"`
 	Paused  bool          `json:"paused"`
-	Report  gate.Report   `json:"report"`
+	Report  gate.SaleView `json:"report"`
 }
 
 type archiveEnd struct {
@@ -61,7 +61,7 @@ func writeArchive(ctx context.Context, file *os.File, compress bool, s *store.St
 	}
 	sum := sha256.New()
 	lines := json.NewEncoder(io.MultiWriter(out, sum))
-	if err := lines.Encode(archiveLine{Head: &archiveHead{archiveVersion, state.Form(), state.Paused, state.Report()}}); err != nil {
+	if err := lines.Encode(archiveLine{Head: &archiveHead{archiveVersion, state.Form(), state.Paused, state.View()}}); err != nil {
 		return a, err
 	}
 	seen := map[string]bool{}
@@ -72,7 +72,7 @@ func writeArchive(ctx context.Context, file *os.File, compress bool, s *store.St
 		seen[id] = true
 		a.Orders++
 		progress("orders", a.Orders)
-		return lines.Encode(archiveLine{Order: new(o.Report())})
+		return lines.Encode(archiveLine{Order: new(o.View())})
 	})
 	if err != nil {
 		return a, err
@@ -83,7 +83,7 @@ func writeArchive(ctx context.Context, file *os.File, compress bool, s *store.St
 		}
 		a.Entries++
 		progress("ledger entries", a.Entries)
-		if err := lines.Encode(archiveLine{Entry: new(e.Report())}); err != nil {
+		if err := lines.Encode(archiveLine{Entry: new(e.View())}); err != nil {
 			return a, err
 		}
 	}

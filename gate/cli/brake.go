@@ -13,7 +13,7 @@ import (
 )
 
 // brakeText says that a sale's brake on refunds holds, why, what waits and what to do.
-func brakeText(sale string, b *gate.BrakeReport) string {
+func brakeText(sale string, b *gate.BrakeView) string {
 	since := ""
 	if !b.Since.IsZero() {
 		since = " since " + b.Since.Local().Format(time.RFC3339)
@@ -31,7 +31,7 @@ func (c *refundsCommand) goOn(ctx context.Context, env *environment, s *store.St
 	if err != nil {
 		return err
 	}
-	report, err := state.FullReport(ctx, s)
+	report, err := state.FullView(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ units:
 // Run lists the disputes and chargebacks.
 func (c *disputesCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
-		reports, err := gate.DisputeReports(ctx, s, c.Sale)
+		reports, err := gate.DisputeViews(ctx, s, c.Sale)
 		if err != nil {
 			return err
 		}

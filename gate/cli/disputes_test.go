@@ -32,7 +32,7 @@ func TestDisputesAndChargebacksAreShownAndSellNothing(t *testing.T) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		await(t, what, func() error {
-			var reports []gate.DisputeReport
+			var reports []gate.DisputeView
 			if err := json.Unmarshal([]byte(command(t, "disputes", "--redis", redis.URL(), "--json", "race")), &reports); err != nil {
 				return err
 			}

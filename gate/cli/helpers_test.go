@@ -165,9 +165,9 @@ func openSale(name string, stock int) string {
 }
 
 // readStatus returns what `flashgate status --json` says of a sale.
-func readStatus(t testing.TB, redis, sale string) gate.Report {
+func readStatus(t testing.TB, redis, sale string) gate.SaleView {
 	t.Helper()
-	var report gate.Report
+	var report gate.SaleView
 	if err := json.Unmarshal([]byte(command(t, "status", "--json", "--redis", redis, sale)), &report); err != nil {
 		t.Fatal(err)
 	}

@@ -59,7 +59,7 @@ func (c *ledgerCommand) Run(ctx context.Context, env *environment) error {
 				if err != nil {
 					return fmt.Errorf("after entry %d: %w", since, err)
 				}
-				if err := encoder.Encode(e.Report().WithoutSecrets()); err != nil {
+				if err := encoder.Encode(e.View().WithoutSecrets()); err != nil {
 					return fmt.Errorf("after entry %d: %w", since, err)
 				}
 				since = e.Seq

@@ -32,7 +32,7 @@ func TestALedgerIsFollowedUntilInterrupted(t *testing.T) {
 		await(t, want, func() error {
 			var kinds []string
 			for line := range strings.Lines(out.String()) {
-				var e gate.EntryReport
+				var e gate.EntryView
 				if err := json.Unmarshal([]byte(line), &e); err != nil {
 					return err
 				}

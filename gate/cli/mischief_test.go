@@ -282,7 +282,7 @@ func (m *mischief) tryAgain() (orders []string) {
 }
 
 // bankOf is a bank as the version calls it that an order was paid by.
-func bankOf(r *gate.RefundReport) string {
+func bankOf(r *gate.RefundView) string {
 	if r.Attempts[0].Version == 1 {
 		return "004"
 	}
@@ -290,7 +290,7 @@ func bankOf(r *gate.RefundReport) string {
 }
 
 // refunds returns what flashgate refunds lists.
-func (m *mischief) refunds() (reports []gate.RefundReport) {
+func (m *mischief) refunds() (reports []gate.RefundView) {
 	m.t.Helper()
 	if err := json.Unmarshal([]byte(command(m.t, "refunds", "--json", "--redis", m.redis.URL(), "race")), &reports); err != nil {
 		m.t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // books are what PortOne and the gates have of a sale at one time.
 type books struct {
 	m        *mischief
-	status   gate.Report
+	status   gate.SaleView
 	orders   map[string]gate.Order
 	listed   map[string]gate.RefundLine // by attempt
 	payments []portonesim.Payment

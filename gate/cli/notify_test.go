@@ -210,7 +210,7 @@ func TestTwoGatesTellTheShopOnce(t *testing.T) {
 		}
 		await(t, "the shop", func() error { return checkTold(told.took(), 20, revision+1) })
 		await(t, "the position", func() error {
-			var d gate.DeliveryReport
+			var d gate.DeliveryView
 			if err := json.Unmarshal([]byte(command(t, "undelivered", "--json", "--redis", redis, "race")), &d); err != nil || d.Position != d.Seq {
 				return fmt.Errorf("%+v, %v", d, err)
 			}

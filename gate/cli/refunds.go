@@ -57,7 +57,7 @@ func (c *refundsCommand) Run(ctx context.Context, env *environment) error {
 }
 
 func printRefunds(ctx context.Context, env *environment, s *store.Store, sale string, json bool) error {
-	reports, err := gate.RefundReports(ctx, s, sale)
+	reports, err := gate.RefundViews(ctx, s, sale)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func printRefunds(ctx context.Context, env *environment, s *store.Store, sale st
 	if err != nil {
 		return err
 	}
-	if b := state.Brake.Report(); b != nil {
+	if b := state.Brake.View(); b != nil {
 		b.Waiting = gate.WaitingForBrake(reports)
 		fmt.Fprintf(env.out, "%s\n\n", brakeText(sale, b))
 	}

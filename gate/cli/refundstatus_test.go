@@ -22,7 +22,7 @@ func TestADepositsRefundIsDoneWhenTheMoneyHasArrived(t *testing.T) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		await(t, what, func() error {
-			var reports []gate.RefundReport
+			var reports []gate.RefundView
 			if err := json.Unmarshal([]byte(command(t, "refunds", "--redis", redis.URL(), "--json", "race")), &reports); err != nil {
 				return err
 			}
@@ -30,7 +30,7 @@ func TestADepositsRefundIsDoneWhenTheMoneyHasArrived(t *testing.T) {
 			if len(reports) > 0 {
 				got = reports[0].Refunds[0]
 			}
-			var o gate.OrderReport
+			var o gate.OrderView
 			_, body := g.get(g.admin, "/v1/sales/race/orders/order_1")
 			_ = json.Unmarshal([]byte(body), &o)
 			r := readStatus(t, redis.URL(), "race")

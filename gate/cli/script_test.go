@@ -220,7 +220,7 @@ func paidInScript(ts *testscript.TestScript, _ bool, args []string) {
 	s := sceneOf(ts)
 	await(s.t, args[1]+" paid orders", func() error {
 		_, body := s.gate.get(s.gate.admin, "/v1/sales/"+args[0])
-		var report gate.Report
+		var report gate.SaleView
 		if err := json.Unmarshal([]byte(body), &report); err != nil {
 			return fmt.Errorf("the report %q: %w", body, err)
 		}

@@ -124,7 +124,7 @@ func TestDeclinedUnitsAreSoldToOthers(t *testing.T) {
 func releases(t *testing.T, redis *redistest.Server) (n int, longest time.Duration) {
 	t.Helper()
 	for line := range strings.Lines(command(t, "ledger", "--redis", redis.URL(), "race")) {
-		var e gate.EntryReport
+		var e gate.EntryView
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}

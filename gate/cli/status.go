@@ -46,12 +46,12 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 		if err != nil && !errors.Is(err, gate.ErrNoSale) { // deleted: its tombstone is shown
 			return err
 		}
-		report, err := state.FullReport(ctx, s)
+		report, err := state.FullView(ctx, s)
 		if err != nil {
 			return err
 		}
 		if c.JSON {
-			return printJSON(env, oneStatus{report, aside, compared.Report(), replicas})
+			return printJSON(env, oneStatus{report, aside, compared.View(), replicas})
 		}
 		if err := printReport(env, &report, &state); err != nil {
 			return err
@@ -65,18 +65,18 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 	})
 }
 
-// statusReport is a sale as JSON, with what keeps each of them from selling.
-type statusReport struct {
-	gate.Report
+// saleStatus is a sale as JSON, with what keeps each of them from selling.
+type saleStatus struct {
+	gate.SaleView
 	Replicas *gate.Replicas `json:"replicas,omitempty"` // where some are waited for
 }
 
 // oneStatus is the sale that was named as JSON.
 type oneStatus struct {
-	gate.Report
-	Aside      int64                    `json:"aside"` // orders that are set aside because they fail by themselves
-	Reconciled []gate.ReconcilingReport `json:"reconciled"`
-	Replicas   *gate.Replicas           `json:"replicas,omitempty"`
+	gate.SaleView
+	Aside      int64                  `json:"aside"` // orders that are set aside because they fail by themselves
+	Reconciled []gate.ReconcilingView `json:"reconciled"`
+	Replicas   *gate.Replicas         `json:"replicas,omitempty"`
 }
 
 // following returns how many replicas follow, where some are waited for. In text it
@@ -97,14 +97,14 @@ func (c *statusCommand) following(ctx context.Context, env *environment, s *stor
 
 // list shows every sale with its units over all SKUs.
 func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Store, replicas *gate.Replicas) error {
-	reports, err := gate.Reports(ctx, s)
+	reports, err := gate.SaleViews(ctx, s)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		list := []statusReport{}
+		list := []saleStatus{}
 		for _, r := range reports {
-			list = append(list, statusReport{r, replicas})
+			list = append(list, saleStatus{r, replicas})
 		}
 		return printJSON(env, list)
 	}
@@ -145,7 +145,7 @@ func printJSON(env *environment, v any) error {
 	return encoder.Encode(v)
 }
 
-func printReport(env *environment, r *gate.Report, state *gate.State) error {
+func printReport(env *environment, r *gate.SaleView, state *gate.State) error {
 	fmt.Fprintf(env.out, "%s  run %d  %s%s\n\n", r.Sale, r.Run, r.State, window(state))
 	if r.Clock != "" {
 		fmt.Fprintf(env.out, "%s\n\n", r.Clock)
@@ -172,7 +172,7 @@ func printReport(env *environment, r *gate.Report, state *gate.State) error {
 
 // printReconciling says when what has changed at PortOne was last compared with the sale.
 func printReconciling(env *environment, r *gate.Reconciling) {
-	for _, m := range r.Report() {
+	for _, m := range r.View() {
 		when := "never yet"
 		if !m.Read.IsZero() {
 			when = "last " + r.Now.Sub(m.Read).Round(time.Second).String() + " ago"

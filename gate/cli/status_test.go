@@ -21,7 +21,7 @@ func TestStatusSaysThatRedisClockIsInDoubt(t *testing.T) {
 	for doubted, times := range map[bool]gate.Times{true: state.Times, false: {Now: own}} {
 		state.Times = times
 		var out bytes.Buffer
-		report := state.Report()
+		report := state.View()
 		if err := printReport(&environment{out: &out}, &report, &state); err != nil || strings.Contains(out.String(), want) != doubted {
 			t.Errorf("in doubt %v: %v\n%s", doubted, err, &out)
 		}

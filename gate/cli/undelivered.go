@@ -34,7 +34,7 @@ func (c *undeliveredCommand) Run(ctx context.Context, env *environment) error {
 			return gate.Gone(ctx, s, c.Sale, err)
 		}
 		if c.JSON {
-			return errors.Join(printJSON(env, d.Report(c.Sale)), unsecured)
+			return errors.Join(printJSON(env, d.View(c.Sale)), unsecured)
 		}
 		return errors.Join(printDelivery(env, c.Sale, &d), unsecured)
 	})

@@ -120,14 +120,14 @@ func TestADoubtedClockIsSaidInWords(t *testing.T) {
 	f := func(redis time.Time, want string) {
 		t.Helper()
 		state := gate.State{Sale: testSale(), Times: gate.Times{Now: own, Doubt: &gate.ClockError{Redis: redis, Own: own}}}
-		if got := state.Report().Clock; !strings.HasPrefix(got, want) {
+		if got := state.View().Clock; !strings.HasPrefix(got, want) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 	const own1 = "this machine's 2026-12-01T10:00:00Z, and nothing is changed while they are more than 1m0s apart: Redis' clock is "
 	f(own.Add(60*24*time.Hour+time.Second), "Redis' clock says 2027-01-30T10:00:01Z, "+own1+"1440h0m0s ahead of this machine's. Have NTP set")
 	f(own.Add(-2*time.Minute), "Redis' clock says 2026-12-01T09:58:00Z, "+own1+"2m0s behind this machine's. Have NTP set")
-	if got := (&gate.State{Sale: testSale()}).Report().Clock; got != "" {
+	if got := (&gate.State{Sale: testSale()}).View().Clock; got != "" {
 		t.Errorf("without doubt: %s", got)
 	}
 }

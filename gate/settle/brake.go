@@ -46,7 +46,7 @@ type GoneOn struct {
 // brake does not hold, what waits for nobody is tried. It returns gate.ErrNoSale as FindSale
 // does, or a *gate.UnsecuredError where it is done.
 func GoOn(ctx context.Context, store Braked, who, sale string, payments int64) (done GoneOn, err error) {
-	reports, err := gate.RefundReports(ctx, store, sale)
+	reports, err := gate.RefundViews(ctx, store, sale)
 	if err != nil {
 		return done, err
 	}

@@ -77,13 +77,13 @@ func (sc *scene) sent(want int) {
 }
 
 // report is the sale as operators are shown it.
-func (sc *scene) report() gate.Report {
+func (sc *scene) report() gate.SaleView {
 	sc.t.Helper()
 	state, err := sc.store.Sale(sc.t.Context(), "race")
 	if err != nil {
 		sc.t.Fatal(err)
 	}
-	r, err := state.FullReport(sc.t.Context(), sc.store)
+	r, err := state.FullView(sc.t.Context(), sc.store)
 	if err != nil {
 		sc.t.Fatal(err)
 	}
@@ -338,7 +338,7 @@ func TestAPersonRefundsOneOrderWhileTheBrakeHolds(t *testing.T) {
 	sc.wrong("o", 12)
 	sc.sent(9)
 	waiting := func() (ids []string) {
-		reports, err := gate.RefundReports(t.Context(), sc.store, "race")
+		reports, err := gate.RefundViews(t.Context(), sc.store, "race")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -42,11 +42,11 @@ func TestDisputesAreListedAndChangeNothing(t *testing.T) {
 	begun := sc.time().UTC().Truncate(time.Second)
 	complaint := gate.Dispute{Attempt: "a1", Kind: gate.Disputed, Reason: "not me", ID: "d1", At: begun}
 	taken := gate.Dispute{Attempt: "a2", Kind: gate.ChargedBack, Reason: "lost", ID: "c1", Amount: 1000, At: begun}
-	want := func(what string, counted [2]float64, disputes ...gate.DisputeReport) {
+	want := func(what string, counted [2]float64, disputes ...gate.DisputeView) {
 		t.Helper()
 		sc.want(paid, 8, 0, 2, 0)
-		reports, err := gate.DisputeReports(t.Context(), sc.store, "race")
-		if err != nil || !slices.EqualFunc(reports, disputes, func(a, b gate.DisputeReport) bool {
+		reports, err := gate.DisputeViews(t.Context(), sc.store, "race")
+		if err != nil || !slices.EqualFunc(reports, disputes, func(a, b gate.DisputeView) bool {
 			return a.Order == b.Order && slices.EqualFunc(a.Disputes, b.Disputes, sameDispute)
 		}) {
 			t.Errorf("%s: listed %+v, %v, want %+v", what, reports, err, disputes)
@@ -57,8 +57,8 @@ func TestDisputesAreListedAndChangeNothing(t *testing.T) {
 			}
 		}
 	}
-	of := func(order string, all ...gate.Dispute) gate.DisputeReport {
-		return gate.DisputeReport{Order: order, Disputes: all}
+	of := func(order string, all ...gate.Dispute) gate.DisputeView {
+		return gate.DisputeView{Order: order, Disputes: all}
 	}
 	want("nothing", [2]float64{})
 	sc.disputed("a1", complaint)

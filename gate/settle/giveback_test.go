@@ -11,9 +11,9 @@ import (
 )
 
 // line returns the only refund that the sale owes, as it is listed.
-func (sc *scene) line() gate.RefundReport {
+func (sc *scene) line() gate.RefundView {
 	sc.t.Helper()
-	reports, err := gate.RefundReports(sc.t.Context(), sc.store, "race")
+	reports, err := gate.RefundViews(sc.t.Context(), sc.store, "race")
 	if err != nil || len(reports) != 1 || len(reports[0].Refunds) != 1 {
 		sc.t.Fatalf("listed: %+v, %v", reports, err)
 	}

@@ -14,13 +14,13 @@ import (
 // Event is a change of an order, as the shop is told of it. Its JSON is part of
 // what is promised to shops.
 type Event struct {
-	ID        string           `json:"id"`        // the same whenever the same change is told again
-	Type      string           `json:"type"`      // "order." and the state that the order is in since then
-	Timestamp time.Time        `json:"timestamp"` // of the change
-	Sale      string           `json:"sale"`
-	Run       int64            `json:"run"`
-	Seq       int64            `json:"seq"` // of the ledger entry with the change
-	Order     gate.OrderReport `json:"order"`
+	ID        string         `json:"id"`        // the same whenever the same change is told again
+	Type      string         `json:"type"`      // "order." and the state that the order is in since then
+	Timestamp time.Time      `json:"timestamp"` // of the change
+	Sale      string         `json:"sale"`
+	Run       int64          `json:"run"`
+	Seq       int64          `json:"seq"` // of the ledger entry with the change
+	Order     gate.OrderView `json:"order"`
 }
 
 // eventsOf returns the changes of orders that a ledger entry has, of one order
@@ -35,7 +35,7 @@ func eventsOf(sale string, run int64, e *gate.Entry, order string) []Event {
 		o.Taken, o.Deadline, o.Settled = o.Taken.UTC(), o.Deadline.UTC(), o.Settled.UTC()
 		events = append(events, Event{
 			ID: eventID(sale, run, e, &o), Type: "order." + o.State.String(), Timestamp: e.Time.UTC(),
-			Sale: sale, Run: run, Seq: e.Seq, Order: o.Report(),
+			Sale: sale, Run: run, Seq: e.Seq, Order: o.View(),
 		})
 	}
 	return events

@@ -23,12 +23,12 @@ const (
 	defaultExpires = 30 * time.Minute // of a link
 )
 
-// saleView is a sale as the API shows it: how it stands, and how it is set, in
+// saleDetails is a sale as the API shows it: how it stands, and how it is set, in
 // the form that PUT takes.
-type saleView struct {
-	gate.Report
-	Reconciled []gate.ReconcilingReport `json:"reconciled"`
-	Settings   gate.SaleForm            `json:"settings"`
+type saleDetails struct {
+	gate.SaleView
+	Reconciled []gate.ReconcilingView `json:"reconciled"`
+	Settings   gate.SaleForm          `json:"settings"`
 }
 
 func (a *Admin) status(w http.ResponseWriter, _ *http.Request, _ string) {
@@ -38,12 +38,12 @@ func (a *Admin) status(w http.ResponseWriter, _ *http.Request, _ string) {
 func (a *Admin) list(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), callTimeout)
 	defer cancel()
-	reports, err := gate.Reports(ctx, a.opt.Sales)
+	views, err := gate.SaleViews(ctx, a.opt.Sales)
 	if err != nil {
 		fault(w, err)
 		return
 	}
-	reply(w, http.StatusOK, reports)
+	reply(w, http.StatusOK, views)
 }
 
 func (a *Admin) show(w http.ResponseWriter, r *http.Request, _ string) {
@@ -59,7 +59,7 @@ func (a *Admin) show(w http.ResponseWriter, r *http.Request, _ string) {
 		fault(w, err)
 		return
 	}
-	report, err := state.FullReport(ctx, a.opt.Sales)
+	report, err := state.FullView(ctx, a.opt.Sales)
 	if err != nil {
 		fault(w, err)
 		return
@@ -68,7 +68,7 @@ func (a *Admin) show(w http.ResponseWriter, r *http.Request, _ string) {
 	if !a.guard.operates(r) {
 		settings.SettingsForm = settings.WithoutSecrets()
 	}
-	reply(w, http.StatusOK, saleView{report, compared.Report(), settings})
+	reply(w, http.StatusOK, saleDetails{report, compared.View(), settings})
 }
 
 // apply makes the sale as the body says, which has the form of a sale file's
@@ -184,9 +184,9 @@ func (a *Admin) order(w http.ResponseWriter, r *http.Request, _ string) {
 		return
 	}
 	reply(w, http.StatusOK, struct {
-		gate.OrderReport
+		gate.OrderView
 		Disputes []gate.Dispute `json:"disputes,omitempty"`
-	}{o.Report(), disputes[0]})
+	}{o.View(), disputes[0]})
 }
 
 // report takes the shop's word for how an order ended.
@@ -210,30 +210,30 @@ func (a *Admin) report(w http.ResponseWriter, r *http.Request, who string) {
 		a.saleFault(ctx, w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, o.Report())
+	reply(w, http.StatusOK, o.View())
 }
 
 func (a *Admin) refunds(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
 	defer cancel()
-	reports, err := gate.RefundReports(ctx, a.opt.Sales, r.PathValue("sale"))
+	views, err := gate.RefundViews(ctx, a.opt.Sales, r.PathValue("sale"))
 	if err != nil {
 		fault(w, err)
 		return
 	}
-	reply(w, http.StatusOK, reports)
+	reply(w, http.StatusOK, views)
 }
 
 // disputes shows what there is against the payments of a sale.
 func (a *Admin) disputes(w http.ResponseWriter, r *http.Request, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
 	defer cancel()
-	reports, err := gate.DisputeReports(ctx, a.opt.Sales, r.PathValue("sale"))
+	views, err := gate.DisputeViews(ctx, a.opt.Sales, r.PathValue("sale"))
 	if err != nil {
 		fault(w, err)
 		return
 	}
-	reply(w, http.StatusOK, reports)
+	reply(w, http.StatusOK, views)
 }
 
 // refund has the refunds of an order tried again, to a bank account of the buyer's where
@@ -326,7 +326,7 @@ func (a *Admin) undelivered(w http.ResponseWriter, r *http.Request, _ string) {
 		a.saleFault(ctx, w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, d.Report(r.PathValue("sale")))
+	reply(w, http.StatusOK, d.View(r.PathValue("sale")))
 }
 
 // aside shows the orders that are set aside because they fail by themselves.

@@ -323,11 +323,11 @@ func TestTheBrakeIsToldOfAndReleasedThroughTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := d.want("GET", "/v1/sales/race", "", 200, `"refund_brake"`)
-	var said gate.Report
+	var said gate.SaleView
 	if err := json.Unmarshal([]byte(text), &said); err != nil {
 		t.Fatal(err)
 	}
-	want := gate.BrakeReport{
+	want := gate.BrakeView{
 		Brake:   gate.Brake{Since: time.UnixMilli(1000), Rule: gate.BrakeRate, Reason: "no_units", Count: 21, Bound: 20},
 		Why:     "21 refunds within ten minutes, where 20 may be; the last for no_units",
 		Waiting: &gate.Waiting{Amount: "0"},
@@ -396,7 +396,7 @@ func TestWhatTheShopHasNotTakenIsShownByTheAPI(t *testing.T) {
 	if _, err := d.store.KeepDelivery(t.Context(), "race", "A", time.Minute, p); err != nil {
 		t.Fatal(err)
 	}
-	var said gate.DeliveryReport
+	var said gate.DeliveryView
 	if err := json.Unmarshal([]byte(d.want("GET", path, "", 200, `"give_up"`)), &said); err != nil {
 		t.Fatal(err)
 	}

@@ -31,13 +31,13 @@ func (a *Admin) ledger(w http.ResponseWriter, r *http.Request, _ string) {
 		a.saleFault(ctx, w, r, err)
 		return
 	}
-	entries, size := []gate.EntryReport{}, 0
+	entries, size := []gate.EntryView{}, 0
 	for e, err := range a.opt.Sales.Ledger(ctx, sale, since+1) {
 		if err != nil {
 			fault(w, err)
 			return
 		}
-		entries = append(entries, e.Report().WithoutSecrets())
+		entries = append(entries, e.View().WithoutSecrets())
 		if size += 1 + len(e.Orders); size >= ledgerMost {
 			break
 		}

@@ -19,7 +19,7 @@ func TestTheLedgerIsReadThroughTheAPI(t *testing.T) {
 	d.want("POST", "/v1/sales/race/pause", "", 200, "true")
 	f := func(query string, want ...string) {
 		t.Helper()
-		var entries []gate.EntryReport
+		var entries []gate.EntryView
 		if err := json.Unmarshal([]byte(d.want("GET", path+query, "", 200, "[")), &entries); err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func (b batches) Ledger(_ context.Context, _ string, from int64) iter.Seq2[*gate
 func TestALedgerIsShownPieceByPiece(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t, func(o *AdminOptions) { o.Sales = batches{Store: o.Sales.(*redisstore.Store)} })
-	var entries []gate.EntryReport
+	var entries []gate.EntryView
 	if err := json.Unmarshal([]byte(d.want("GET", "/v1/sales/race/ledger?since=7", "", 200, "[")), &entries); err != nil {
 		t.Fatal(err)
 	}
