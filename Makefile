@@ -9,7 +9,7 @@ SCHEMAS  ?=
 export GOFLAGS := -buildvcs=false $(GOFLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help build image run demo rehearse deps test check long siege money schemas lint fuzz mutate bench ci clean
+.PHONY: help build image run demo rehearse deps test check long siege money schemas lint pages fuzz mutate bench ci clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -63,6 +63,10 @@ lint: ## check format, vet, staticcheck and which package imports which
 	go tool staticcheck ./...
 	cd deploy/check && go vet . && $$(cd ../.. && go tool -n staticcheck) .
 	go test -count=1 arrows_test.go
+
+pages: export WRITE_PAGES = 1
+pages: ## write the tables of docs/ that are generated from the code
+	go test -count=1 -run ThePageHas ./gate/audit ./gate/cli
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)

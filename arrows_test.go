@@ -31,6 +31,7 @@ func house() [][]room {
 		},
 		{
 			{"gate/redistest", nil},
+			{"gate/pagetest", nil},
 			{"loadtest/portonesim", []string{"loadtest/chance"}},
 			{"loadtest/standin", []string{"loadtest/chance"}},
 		},

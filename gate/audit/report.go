@@ -11,43 +11,43 @@ import (
 // Kinds are part of what is promised to whoever reads a report.
 type Kind string
 
-// What is found within a sale.
+// What is found within a sale. docs/operate.md has these comments as its table.
 const (
-	Sum            Kind = "sum"             // a SKU's total is not the sum of its units
-	Oversold       Kind = "oversold"        // a ledger entry left more units held and paid than there were
-	UnitCounters   Kind = "unit_counters"   // a SKU's counters are not what its orders have
-	OrderCounters  Kind = "order_counters"  // the counts of orders by state are not a recount
-	RefundCounter  Kind = "refund_counter"  // the count of attempts that are refund due is not a recount
-	BuyerUnits     Kind = "buyer_units"     // a buyer has other units than the buyer's orders
-	BuyerUnknown   Kind = "buyer_unknown"   // a buyer has units, and no order that does
-	Unreadable     Kind = "unreadable"      // an order's record cannot be read
-	OrderLost      Kind = "order_lost"      // the ledger tells of an order that is not there
-	OrderUntold    Kind = "order_untold"    // the ledger does not tell of an order
-	OrderDiffers   Kind = "order_differs"   // an order is not what the ledger told last
-	LedgerGap      Kind = "ledger_gap"      // entries are missing
-	LedgerFault    Kind = "ledger_fault"    // an entry cannot be read
-	LedgerBreak    Kind = "ledger_break"    // an entry does not follow from those before
-	LedgerCounters Kind = "ledger_counters" // the sale's counters are not what the ledger told last
-	Seq            Kind = "seq"             // the sale counts other entries than there are
-	Settings       Kind = "settings"        // the settings are not what the ledger told last, or not what is obeyed
-	Unwatched      Kind = "unwatched"       // nobody is to look at an order that is held, is owed a refund, or was just released
-	LookUnknown    Kind = "look_unknown"    // somebody is to look at an order that is not there
-	LookFar        Kind = "look_far"        // a look is further ahead than any may be
-	TimeAhead      Kind = "time_ahead"      // the sale has seen a time that is not yet
-	NotifyAhead    Kind = "notify_ahead"    // the shop counts as told of changes that there are not
-	Braked         Kind = "braked"          // the brake on refunds cannot be read
-	Unlisted       Kind = "unlisted"        // the list of sales does not name the sale
-	PaidElsewhere  Kind = "paid_elsewhere"  // its payment pays an order of another sale too
+	Oversold       Kind = "oversold"        // after this ledger entry more units of a SKU were held and paid than it has: pause the sale, then decide which orders to serve
+	Sum            Kind = "sum"             // a SKU's left, held, paid and withheld units do not add up to its total
+	UnitCounters   Kind = "unit_counters"   // a SKU's counters are not what its orders add up to
+	OrderCounters  Kind = "order_counters"  // the counts of orders by state are not a recount of the orders
+	RefundCounter  Kind = "refund_counter"  // the count of payments to be refunded is not a recount of the orders
+	BuyerUnits     Kind = "buyer_units"     // a buyer has a different number of units than the buyer's orders
+	BuyerUnknown   Kind = "buyer_unknown"   // a buyer has units, but no order that is held or paid
+	Unreadable     Kind = "unreadable"      // the record of an order cannot be read
+	OrderLost      Kind = "order_lost"      // the ledger has an order that Redis has not
+	OrderUntold    Kind = "order_untold"    // Redis has an order that the ledger has not
+	OrderDiffers   Kind = "order_differs"   // an order is not what the ledger says of it
+	LedgerGap      Kind = "ledger_gap"      // ledger entries are missing
+	LedgerFault    Kind = "ledger_fault"    // a ledger entry cannot be read
+	LedgerBreak    Kind = "ledger_break"    // a ledger entry contradicts the entries before it
+	LedgerCounters Kind = "ledger_counters" // the counters are not those of the newest ledger entry
+	Seq            Kind = "seq"             // the sale counts more or fewer ledger entries than there are
+	Settings       Kind = "settings"        // the settings are not those of the ledger, or not those that scripts obey
+	Unwatched      Kind = "unwatched"       // no look-up is due for an order that needs one: it is held, is owed a refund, or was released less than a day ago
+	LookUnknown    Kind = "look_unknown"    // a look-up is due for an order that is not there
+	LookFar        Kind = "look_far"        // a look-up is due later than any may be
+	TimeAhead      Kind = "time_ahead"      // the sale has recorded a time that lies in the future
+	NotifyAhead    Kind = "notify_ahead"    // your server is recorded as told of ledger entries that do not exist
+	Braked         Kind = "braked"          // the counters of the brake on refunds cannot be read: the brake holds, or will at the next refund
+	Unlisted       Kind = "unlisted"        // the list of sales lacks this sale, so a gate that starts does not find it
+	PaidElsewhere  Kind = "paid_elsewhere"  // one payment pays an order here and an order of the sale in `sale`: your server signed it into both
 )
 
 // What is found between a sale and PortOne.
 const (
-	PaidHereOnly  Kind = "paid_here_only"  // PortOne does not know it as paid
-	PaidThereOnly Kind = "paid_there_only" // charged, and not known here
-	Amount        Kind = "amount"          // another amount is charged than noted here
-	RefundedThere Kind = "refunded_there"  // cancelled, and paid here
-	RefundedHere  Kind = "refunded_here"   // refunded here, and the money is not with the buyer
-	Forgotten     Kind = "forgotten"       // charged in the sale's time, and no sale knows the order
+	PaidHereOnly  Kind = "paid_here_only"  // an order is paid here, and PortOne has no such payment, or has not charged it
+	PaidThereOnly Kind = "paid_there_only" // PortOne has charged a payment that is not paid here
+	Amount        Kind = "amount"          // PortOne has charged another amount than the order records
+	RefundedThere Kind = "refunded_there"  // a payment is cancelled at PortOne and still paid here
+	RefundedHere  Kind = "refunded_here"   // a payment is refunded here, and the buyer does not have the money back
+	Forgotten     Kind = "forgotten"       // PortOne charged a payment in the sale's time, and no sale has its order
 )
 
 // Finding is one thing that differs.

@@ -48,7 +48,7 @@ func newChecks(all []check, now func() time.Time, registry prometheus.Registerer
 		all: all, now: now, log: log, found: map[string]map[string]gate.Check{}, anew: map[string]bool{},
 		gauge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flashgate_check_ok",
-			Help: "Whether what this gate depends on is as it should be: 1, or 0 where any of it is not. NaN: not known, or there is none.",
+			Help: "1 while what this gate depends on is in order, 0 while it is not, NaN while that is not known. check is portone_v1, portone_v2, redis_clock, redis_persistence, redis_min_replicas, shop_notify, shop_ask or shop_forward.",
 		}, []string{"check"}),
 	}
 	for _, k := range all {

@@ -28,7 +28,7 @@ type following struct {
 // newFollowing registers what it watches.
 func newFollowing(read func(context.Context) (int, bool, error), needed int, registry prometheus.Registerer, log *slog.Logger) *following {
 	f := &following{read: read, needed: needed, log: log, gauge: prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "flashgate_replicas", Help: "Replicas that Redis has online; in a Cluster, of the primary that has the fewest. NaN: not known, or none is waited for.",
+		Name: "flashgate_replicas", Help: "Replicas of Redis that are online; in a Cluster, those of the primary with the fewest. NaN while that is not known or --wait-replicas is 0.",
 	})}
 	wanted := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "flashgate_replicas_needed", Help: "Replicas that a 200 waits for: --wait-replicas.",

@@ -32,12 +32,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		batch: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "flashgate_batch_size",
-			Help:    "Confirms, or answers of the shop, decided by one script call.",
+			Help:    "Confirms, or answers of the shop, that one script call decided.",
 			Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, gate.MaxBatch},
 		}, []string{"sale"}),
 		call: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "flashgate_script_duration_seconds",
-			Help:    "Time of one script call, with the wait for replicas where that is on.",
+			Help:    "Time of one script call, including the wait for replicas.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
 		}, []string{"sale"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -46,11 +46,11 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"sale"}),
 		clockOffset: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "flashgate_clock_offset_seconds",
-			Help: "The store's clock minus this gate's.",
+			Help: "Redis' clock minus this gate's.",
 		}),
 		refreshed: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "flashgate_sales_read_timestamp_seconds",
-			Help: "When the sales were last read from the store.",
+			Help: "When this gate last read the sales from Redis.",
 		}),
 		stock: newStock(),
 	}
@@ -101,19 +101,19 @@ func newStock() *stock {
 			[]string{"sale", "sku", "state"}, nil),
 		orders:  prometheus.NewDesc("flashgate_orders", "Orders by state.", []string{"sale", "state"}, nil),
 		refunds: prometheus.NewDesc("flashgate_refunds_due", "Payments that are to be refunded.", []string{"sale"}, nil),
-		requested: prometheus.NewDesc("flashgate_refunds_requested", "Payments whose cancellation PortOne has taken on, and not done yet.",
+		requested: prometheus.NewDesc("flashgate_refunds_requested", "Payments whose cancellation PortOne has accepted and not carried out yet.",
 			[]string{"sale"}, nil),
-		brake: prometheus.NewDesc("flashgate_refund_brake", "1 while the brake on the sale's refunds holds, so that the gates cancel nothing, else 0.",
+		brake: prometheus.NewDesc("flashgate_refund_brake", "1 while the brake on the sale's refunds holds and gates cancel nothing, else 0.",
 			[]string{"sale"}, nil),
 		queue: prometheus.NewDesc("flashgate_queue_depth", "Confirms that wait for a script call.",
 			[]string{"sale"}, nil),
 		capacity: prometheus.NewDesc("flashgate_queue_capacity", "Confirms that may wait; more are refused as busy.",
 			[]string{"sale"}, nil),
-		open: prometheus.NewDesc("flashgate_sale_open", "1 within the sale's window while it is not paused, else 0.",
+		open: prometheus.NewDesc("flashgate_sale_open", "1 while the sale is within its window and not paused, else 0.",
 			[]string{"sale"}, nil),
-		missing: prometheus.NewDesc("flashgate_sale_missing", "1 where the sale is expected and the store has nothing of it, else 0.",
+		missing: prometheus.NewDesc("flashgate_sale_missing", "1 while Redis has nothing of a sale that should be there, else 0.",
 			[]string{"sale"}, nil),
-		doubted: prometheus.NewDesc("flashgate_clock_doubted", "1 where Redis' clock is in doubt, so that the sale is refused and nothing of it settled, else 0.",
+		doubted: prometheus.NewDesc("flashgate_clock_doubted", "1 while Redis' clock is in doubt and the sale is neither sold nor settled, else 0.",
 			[]string{"sale"}, nil),
 		sales: make(map[string]stocked),
 	}

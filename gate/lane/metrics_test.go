@@ -33,7 +33,7 @@ func TestASaleIsShownAsOpenByTheStoresClockEvenWhileTheStoreIsAway(t *testing.T)
 		t.Helper()
 		clock = when
 		g.refresh(t.Context())
-		text := `# HELP flashgate_sale_open 1 within the sale's window while it is not paused, else 0.
+		text := `# HELP flashgate_sale_open 1 while the sale is within its window and not paused, else 0.
 # TYPE flashgate_sale_open gauge
 flashgate_sale_open{sale="race"} ` + strconv.Itoa(want) + "\n"
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(text), "flashgate_sale_open"); err != nil {
@@ -74,7 +74,7 @@ func TestABrakeThatHoldsIsShown(t *testing.T) {
 	for want, brake := range []*gate.Brake{nil, {Rule: gate.BrakeUnreadable}} {
 		s.change("race", func(state *gate.State) { state.Brake = brake })
 		g.refresh(t.Context())
-		text := `# HELP flashgate_refund_brake 1 while the brake on the sale's refunds holds, so that the gates cancel nothing, else 0.
+		text := `# HELP flashgate_refund_brake 1 while the brake on the sale's refunds holds and gates cancel nothing, else 0.
 # TYPE flashgate_refund_brake gauge
 flashgate_refund_brake{sale="race"} ` + strconv.Itoa(want) + "\n"
 		if err := testutil.GatherAndCompare(registry, strings.NewReader(text), "flashgate_refund_brake"); err != nil {
@@ -101,10 +101,10 @@ func TestAClockInDoubtIsShown(t *testing.T) {
 	} {
 		s.change("race", func(state *gate.State) { state.Times = test.times })
 		g.refresh(t.Context())
-		text := fmt.Sprintf(`# HELP flashgate_clock_doubted 1 where Redis' clock is in doubt, so that the sale is refused and nothing of it settled, else 0.
+		text := fmt.Sprintf(`# HELP flashgate_clock_doubted 1 while Redis' clock is in doubt and the sale is neither sold nor settled, else 0.
 # TYPE flashgate_clock_doubted gauge
 flashgate_clock_doubted{sale="race"} %d
-# HELP flashgate_clock_offset_seconds The store's clock minus this gate's.
+# HELP flashgate_clock_offset_seconds Redis' clock minus this gate's.
 # TYPE flashgate_clock_offset_seconds gauge
 flashgate_clock_offset_seconds %s
 `, test.doubted, test.offset)

@@ -324,7 +324,7 @@ func TestEachTryIsCounted(t *testing.T) {
 	cancel()
 	c.Lookup(ctx, []portone.Query{{Order: "o", Version: 2}})
 	want := `
-# HELP flashgate_portone_calls_total Calls to PortOne's REST APIs, each try of one.
+# HELP flashgate_portone_calls_total Calls to PortOne's REST APIs, each try counted, by outcome: ok, not_found, refused, limited, failed, timeout or no_answer.
 # TYPE flashgate_portone_calls_total counter
 flashgate_portone_calls_total{api="v1",call="order",outcome="not_found"} 1
 flashgate_portone_calls_total{api="v1",call="token",outcome="ok"} 1
@@ -353,7 +353,7 @@ func TestEachTryIsCountedByWhatCameOfIt(t *testing.T) {
 			registry := prometheus.NewRegistry()
 			one(t, atDirect(t, nil, fake, func(o *portone.Options) { o.Metrics = portone.NewMetrics(registry) }), 2, "o", "t")
 			want := fmt.Sprintf(`
-# HELP flashgate_portone_calls_total Calls to PortOne's REST APIs, each try of one.
+# HELP flashgate_portone_calls_total Calls to PortOne's REST APIs, each try counted, by outcome: ok, not_found, refused, limited, failed, timeout or no_answer.
 # TYPE flashgate_portone_calls_total counter
 flashgate_portone_calls_total{api="v2",call="payment",outcome=%q} %d
 `, outcome, len(fake.calls))

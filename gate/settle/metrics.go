@@ -25,37 +25,37 @@ type Metrics struct {
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		settled: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_orders_settled_total", Help: "Orders that a look-up moved on, by what they became.",
+			Name: "flashgate_orders_settled_total", Help: "Orders whose state a look-up changed, by the new state.",
 		}, []string{"sale", "state"}),
 		late: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_overtaken_total", Help: "Orders that changed while they were looked up, and are looked up again.",
+			Name: "flashgate_settle_overtaken_total", Help: "Orders that a new attempt or another gate changed during the look-up; they are looked up again.",
 		}, []string{"sale"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_errors_total", Help: "Times that settling could not go on, because the store did not answer or held what cannot be read; it is tried again.",
+			Name: "flashgate_settle_errors_total", Help: "Calls of the settler to Redis that failed; each is made again.",
 		}, []string{"sale"}),
 		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_swept_total", Help: "Held orders past their deadline that nobody would have looked at; more than none points at a fault.",
+			Name: "flashgate_settle_swept_total", Help: "Held orders past their deadline that were missing from the queue of look-ups and were put back. Anything but 0 points at a fault.",
 		}, []string{"sale"}),
 		overdue: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_overdue_total", Help: "Held orders long past their deadline, each counted again by the sweep of every minute.",
+			Name: "flashgate_settle_overdue_total", Help: "Held orders long past their deadline. The sweep counts each of them again every minute.",
 		}, []string{"sale"}),
 		unsure: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_lookups_failed_total", Help: "Looks at an order that brought nothing, because PortOne did not tell.",
+			Name: "flashgate_lookups_failed_total", Help: "Look-ups of an order that failed at PortOne.",
 		}, []string{"sale"}),
 		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_refunds_total", Help: "Cancellations of payments that were refund due, by what PortOne said to them.",
+			Name: "flashgate_refunds_total", Help: "Cancellations that gates sent to PortOne, by outcome: sent, requested (PortOne will do it later) or failed.",
 		}, []string{"sale", "outcome"}),
 		disputes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_disputes_total", Help: "Disputes and chargebacks that were found, by their kind; flashgate disputes lists those that go on.",
+			Name: "flashgate_disputes_total", Help: "Disputes and chargebacks that were found, by kind: dispute or chargeback. flashgate disputes lists those that are open.",
 		}, []string{"sale", "kind"}),
 		aside: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_set_aside_total", Help: "Times that an order was set aside because it failed by itself, by why; flashgate aside lists them.",
+			Name: "flashgate_settle_set_aside_total", Help: "Times an order was set aside, by the reason. flashgate aside lists the orders.",
 		}, []string{"sale", "why"}),
 		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "flashgate_settle_waiting_seconds", Help: "How long the oldest order has been due that no gate had room for, by its queue; the same at each gate.",
+			Name: "flashgate_settle_waiting_seconds", Help: "How long the oldest order in a queue of look-ups has been due: fresh, again, hastened (named by a webhook), alone (asked for one by one), strangers (unknown to PortOne), refunds or aside. The same at each gate.",
 		}, []string{"sale", "queue"}),
 		apart: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "flashgate_settle_orders_aside", Help: "Orders that are set aside now; the same at each gate.",
+			Name: "flashgate_settle_orders_aside", Help: "Orders that are set aside now. The same at each gate.",
 		}, []string{"sale"}),
 	}
 	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.overdue, m.unsure, m.refunds, m.disputes, m.aside, m.waiting, m.apart)
@@ -108,13 +108,13 @@ type ReconcileMetrics struct {
 func NewReconcileMetrics(r prometheus.Registerer) *ReconcileMetrics {
 	m := &ReconcileMetrics{
 		age: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "flashgate_reconcile_age_seconds", Help: "How long ago all that has changed at PortOne was compared with the sale's orders; the gate shows it that does so.",
+			Name: "flashgate_reconcile_age_seconds", Help: "How long ago the sale's orders were compared with all changes at PortOne. Only the gate that compares shows it.",
 		}, []string{"sale", "api"}),
 		found: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_reconcile_found_total", Help: "Orders that were looked up because PortOne lists what their records do not say.",
+			Name: "flashgate_reconcile_found_total", Help: "Orders that were looked up because PortOne's list of changes differs from their records.",
 		}, []string{"sale"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_reconcile_errors_total", Help: "Times that a sale was not compared with all that has changed at PortOne; it is tried again.",
+			Name: "flashgate_reconcile_errors_total", Help: "Comparisons with PortOne's list of changes that failed; each is tried again.",
 		}, []string{"sale"}),
 	}
 	r.MustRegister(m.age, m.found, m.failed)

@@ -243,7 +243,7 @@ func TestAGateAsksAboutSoManyOrdersAtOnce(t *testing.T) {
 	server.Start()
 	t.Cleanup(server.Close)
 	w := talk(t, map[string]*gate.Settings{"race": {Ask: server.URL}})
-	const help = "# HELP flashgate_asks_open Orders that shops are being asked about.\n# TYPE flashgate_asks_open gauge\n" +
+	const help = "# HELP flashgate_asks_open Orders that shops are being asked about now.\n# TYPE flashgate_asks_open gauge\n" +
 		"flashgate_asks_open %d\n# HELP flashgate_asks_capacity Orders that shops may be asked about at once; more are refused as busy.\n" +
 		"# TYPE flashgate_asks_capacity gauge\nflashgate_asks_capacity %d\n"
 	for range 2 {
@@ -285,7 +285,7 @@ func TestAGateAsksAboutSoManyOrdersAtOnce(t *testing.T) {
 
 // asksTotal is what the metric shows after so many of each outcome.
 func asksTotal(sale string, yes, no, failed, noAnswer, notAsked int) string {
-	text := "# HELP flashgate_asks_total Orders that the shop was to be asked about, by what came of it: yes, no, failed, no_answer, or not_asked.\n" +
+	text := "# HELP flashgate_asks_total Orders that the shop was to be asked about, by outcome: yes, no, failed, no_answer or not_asked.\n" +
 		"# TYPE flashgate_asks_total counter\n"
 	for i, outcome := range []string{"yes", "no", "failed", "no_answer", "not_asked"} {
 		text += fmt.Sprintf("flashgate_asks_total{outcome=%q,sale=%q} %d\n", outcome, sale, []int{yes, no, failed, noAnswer, notAsked}[i])
@@ -470,7 +470,7 @@ func TestNobodyIsAskedWithoutASecret(t *testing.T) {
 	if got := w.about(url, patience); got != (gate.Answer{Word: gate.NotAsked, Cause: gate.ShopSecretless}) || asked.Load() > 0 {
 		t.Errorf("got %+v after %d calls", got, asked.Load())
 	}
-	want := "# HELP flashgate_ask_without_secret 1 for a sale that takes no orders, because this gate has no secret to ask its shop with, else 0.\n" +
+	want := "# HELP flashgate_ask_without_secret 1 for a sale that asks its shop while this gate has no secret to sign the question with; it then takes no orders. Else 0.\n" +
 		"# TYPE flashgate_ask_without_secret gauge\nflashgate_ask_without_secret{sale=\"race\"} 1\n"
 	await(t, "the gauge", func() error { return w.shows(want, "flashgate_ask_without_secret") })
 	time.Sleep(time.Second)

@@ -382,7 +382,7 @@ func TestChangesOfHealthAreLoggedAndShown(t *testing.T) {
 					t.Errorf("no %q in %s", part, lines[0])
 				}
 			}
-			want := "# HELP flashgate_shop_up 1 while the shop is up by the sale's healthy URL, else 0; of sales that are probed.\n" +
+			want := "# HELP flashgate_shop_up 1 while the sale's healthy URL answers, else 0. Only for sales that are probed.\n" +
 				"# TYPE flashgate_shop_up gauge\nflashgate_shop_up{sale=\"race\"} " + fmt.Sprint(up) + "\n"
 			if err := w.shows(want, "flashgate_shop_up"); err != nil {
 				t.Error(err)

@@ -265,7 +265,7 @@ func TestNothingIsToldWithoutASecretOrAnAddress(t *testing.T) {
 	l := &ledger{notify: s.url}
 	l.add("o1 Held 1")
 	registry, stop := gateOf(t, l, "")
-	want := "# HELP flashgate_notify_without_secret 1 for a sale whose shop is told nothing, because this gate has no secret to sign with.\n" +
+	want := "# HELP flashgate_notify_without_secret 1 for a sale with notify while this gate has no secret to sign messages with.\n" +
 		"# TYPE flashgate_notify_without_secret gauge\nflashgate_notify_without_secret{sale=\"race\"} 1\n"
 	await(t, "the gauge", func() error {
 		return testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notify_without_secret")

@@ -251,7 +251,7 @@ func TestAnOrderIsTriedOnceAtATime(t *testing.T) {
 	if d := l.told(); len(d.Listed) != 1 || d.Listed[0].Order != "o1" || d.Listed[0].Tries != 1 || d.Position != 1 {
 		t.Errorf("%+v", d)
 	}
-	want := "# HELP flashgate_notified_total Messages to the shop, by whether it took them.\n# TYPE flashgate_notified_total counter\n" +
+	want := "# HELP flashgate_notified_total Messages to the shop about changes, by outcome: delivered or failed.\n# TYPE flashgate_notified_total counter\n" +
 		"flashgate_notified_total{outcome=\"delivered\",sale=\"race\"} 0\n" +
 		"flashgate_notified_total{outcome=\"failed\",sale=\"race\"} 1\n"
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notified_total"); err != nil {

@@ -41,7 +41,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"sale", "outcome"}),
 		causes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_refusal_causes_total",
-			Help: "Confirm calls refused with an outcome that has several causes, by cause.",
+			Help: "Refused confirm calls whose outcome has several causes, by cause: see deploy/RUNBOOK.md, Causes.",
 		}, []string{"sale", "outcome", "cause"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "flashgate_confirm_duration_seconds",
@@ -62,7 +62,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"listener"}),
 		capacity: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flashgate_connections_capacity",
-			Help: "Connections that a listener may have open, by the limit of open files; 0: any number.",
+			Help: "Connections that a listener may have open, derived from the limit of open files; 0: any number.",
 		}, []string{"listener"}),
 		shed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_connections_shed_total",
@@ -74,7 +74,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"listener"}),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_webhooks_total",
-			Help: "Webhooks by what became of them: known or unknown order, other_store, refused, busy, failed, not_forwarded.",
+			Help: "Webhooks by outcome: known or unknown (whether a sale has the order), other_store, refused, busy, failed or not_forwarded.",
 		}, []string{"outcome"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flashgate_panics_total",
