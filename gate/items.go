@@ -24,6 +24,20 @@ func NewSKUIndex(skus []SKU) SKUIndex {
 // SKU. Their names are the index's own strings, so nothing of items is kept.
 // It reports whether they can be read; the verdict says why not.
 func (x SKUIndex) ParseItems(lines []Line, items []byte) ([]Line, Verdict, bool) {
+	return parseItems(lines, items, x.name)
+}
+
+// name returns a SKU's name as the index has it.
+func (x SKUIndex) name(name []byte) (string, bool) {
+	sku, ok := x[string(name)]
+	if !ok {
+		return "", false
+	}
+	return sku.Name, true
+}
+
+// parseItems is ParseItems of the SKUs whose names are found.
+func parseItems(lines []Line, items []byte, find func(name []byte) (string, bool)) ([]Line, Verdict, bool) {
 	malformed := Malformed("items", itemsForm)
 	for more := true; more; {
 		var item []byte
@@ -39,11 +53,11 @@ func (x SKUIndex) ParseItems(lines []Line, items []byte) ([]Line, Verdict, bool)
 		if !ValidName(name) || len(lines) == MaxLines {
 			return lines, malformed, false
 		}
-		sku, ok := x[string(name)]
+		sku, ok := find(name)
 		if !ok {
 			return lines, Verdict{Code: UnknownSKU, Item: uint8(len(lines) + 1)}, false
 		}
-		lines = append(lines, Line{SKU: sku.Name, Quantity: n})
+		lines = append(lines, Line{SKU: sku, Quantity: n})
 	}
 	slices.SortFunc(lines, func(a, b Line) int { return strings.Compare(a.SKU, b.SKU) })
 	for i := 1; i < len(lines); i++ {

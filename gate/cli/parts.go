@@ -248,7 +248,7 @@ func (p *parts) makeAdmin(context.Context) error {
 		return err
 	}
 	p.admin = web.NewAdmin(web.AdminOptions{
-		Registry: p.registry, Public: p.public, Sales: p.store, Settling: p.store, ParseSale: parseSale,
+		Registry: p.registry, Ready: p.public.Ready, Gate: p.gate, Answers: p.answers, Metrics: p.metrics, Sales: p.store, Settling: p.store, ParseSale: parseSale,
 		Audit: func(ctx context.Context, sale, prefix string, known bool) (any, error) {
 			return runAudit(ctx, p.store, p.payments, sale, audit.Options{Prefix: prefix, Known: known, Progress: func(string, int64) {}})
 		},

@@ -35,6 +35,17 @@ func (c *catalogue) resolve(confirm *gate.Confirm, link *gate.Link, now time.Tim
 	if !c.known() {
 		return c.unknown(now), false
 	}
+	if v, ok := c.readCart(confirm, link); !ok {
+		return v, false
+	}
+	if now.Add(earlyBy).Before(c.sale.OpensAt) {
+		return gate.Refuse(gate.NotOpen), false
+	}
+	return c.checkAmount(confirm, link)
+}
+
+// readCart reads what the link says is bought, and by whom, into the confirm.
+func (c *catalogue) readCart(confirm *gate.Confirm, link *gate.Link) (gate.Verdict, bool) {
 	lines, v, ok := c.skus.ParseItems(confirm.Lines[:0], link.Items)
 	if !ok {
 		confirm.Lines = lines[:0] // half a cart is none; its memory is kept
@@ -47,10 +58,8 @@ func (c *catalogue) resolve(confirm *gate.Confirm, link *gate.Link, now time.Tim
 		return gate.Malformed("buyer", gate.WantID), false
 	case len(link.Buyer) == 0 && c.sale.PerBuyer > 0:
 		return gate.NeedsBuyer(), false
-	case now.Add(earlyBy).Before(c.sale.OpensAt):
-		return gate.Refuse(gate.NotOpen), false
 	}
-	return c.checkAmount(confirm, link)
+	return gate.Verdict{}, true
 }
 
 // checkAmount holds the amount against the link's, which stands in for one that

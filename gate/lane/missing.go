@@ -67,14 +67,20 @@ func (g *Gate) spoil(lane *Lane, name string) *Lane {
 // read.
 func (c *catalogue) unknown(now time.Time) gate.Verdict {
 	switch {
-	case c.unreadable:
-		return gate.Refuse(gate.Unavailable)
-	case c.sale.ClosesAt.IsZero(): // nobody told this gate the window
-		return gate.Refuse(gate.Recovering)
+	case c.unreadable, c.sale.ClosesAt.IsZero(): // this gate does not know the window
 	case now.Add(earlyBy).Before(c.sale.OpensAt):
 		return gate.Refuse(gate.NotOpen)
 	case !now.Before(c.sale.ClosesAt):
 		return gate.Refuse(gate.Closed)
 	}
-	return gate.Refuse(gate.Recovering)
+	return gate.Refuse(c.doubt())
+}
+
+// doubt is the code that refuses confirms of a sale that is missing or cannot be read,
+// whatever its window is.
+func (c *catalogue) doubt() gate.Code {
+	if c.unreadable {
+		return gate.Unavailable
+	}
+	return gate.Recovering
 }

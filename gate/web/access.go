@@ -126,7 +126,7 @@ func (g *guard) allow(least role, next handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g.tokens != nil && g.tokens.open {
 			if !loopbackHost(r.Host) {
-				problem(w, http.StatusForbidden, errors.New("without tokens the admin listener answers only calls to localhost"))
+				writeError(w, http.StatusForbidden, errors.New("without tokens the admin listener answers only calls to localhost"))
 				return
 			}
 			next(w, r, "operator")
@@ -135,9 +135,9 @@ func (g *guard) allow(least role, next handler) http.Handler {
 		known, ok := g.tokens.shown(r)
 		switch {
 		case !ok:
-			g.refuse(w, r.Header.Get("Authorization"))
+			g.failLogin(w, r.Header.Get("Authorization"))
 		case known.role < least:
-			problem(w, http.StatusForbidden, fmt.Errorf("the token of %s may only read", known.name))
+			writeError(w, http.StatusForbidden, fmt.Errorf("the token of %s may only read", known.name))
 		default:
 			next(w, r, known.name)
 		}
@@ -150,24 +150,24 @@ func (g *guard) operates(r *http.Request) bool {
 	return g.tokens != nil && g.tokens.open || ok && known.role >= operator
 }
 
-// refuse answers a failed login after a while. Few are kept waiting at once, so
+// failLogin answers a failed login after a while. Few are kept waiting at once, so
 // that guessing is slow also from many connections; a login with a token that is
 // known never waits. What it says tells nothing of the tokens that there are.
-func (g *guard) refuse(w http.ResponseWriter, authorization string) {
+func (g *guard) failLogin(w http.ResponseWriter, authorization string) {
 	select {
 	case g.failing <- struct{}{}:
 		defer func() { <-g.failing }()
 	default:
-		problem(w, http.StatusTooManyRequests, errors.New("too many failed logins at once: try again in a second"))
+		writeError(w, http.StatusTooManyRequests, errors.New("too many failed logins at once: try again in a second"))
 		return
 	}
 	time.Sleep(loginDelay) // also if the caller seems gone: closing one half of a connection must not make it quick
 	w.Header().Set("WWW-Authenticate", `Bearer realm="flashgate"`)
 	if scheme, _, _ := strings.Cut(authorization, " "); !strings.EqualFold(scheme, "Bearer") {
-		problem(w, http.StatusUnauthorized, errors.New("show a token: Authorization: Bearer TOKEN"))
+		writeError(w, http.StatusUnauthorized, errors.New("show a token: Authorization: Bearer TOKEN"))
 		return
 	}
-	problem(w, http.StatusUnauthorized, errors.New("this gate does not know the token: send Authorization: Bearer TOKEN with one of those "+
+	writeError(w, http.StatusUnauthorized, errors.New("this gate does not know the token: send Authorization: Bearer TOKEN with one of those "+
 		"that it has in FLASHGATE_ADMIN_TOKEN or FLASHGATE_ADMIN_READ_TOKEN, without the name and the colon before it, which are no part of it"))
 }
 
@@ -177,6 +177,6 @@ func loopbackHost(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	addr, _ := netip.ParseAddr(strings.Trim(host, "[]")) // what is none is no loopback address
+	addr, _ := netip.ParseAddr(strings.Trim(host, "[]")) // an unparsable host is not loopback
 	return addr.IsLoopback() || strings.EqualFold(host, "localhost")
 }

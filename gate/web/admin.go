@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -18,6 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/lane"
+	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/settle"
 )
 
@@ -52,7 +53,10 @@ type Sales interface {
 // AdminOptions of an Admin. All but Keys, BaseURL, TLS and Most are needed.
 type AdminOptions struct {
 	Registry  *prometheus.Registry
-	Public    *Public
+	Ready     func() bool // whether the public listener should be sent requests
+	Gate      *lane.Gate
+	Answers   *portone.Answers
+	Metrics   *Metrics
 	Sales     Sales
 	Settling  settle.Reports                       // for what the shop reports
 	ParseSale func(text []byte) (gate.Sale, error) // of one sale in the form of a sale file
@@ -84,7 +88,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !opt.Public.Ready() {
+		if !opt.Ready() {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
@@ -92,6 +96,9 @@ func NewAdmin(opt AdminOptions) *Admin {
 	})
 	handle := func(pattern string, least role, next handler) {
 		mux.Handle(pattern, a.guard.allow(least, bounded(next)))
+	}
+	api := func(pattern string, least role, timeout time.Duration, carryOut endpoint) {
+		handle(pattern, least, a.api(timeout, carryOut))
 	}
 	plain := func(pattern string, least role, next http.HandlerFunc) {
 		handle(pattern, least, func(w http.ResponseWriter, r *http.Request, _ string) { next(w, r) })
@@ -101,32 +108,32 @@ func NewAdmin(opt AdminOptions) *Admin {
 	plain("GET /debug/pprof/profile", operator, pprof.Profile)
 	plain("GET /debug/pprof/trace", operator, pprof.Trace)
 	plain("GET /debug/pprof/cmdline", operator, http.NotFound)
-	handle("GET /v1/status", reader, a.status)
-	handle("GET /v1/sales", reader, a.list)
-	handle("GET /v1/sales/{sale}", reader, a.show)
-	handle("PUT /v1/sales/{sale}", operator, a.apply)
-	handle("DELETE /v1/sales/{sale}", operator, a.remove)
-	handle("POST /v1/sales/{sale}/pause", operator, a.pause)
-	handle("POST /v1/sales/{sale}/resume", operator, a.resume)
-	handle("GET /v1/sales/{sale}/orders/{order}", reader, a.order)
-	handle("GET /v1/sales/{sale}/audit", reader, a.audit)
-	handle("GET /v1/sales/{sale}/ledger", reader, a.ledger)
-	handle("POST /v1/sales/{sale}/orders/{order}/report", operator, a.report)
-	handle("POST /v1/sales/{sale}/orders/{order}/refund", operator, a.refund)
-	handle("POST /v1/sales/{sale}/recheck", operator, a.recheck)
-	handle("POST /v1/sales/{sale}/orders/{order}/recheck", operator, a.recheckOrder)
-	handle("GET /v1/sales/{sale}/refunds", reader, a.refunds)
-	handle("POST /v1/sales/{sale}/refunds/go-on", operator, a.goOn)
-	handle("GET /v1/sales/{sale}/undelivered", reader, a.undelivered)
-	handle("GET /v1/sales/{sale}/disputes", reader, a.disputes)
-	handle("GET /v1/sales/{sale}/aside", reader, a.aside)
-	handle("POST /v1/sales/{sale}/confirm-url", operator, a.confirmURL)
+	api("GET /v1/status", reader, callTimeout, a.status)
+	api("GET /v1/sales", reader, callTimeout, a.list)
+	api("GET /v1/sales/{sale}", reader, listTimeout, a.show)
+	api("PUT /v1/sales/{sale}", operator, callTimeout, a.apply)
+	api("DELETE /v1/sales/{sale}", operator, callTimeout, a.remove)
+	api("POST /v1/sales/{sale}/pause", operator, callTimeout, a.pause)
+	api("POST /v1/sales/{sale}/resume", operator, callTimeout, a.resume)
+	api("GET /v1/sales/{sale}/orders/{order}", reader, callTimeout, a.order)
+	api("GET /v1/sales/{sale}/audit", reader, auditTimeout, a.audit)
+	api("GET /v1/sales/{sale}/ledger", reader, listTimeout, a.ledger)
+	api("POST /v1/sales/{sale}/orders/{order}/report", operator, callTimeout, a.report)
+	api("POST /v1/sales/{sale}/orders/{order}/refund", operator, callTimeout, a.refund)
+	api("POST /v1/sales/{sale}/recheck", operator, listTimeout, a.recheck)
+	api("POST /v1/sales/{sale}/orders/{order}/recheck", operator, callTimeout, a.recheckOrder)
+	api("GET /v1/sales/{sale}/refunds", reader, listTimeout, a.refunds)
+	api("POST /v1/sales/{sale}/refunds/go-on", operator, listTimeout, a.goOn)
+	api("GET /v1/sales/{sale}/undelivered", reader, callTimeout, a.undelivered)
+	api("GET /v1/sales/{sale}/disputes", reader, listTimeout, a.disputes)
+	api("GET /v1/sales/{sale}/aside", reader, callTimeout, a.aside)
+	api("POST /v1/sales/{sale}/confirm-url", operator, callTimeout, a.confirmURL)
 	handle("/metrics", reader, func(w http.ResponseWriter, _ *http.Request, _ string) {
 		w.Header().Set("Allow", "GET, HEAD")
-		problem(w, http.StatusMethodNotAllowed, errors.New("the method must be GET"))
+		writeError(w, http.StatusMethodNotAllowed, errors.New("the method must be GET"))
 	})
 	handle("/", reader, func(w http.ResponseWriter, r *http.Request, _ string) {
-		problem(w, http.StatusNotFound, errors.New("there is nothing here: see the admin API in docs/operate.md"))
+		writeError(w, http.StatusNotFound, errors.New("there is nothing here: see the admin API in docs/operate.md"))
 	})
 	a.server = &http.Server{
 		Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
@@ -139,7 +146,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 
 // Serve answers what comes in at ln until Shutdown.
 func (a *Admin) Serve(ln net.Listener) error {
-	ln = newCrowd(ln, "admin", a.opt.Most, a.opt.Public.metrics, a.opt.Log)
+	ln = newCrowd(ln, "admin", a.opt.Most, a.opt.Metrics, a.opt.Log)
 	if a.opt.TLS != nil {
 		ln = tls.NewListener(ln, a.opt.TLS)
 	}
@@ -171,22 +178,4 @@ func (a *Admin) Shutdown(ctx context.Context) error {
 		return a.server.Close()
 	}
 	return err
-}
-
-// reply writes v as JSON.
-func reply(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false) // a link in it is to be copied
-	_ = encoder.Encode(v)        // to a caller who may have gone
-}
-
-// problem answers what could not be done.
-func problem(w http.ResponseWriter, status int, err error) {
-	reply(w, status, struct {
-		Error string `json:"error"`
-	}{err.Error()})
 }

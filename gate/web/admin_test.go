@@ -79,9 +79,13 @@ func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
+	metrics := NewMetrics(registry)
+	public := NewPublic(g, answers, metrics, PublicOptions{Orders: s, Log: quiet})
 	opt := AdminOptions{
-		Registry: registry, Public: NewPublic(g, answers, NewMetrics(registry), PublicOptions{Orders: s, Log: quiet}), Sales: s, Settling: s, ParseSale: parseTestSale,
-		Audit: auditTestSale, Status: func() gate.Status { return gate.Status{Gate: "desk", Checks: []gate.Check{}} }, Tokens: tokens, Keys: keys, BaseURL: "https://gate.example.com", Now: time.Now, Log: quiet,
+		Registry: registry, Ready: public.Ready, Gate: g, Answers: answers, Metrics: metrics,
+		Sales: s, Settling: s, ParseSale: parseTestSale, Audit: auditTestSale,
+		Status: func() gate.Status { return gate.Status{Gate: "desk", Checks: []gate.Check{}} },
+		Tokens: tokens, Keys: keys, BaseURL: "https://gate.example.com", Now: time.Now, Log: quiet,
 	}
 	for _, c := range change {
 		c(&opt)
@@ -116,7 +120,7 @@ func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func
 		}
 		embedded.Close()
 	})
-	return &desk{t, s, admin, opt.Public, &http.Client{Transport: transport}, dial, embedded.URL()}
+	return &desk{t, s, admin, public, &http.Client{Transport: transport}, dial, embedded.URL()}
 }
 
 func raceSale() gate.Sale {

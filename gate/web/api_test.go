@@ -243,7 +243,7 @@ func TestEveryFaultHasAStatus(t *testing.T) {
 	f := func(err error, want int) {
 		t.Helper()
 		answer := httptest.NewRecorder()
-		fault(answer, fmt.Errorf("cannot do it: %w", err))
+		writeStoreError(answer, fmt.Errorf("cannot do it: %w", err))
 		if answer.Code != want || !strings.Contains(answer.Body.String(), "cannot do it") {
 			t.Errorf("%v: %d %s, want %d", err, answer.Code, answer.Body, want)
 		}
@@ -566,4 +566,16 @@ func TestABodyThatIsTooLargeIsNotAskedFor(t *testing.T) {
 	f("Content-Length: 524289", 413)
 	f("Content-Length: 524288", 100)
 	f("Transfer-Encoding: chunked", 100)
+}
+
+// Whoever sends the query's values as a form means them too: a dry run stays one.
+func TestAFormCountsAsTheQuery(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	const form = "Content-Type: application/x-www-form-urlencoded"
+	for body, want := range map[string]int{"dry_run=true": 200, "": 202} {
+		if status, text := d.ask(kim, "POST", "/v1/sales/race/recheck", body, form); status != want {
+			t.Errorf("%q: %d %s, want %d", body, status, text, want)
+		}
+	}
 }

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"strconv"
 
 	"github.com/flashgate/flashgate/gate"
@@ -15,32 +14,26 @@ const ledgerMost = 10_000
 
 // ledger shows entries of a sale's ledger, oldest first: those after ?since=SEQ. A
 // caller asks again after the last of them until there are none.
-func (a *Admin) ledger(w http.ResponseWriter, r *http.Request, _ string) {
+func (a *Admin) ledger(ctx context.Context, c *apiCall) (reply, error) {
 	since := int64(0)
-	if text := r.FormValue("since"); text != "" {
+	if text := c.FormValue("since"); text != "" {
 		var err error
 		if since, err = strconv.ParseInt(text, 10, 64); err != nil || since < 0 {
-			problem(w, http.StatusBadRequest, fmt.Errorf("since %.20q: must be the seq of an entry", text))
-			return
+			return reply{}, badRequest(fmt.Errorf("since %.20q: must be the seq of an entry", text))
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), listTimeout)
-	defer cancel()
-	sale := r.PathValue("sale")
-	if _, err := a.opt.Sales.Sale(ctx, sale); err != nil {
-		a.saleFault(ctx, w, r, err)
-		return
+	if _, err := a.opt.Sales.Sale(ctx, c.sale()); err != nil {
+		return reply{}, err
 	}
 	entries, size := []gate.EntryView{}, 0
-	for e, err := range a.opt.Sales.Ledger(ctx, sale, since+1) {
+	for e, err := range a.opt.Sales.Ledger(ctx, c.sale(), since+1) {
 		if err != nil {
-			fault(w, err)
-			return
+			return reply{}, err
 		}
 		entries = append(entries, e.View().WithoutSecrets())
 		if size += 1 + len(e.Orders); size >= ledgerMost {
 			break
 		}
 	}
-	reply(w, http.StatusOK, entries)
+	return reply{body: entries}, nil
 }

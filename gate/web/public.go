@@ -149,12 +149,12 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	}
 	if framedTwice(&ctx.Request.Header) {
 		linger(ctx) // where this request ends is a matter of opinion
-		p.fail(ctx, fasthttp.StatusBadRequest, gate.Malformed("Transfer-Encoding", "must not come with a Content-Length"))
+		p.turnAway(ctx, fasthttp.StatusBadRequest, gate.Malformed("Transfer-Encoding", "must not come with a Content-Length"))
 		return
 	}
 	if expectsTooMuch(&ctx.Request.Header) {
 		linger(ctx) // its body may come all the same
-		p.fail(ctx, fasthttp.StatusExpectationFailed, gate.Malformed("Expect", "must be "+expectation+", or not be given"))
+		p.turnAway(ctx, fasthttp.StatusExpectationFailed, gate.Malformed("Expect", "must be "+expectation+", or not be given"))
 		return
 	}
 	path := ctx.URI().PathOriginal()
@@ -180,7 +180,7 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 			plain(ctx, fasthttp.StatusServiceUnavailable, "not ready\n")
 		}
 	default:
-		p.fail(ctx, fasthttp.StatusNotFound, gate.Malformed("path", "must be /confirm/SALE or /webhook"))
+		p.turnAway(ctx, fasthttp.StatusNotFound, gate.Malformed("path", "must be /confirm/SALE or /webhook"))
 	}
 }
 
@@ -191,7 +191,7 @@ func (p *Public) posted(ctx *fasthttp.RequestCtx) bool {
 		return true
 	}
 	ctx.Response.Header.Set("Allow", "POST")
-	p.fail(ctx, fasthttp.StatusMethodNotAllowed, gate.Malformed("method", "must be POST"))
+	p.turnAway(ctx, fasthttp.StatusMethodNotAllowed, gate.Malformed("method", "must be POST"))
 	return false
 }
 
@@ -207,7 +207,7 @@ func (p *Public) survive(ctx *fasthttp.RequestCtx) {
 // confirm decides one confirm call and answers it.
 func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Time) {
 	r := p.gate.Request(received)
-	f, v := p.decide(ctx, sale, r)
+	f, v := p.admit(ctx, sale, r)
 	p.answer(ctx, f, v)
 	f.metrics.observe(v, received)
 	if v.Code != gate.Held {
@@ -216,8 +216,8 @@ func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Ti
 	p.gate.Release(r)
 }
 
-// decide returns the verdict on a confirm, and what answers for its sale.
-func (p *Public) decide(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request) (*front, gate.Verdict) {
+// admit returns the verdict on a confirm, and what answers for its sale.
+func (p *Public) admit(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request) (*front, gate.Verdict) {
 	l, known := p.gate.Lane(sale)
 	switch {
 	case known:
@@ -324,8 +324,8 @@ func (p *Public) answer(ctx *fasthttp.RequestCtx, f *front, v gate.Verdict) {
 	respond(ctx, status(v.Code), f.answers.Body(v))
 }
 
-// fail answers what is no confirm call at all.
-func (p *Public) fail(ctx *fasthttp.RequestCtx, status int, v gate.Verdict) {
+// turnAway answers what is no confirm call at all.
+func (p *Public) turnAway(ctx *fasthttp.RequestCtx, status int, v gate.Verdict) {
 	respond(ctx, status, p.answers.Body(v))
 }
 
