@@ -75,7 +75,7 @@ mutate: deps ## take out each check that guards the gate, and see a test fail (a
 	go run ./loadtest/mutate
 
 bench: ## measure the gate beside a bare handler and the usual peer into loadtest/RESULTS.md (a quarter of an hour; BENCH=--help)
-	go run ./loadtest/bench $(BENCH)
+	go run ./loadtest bench $(BENCH)
 
 ci: export REQUIRE_SERVERS = 1
 ci: lint test ## lint and test, and let nothing be skipped

@@ -64,6 +64,7 @@ func house() [][]room {
 		},
 		{
 			{".", []string{"gate/cli"}},
+			{"loadtest", []string{"loadtest/bench", "gate/cli", "gate/cmdline"}},
 			{"deploy", nil},
 		},
 	}

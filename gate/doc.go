@@ -31,6 +31,7 @@
 //	gate/redistest/  starts real servers for tests; imports nothing of ours
 //	luascripts/      one .lua file for each transition, embedded
 //	deploy/          what operators copy, and the tests that run it
+//	loadtest/        the rehearsal program, of its own: one file for each command; nothing of it is linked into a gate
 //	loadtest/chance/ draws what goes wrong in a rehearsal, from a seed
 //	loadtest/portonesim/  a PortOne to try things with; imports nothing of the gate
 //	loadtest/schemas/  holds calls of PortOne's APIs and their answers against PortOne's own documents

@@ -38,13 +38,14 @@ type Program struct {
 func (p *Program) Settings() map[string]string { return readVariables(p.Environ) }
 
 // Variables returns the names of the variables that the flags of the commands have, in
-// the order of the alphabet. The commands are a pointer to a struct with kong's tags.
-func (p *Program) Variables(commands any) ([]string, error) {
+// the order of the alphabet. The commands are a pointer to a struct with kong's tags;
+// where those are wrong, so that no command line can be parsed, there are none.
+func (p *Program) Variables(commands any) []string {
 	_, v, err := p.parser(commands, func(int) {})
 	if err != nil {
-		return nil, err
+		return nil
 	}
-	return slices.Sorted(maps.Keys(v.owners)), nil
+	return slices.Sorted(maps.Keys(v.owners))
 }
 
 // Parser returns the parser of the program's command lines, which calls exit where it

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -48,9 +48,9 @@ func newWorld(ctx context.Context, p *plan, dir string, progress io.Writer) (*wo
 	return w, nil
 }
 
-// bench measures all that the plan has. What can be compared is measured in
+// measure measures all that the plan has. What can be compared is measured in
 // turns, so that what slows the machine for a while slows all of it.
-func bench(ctx context.Context, p *plan, progress io.Writer) (r *report, err error) {
+func measure(ctx context.Context, p *plan, progress io.Writer) (r *report, err error) {
 	dir, err := os.MkdirTemp("", "flashgate-bench-")
 	if err != nil {
 		return nil, err

@@ -1,16 +1,19 @@
-package main
+package bench
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
+	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/alecthomas/kong"
 	"go.uber.org/goleak"
 
 	"github.com/flashgate/flashgate/gate/redistest"
@@ -19,11 +22,38 @@ import (
 // TestMain makes this test binary the servers of floor and peer too, and the
 // client of the open-loop parts, which run as processes of their own.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == serveWord || os.Args[1] == clientWord) {
-		main()
-		return
+	word := ""
+	if len(os.Args) > 1 {
+		word = os.Args[1]
 	}
-	goleak.VerifyTestMain(m)
+	var err error
+	switch word {
+	default:
+		goleak.VerifyTestMain(m)
+		return
+	case ServerCommand:
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = Serve(ctx, os.Args[2:])
+	case ClientCommand:
+		err = Send(context.Background(), os.Args[2:], os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// parse reads the flags of a run, and checks them.
+func parse(t *testing.T, args string) (*Options, error) {
+	t.Helper()
+	var o Options
+	parser, err := kong.New(&o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = parser.Parse(strings.Fields(args))
+	return &o, err
 }
 
 func TestEverySubjectAndPartIsMeasured(t *testing.T) {
@@ -35,8 +65,12 @@ func TestEverySubjectAndPartIsMeasured(t *testing.T) {
 	results := filepath.Join(t.TempDir(), "RESULTS.md")
 	only := strings.Join(append(subjectNames(), partBurst, partHalf, partGrowth), ",")
 	args := "--rounds 1 --duration 1s --connections 16 --connecting kept --burst 200 --orders 1000,2000 --json --results " + results + " --only " + only
+	o, err := parse(t, args)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var out, progress bytes.Buffer
-	if err := run(t.Context(), strings.Fields(args), &out, &progress); err != nil {
+	if err := Run(t.Context(), o, &out, &progress); err != nil {
 		t.Fatalf("%v\n%s", err, &progress)
 	}
 	var r report
@@ -80,7 +114,7 @@ func TestCommandLineIsChecked(t *testing.T) {
 	t.Parallel()
 	f := func(args, want string) {
 		t.Helper()
-		err := run(t.Context(), strings.Fields(args), &bytes.Buffer{}, &bytes.Buffer{})
+		_, err := parse(t, args)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", args, err, want)
 		}
@@ -98,18 +132,33 @@ func TestCommandLineIsChecked(t *testing.T) {
 	f("--connecting kept,old", "--connecting kept,old: must be kept, new")
 	f("--burst 0", "--burst 0")
 	f("--orders 2000,1000", "must rise")
-	f("serve", "own use")
-	f("serve gate 127.0.0.1:1 127.0.0.1:2", "own use")
-	f("client", "own use")
-	f("client {}", "own use")
-	f(`client {"requests":1,"rate":1}`, "own use")
+}
+
+func TestServersAndClientsAreForTheProgramsOwnUse(t *testing.T) {
+	t.Parallel()
+	f := func(command string, err error) {
+		t.Helper()
+		if err == nil || !strings.HasPrefix(err.Error(), command+" [") || !strings.Contains(err.Error(), "own use") {
+			t.Errorf("%s: %v", command, err)
+		}
+	}
+	for _, args := range []string{"", "gate 127.0.0.1:1 127.0.0.1:2"} {
+		f(ServerCommand, Serve(t.Context(), strings.Fields(args)))
+	}
+	for _, args := range []string{"", "{}", `{"requests":1,"rate":1}`} {
+		f(ClientCommand, Send(t.Context(), strings.Fields(args), io.Discard))
+	}
 }
 
 func TestWhatIsNamedIsPlanned(t *testing.T) {
 	t.Parallel()
 	f := func(args, want string) {
 		t.Helper()
-		p, err := parsePlan(strings.Fields(args), 10_000, &bytes.Buffer{})
+		o, err := parse(t, args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := o.plan(10_000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,13 +180,10 @@ func TestWhatIsNamedIsPlanned(t *testing.T) {
 
 func TestHelpSaysWhatIsNeeded(t *testing.T) {
 	t.Parallel()
-	var said bytes.Buffer
-	if err := run(t.Context(), []string{"--help"}, &bytes.Buffer{}, &said); !errors.Is(err, flag.ErrHelp) {
-		t.Error(err)
-	}
-	for _, want := range []string{"needs wrk, redis-server and go", "ulimit -Hn", "GiB of free memory", "replicated", "growth", "-connecting"} {
-		if !strings.Contains(said.String(), want) {
-			t.Errorf("%q is not in\n%s", want, &said)
+	said := (&Options{}).Help()
+	for _, want := range []string{"needs wrk, redis-server and go", "ulimit -Hn", "GiB of free memory", "replicated", "growth"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not in\n%s", want, said)
 		}
 	}
 }

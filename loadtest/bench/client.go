@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// clientWord tells this program to be a client: client ORDERS, with its orders
-// as JSON.
-const clientWord = "client"
+// ClientCommand is the program's command that runs Send with the arguments behind it.
+const ClientCommand = "bench-client"
 
 // patience is how long the client waits for an answer.
 const patience = 10 * time.Second
@@ -58,7 +57,7 @@ func (s stream) run(ctx context.Context) (r streamResult, err error) {
 	if err != nil {
 		return r, err
 	}
-	client := exec.CommandContext(ctx, os.Args[0], clientWord, string(orders))
+	client := exec.CommandContext(ctx, os.Args[0], ClientCommand, string(orders))
 	client.Stderr = os.Stderr
 	said, err := client.Output()
 	if err == nil {
@@ -70,11 +69,12 @@ func (s stream) run(ctx context.Context) (r streamResult, err error) {
 	return r, nil
 }
 
-// client is that process.
-func client(ctx context.Context, args []string, out io.Writer) error {
+// Send is that process: its one argument is a stream as JSON, and it writes to out, as
+// JSON, what the client saw.
+func Send(ctx context.Context, args []string, out io.Writer) error {
 	var s stream
 	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &s) != nil || s.Requests < 1 || s.Rate > 0 && s.Connections < 1 {
-		return fmt.Errorf("%s %q: for this program's own use", clientWord, args)
+		return fmt.Errorf("%s %q: for this program's own use", ClientCommand, args)
 	}
 	answers, err := s.send(ctx)
 	if err != nil {

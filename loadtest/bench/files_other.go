@@ -1,6 +1,6 @@
 //go:build !unix
 
-package main
+package bench
 
 // Other systems have no such limit.
 func raiseFiles() error { return nil }

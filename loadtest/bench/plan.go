@@ -1,10 +1,8 @@
-package main
+package bench
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,8 +20,7 @@ type plan struct {
 	growth       []int // sizes of a sale, rising; nil: none
 	goBenchmarks bool
 
-	whole   bool // nothing was left out
-	asJSON  bool
+	whole   bool   // nothing was left out
 	results string // file to write, empty for none
 }
 
@@ -37,57 +34,59 @@ const (
 
 const wholeResults = "loadtest/RESULTS.md"
 
-const usage = `Measures the gate side by side with what bounds it from above, a bare fasthttp handler, and with the usual way of
+// Options are the flags of a run, with the tags of kong.
+type Options struct {
+	Connections string        `default:"16,128,1024" placeholder:"N,…" help:"Numbers of connections of the client (${default})."`
+	Connecting  string        `default:"kept,new" placeholder:"KIND,…" help:"Whether connections are kept, or new for each request, or both in turns (${default})."`
+	Duration    time.Duration `default:"3s" placeholder:"TIME" help:"How long each subject is under load in a round (${default}); 1s with new connections, of which each uses up a local port."`
+	Threads     int           `default:"2" placeholder:"N" help:"Threads of the client (${default})."`
+	Rounds      int           `default:"5" placeholder:"N" help:"Rounds; each has every subject once (${default})."`
+	Only        string        `placeholder:"NAME,…" help:"Subjects and parts to measure; without it all of them."`
+	Burst       int           `default:"10000" placeholder:"N" help:"Connections of the burst (${default})."`
+	Orders      string        `default:"1000,100000,1000000,5000000" placeholder:"N,…" help:"Sizes of the growing sale, rising (${default})."`
+	JSON        bool          `name:"json" help:"Print everything as JSON."`
+	Results     string        `placeholder:"FILE" help:"File for the results; without it loadtest/RESULTS.md where nothing is left out, otherwise none."`
+}
+
+// Help says what a run needs and what it measures.
+func (*Options) Help() string {
+	return `Measures the gate side by side with what bounds it from above, a bare fasthttp handler, and with the usual way of
 doing its work, on a redis-server of its own, all on this machine and on loopback. It needs wrk, redis-server and go
 (on Debian: apt-get install wrk redis-server golang), Linux for CPU times, some 12,000 open files for the burst
 (ulimit -Hn), 3 GiB of free memory for the sale of 5,000,000 orders, and nothing else to do for the machine meanwhile.
 It takes about a quarter of an hour, prints what it found, and writes it to ` + wholeResults + `.
 
 Each subject is under load by wrk, at each number of connections, kept ones and a new one for each request, in turns:
-  %s
+  ` + list(subjects()) + `
 and then come the parts
   burst   many new connections at once, each with one request, from a client in a process of its own
   half    latency at half of the peak rate, in an open loop: time counts from when a request was due
   growth  what a decision and an order cost as one sale grows
-  go      Go's own benchmarks
+  go      Go's own benchmarks`
+}
 
-`
+// Validate checks the flags together.
+func (o *Options) Validate() error {
+	_, err := o.plan(localPorts())
+	return err
+}
 
-// parsePlan reads the command line. What --help says goes to help.
-func parsePlan(args []string, ports int, help io.Writer) (*plan, error) {
-	p := &plan{}
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(help)
-	connections := flags.String("connections", "16,128,1024", "numbers of connections of the client, with commas between")
-	kinds := flags.String("connecting", "kept,new", "whether connections are kept, or new for each request, or both in turns")
-	duration := flags.Duration("duration", 3*time.Second, "how long each subject is under load in a round; 1s with new connections, of which each uses up a local port")
-	flags.IntVar(&p.threads, "threads", 2, "threads of the client")
-	flags.IntVar(&p.rounds, "rounds", 5, "rounds; each has every subject once")
-	only := flags.String("only", "", "subjects and parts to measure, with commas between (all of them)")
-	burst := flags.Int("burst", 10_000, "connections of the burst")
-	orders := flags.String("orders", "1000,100000,1000000,5000000", "sizes of the growing sale, rising, with commas between")
-	flags.BoolVar(&p.asJSON, "json", false, "print everything as JSON")
-	flags.StringVar(&p.results, "results", "", "`file` for the results ("+wholeResults+" where nothing is left out, otherwise none)")
-	flags.Usage = func() {
-		fmt.Fprintf(help, usage, list(subjects()))
-		flags.PrintDefaults()
-	}
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	if p.whole = *only == ""; p.whole && p.results == "" {
+// plan says what to measure where there are so many ports for outgoing connections.
+func (o *Options) plan(ports int) (*plan, error) {
+	p := &plan{rounds: o.Rounds, threads: o.Threads, results: o.Results, whole: o.Only == ""}
+	if p.whole && p.results == "" {
 		p.results = wholeResults
 	}
-	base := load{Threads: p.threads, Duration: *duration}
-	numbers, err := parseNumbers("connections", *connections)
-	sizes, sizesErr := parseNumbers("orders", *orders)
-	if err := errors.Join(err, sizesErr, p.check(base, numbers), checkKinds(*kinds), checkSizes(sizes, *burst)); err != nil {
+	base := load{Threads: o.Threads, Duration: o.Duration}
+	numbers, err := parseNumbers("connections", o.Connections)
+	sizes, sizesErr := parseNumbers("orders", o.Orders)
+	if err := errors.Join(err, sizesErr, p.check(base, numbers), checkKinds(o.Connecting), checkSizes(sizes, o.Burst)); err != nil {
 		return nil, err
 	}
-	p.loads = loads(base, numbers, strings.Split(*kinds, ","), ports)
+	p.loads = loads(base, numbers, strings.Split(o.Connecting, ","), ports)
 	peak := base
 	peak.Connections = halfAt
-	return p, p.choose(*only, *burst, peak, sizes)
+	return p, p.choose(o.Only, o.Burst, peak, sizes)
 }
 
 // choose takes what is named into the plan, or all.

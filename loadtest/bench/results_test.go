@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"strings"
@@ -37,7 +37,11 @@ func TestRatiosArePairedWithinARound(t *testing.T) {
 // measured is a report with two rounds of few subjects.
 func measured(t *testing.T) *report {
 	t.Helper()
-	p, err := parsePlan(strings.Fields("--rounds 2 --connections 128 --only floor,peer,gate,burst,half"), 1000, &strings.Builder{})
+	o, err := parse(t, "--rounds 2 --connections 128 --only floor,peer,gate,burst,half")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := o.plan(1000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -11,21 +11,23 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// The words by which this program is told to be a server that is measured:
-// serve NAME ADDR REDIS.
+// ServerCommand is the program's command that runs Serve with the arguments behind it.
+const ServerCommand = "bench-server"
+
+// The servers that Serve can be.
 const (
-	serveWord = "serve"
 	floorWord = "floor"
 	peerWord  = "peer"
 )
 
-func serve(ctx context.Context, args []string) error {
+// Serve is a server that is measured, until ctx is done: NAME ADDR REDIS.
+func Serve(ctx context.Context, args []string) error {
 	servers := map[string]func(addr, redis string) error{
 		floorWord: func(addr, _ string) error { return fasthttp.ListenAndServe(addr, floor) },
 		peerWord:  func(addr, redis string) error { return http.ListenAndServe(addr, newPeer(redis)) },
 	}
 	if len(args) != 3 || servers[args[0]] == nil {
-		return fmt.Errorf("%s %q: for this program's own use", serveWord, args)
+		return fmt.Errorf("%s %q: for this program's own use", ServerCommand, args)
 	}
 	context.AfterFunc(ctx, func() { os.Exit(0) }) // nothing is left to finish
 	return servers[args[0]](args[1], args[2])

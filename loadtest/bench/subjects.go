@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -69,10 +69,10 @@ func (s subject) path() string {
 	return path + "&buyer=u"
 }
 
-// itself returns the command of a server that this program is when it is told.
+// itself returns the command of a server that this program can be.
 func itself(word string) func(*world, addresses) *exec.Cmd {
 	return func(_ *world, at addresses) *exec.Cmd {
-		return exec.Command(os.Args[0], serveWord, word, at.public, at.redis)
+		return exec.Command(os.Args[0], ServerCommand, word, at.public, at.redis)
 	}
 }
 
