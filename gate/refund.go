@@ -116,8 +116,10 @@ type RefundAttempt struct {
 	// Said is why the last cancellation was not carried out, or why nobody knows whether it
 	// was, in PortOne's own words where it has any, and At when. Both are empty where none
 	// has failed.
-	Said string    `json:"said,omitempty"`
-	At   time.Time `json:"at,omitzero"`
+	// Unsure says that nobody knows.
+	Said   string    `json:"said,omitempty"`
+	At     time.Time `json:"at,omitzero"`
+	Unsure bool      `json:"unsure,omitempty"`
 	// Counted says that the brake has counted it, and so does not count it again; Ordered
 	// that a person has, who sends it although the brake holds.
 	Counted bool `json:"counted,omitempty"`

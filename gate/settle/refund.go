@@ -62,29 +62,52 @@ func charged(o *gate.Order, found finding) (all []chargedAttempt) {
 	return all
 }
 
+// leftOpen returns the attempts of an order that were refund due before this look, and that
+// a look at many orders together says nothing of.
+func leftOpen(o *gate.Order, found finding) (attempts []int) {
+	for k := range o.Attempts {
+		a := &o.Attempts[k]
+		if a.State == gate.AttemptRefundDue && found.open && paymentOf(found.payments, o, a) == nil {
+			attempts = append(attempts, k)
+		}
+	}
+	return attempts
+}
+
 // maySend reports whether a refund of an order may be sent now, so that its place is in the
 // queue of refunds. It may not where it rests, or waits for somebody and is listed: whoever
-// names many such orders must not keep others waiting there.
+// names many such orders must not keep others waiting there. One that this look says nothing
+// of is looked at alone in that queue, where it was tried before or a person has ordered it.
 func (s *Settler) maySend(ctx context.Context, sale string, p policy, m *gate.Move, found finding) bool {
-	all := charged(&m.Before, found)
-	if len(all) == 0 {
+	all, open := charged(&m.Before, found), leftOpen(&m.Before, found)
+	if len(all)+len(open) == 0 {
 		return false
 	}
 	note, version, err := s.opt.Store.RefundNote(ctx, sale, m.Before.ID)
 	if err != nil {
-		return true // who sends it reads it again
+		return len(all) > 0 // who sends it reads it again
+	}
+	rests := func(a *gate.Attempt, was gate.RefundAttempt) bool {
+		rest := p.rest(&m.Before, a, was, s.opt.Now())
+		if rest > 0 {
+			m.Look = min(m.Look, rest)
+		}
+		return rest > 0
 	}
 	for _, c := range all {
 		a := &m.Before.Attempts[c.attempt]
 		was, is := standing(note, version, a, c.payment, p.why(&m.Before, c.payment))
-		if is.Waits != gate.WaitNobody && is.Waits == was.Waits && is.Reason == was.Reason {
-			continue
+		listed := is.Waits != gate.WaitNobody && is.Waits == was.Waits && is.Reason == was.Reason
+		if !listed && (is.Waits != gate.WaitNobody || !rests(a, was)) {
+			return true
 		}
-		if rest := p.rest(&m.Before, a, was, s.opt.Now()); is.Waits == gate.WaitNobody && rest > 0 {
-			m.Look = min(m.Look, rest)
-			continue
+	}
+	for _, k := range open {
+		a := &m.Before.Attempts[k]
+		was := note.Attempts[a.ID]
+		if was.Waits == gate.WaitNobody && (was.Ordered || !was.At.IsZero()) && !rests(a, was) {
+			return true
 		}
-		return true
 	}
 	return false
 }
@@ -149,6 +172,7 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 		count.WithLabelValues(sale, "failed").Inc()
 		log.Error("a payment that is refund due was not cancelled", "tries", a.Tries+1, "waits_for", is.Waits, "look_in", m.Look, "error", err)
 	default:
+		is.Unsure = true
 		count.WithLabelValues(sale, "failed").Inc()
 		log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again", "in", m.Look, "error", err)
 	}
@@ -199,7 +223,7 @@ func (p policy) rest(o *gate.Order, a *gate.Attempt, was gate.RefundAttempt, now
 		return 0
 	}
 	pause := p.wait(o, was.At)
-	if a.Tries > 0 {
+	if a.Tries > 0 && !was.Unsure {
 		pause = min(pause, p.pause(a.Tries-1))
 	}
 	return was.At.Add(pause).Sub(now)

@@ -173,6 +173,36 @@ func TestWebhooksDoNotShortenThePausesOfACancellationThatFails(t *testing.T) {
 	}
 }
 
+// V1 tells of a test payment only where its order is looked up alone.
+func TestARefundIsTriedAtAPersonsWordThoughALookAtManyOrdersSaysNothingOfIt(t *testing.T) {
+	t.Parallel()
+	sc := paidTwice(t)
+	sc.bank.says = portone.CancelFinal
+	sc.afterRefunds(time.Minute)
+	sc.bank.apart = "a2"
+	sc.after(10 * time.Hour)
+	sc.after(time.Minute)
+	if sent := len(sc.bank.cancelled); sent != 1 {
+		t.Fatalf("sent %d times", sent)
+	}
+	sc.bank.says = portone.CancelUnknown
+	if err := GiveBack(t.Context(), sc.store, "race", "o1", nil); err != nil {
+		t.Fatal(err)
+	}
+	if sc.afterRefunds(5 * time.Second); len(sc.bank.cancelled) != 2 {
+		t.Errorf("a person has it tried, and it was sent %d times", len(sc.bank.cancelled)-1)
+	}
+	for range 20 { // and a webhook still has nothing sent that rests
+		if _, err := sc.store.Hasten(t.Context(), []string{"race"}, "o1"); err != nil {
+			t.Fatal(err)
+		}
+		sc.afterRefunds(5 * time.Second)
+	}
+	if len(sc.bank.cancelled) != 2 {
+		t.Errorf("with a webhook every five seconds it was sent %d times more", len(sc.bank.cancelled)-2)
+	}
+}
+
 func TestTheSalesOwnWordsGoWithItsCancellations(t *testing.T) {
 	t.Parallel()
 	sc := paidTwice(t)
@@ -200,40 +230,67 @@ func TestACancellationSaysWhatIsFreeOfTax(t *testing.T) {
 // no place among the refunds that are sent, of which there are a few in a second.
 func TestARefundThatWaitsTakesNoPlaceAmongThoseThatAreSent(t *testing.T) {
 	t.Parallel()
-	sc := paidTwice(t)
-	inLine := func() int {
-		t.Helper()
-		sc.pass(10 * time.Millisecond)
-		due, err := sc.store.Claim(t.Context(), "race", everything(), time.Millisecond)
-		if err != nil {
+	for _, apart := range []string{"", "a2"} {
+		sc := paidTwice(t)
+		named := func(what string) {
+			t.Helper()
+			for range 5 {
+				sc.pass(5 * time.Second)
+				if _, err := sc.store.Hasten(t.Context(), []string{"race"}, "o1"); err != nil {
+					t.Fatal(err)
+				}
+				sc.after(0)
+				sc.pass(10 * time.Millisecond)
+				due, err := sc.store.Claim(t.Context(), "race", everything(), time.Millisecond)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(due.Orders[gate.QueueRefunds]) > 0 {
+					t.Fatalf("told of apart: %q; a refund that %s is in the line of those that are sent", apart, what)
+				}
+			}
+		}
+		sent := func(want int) {
+			t.Helper()
+			if n := len(sc.bank.cancelled); n != want {
+				t.Fatalf("told of apart: %q; sent %d times, want %d", apart, n, want)
+			}
+		}
+		sc.bank.says = portone.CancelFinal
+		sc.afterRefunds(time.Minute)
+		sent(1)
+		sc.bank.apart = apart
+		named("waits for a change")
+		sc.bank.says = portone.CancelUnknown
+		if err := GiveBack(t.Context(), sc.store, "race", "o1", nil); err != nil {
 			t.Fatal(err)
 		}
-		return len(due.Orders[gate.QueueRefunds])
+		sc.afterRefunds(5 * time.Second)
+		sent(2)
+		named("rests")
+		sent(2)
 	}
-	named := func() {
-		t.Helper()
-		if _, err := sc.store.Hasten(t.Context(), []string{"race"}, "o1"); err != nil {
-			t.Fatal(err)
-		}
-		sc.after(0)
-	}
-	sc.bank.says = portone.CancelFinal
-	sc.afterRefunds(time.Minute)
-	if sent := len(sc.bank.cancelled); sent != 1 {
-		t.Fatalf("sent %d times", sent)
-	}
-	for range 5 {
-		sc.pass(5 * time.Second)
-		if named(); inLine() > 0 {
-			t.Fatal("a refund that waits for a change is in the line of those that are sent")
-		}
-	}
-	sc.bank.says = portone.CancelDone
-	if err := GiveBack(t.Context(), sc.store, "race", "o1", nil); err != nil {
+}
+
+// A look at many orders need not tell of all their payments. Whoever names many orders has
+// none looked at alone for that, but where a refund was tried before, or a person has ordered it.
+func TestARefundThatWasNeverTriedIsNotLookedAtAloneBecauseAWebhookNamesIt(t *testing.T) {
+	t.Parallel()
+	sc := openScene(t, func(s *gate.Settings) { s.AutoRefund = true })
+	sc.confirm("o1", "a1")
+	sc.confirm("o1", "a2")
+	sc.bank.set("o1", "a1", gate.PaymentPaid)
+	sc.bank.set("o1", "a2", gate.PaymentPaid)
+	sc.after(20 * time.Second) // from here on it is refund due
+	sc.bank.apart = "a2"
+	if _, err := sc.store.Hasten(t.Context(), []string{"race"}, "o1"); err != nil {
 		t.Fatal(err)
 	}
-	sc.afterRefunds(5 * time.Second)
-	if sent := len(sc.bank.cancelled); sent != 2 {
-		t.Errorf("a person has it tried, and it was sent %d times", sent-1)
+	if sc.afterRefunds(time.Millisecond); len(sc.bank.cancelled) > 0 {
+		t.Errorf("it was sent: %v", sc.bank.cancelled)
+	}
+	sc.after(time.Minute)
+	if sc.afterRefunds(time.Minute); len(sc.bank.cancelled) != 1 {
+		t.Errorf("at its own time it was sent %d times", len(sc.bank.cancelled))
 	}
 }

@@ -29,10 +29,11 @@ type bank struct {
 	mu        sync.Mutex
 	payments  map[string]gate.Payment // by attempt
 	down      bool
-	silent    bool // its findings are empty
-	short     bool // and there are too few of them
-	lists     bool // payments of the shop that are no gate's
-	asked     int  // whether it does
+	apart     string // an attempt that it tells of only where the order is looked up alone
+	silent    bool   // its findings are empty
+	short     bool   // and there are too few of them
+	lists     bool   // payments of the shop that are no gate's
+	asked     int    // whether it does
 	cancelled []string
 	reasons   []string          // of what was cancelled
 	account   *gate.BankAccount // of the last one
@@ -76,6 +77,10 @@ func (b *bank) Lookup(_ context.Context, queries []portone.Query) []portone.Find
 			continue
 		}
 		for _, a := range q.Attempts {
+			if q.Together && a == b.apart {
+				findings[i].Err = portone.ErrAlone
+				continue
+			}
 			if p, known := b.payments[a]; known {
 				findings[i].Payments = append(findings[i].Payments, p)
 			} else {
