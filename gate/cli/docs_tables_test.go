@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/pagetest"
 	"github.com/flashgate/flashgate/gate/redistest"
 )
@@ -139,4 +141,23 @@ func unquote(t *testing.T, quoted string) string {
 		t.Fatalf("%s: %v", quoted, err)
 	}
 	return text
+}
+
+// The page has each setting of a sale, as a sale file names it.
+func TestThePageHasEachSettingOfASale(t *testing.T) {
+	t.Parallel()
+	var got, want []string
+	for _, row := range pagetest.Rows(t, "docs/configuration.md", "sale settings") {
+		got = append(got, pagetest.Quoted(row[0])...)
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[gate.SaleForm]()) {
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" {
+			want = append(want, name)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the page has\n%q, and a sale has\n%q", got, want)
+	}
 }

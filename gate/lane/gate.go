@@ -1,6 +1,3 @@
-// Package lane admits confirms: it refuses what needs no Redis, and gathers the rest of
-// each sale into batches, each of them one call of a script. A Gate knows the sales and
-// has a lane for each. The design stands in package gate.
 package lane
 
 import (

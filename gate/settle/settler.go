@@ -1,5 +1,3 @@
-// Package settle makes every unit that was held end as paid or on sale again: it
-// looks up how payments ended, and moves their orders on.
 package settle
 
 import (

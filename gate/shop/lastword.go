@@ -1,9 +1,3 @@
-// Package shop talks to the shop's own server: it looks whether that is up and asks it
-// about orders before they get their 200 (LastWord), tells it of each change
-// (Notifier), and passes PortOne's webhooks on to it (Forwarder).
-//
-// What is posted goes out signed by Standard Webhooks, to the given URL alone, and is
-// bounded in time and in what is read of the answer.
 package shop
 
 import (

@@ -1,6 +1,3 @@
-// Package store keeps sales in Redis: keys, records, script calls, and the
-// connections that the lanes decide on. The embedded store is an in-memory
-// Redis in the same process.
 package store
 
 import (

@@ -1,5 +1,3 @@
-// Package web holds the listeners: the public one that PortOne calls and the
-// admin one. Only here is a verdict an HTTP status.
 package web
 
 import (
