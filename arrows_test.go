@@ -28,10 +28,13 @@ func house() [][]room {
 		{
 			{"loadtest/chance", nil},
 			{"loadtest/schemas", nil},
-		},
-		{
 			{"gate/redistest", nil},
 			{"gate/pagetest", nil},
+		},
+		{
+			{"gate/testkit", []string{"gate/redistest"}},
+		},
+		{
 			{"loadtest/portonesim", []string{"loadtest/chance"}},
 			{"loadtest/standin", []string{"loadtest/chance"}},
 		},

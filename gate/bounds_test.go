@@ -25,9 +25,9 @@ func TestASaleMayReachItsBounds(t *testing.T) {
 	f("per_buyer 1000000001", func(s *Sale) { s.PerBuyer = MaxUnits + 1 })
 	f("", func(s *Sale) { s.SKUs[0].Stock = MaxUnits })
 	f("", func(s *Sale) { s.SKUs[0].Stock = 0 })
-	f("", func(s *Sale) { s.SKUs[0].Price = price(0) })
-	f("", func(s *Sale) { s.SKUs[0].Price = price(MaxAmount) })
-	f("price 1000000000001", func(s *Sale) { s.SKUs[0].Price = price(MaxAmount + 1) })
+	f("", func(s *Sale) { s.SKUs[0].Price = new(int64(0)) })
+	f("", func(s *Sale) { s.SKUs[0].Price = new(int64(MaxAmount)) })
+	f("price 1000000000001", func(s *Sale) { s.SKUs[0].Price = new(int64(MaxAmount + 1)) })
 	f("", func(s *Sale) { s.Messages = map[string]string{"sold_out": strings.Repeat("x", MaxMessage)} })
 	f("printable", func(s *Sale) { s.Messages = map[string]string{"sold_out": strings.Repeat("x", MaxMessage+1)} })
 }

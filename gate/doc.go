@@ -34,6 +34,7 @@
 //	gate/cli/        one file for each command; flags, wiring, the metrics registry
 //	gate/redistest/  starts real servers for tests; imports nothing of ours
 //	gate/pagetest/   compares the tables in docs/ with the code, for tests
+//	gate/testkit/    what tests of several packages use: waiting, a clock, secrets of webhooks
 //	luascripts/      one .lua file for each transition, embedded
 //	deploy/          what operators copy, and the tests that run it
 //	loadtest/        the rehearsal program, of its own: one file for each command; nothing of it is linked into a gate

@@ -6,13 +6,11 @@ import (
 	"time"
 )
 
-func price(n int64) *int64 { return &n }
-
 func testSale() Sale {
 	now := time.Now()
 	return Sale{Name: "race", Run: 1, Settings: Settings{
 		OpensAt: now.Add(-time.Hour), ClosesAt: now.Add(time.Hour), Hold: time.Minute,
-		SKUs: []SKU{{Name: "full", Stock: 10, Price: price(80000)}, {Name: "half", Stock: 10, Price: price(60000)}, {Name: "free", Stock: 10}},
+		SKUs: []SKU{{Name: "full", Stock: 10, Price: new(int64(80000))}, {Name: "half", Stock: 10, Price: new(int64(60000))}, {Name: "free", Stock: 10}},
 	}}
 }
 
@@ -47,7 +45,7 @@ func TestASaleMustMakeSense(t *testing.T) {
 	f("listed twice", func(s *Sale) { s.SKUs[0].Name = "half" })
 	f("stock -1", func(s *Sale) { s.SKUs[0].Stock = -1 })
 	f("stock 1000000001", func(s *Sale) { s.SKUs[0].Stock = MaxUnits + 1 })
-	f("price -1", func(s *Sale) { s.SKUs[0].Price = price(-1) })
+	f("price -1", func(s *Sale) { s.SKUs[0].Price = new(int64(-1)) })
 	f("accept", func(s *Sale) { s.Accept = []string{"v3"} })
 	for _, url := range []string{"shop", "ftp://shop", "http://", "http://a:b@shop", "http://shop#x", "http://[::1", "http://shop/\u200b", "http://shop/" + strings.Repeat("x", 500)} {
 		f("notify", func(s *Sale) { s.Notify = url })
@@ -84,7 +82,7 @@ func TestEverySettingCountsInEqual(t *testing.T) {
 		"accept":    func(s *Settings) { s.Accept = []string{"v2"} },
 		"messages":  func(s *Settings) { s.Messages = map[string]string{"sold_out": "x"} },
 		"stock":     func(s *Settings) { s.SKUs[0].Stock++ },
-		"price":     func(s *Settings) { s.SKUs[0].Price = price(1) },
+		"price":     func(s *Settings) { s.SKUs[0].Price = new(int64(1)) },
 		"no price":  func(s *Settings) { s.SKUs[0].Price = nil },
 		"sku":       func(s *Settings) { s.SKUs = s.SKUs[1:] },
 	} {

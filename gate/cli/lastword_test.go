@@ -13,11 +13,10 @@ import (
 	"testing"
 	"time"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
 	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/gate/shop"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // lastShop is a shop that is asked about orders. It answers as the test says, and
@@ -35,10 +34,7 @@ func openLastShop(t testing.TB, word func(w http.ResponseWriter, r *http.Request
 	t.Helper()
 	s := &lastShop{word: word}
 	s.up.Store(true)
-	hook, err := standardwebhooks.NewWebhook(notifySecret)
-	if err != nil {
-		t.Fatal(err)
-	}
+	hook := testkit.Webhook(t, notifySecret)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /up", func(w http.ResponseWriter, _ *http.Request) {
 		if !s.up.Load() {

@@ -16,12 +16,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/gate/shop"
 	"github.com/flashgate/flashgate/gate/store"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 const notifySecret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -37,10 +37,7 @@ type informed struct {
 
 func openInformed(t *testing.T, room int) *informed {
 	t.Helper()
-	hook, err := standardwebhooks.NewWebhook(notifySecret)
-	if err != nil {
-		t.Fatal(err)
-	}
+	hook := testkit.Webhook(t, notifySecret)
 	s := &informed{room: room}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

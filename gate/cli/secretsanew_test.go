@@ -16,6 +16,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // folder writes files of a test.
@@ -29,16 +30,6 @@ func folder(t *testing.T) func(name, text string) (path string) {
 		}
 		return path
 	}
-}
-
-// webhookOf signs and verifies with a secret.
-func webhookOf(t *testing.T, secret string) *standardwebhooks.Webhook {
-	t.Helper()
-	hook, err := standardwebhooks.NewWebhook(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hook
 }
 
 // confirmV2 confirms a unit of "race" as PortOne's V2 does, and wants an answer.
@@ -76,7 +67,7 @@ func confirmV2(t *testing.T, p *process, hook *standardwebhooks.Webhook, order, 
 // nothing from then on; one that cannot be read keeps no other from it.
 func TestAHangupReadsEachSecretAnew(t *testing.T) {
 	t.Parallel()
-	old, fresh := webhookOf(t, hookSecret), webhookOf(t, "whsec_bmV3LW5ldy1uZXctbmV3LW5ldy1uZXctbmV3LTAwMDE=")
+	old, fresh := testkit.Webhook(t, hookSecret), testkit.Webhook(t, "whsec_bmV3LW5ldy1uZXctbmV3LW5ldy1uZXctbmV3LTAwMDE=")
 	var byOld, byFresh atomic.Int64
 	shop := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

@@ -63,7 +63,7 @@ func TestTheAmountOfAnUnsignedLinkIsHeldAgainstThePricesToo(t *testing.T) {
 
 func TestAnAmountThatOverflowMadeRightIsRefused(t *testing.T) {
 	t.Parallel()
-	dear := func(s *gate.Sale) { s.SKUs[0].Price = price(1 << 39) }
+	dear := func(s *gate.Sale) { s.SKUs[0].Price = new(int64(1 << 39)) }
 	f := func(items string, amount int64, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Amount: gate.Amount{Value: amount, Known: true}}

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 func TestNewSettingsCountWithinASecond(t *testing.T) {
@@ -22,7 +23,7 @@ func TestNewSettingsCountWithinASecond(t *testing.T) {
 		t.Error("the settings' pointer changes although they do not")
 	}
 	s.change("race", func(state *gate.State) { state.Version, state.PerBuyer = 2, 2 })
-	eventually(t, "the buyer is demanded", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.BadRequest })
+	testkit.Until(t, "the buyer is demanded", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.BadRequest })
 	if before.PerBuyer != 0 {
 		t.Error("settings that were given out have changed")
 	}
@@ -33,7 +34,7 @@ func TestAHigherRunIsNoticedEvenWithTheSameVersion(t *testing.T) {
 	s := &fakeStore{decide: accept}
 	g, _ := startGate(t, s, Options{})
 	s.change("race", func(state *gate.State) { state.Run, state.OpensAt = 2, time.Now().Add(30*time.Minute) })
-	eventually(t, "the new run's opening counts", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.NotOpen })
+	testkit.Until(t, "the new run's opening counts", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.NotOpen })
 }
 
 // idleGate returns a gate that reads its sales only when the test refreshes it.

@@ -111,8 +111,8 @@ func TestWhatNeedsNoStoreIsRefusedHere(t *testing.T) {
 	f(gate.AmountMismatch, "", known(140001), items("full,half"))
 	f(gate.AmountMismatch, "", known(0), items("full"))
 	f(gate.BadRequest, "amount", gate.Amount{}, items("full"))
-	f(gate.Held, "", known(0), items("free"), func(s *gate.Sale) { s.SKUs[2].Price = price(0) })
-	f(gate.AmountMismatch, "", known(gate.MaxAmount), items("full:1000000000"), func(s *gate.Sale) { s.SKUs[0].Price = price(gate.MaxAmount) })
+	f(gate.Held, "", known(0), items("free"), func(s *gate.Sale) { s.SKUs[2].Price = new(int64(0)) })
+	f(gate.AmountMismatch, "", known(gate.MaxAmount), items("full:1000000000"), func(s *gate.Sale) { s.SKUs[0].Price = new(int64(gate.MaxAmount)) })
 }
 
 func TestCheckingAllocatesNothing(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -101,13 +102,11 @@ func accept(_ context.Context, batch []*gate.Request) error {
 	return nil
 }
 
-func price(n int64) *int64 { return &n }
-
 func testSale() gate.Sale {
 	now := time.Now()
 	return gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
 		OpensAt: now.Add(-time.Hour), ClosesAt: now.Add(time.Hour), Hold: time.Minute,
-		SKUs: []gate.SKU{{Name: "full", Stock: 10, Price: price(80000)}, {Name: "half", Stock: 10, Price: price(60000)}, {Name: "free", Stock: 10}},
+		SKUs: []gate.SKU{{Name: "full", Stock: 10, Price: new(int64(80000))}, {Name: "half", Stock: 10, Price: new(int64(60000))}, {Name: "free", Stock: 10}},
 	}}
 }
 
@@ -132,7 +131,7 @@ func startGate(t testing.TB, s *fakeStore, opt Options) (*Gate, *prometheus.Regi
 	var running sync.WaitGroup
 	running.Go(func() { g.Run(ctx) })
 	t.Cleanup(func() { stop(); running.Wait() })
-	eventually(t, "the gate is ready", g.Ready)
+	testkit.Until(t, "the gate is ready", g.Ready)
 	return g, registry
 }
 
@@ -149,17 +148,6 @@ func busyStore(t *testing.T) (s *fakeStore, entered <-chan int, release func()) 
 		return accept(ctx, batch)
 	}}
 	return s, sizes, release
-}
-
-func eventually(t testing.TB, what string, done func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !done() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited 10 s in vain until %s", what)
-		}
-		time.Sleep(time.Millisecond)
-	}
 }
 
 // confirm sends one confirm through the gate and returns its verdict.
@@ -202,7 +190,7 @@ func TestConfirmsThatWaitAreDecidedTogether(t *testing.T) {
 		t.Errorf("a lone confirm is decided in a batch of %d, want at once and alone", n)
 	}
 	ask(gate.MaxBatch + 44)
-	eventually(t, "all of them wait", func() bool { return len(lane.confirms.waiting) == gate.MaxBatch+44 })
+	testkit.Until(t, "all of them wait", func() bool { return len(lane.confirms.waiting) == gate.MaxBatch+44 })
 	release()
 	answered.Wait()
 	if first, second := <-entered, <-entered; first != gate.MaxBatch || second != 44 {
@@ -222,7 +210,7 @@ func TestAFullQueueRefusesAsBusy(t *testing.T) {
 	for i := range 3 {
 		answered.Go(func() { confirm(t, g, fmt.Sprint(i), time.Now()) })
 	}
-	eventually(t, "the queue is full", func() bool { return len(lane.confirms.waiting) == 3 })
+	testkit.Until(t, "the queue is full", func() bool { return len(lane.confirms.waiting) == 3 })
 	if v := confirm(t, g, "late", time.Now()); v.Code != gate.Busy {
 		t.Errorf("one more got %s, want busy", v.Code)
 	}
@@ -302,7 +290,7 @@ func TestADeadStoreIsLeftAloneForAWhile(t *testing.T) {
 	}
 	dead = false
 	mu.Unlock()
-	eventually(t, "the store is asked again", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.Held })
+	testkit.Until(t, "the store is asked again", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.Held })
 }
 
 // A store that is dead for long is tried again and again. The log says once that it is
@@ -389,12 +377,12 @@ func TestClosingDecidesWhatWaits(t *testing.T) {
 	for i := range 4 {
 		ask(fmt.Sprint(i))
 	}
-	eventually(t, "the others wait", func() bool { return len(lane.confirms.waiting) == 4 })
+	testkit.Until(t, "the others wait", func() bool { return len(lane.confirms.waiting) == 4 })
 	s.change("race", func(state *gate.State) { state.Deleted = time.Now() })
-	eventually(t, "the sale is unknown", func() bool { _, known := g.Lane([]byte("race")); return !known })
+	testkit.Until(t, "the sale is unknown", func() bool { _, known := g.Lane([]byte("race")); return !known })
 	release()
 	answered.Wait()
-	eventually(t, "the connections are closed", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 2 })
+	testkit.Until(t, "the connections are closed", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 2 })
 	late := g.Request(time.Now())
 	late.Confirm.Amount = gate.Amount{Value: 1000, Known: true}
 	if v := lane.Confirm(late, &gate.Link{Items: []byte("free")}); v.Code != gate.Unavailable {
@@ -433,7 +421,7 @@ func TestWhatWaitsInVainIsToldApart(t *testing.T) {
 		}
 	}
 	lane, _ := g.Lane([]byte("race"))
-	eventually(t, "the queue is full", func() bool { return len(lane.confirms.waiting) == 1 })
+	testkit.Until(t, "the queue is full", func() bool { return len(lane.confirms.waiting) == 1 })
 	if v := confirm(t, g, "too many", time.Now()); v != gate.RefuseFor(gate.QueueFull) {
 		t.Errorf("got %s %s, want busy queue_full", v.Code, v.Cause)
 	}

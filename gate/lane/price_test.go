@@ -39,7 +39,7 @@ func TestWhatThePricedLinesCostIsTheLeastThatTheAmountMayBe(t *testing.T) {
 
 func TestAPriceOfNothingIsAPrice(t *testing.T) {
 	t.Parallel()
-	given := func(s *gate.Sale) { s.SKUs[1].Price, s.AmountOptional = price(0), true } // half
+	given := func(s *gate.Sale) { s.SKUs[1].Price, s.AmountOptional = new(int64(0)), true } // half
 	f := func(items string, amount gate.Amount, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Amount: amount}
@@ -88,7 +88,7 @@ func TestACartWithAPricedLineNeedsAnAmount(t *testing.T) {
 // What costs more than any amount may be is refused, on whichever line it shows.
 func TestACartThatCostsMoreThanAnyAmountIsRefused(t *testing.T) {
 	t.Parallel()
-	dear := func(s *gate.Sale) { s.SKUs[0].Price, s.SKUs[1].Price = price(gate.MaxAmount), price(1) }
+	dear := func(s *gate.Sale) { s.SKUs[0].Price, s.SKUs[1].Price = new(int64(gate.MaxAmount)), new(int64(1)) }
 	f := func(items string, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Amount: gate.Amount{Value: gate.MaxAmount, Known: true}}

@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 func secret(fill byte) string {
@@ -29,11 +28,8 @@ func secrets(t testing.TB, text string) *portone.Secrets {
 
 func signed(t testing.TB, with, body string, at time.Time) (id, timestamp, signature string) {
 	t.Helper()
-	hook, err := standardwebhooks.NewWebhook(with)
+	signature, err := testkit.Webhook(t, with).Sign("msg_1", at, []byte(body))
 	if err != nil {
-		t.Fatal(err)
-	}
-	if signature, err = hook.Sign("msg_1", at, []byte(body)); err != nil {
 		t.Fatal(err)
 	}
 	return "msg_1", fmt.Sprint(at.Unix()), signature

@@ -20,6 +20,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/shop"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // patience is more than any answer of a test's shop takes.
@@ -472,7 +473,7 @@ func TestNobodyIsAskedWithoutASecret(t *testing.T) {
 	}
 	want := "# HELP flashgate_ask_without_secret 1 for a sale that asks its shop while this gate has no secret to sign the question with; it then takes no orders. Else 0.\n" +
 		"# TYPE flashgate_ask_without_secret gauge\nflashgate_ask_without_secret{sale=\"race\"} 1\n"
-	await(t, "the gauge", func() error { return w.shows(want, "flashgate_ask_without_secret") })
+	testkit.Await(t, "the gauge", func() error { return w.shows(want, "flashgate_ask_without_secret") })
 	time.Sleep(time.Second)
 	lines := w.log.take()
 	if len(lines) != 1 || !strings.Contains(lines[0], "FLASHGATE_NOTIFY_SECRET") || !strings.Contains(lines[0], "sale=race") {
@@ -513,13 +514,13 @@ func TestWhatIsCountedOfAsksGoesWithItsSale(t *testing.T) {
 	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusConflict) })
 	w := talk(t, map[string]*gate.Settings{"race": {Ask: url}, "quiet": {}})
-	await(t, "the sale", func() error { return w.shows(asksTotal("race", 0, 0, 0, 0, 0), "flashgate_asks_total") })
+	testkit.Await(t, "the sale", func() error { return w.shows(asksTotal("race", 0, 0, 0, 0, 0), "flashgate_asks_total") })
 	w.about(url, patience)
 	if err := w.shows(asksTotal("race", 0, 1, 0, 0, 0), "flashgate_asks_total"); err != nil {
 		t.Error(err)
 	}
 	w.set(map[string]*gate.Settings{"race": {}})
-	await(t, "the sale to go", func() error {
+	testkit.Await(t, "the sale to go", func() error {
 		return w.shows("", "flashgate_asks_total", "flashgate_ask_duration_seconds", "flashgate_ask_without_secret")
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate/shop"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // Whichever clock is put ahead or back by an hour, the store's or the gate's own:
@@ -38,7 +39,7 @@ func TestClocksThatJumpKeepNothingFromTheShop(t *testing.T) {
 			awaitPosition(t, l, 1)
 			jump(&l.clock, own)
 			l.add("o1 Paid 2", "o2 Paid 2", "o3 Held 1")
-			await(t, "what is new", func() error {
+			testkit.Await(t, "what is new", func() error {
 				if len(s.has("o1")) != 2 || len(s.has("o3")) != 1 {
 					return fmt.Errorf("the shop has %v and %v", s.has("o1"), s.has("o3"))
 				}
@@ -46,7 +47,7 @@ func TestClocksThatJumpKeepNothingFromTheShop(t *testing.T) {
 			})
 			s.set(func() { bad = false })
 			l.put(2 * time.Hour) // for what was to be tried again by the store's clock
-			await(t, "what was refused", func() error {
+			testkit.Await(t, "what was refused", func() error {
 				if got := s.has("o2"); fmt.Sprint(got) != "[2]" {
 					return fmt.Errorf("the shop has %v", got)
 				}

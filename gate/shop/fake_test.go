@@ -21,6 +21,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/shop"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 const (
@@ -313,23 +314,10 @@ func gateWith(t *testing.T, l *ledger, now func() time.Time, secrets string) (re
 	return registry, stop
 }
 
-func await(t *testing.T, what string, check func() error) {
-	t.Helper()
-	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited for %s: %v", what, err)
-		}
-	}
-}
-
 // awaitPosition waits until the ledger is done with up to an entry.
 func awaitPosition(t *testing.T, l *ledger, want int64) {
 	t.Helper()
-	await(t, "the position", func() error {
+	testkit.Await(t, "the position", func() error {
 		if d := l.told(); d.Position != want {
 			return fmt.Errorf("it is %d of %d, %s", d.Position, d.Seq, d.Trouble)
 		}
@@ -343,7 +331,7 @@ func awaitAsked(t *testing.T, l *ledger, times int) {
 	l.lock.Lock()
 	from := l.asked
 	l.lock.Unlock()
-	await(t, "the gate to keep the sale", func() error {
+	testkit.Await(t, "the gate to keep the sale", func() error {
 		l.lock.Lock()
 		defer l.lock.Unlock()
 		if l.asked < from+times {

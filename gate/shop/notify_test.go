@@ -19,6 +19,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/flashgate/flashgate/gate/shop"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 func TestTheShopIsToldOfAChange(t *testing.T) {
@@ -107,7 +108,7 @@ func TestChangesOfAnOrderComeInTheirOrder(t *testing.T) {
 			}
 		}
 	}
-	await(t, "every order's newest state", func() error {
+	testkit.Await(t, "every order's newest state", func() error {
 		l.put(time.Second) // so that what is listed is soon due
 		for i := range orders {
 			want := int64(revisions - min(i%4, 1))
@@ -117,7 +118,7 @@ func TestChangesOfAnOrderComeInTheirOrder(t *testing.T) {
 		}
 		return nil
 	})
-	await(t, "the list to be empty", func() error {
+	testkit.Await(t, "the list to be empty", func() error {
 		if d := l.told(); len(d.Listed) > 0 || d.Position != d.Seq {
 			return fmt.Errorf("%+v", d)
 		}
@@ -165,7 +166,7 @@ func TestAGateWhosePlaceIsTakenStops(t *testing.T) {
 	l.add("o1 Held 1")
 	awaitPosition(t, l, 1)
 	l.change(func() { l.token, l.until = "another", l.now().Add(time.Hour) })
-	await(t, "the gate to forget it", func() error {
+	testkit.Await(t, "the gate to forget it", func() error {
 		if n, err := testutil.GatherAndCount(registry, "flashgate_notify_lag_entries"); n != 0 || err != nil {
 			return fmt.Errorf("%d gauges, %v", n, err)
 		}
@@ -196,7 +197,7 @@ func TestAStoreMayBeAwayForAWhile(t *testing.T) {
 	}
 	gateOf(t, l, secretA)
 	l.add("o1 Held 1")
-	await(t, "the claim", func() error {
+	testkit.Await(t, "the claim", func() error {
 		l.lock.Lock()
 		defer l.lock.Unlock()
 		if l.claims == 0 {
@@ -242,7 +243,7 @@ func TestNothingIsSentWhileTheLeaseMayRunOut(t *testing.T) {
 		<-arrived
 	}
 	close(release)
-	await(t, "what was under way", func() error {
+	testkit.Await(t, "what was under way", func() error {
 		if calls, _ := s.got(); calls < 12 {
 			return fmt.Errorf("%d calls", calls)
 		}
@@ -267,11 +268,11 @@ func TestNothingIsToldWithoutASecretOrAnAddress(t *testing.T) {
 	registry, stop := gateOf(t, l, "")
 	want := "# HELP flashgate_notify_without_secret 1 for a sale with notify while this gate has no secret to sign messages with.\n" +
 		"# TYPE flashgate_notify_without_secret gauge\nflashgate_notify_without_secret{sale=\"race\"} 1\n"
-	await(t, "the gauge", func() error {
+	testkit.Await(t, "the gauge", func() error {
 		return testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notify_without_secret")
 	})
 	l.change(func() { l.notify = "" })
-	await(t, "the gauge to go", func() error {
+	testkit.Await(t, "the gauge to go", func() error {
 		if n, err := testutil.GatherAndCount(registry, "flashgate_notify_without_secret"); n != 0 || err != nil {
 			return fmt.Errorf("%d gauges, %v", n, err)
 		}
@@ -283,7 +284,7 @@ func TestNothingIsToldWithoutASecretOrAnAddress(t *testing.T) {
 	l.change(func() { l.notify = s.url })
 	awaitPosition(t, l, 1)
 	l.change(func() { l.notify = "" })
-	await(t, "the sale to be given up", func() error {
+	testkit.Await(t, "the sale to be given up", func() error {
 		l.lock.Lock()
 		defer l.lock.Unlock()
 		if l.now().Before(l.until) {
@@ -317,7 +318,7 @@ func TestAnOrderThatChangesOverAndOverHoldsUpNoOther(t *testing.T) {
 	}
 	l.add("o1 Held 1")
 	began := time.Now()
-	await(t, "the other order", func() error {
+	testkit.Await(t, "the other order", func() error {
 		if len(s.has("o1")) == 0 {
 			return errors.New("the shop has not heard of it")
 		}
@@ -357,7 +358,7 @@ func TestOrdersThatChangeAllTheTimeHoldUpNoOther(t *testing.T) {
 		l.add(fmt.Sprintf("hot%d Held 1", i))
 	}
 	gateOf(t, l, secretA)
-	await(t, "the first messages", func() error {
+	testkit.Await(t, "the first messages", func() error {
 		if calls, _ := s.got(); calls < hot {
 			return fmt.Errorf("%d calls", calls)
 		}
@@ -365,7 +366,7 @@ func TestOrdersThatChangeAllTheTimeHoldUpNoOther(t *testing.T) {
 	})
 	calls, _ := s.got()
 	l.add("o1 Held 1")
-	await(t, "the other order", func() error {
+	testkit.Await(t, "the other order", func() error {
 		if now, _ := s.got(); len(s.has("o1")) == 0 {
 			return fmt.Errorf("%d calls since", now-calls)
 		}
@@ -436,7 +437,7 @@ func TestNobodyIsToldOfADeadline(t *testing.T) {
 	}
 	s.set(func() { s.refuses = func(shop.Event) int { return 0 } })
 	l.put(time.Minute)
-	await(t, "what was refused", func() error {
+	testkit.Await(t, "what was refused", func() error {
 		switch got := s.has("o3"); {
 		case len(got) == 0:
 			return errors.New("the shop has nothing of it")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/shop"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 const minBackoff = time.Second
@@ -50,11 +51,11 @@ func TestAnOrderThatTheShopRefusesHoldsBackNoOther(t *testing.T) {
 	}
 	want := "# HELP flashgate_notify_stuck_orders Orders that are listed as undelivered.\n# TYPE flashgate_notify_stuck_orders gauge\n" +
 		"flashgate_notify_stuck_orders{sale=\"race\"} 1\n"
-	await(t, "the gauge", func() error {
+	testkit.Await(t, "the gauge", func() error {
 		return testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notify_stuck_orders")
 	})
 
-	await(t, "the list to be written no more", func() error {
+	testkit.Await(t, "the list to be written no more", func() error {
 		l.lock.Lock()
 		defer l.lock.Unlock()
 		if l.wrote > 0 {
@@ -65,7 +66,7 @@ func TestAnOrderThatTheShopRefusesHoldsBackNoOther(t *testing.T) {
 
 	s.set(func() { good = 3 })
 	l.put(10 * time.Minute)
-	await(t, "the order", func() error {
+	testkit.Await(t, "the order", func() error {
 		if d := l.told(); len(d.Listed) > 0 {
 			return fmt.Errorf("listed %+v", d.Listed)
 		}
@@ -95,7 +96,7 @@ func TestManyBadOrdersHoldBackNoOther(t *testing.T) {
 		l.add(fmt.Sprintf("good%d Held 1", i))
 	}
 	gateOf(t, l, secretA)
-	await(t, "the end", func() error {
+	testkit.Await(t, "the end", func() error {
 		l.put(time.Second)
 		if d := l.told(); d.Position != 80 || len(d.Listed) != 40 {
 			return fmt.Errorf("position %d, %d listed", d.Position, len(d.Listed))
@@ -123,7 +124,7 @@ func TestAShopThatIsDownIsLeftAloneAndListsNearlyNothing(t *testing.T) {
 		l.add(changes...)
 	}
 	_, stop := gateOf(t, l, secretA)
-	await(t, "the trouble", func() error {
+	testkit.Await(t, "the trouble", func() error {
 		if d := l.told(); d.Trouble != "the shop answered 503" {
 			return fmt.Errorf("%q", d.Trouble)
 		}
@@ -138,7 +139,7 @@ func TestAShopThatIsDownIsLeftAloneAndListsNearlyNothing(t *testing.T) {
 	calls, _ := s.got()
 	l.change(func() { l.until = time.Time{} })
 	gateOf(t, l, secretA)
-	await(t, "another try", func() error {
+	testkit.Await(t, "another try", func() error {
 		l.put(time.Second)
 		if now, _ := s.got(); now < calls+30 {
 			return fmt.Errorf("%d calls, and %d before", now, calls)
@@ -149,7 +150,7 @@ func TestAShopThatIsDownIsLeftAloneAndListsNearlyNothing(t *testing.T) {
 		t.Errorf("position %d, %d listed, %d before", d.Position, len(d.Listed), before)
 	}
 	s.set(func() { s.down = false })
-	await(t, "all to come", func() error {
+	testkit.Await(t, "all to come", func() error {
 		l.put(time.Second)
 		if d := l.told(); d.Position != d.Seq || len(d.Listed) > 0 || d.Trouble != "" {
 			return fmt.Errorf("position %d, %d listed, trouble %q", d.Position, len(d.Listed), d.Trouble)
@@ -188,7 +189,7 @@ func TestAnOrderIsGivenUpAfterThreeDays(t *testing.T) {
 	tries := l.told().Listed[0].Tries
 	awaitTries := func(n int) {
 		t.Helper()
-		await(t, "another try", func() error {
+		testkit.Await(t, "another try", func() error {
 			if d := l.told(); d.Listed[0].Tries != n {
 				return fmt.Errorf("listed %+v", d.Listed)
 			}
@@ -201,7 +202,7 @@ func TestAnOrderIsGivenUpAfterThreeDays(t *testing.T) {
 	awaitTries(tries + 2)
 	s.set(func() { s.refuses = func(shop.Event) int { return 0 } })
 	l.change(func() { l.d.Retry = l.now() })
-	await(t, "the order", func() error {
+	testkit.Await(t, "the order", func() error {
 		if d := l.told(); len(d.Listed) > 0 {
 			return fmt.Errorf("listed %+v", d.Listed)
 		}
@@ -235,7 +236,7 @@ func TestAnOrderIsTriedOnceAtATime(t *testing.T) {
 	awaitPosition(t, l, 1)
 	s.set(func() { s.refuses = func(shop.Event) int { return 0 } })
 	l.put(time.Minute)
-	await(t, "the second try", func() error {
+	testkit.Await(t, "the second try", func() error {
 		if calls, _ := s.got(); calls < 2 {
 			return errors.New("not yet")
 		}
@@ -289,7 +290,7 @@ func TestAnOrderThatChangesWhileItIsTriedAgainIsToldAnew(t *testing.T) {
 		t.Errorf("listed %+v", d.Listed)
 	}
 	once.Do(func() { close(release) })
-	await(t, "the newest state", func() error {
+	testkit.Await(t, "the newest state", func() error {
 		l.put(time.Second)
 		if d := l.told(); len(d.Listed) > 0 {
 			return fmt.Errorf("listed %+v", d.Listed)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // shift moves the slot of the marathon between the nodes of a Cluster, step by
@@ -64,7 +65,7 @@ func TestASlotThatMovesIsFollowedStepByStep(t *testing.T) {
 			}
 		}
 		s.move(k.buyers, k.ledger, k.due)
-		eventually(t, "the ASK to be followed", func() error {
+		testkit.Await(t, "the ASK to be followed", func() error {
 			got, err := l.once("a", order+"asked")
 			if err == nil && got != "held held" {
 				err = errors.New(got)
@@ -93,7 +94,7 @@ func TestALaneThatWasRedirectedLooksAgainWhenTheNodeIsGone(t *testing.T) {
 	s.end()
 	l.wants("held", "b")
 	s.target.Restart() // it comes back with its slots, and without the sale
-	eventually(t, "the node to be back", func() error {
+	testkit.Await(t, "the node to be back", func() error {
 		verdicts, err := l.once("c")
 		if err != nil || verdicts != "recovering" {
 			return fmt.Errorf("deciding gives %q, %w", verdicts, err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // lane is what a lane of the gate does with its decider: a batch at a time, and
@@ -83,19 +84,6 @@ func (l *lane) holds(want int64) {
 	state := read(l.t, l.store)
 	if u := state.Units["full"]; u.Held != want || u.Sum() != u.Total || state.Orders.Held != want {
 		l.t.Errorf("%+v are held by %d orders, want %d", u, state.Orders.Held, want)
-	}
-}
-
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited for %s: %v", what, err)
-		}
 	}
 }
 
@@ -272,7 +260,7 @@ func TestAProbeTellsWhetherReplicasFollow(t *testing.T) {
 	mustApply(t, openLane(t, primary.URL(), Options{}).store, marathon(1), gate.Created)
 	follows := func(order string) {
 		t.Helper()
-		eventually(t, "the replica to follow", func() error {
+		testkit.Await(t, "the replica to follow", func() error {
 			got, err := l.once(order)
 			if err == nil && got != "held" {
 				err = errors.New(got)
@@ -289,7 +277,7 @@ func TestAProbeTellsWhetherReplicasFollow(t *testing.T) {
 	l.wants("not_durable not_durable", "d", "e")
 	l.wants("not_durable", "a") // it is known, but nobody can tell that the replica has it
 	l.wants("not_durable", "b")
-	eventually(t, "a probe that writes, so that WAIT has something to wait for", func() error {
+	testkit.Await(t, "a probe that writes, so that WAIT has something to wait for", func() error {
 		l.wants("not_durable", "f")
 		if primary.Do(t, "HGET", "fg:{marathon}", "time") == probed {
 			return errors.New("nothing is written")

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 func TestThePrimaryWithTheFewestReplicasCountsAndSilenceIsNotNone(t *testing.T) {
@@ -36,7 +37,7 @@ func TestThePrimaryWithTheFewestReplicasCountsAndSilenceIsNotNone(t *testing.T) 
 		}
 		return err
 	}
-	eventually(t, "the primary to miss its replica", fewest)
+	testkit.Await(t, "the primary to miss its replica", fewest)
 	for range 300 { // whichever primary answers first or last, and whichever server is asked for the Cluster's primaries
 		if err := fewest(); err != nil {
 			t.Fatalf("of primaries with 0, 1 and 1: %v", err)

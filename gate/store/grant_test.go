@@ -8,6 +8,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // asker is what a lane does with a sale that asks the shop: a batch of confirms, then
@@ -138,7 +139,7 @@ func TestOnlyTheGrantWaitsForReplicas(t *testing.T) {
 	replica := redistest.StartReplica(t, primary)
 	a := openAsker(t, primary.URL(), Options{WaitReplicas: 1, WaitTimeout: 100 * time.Millisecond})
 	mustApply(t, openLane(t, primary.URL(), Options{}).store, marathon(1), gate.Created)
-	eventually(t, "the replica to follow", func() error { _, err := a.store.client.Do(t.Context(), "WAIT", 1, 1000).Result(); return err })
+	testkit.Await(t, "the replica to follow", func() error { _, err := a.store.client.Do(t.Context(), "WAIT", 1, 1000).Result(); return err })
 
 	replica.Stop()
 	start := time.Now()
@@ -155,7 +156,7 @@ func TestOnlyTheGrantWaitsForReplicas(t *testing.T) {
 	a.counts(1, 1, 0)
 
 	replica.Continue()
-	eventually(t, "the replica to follow", func() error { return a.granted(batch...) })
+	testkit.Await(t, "the replica to follow", func() error { return a.granted(batch...) })
 	a.counts(0, 2, 0)
 }
 

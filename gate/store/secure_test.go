@@ -9,6 +9,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // waitingStore opens a store whose changes one replica must have.
@@ -111,9 +112,9 @@ func changeWithout(t *testing.T, s *Store, replica *redistest.Server) {
 	}
 
 	replica.Continue()
-	eventually(t, "lowering to be secured by a repeat", func() error { _, err := apply(t, s, lower, false); return err })
-	eventually(t, "a pause to be secured", func() error { _, err := gate.SetPaused(t.Context(), s, "kim", "marathon", true); return err })
-	eventually(t, "a report to be secured", func() error { _, err := report(); return err })
+	testkit.Await(t, "lowering to be secured by a repeat", func() error { _, err := apply(t, s, lower, false); return err })
+	testkit.Await(t, "a pause to be secured", func() error { _, err := gate.SetPaused(t.Context(), s, "kim", "marathon", true); return err })
+	testkit.Await(t, "a report to be secured", func() error { _, err := report(); return err })
 	if again := read(t, s); again.Seq != state.Seq {
 		t.Errorf("the repeats changed something: seq %d, before %d", again.Seq, state.Seq)
 	}
@@ -127,7 +128,7 @@ func changeWithout(t *testing.T, s *Store, replica *redistest.Server) {
 		isUnsecured(t, "delete", s.Delete(t.Context(), "kim", "marathon", gate.Drop{}))
 	}
 	replica.Continue()
-	eventually(t, "the deletion to be secured", func() error {
+	testkit.Await(t, "the deletion to be secured", func() error {
 		if err := s.Delete(t.Context(), "kim", "marathon", gate.Drop{}); !errors.Is(err, gate.ErrNoSale) {
 			return err
 		}
@@ -196,5 +197,5 @@ func TestASalesNameIsSecuredInACluster(t *testing.T) {
 	isUnsecured(t, "create", s.Create(t.Context(), gate.Creation{Who: "kim", Sale: sale, OpenNow: true}))
 	isUnsecured(t, "apply again", again())
 	names.Continue()
-	eventually(t, "the name to be secured", again)
+	testkit.Await(t, "the name to be secured", again)
 }

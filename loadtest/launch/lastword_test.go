@@ -13,6 +13,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/standin"
 )
 
@@ -46,10 +47,7 @@ type askedShop struct {
 func openShop(t *testing.T, plan standin.Plan, room int) *askedShop {
 	t.Helper()
 	shop := standin.New(standin.Options{Secret: shopSecret, Seed: 1, Plan: plan, Room: room})
-	hook, err := standardwebhooks.NewWebhook(shopSecret)
-	if err != nil {
-		t.Fatal(err)
-	}
+	hook := testkit.Webhook(t, shopSecret)
 	return &askedShop{Shop: shop, url: serve(t, shop.Handler()), hook: hook, client: http.Client{Timeout: 100 * time.Millisecond}}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
@@ -79,7 +80,7 @@ func TestAVirtualAccountIsClosedOnce(t *testing.T) {
 			t.Errorf("%s %s: %d %v, want %d with %s %v", method, path, got, a, status, where, want)
 		}
 	}
-	now := w.clock.now().UTC().Format("2006-01-02T15:04:05.000Z")
+	now := w.clock.Now().UTC().Format("2006-01-02T15:04:05.000Z")
 	f("v2", "POST", "/payments/order-1/virtual-account/close", 200, "closedAt", now)
 	f("v2", "POST", "/payments/order-1/virtual-account/close", 409, "type", "PAYMENT_NOT_WAITING_FOR_DEPOSIT")
 	f("v2", "POST", "/payments/order-9/virtual-account/close", 404, "type", "PAYMENT_NOT_FOUND")
@@ -158,7 +159,7 @@ func TestBuyersDisputeAndCardCompaniesTakeBack(t *testing.T) {
 	if list, _ := a["cancellations"].([]any); len(list) != 1 || list[0].(map[string]any)["trigger"] != "CHARGEBACK" {
 		t.Errorf("the payment is %v, want that it was charged back", a)
 	}
-	await(t, "the webhooks", func() bool {
+	testkit.Until(t, "the webhooks", func() bool {
 		count := map[string]int{}
 		for _, m := range s.got("webhook") {
 			count[news(t, m)]++
@@ -177,7 +178,7 @@ func TestKindsOfPaymentsAreDrawn(t *testing.T) {
 		for i := range orders {
 			w.pay(fmt.Sprint("order-", i), body)
 		}
-		await(t, what+" of 30 %", func() bool {
+		testkit.Until(t, what+" of 30 %", func() bool {
 			n := 0
 			for _, p := range w.Payments() {
 				if count(p) {
@@ -217,7 +218,7 @@ func TestARefundEndsOnce(t *testing.T) {
 	if err := w.Settle("order-1", true); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the other to end", func() bool { return w.cancelled("order-2").Refund == "COMPLETED" })
+	testkit.Until(t, "the other to end", func() bool { return w.cancelled("order-2").Refund == "COMPLETED" })
 	w.Close() // waits for what has begun
 	if got := w.cancelled("order-1").Refund; got != "FAILED" {
 		t.Errorf("the refund that failed is %s", got)
@@ -238,11 +239,11 @@ func TestRefundsOfDepositsFailByThePlan(t *testing.T) {
 	for share, want := range map[float64]string{0: "COMPLETED", 1: "FAILED"} {
 		w := newWorld(t, plan(portonesim.Plan{VirtualAccounts: 1, Deposits: 1, FailedRefunds: share}))
 		w.pay("order-1", "v1")
-		await(t, "the deposit", func() bool { return w.only().Paid })
+		testkit.Until(t, "the deposit", func() bool { return w.only().Paid })
 		if err := w.Cancel("order-1", "", 0); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "the refund to be "+want, func() bool { return w.only().Refund == want })
+		testkit.Until(t, "the refund to be "+want, func() bool { return w.only().Refund == want })
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
@@ -21,7 +22,7 @@ func TestWhoLeavesIsReadyForAsLongAsNothingComesOfIt(t *testing.T) {
 		defer leave()
 		paying := make(chan portonesim.Result, 1)
 		go func() { paying <- w.Pay(ctx, s.order("order-1", body)) }()
-		await(t, "V2 to say "+status, func() bool {
+		testkit.Until(t, "V2 to say "+status, func() bool {
 			_, a := w.call("v2", "GET", "/payments/order-1", "")
 			all := w.Payments()
 			return strings.HasSuffix(fmt.Sprint(a["status"]), status) && len(all) == 1 && all[0].ConfirmStatus == 200
@@ -55,7 +56,7 @@ func TestABuyerWhoLeavesDoesNotCutTheConfirmCallOff(t *testing.T) {
 		t.Errorf("who leaves sees %+v, want ready", r)
 	}
 	close(thought)
-	await(t, "the payment that the shop said yes to", func() bool { return w.only().Status == "paid" })
+	testkit.Until(t, "the payment that the shop said yes to", func() bool { return w.only().Status == "paid" })
 	if p := w.only(); p.ConfirmStatus != 200 {
 		t.Errorf("the payment is %+v", p)
 	}
@@ -160,7 +161,7 @@ func TestAFailedPaymentOfV1MayBePaidAfterAll(t *testing.T) {
 	w, s = newWorld(t, revived(time.Millisecond)), newShop(t, nil)
 	w.pay("order-2", "v2-2024-04-25")
 	attempt := w.Pay(t.Context(), s.order("order-1", "v1")).Attempt
-	await(t, "the webhook", func() bool { return len(s.got("webhook")) > 0 })
+	testkit.Until(t, "the webhook", func() bool { return len(s.got("webhook")) > 0 })
 	if got := news(t, s.got("webhook")[0]); got != "paid" {
 		t.Errorf("the webhook says %s", got)
 	}
@@ -178,7 +179,7 @@ func TestAPendingPaymentOfV2IsListedUnderAnotherName(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	leave()
 	w.Pay(ctx, portonesim.Order{ID: "order-1", Version: 2, Amount: 1000})
-	await(t, "it to be pending", func() bool {
+	testkit.Until(t, "it to be pending", func() bool {
 		_, a := w.call("v2", "GET", "/payments/order-1", "")
 		return a["status"] == "PAY_PENDING"
 	})

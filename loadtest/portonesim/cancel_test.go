@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
@@ -112,7 +113,7 @@ func TestARequestedCancellationIsNotDone(t *testing.T) {
 	if err := w.Settle("order-1", false); err == nil {
 		t.Error("what has ended was ended again")
 	}
-	await(t, "the webhooks of what was requested, and of what was done", func() bool {
+	testkit.Until(t, "the webhooks of what was requested, and of what was done", func() bool {
 		pending, done := 0, 0
 		for _, m := range s.got("webhook") {
 			switch news(t, m) {
@@ -133,7 +134,7 @@ func TestRequestedCancellationsEndByThemselves(t *testing.T) {
 	w.comes("order-2", "v1", "request-fails", "done")
 	w.call("v2", "POST", "/payments/order-1/cancel", `{"reason":"r"}`)
 	w.call("v1", "POST", "/payments/cancel", `merchant_uid=order-2`)
-	await(t, "both to end", func() bool {
+	testkit.Until(t, "both to end", func() bool {
 		return w.cancelled("order-1").Status == "cancelled" && w.cancelled("order-2").Requested == 0
 	})
 	if _, a := w.call("v1", "POST", "/payments/cancel", `merchant_uid=order-2&checksum=1000`); at(a, "response.status") != "cancelled" {
@@ -152,7 +153,7 @@ func TestARequestEndsOnce(t *testing.T) {
 	if err := w.Settle("order-1", false); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the other to end", func() bool { return w.cancelled("order-2").Status == "cancelled" })
+	testkit.Until(t, "the other to end", func() bool { return w.cancelled("order-2").Status == "cancelled" })
 	w.Close() // waits for what has begun
 	if _, a := w.call("v2", "GET", "/payment-events-by-cursor", ""); len(a["items"].([]any)) != 4 {
 		t.Errorf("the events are %v, want a payment and a cancellation of each", a)
@@ -188,13 +189,13 @@ func TestADefiniteFailureStaysWithItsKey(t *testing.T) {
 	}
 	f("key-0000000000-1", 502, "type", "PG_PROVIDER")
 	f("key-0000000000-1", 502, "pgCode", "SIM-0001")
-	w.clock.move(3 * time.Hour)
+	w.clock.Move(3 * time.Hour)
 	f("key-0000000000-1", 502, "type", "PG_PROVIDER")
 	if p := w.cancelled("order-1"); p.CancelCalls != 1 {
 		t.Errorf("there were %d cancel calls, want one beside the answers that were kept", p.CancelCalls)
 	}
 	f("key-0000000000-2", 200, "cancellation.status", "FAILED")
-	w.clock.move(time.Second)
+	w.clock.Move(time.Second)
 	f("key-0000000000-1", 200, "cancellation.status", "SUCCEEDED")
 	for _, code := range []float64{1, 1, 0} {
 		if _, a := w.call("v1", "POST", "/payments/cancel", `merchant_uid=order-2&checksum=1000`); a["code"] != code {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
@@ -33,7 +34,7 @@ func TestASimulatorGoesOnFromConfirmCallsThatOthersMade(t *testing.T) {
 	}
 	look := func(authorization, path, where, want string) {
 		t.Helper()
-		await(t, path+" to be "+want, func() bool {
+		testkit.Until(t, path+" to be "+want, func() bool {
 			status, a := w.call(authorization, "GET", path, "")
 			return status == 200 && fmt.Sprint(at(a, where)) == want
 		})
@@ -50,7 +51,7 @@ func TestASimulatorGoesOnFromConfirmCallsThatOthersMade(t *testing.T) {
 	if err := w.Deposit("order-2"); err != nil {
 		t.Error(err)
 	}
-	await(t, "the webhooks", func() bool { return len(s.got("webhook")) == 5 })
+	testkit.Until(t, "the webhooks", func() bool { return len(s.got("webhook")) == 5 })
 	var got []string
 	for _, m := range s.got("webhook") {
 		got = append(got, news(t, m))
@@ -89,7 +90,7 @@ func TestWhatOthersConfirmedComesToWhatThePlanHas(t *testing.T) {
 		if err := w.Confirmed(calls()); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "15 to 45 payments that are "+want+", and the others paid", func() bool {
+		testkit.Until(t, "15 to 45 payments that are "+want+", and the others paid", func() bool {
 			statuses := map[string]int{}
 			for _, p := range w.Payments() {
 				statuses[fmt.Sprint(p.Status, " ", p.ConfirmStatus, " ", p.Amount, " ", p.Invented)]++

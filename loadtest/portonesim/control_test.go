@@ -50,10 +50,10 @@ func TestPaymentsAreMadeOverHTTP(t *testing.T) {
 	down("/sim/down?hangup=maybe", 400, 200)
 	down("/sim/down?down=false", 400, 200)
 	down("/sim/down", 200, 503)
-	w.clock.move(time.Hour)
+	w.clock.Move(time.Hour)
 	down("/sim/up", 200, 200)
 	down("/sim/down?for=30s&hangup=true", 200, 0)
-	w.clock.move(30 * time.Second)
+	w.clock.Move(30 * time.Second)
 	down("/sim/down?hangup=false", 200, 503)
 
 	response, err := http.Get(w.url + "/sim/payments")

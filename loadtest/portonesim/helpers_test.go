@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
@@ -24,33 +25,6 @@ const webhookSecret = "whsec_Zm9yIHRlc3RzIG9ubHksIG5vIHNlY3JldCBhdCBhbGw="
 
 // patience is how long something may take to come about.
 const patience = 30 * time.Second
-
-func await(t *testing.T, what string, check func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !check(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", patience, what)
-		}
-	}
-}
-
-// clock is a time that only tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) move(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // message is a call that a shop has received.
 type message struct {
@@ -107,7 +81,7 @@ func (s *shop) order(id, body string) portonesim.Order {
 // world is a simulator and its REST APIs.
 type world struct {
 	*portonesim.Sim
-	clock *clock
+	clock *testkit.Clock
 	t     *testing.T
 	url   string
 	token string
@@ -115,10 +89,10 @@ type world struct {
 
 func newWorld(t *testing.T, change ...func(*portonesim.Options)) *world {
 	t.Helper()
-	c := &clock{at: time.Now().Truncate(time.Second)}
+	c := testkit.NewClock(time.Now().Truncate(time.Second))
 	opt := portonesim.Options{
 		V1Key: "key", V1Secret: "secret", V2Secret: "secret2", WebhookSecret: webhookSecret, Seed: 7,
-		Backoff: []time.Duration{time.Millisecond, time.Millisecond}, Now: c.now,
+		Backoff: []time.Duration{time.Millisecond, time.Millisecond}, Now: c.Now,
 	}
 	for _, f := range change {
 		f(&opt)

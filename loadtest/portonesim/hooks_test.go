@@ -9,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
@@ -23,7 +22,7 @@ func TestEveryNoticeURLIsSentEveryWebhook(t *testing.T) {
 		o := s.order("order-1", body)
 		o.NoticeURLs = []string{second.URL + "/webhook", third.URL + "/webhook"}
 		w.Pay(t.Context(), o)
-		await(t, "the first webhooks", func() bool { return len(third.got("webhook")) >= len(want) })
+		testkit.Until(t, "the first webhooks", func() bool { return len(third.got("webhook")) >= len(want) })
 		w.Close()
 		ids := map[string]bool{}
 		for i, shop := range []*shop{s, second, third} {
@@ -52,7 +51,7 @@ func TestWebhooksComeTenfoldAndShuffled(t *testing.T) {
 	for i := range orders {
 		w.Pay(t.Context(), s.order(fmt.Sprint("order-", i), "v2-2024-04-25"))
 	}
-	await(t, "the webhooks", func() bool { return len(s.got("webhook")) == orders*2*10 })
+	testkit.Until(t, "the webhooks", func() bool { return len(s.got("webhook")) == orders*2*10 })
 	counts, ids, turns, last := map[string]int{}, map[string]bool{}, 0, ""
 	for _, m := range s.got("webhook") {
 		counts[news(t, m)]++
@@ -89,11 +88,11 @@ func TestAShopIsNotSentAllWebhooksAtOnce(t *testing.T) {
 	if err := w.Confirmed(calls); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "all to be paid, and as many webhooks as there may be", func() bool {
+	testkit.Until(t, "all to be paid, and as many webhooks as there may be", func() bool {
 		return now.Load() >= atOnce && !slices.ContainsFunc(w.Payments(), func(p portonesim.Payment) bool { return !p.Paid })
 	})
 	close(thought)
-	await(t, "every webhook", func() bool { return len(s.got("webhook")) == orders && now.Load() == 0 })
+	testkit.Until(t, "every webhook", func() bool { return len(s.got("webhook")) == orders && now.Load() == 0 })
 	if top.Load() > atOnce {
 		t.Errorf("%d webhooks were under way at once, want at most %d", top.Load(), atOnce)
 	}
@@ -122,10 +121,7 @@ func TestForgersCallPaymentsPaid(t *testing.T) {
 		return found[0]
 	}
 
-	verifier, err := standardwebhooks.NewWebhook(webhookSecret)
-	if err != nil {
-		t.Fatal(err)
-	}
+	verifier := testkit.Webhook(t, webhookSecret)
 	for _, secret := range []string{webhookSecret, ""} {
 		w := open(secret)
 		m := forged(w, "v2-2024-04-25")

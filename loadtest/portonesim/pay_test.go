@@ -10,8 +10,7 @@ import (
 	"testing"
 	"time"
 
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
@@ -28,7 +27,7 @@ func TestTheShopIsAskedInTheFormOfItsVersion(t *testing.T) {
 			return
 		}
 		want = strings.NewReplacer("ORDER", "order-"+body, "ATTEMPT", r.Attempt,
-			"NOW", w.clock.now().UTC().Format("2006-01-02T15:04:05.000Z")).Replace(want)
+			"NOW", w.clock.Now().UTC().Format("2006-01-02T15:04:05.000Z")).Replace(want)
 		if got[0].body != want || got[0].contentType != contentType {
 			t.Errorf("%s: %s %s, want %s", body, got[0].contentType, got[0].body, want)
 		}
@@ -190,10 +189,7 @@ func TestLateWebhooksAreOvertaken(t *testing.T) {
 
 func TestV2IsSignedUnlessAForgerCalls(t *testing.T) {
 	t.Parallel()
-	verifier, err := standardwebhooks.NewWebhook(webhookSecret)
-	if err != nil {
-		t.Fatal(err)
-	}
+	verifier := testkit.Webhook(t, webhookSecret)
 	s := newShop(t, func(w http.ResponseWriter, m message) {
 		if err := verifier.Verify([]byte(m.body), m.header); err != nil {
 			t.Errorf("%s %s: %v", m.kind, m.body, err)
@@ -237,7 +233,7 @@ func TestV2SendsAgainWhatWasNotTaken(t *testing.T) {
 			}
 		})
 		w.Pay(t.Context(), s.order("order-1", body))
-		await(t, "the webhooks", func() bool { return len(s.got("webhook")) >= want })
+		testkit.Until(t, "the webhooks", func() bool { return len(s.got("webhook")) >= want })
 		w.Close()
 		ids := map[string]bool{}
 		for _, m := range s.got("webhook") {

@@ -196,7 +196,7 @@ func TestAnOutageEndsByItself(t *testing.T) {
 	f := func(hangUp bool, after time.Duration, want int) {
 		t.Helper()
 		w.DownFor(30*time.Second, hangUp)
-		w.clock.move(after)
+		w.clock.Move(after)
 		if got := w.status("/payments/order-1"); got != want {
 			t.Errorf("%v into an outage, hanging up %v: %d, want %d", after, hangUp, got, want)
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 	"github.com/flashgate/flashgate/loadtest/schemas"
 )
@@ -193,7 +194,7 @@ func (d *documented) lists() {
 	for _, status := range []string{"all", "ready", "paid", "cancelled", "failed"} {
 		for _, sorting := range []string{"started", "-started", "paid", "-paid", "updated", "-updated"} {
 			d.call("v1", "GET", fmt.Sprintf("/payments/status/%s?sorting=%s&limit=1000&page=1&from=%d&to=%d", status, sorting,
-				d.clock.now().Add(-time.Hour).Unix(), d.clock.now().Unix()), "")
+				d.clock.Now().Add(-time.Hour).Unix(), d.clock.Now().Unix()), "")
 		}
 	}
 	list := func(path, ask string) map[string]any {
@@ -215,7 +216,7 @@ func (d *documented) lists() {
 	list("/payments", `{"page":{"size":1001}}`)
 	list("/payments", `{"filter":{"storeId":"store-unknown"}}`)
 	for _, path := range []string{"/payments-by-cursor", "/payment-events-by-cursor"} {
-		list(path, `{"size":1000,"until":"`+d.clock.now().Format(time.RFC3339)+`"}`)
+		list(path, `{"size":1000,"until":"`+d.clock.Now().Format(time.RFC3339)+`"}`)
 		list(path, `{"storeId":"store-other"}`)
 	}
 }
@@ -253,7 +254,7 @@ func TestAPendingPaymentIsShownAsPortOnesSchemasHaveIt(t *testing.T) {
 	leave()
 	for i := range 10 {
 		d.Pay(ctx, portonesim.Order{ID: fmt.Sprint("order-", i), Version: 2, Amount: 1000})
-		await(t, "it to be pending", func() bool {
+		testkit.Until(t, "it to be pending", func() bool {
 			_, a := d.call("v2", "GET", fmt.Sprint("/payments/order-", i), "")
 			return a["status"] == "PAY_PENDING"
 		})

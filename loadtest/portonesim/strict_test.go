@@ -115,7 +115,7 @@ func TestV2TokensAreGoodForHalfAnHour(t *testing.T) {
 		}
 	}
 	look(200)
-	w.clock.move(30 * time.Minute)
+	w.clock.Move(30 * time.Minute)
 	look(401)
 }
 
@@ -153,12 +153,12 @@ func TestLateChangesAreFoundInTheLists(t *testing.T) {
 		for _, body := range []string{"v1", "v2-2024-04-25"} {
 			w.pay(fmt.Sprint("order-", i), body)
 		}
-		w.clock.move(time.Minute)
+		w.clock.Move(time.Minute)
 	}
-	w.clock.move(24 * time.Hour)
-	since := w.clock.now()
+	w.clock.Move(24 * time.Hour)
+	since := w.clock.Now()
 	for version, order := range []string{"order-3", "order-1"} {
-		w.clock.move(time.Minute)
+		w.clock.Move(time.Minute)
 		var attempt string
 		for _, p := range w.Payments() {
 			if p.Order == order && p.Version == version+1 {
@@ -200,7 +200,7 @@ func TestCursorsGoThroughEverythingOnce(t *testing.T) {
 	w := newWorld(t)
 	for i := range 5 {
 		w.pay(fmt.Sprint("order-", i), "v2-2024-04-25")
-		w.clock.move(time.Second)
+		w.clock.Move(time.Second)
 	}
 	w.pay("order-v1", "v1") // a merchant's payments are in both
 	w.pay("order-5", "v2-2024-04-25", func(o *portonesim.Order) { o.StoreID = "store-other" })
@@ -234,7 +234,7 @@ func TestCursorsGoThroughEverythingOnce(t *testing.T) {
 	}
 	f(all("/payments-by-cursor", "payment", "id", ""), "order-0", "order-1", "order-2", "order-3", "order-4", "order-v1")
 	f(all("/payments-by-cursor", "payment", "id", `,"storeId":"store-other"`), "order-5")
-	f(all("/payments-by-cursor", "payment", "id", `,"from":"`+w.clock.now().Add(-2*time.Second).Format(time.RFC3339)+`"`), "order-3", "order-4", "order-v1")
+	f(all("/payments-by-cursor", "payment", "id", `,"from":"`+w.clock.Now().Add(-2*time.Second).Format(time.RFC3339)+`"`), "order-3", "order-4", "order-v1")
 	f(all("/payment-events-by-cursor", "paymentEvent", "type", ""), "PAID", "PAID", "PAID", "PAID", "PAID", "PAID", "PAID", "PARTIAL_CANCELLED", "CANCELLED")
 	f(all("/payment-events-by-cursor", "paymentEvent", "eventAmount", `,"storeId":"`+portonesim.StoreID+`"`), "1000", "1000", "1000", "1000", "1000", "1000", "-400", "-600")
 	for _, ask := range []string{`{"cursor":"x"}`, `{"size":0}`, `{"size":1001}`} {

@@ -20,7 +20,7 @@ func TestATokenIsSharedAndExtendedInItsLastMinute(t *testing.T) {
 	f := func(after time.Duration, sameToken bool, wantLife float64) {
 		t.Helper()
 		before, _ := ask()
-		w.clock.move(after)
+		w.clock.Move(after)
 		token, life := ask()
 		if (token == before) != sameToken || life != wantLife {
 			t.Errorf("after %v: the same token %v, life %v, want %v, %v", after, token == before, life, sameToken, wantLife)
@@ -37,7 +37,7 @@ func TestATokenIsSharedAndExtendedInItsLastMinute(t *testing.T) {
 			t.Errorf("Authorization %q: %d, want %d", authorization, status, want)
 		}
 	}
-	w.clock.move(30 * time.Minute)
+	w.clock.Move(30 * time.Minute)
 	if status, a := w.call("Bearer "+token, "GET", "/payments/imp_1", ""); status != 401 || a["code"] != -1.0 {
 		t.Errorf("a token that has ended: %d %v", status, a)
 	}
@@ -99,7 +99,7 @@ func TestV1ShowsPayments(t *testing.T) {
 	f("/payments/status/cancelled", 200, "response.total", "0")
 	f("/payments/status/gone", 400, "code", "-1")
 	f("/payments/status/paid?page=2", 400, "code", "-1")
-	f(fmt.Sprintf("/payments/status/all?to=%d", w.clock.now().Unix()-1), 200, "response.total", "0")
+	f(fmt.Sprintf("/payments/status/all?to=%d", w.clock.Now().Unix()-1), 200, "response.total", "0")
 	f("/payments/status/all?from=0", 400, "code", "-1")
 
 	sorted := func(sorting, first string) {

@@ -15,9 +15,9 @@ func TestV2ShowsPayments(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	first := w.pay("order-1", "v2-2024-04-25").Attempt
-	w.clock.move(time.Minute)
+	w.clock.Move(time.Minute)
 	w.pay("order-2", "v2-2024-01-01", func(o *portonesim.Order) { o.Test = true })
-	w.clock.move(time.Minute)
+	w.clock.Move(time.Minute)
 	w.pay("order-3", "v2-2024-04-25", func(o *portonesim.Order) { o.VirtualAccount = true })
 	w.pay("order-4", "v1")
 
@@ -61,14 +61,14 @@ func TestV2ShowsPayments(t *testing.T) {
 	list(`{"filter":{"status":["PAID"]}}`, "order-4", "order-2", "order-1")
 	list(`{"filter":{"isTest":false,"status":["PAID"]}}`, "order-4", "order-1")
 	list(`{"filter":{"version":"V1"}}`, "order-4")
-	minute := w.clock.now().Add(-time.Minute).Format(time.RFC3339)
+	minute := w.clock.Now().Add(-time.Minute).Format(time.RFC3339)
 	list(`{"filter":{"timestampType":"CREATED_AT","from":"`+minute+`"}}`, "order-4", "order-3", "order-2")
 	list(`{"filter":{"timestampType":"CREATED_AT","until":"`+minute+`"}}`, "order-2", "order-1")
-	w.clock.move(time.Minute)
+	w.clock.Move(time.Minute)
 	if err := w.Cancel("order-1", "", 0); err != nil {
 		t.Error(err)
 	}
-	minute = w.clock.now().Format(time.RFC3339)
+	minute = w.clock.Now().Format(time.RFC3339)
 	list(`{"filter":{"timestampType":"CREATED_AT","from":"` + minute + `"}}`)
 	list(`{"filter":{"from":"`+minute+`"}}`, "order-1")
 	list(`{"filter":{"sortBy":"STATUS_CHANGED_AT"}}`, "order-1", "order-4", "order-3", "order-2")
@@ -158,7 +158,7 @@ func TestV2CancelsOnceForAKey(t *testing.T) {
 	f("order-1", "", `{"reason":"r"}`, 409, "type", "PAYMENT_ALREADY_CANCELLED")
 	f("order-2", "", `{"reason":"r"}`, 409, "type", "PAYMENT_NOT_PAID")
 	f("order-3", "", `{"reason":"r"}`, 404, "type", "PAYMENT_NOT_FOUND")
-	w.clock.move(3*time.Hour + time.Second)
+	w.clock.Move(3*time.Hour + time.Second)
 	f("order-1", `"key-0000000000-3"`, `{"reason":"r","amount":400}`, 409, "type", "PAYMENT_ALREADY_CANCELLED")
 	if p := w.Payments()[0]; p.Cancellations != 2 || p.Cancelled != 1000 {
 		t.Errorf("the simulator has %+v", p)

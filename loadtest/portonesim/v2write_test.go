@@ -31,7 +31,7 @@ func TestAKeyIsOfOneCall(t *testing.T) {
 	if p := w.Payments(); p[0].Cancelled != 400 || p[1].Cancelled != 0 {
 		t.Errorf("the simulator has %+v", p)
 	}
-	w.clock.move(3*time.Hour + time.Second)
+	w.clock.Move(3*time.Hour + time.Second)
 	f("/payments/order-2/cancel", "key-0000000000-1", `{"reason":"r"}`, 200, nil)
 }
 
@@ -91,7 +91,7 @@ func TestTheShopsServerConfirmsByHand(t *testing.T) {
 	f(w, "order-1", token+`,"txId":"x"}`, 409, "INFORMATION_MISMATCH")
 	f(w, "order-1", token+`,"taxFreeAmount":1}`, 409, "INFORMATION_MISMATCH")
 	a := f(w, "order-1", token+`,"totalAmount":1000,"currency":"KRW","isTest":false,"txId":"`+r.Attempt+`"}`, 200, nil)
-	if a["pgTxId"] == nil || a["paidAt"] != w.clock.now().UTC().Format("2006-01-02T15:04:05.000Z") || w.only().Status != "paid" {
+	if a["pgTxId"] == nil || a["paidAt"] != w.clock.Now().UTC().Format("2006-01-02T15:04:05.000Z") || w.only().Status != "paid" {
 		t.Errorf("the answer is %v, the payment %+v", a, w.only())
 	}
 	f(w, "order-1", token+`}`, 409, "ALREADY_PAID")

@@ -11,13 +11,13 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.uber.org/goleak"
 
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/standin"
 )
 
@@ -27,24 +27,6 @@ const (
 	secret      = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 	otherSecret = "whsec_MTEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 )
-
-// clock is a time that only tests move.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) move(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // asker asks a shop as a gate does.
 type asker struct {
@@ -276,8 +258,8 @@ func TestTheShopIsDownAsThePlanHasIt(t *testing.T) {
 	t.Parallel()
 	f := func(plan standin.Plan, up string) {
 		t.Helper()
-		now := clock{at: time.Unix(1_800_000_000, 0)}
-		a := open(t, standin.Options{Secret: secret, Plan: plan, Now: now.now})
+		now := testkit.NewClock(time.Unix(1_800_000_000, 0))
+		a := open(t, standin.Options{Secret: secret, Plan: plan, Now: now.Now})
 		if status, _ := a.get(t, "/healthy"); status != 204 {
 			t.Errorf("%+v: before it was asked /healthy answers %d", plan, status)
 		}
@@ -288,7 +270,7 @@ func TestTheShopIsDownAsThePlanHasIt(t *testing.T) {
 			if got := map[bool]string{true: "up", false: "down"}[health == 204]; got != want || (status == 200) != (want == "up") || (ask.Word == standin.Down) != (want == "down") {
 				t.Errorf("%+v: after %d s it answers %d, and /healthy %d: want %s; the log has %+v", plan, second, status, health, want, ask)
 			}
-			now.move(time.Second)
+			now.Move(time.Second)
 		}
 	}
 	f(standin.Plan{}, "up up up")
@@ -299,8 +281,8 @@ func TestTheShopIsDownAsThePlanHasIt(t *testing.T) {
 
 func TestTheShopIsTakenDownByHand(t *testing.T) {
 	t.Parallel()
-	now := clock{at: time.Unix(1_800_000_000, 0)}
-	a := open(t, standin.Options{Secret: secret, Now: now.now})
+	now := testkit.NewClock(time.Unix(1_800_000_000, 0))
+	a := open(t, standin.Options{Secret: secret, Now: now.Now})
 	f := func(path string, want, health int) {
 		t.Helper()
 		if status, body := a.call(t, http.MethodPost, path); status != want {
@@ -313,9 +295,9 @@ func TestTheShopIsTakenDownByHand(t *testing.T) {
 	f("/down?for=soon", 400, 204)
 	f("/down?for=-1s", 400, 204)
 	f("/down", 204, 0)
-	now.move(time.Hour)
+	now.Move(time.Hour)
 	f("/down?for=5s", 204, 0)
-	now.move(5 * time.Second)
+	now.Move(5 * time.Second)
 	if status, _ := a.get(t, "/healthy"); status != 204 {
 		t.Errorf("after its time /healthy answers %d", status)
 	}
