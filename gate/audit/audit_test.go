@@ -281,9 +281,34 @@ func TestDamageIsFound(t *testing.T) {
 	f("a brake that holds", "", func(sc *scene) {
 		sc.Do(sc.t, "HSET", key, "brake", "1\x1frate\x1famount\x1f21\x1f20", "brake_count", "amount\x1f9\x1f0\x1f0\x1f1:20")
 	})
+	f("a brake that holds for so many in a row", "", func(sc *scene) {
+		sc.Do(sc.t, "HSET", key, "brake", "1\x1frow\x1famount\x1f10\x1f10", "brake_count", "amount\x1f10\x1f0\x1f0\x1f1:10")
+	})
+	f("a brake of no rule", "braked", func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake", "1\x1fbike\x1famount\x1f10\x1f10") })
 	f("a brake that is off for the scripts alone", "settings", func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake_off", "1") })
 	f("a name that is not listed", "unlisted", func(sc *scene) { sc.Do(sc.t, "SREM", "fg:sales", "race") })
 	f("a look at nothing", "look_unknown", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", 1, "seq:x") })
+}
+
+// The ledger of a sale that is made anew begins where that of the run before ended.
+func TestASaleThatWasMadeAnewHasNoFindings(t *testing.T) {
+	t.Parallel()
+	sc := open(t)
+	state, err := sc.s.Sale(t.Context(), "race")
+	if err == nil {
+		err = sc.s.Delete(t.Context(), "kim", "race", sc.everything())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc.Do(t, "XTRIM", key+":ledger", "MAXLEN", "0") // as archiving does
+	state.Run = 2
+	if err := sc.s.Create(t.Context(), gate.Creation{Who: "kim", Sale: state.Sale, OpenNow: true}); err != nil {
+		t.Fatal(err)
+	}
+	if r := sc.audit(nil); kinds(r) != "" || r.Run != 2 || r.Seq < 15 {
+		t.Errorf("found %+v", r)
+	}
 }
 
 func yearAhead() int64 { return time.Now().AddDate(1, 0, 0).UnixMilli() }

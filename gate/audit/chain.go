@@ -61,10 +61,7 @@ func (a *auditor) startOf(e *gate.Entry) start {
 // the entry is told.
 func (a *auditor) compareEntry(e *gate.Entry, s *start) {
 	for sku, was := range s.units {
-		is, listed := a.units[sku]
-		if !listed && was == (gate.Units{}) { // a SKU that was taken off the sale; old orders still name it
-			continue
-		}
+		is := a.units[sku] // none of a SKU that was taken off the sale; old orders still name it
 		counted := a.accounts.unitsOf(sku)
 		want := was
 		want.Held += counted.Held - s.counted[sku].Held

@@ -64,6 +64,7 @@ func TestAnEntryThatDoesNotFollowIsFound(t *testing.T) {
 		return func(sc *scene) { sc.rewrite(seq, old, new) }
 	}
 	f("nothing", "", in(8, "settle", "settle"))
+	f("a beginning that cannot be read", "ledger_fault, settings", in(1, "1\x1f", "9\x1f"))
 	f("a unit that vanished and came back", "ledger_break full", in(4, "full:100,97,3,0,0", "full:100,96,3,0,0"))
 	f("a hold too many", "ledger_break full, ledger_break full", in(4, "full:100,97,3,0,0", "full:100,96,4,0,0"))
 	f("a payment too many", "ledger_break full, ledger_break full", in(8, "full:100,94,5,1,0", "full:100,93,5,2,0"))
