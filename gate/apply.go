@@ -195,7 +195,7 @@ func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 		case err != nil:
 			return Applied{}, err
 		case a.DryRun:
-			return a.tell(ctx, r, done)
+			return a.addLoss(ctx, r, done)
 		case outcome == Kept && !old.Deleted.IsZero():
 			return done, nil
 		case outcome == Unchanged || outcome == Kept:
@@ -215,8 +215,8 @@ func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 	return Applied{}, ErrChanged
 }
 
-// tell adds to what would be done what would be lost by it.
-func (a *Application) tell(ctx context.Context, r Register, done Applied) (Applied, error) {
+// addLoss adds to what would be done what would be lost by it.
+func (a *Application) addLoss(ctx context.Context, r Register, done Applied) (Applied, error) {
 	if done.Outcome != Restarted {
 		return done, nil
 	}

@@ -254,14 +254,14 @@ func (a *auditor) followTo(ctx context.Context, upto int64) error {
 			a.report.add(Finding{Kind: LedgerFault, Entry: seq, Text: fmt.Sprintf("ledger entry %d cannot be read: %v", seq, fault)})
 			return nil
 		}
-		a.tell(e)
+		a.fold(e)
 		return nil
 	})
 }
 
-// tell notes what a ledger entry tells, and finds what does not follow from what
+// fold notes what a ledger entry tells, and finds what does not follow from what
 // was told before.
-func (a *auditor) tell(e *gate.Entry) {
+func (a *auditor) fold(e *gate.Entry) {
 	from := a.startOf(e)
 	a.counts = e.Counts
 	for sku, u := range e.Counters {

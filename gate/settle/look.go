@@ -40,7 +40,7 @@ func (s *Settler) proven(ctx context.Context, version gate.Version) bool {
 	if err != nil || !listed {
 		return false
 	}
-	p.tell()
+	p.markProven()
 	s.opt.Log.Warn("PortOne has known none of the payments so far, and lists others of this shop: what it does not know is released when its hold is over. "+
 		"If nobody has paid yet that is right; else compare the credentials with the shop's", "version", version)
 	return true
@@ -56,8 +56,8 @@ func (p *proof) begin(now time.Time) (known, ask bool) {
 	return p.known, ask
 }
 
-// tell notes that PortOne knows a payment that was looked up.
-func (p *proof) tell() {
+// markProven notes that PortOne knows a payment that was looked up.
+func (p *proof) markProven() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.known = true
@@ -99,7 +99,7 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, 
 	for k := range found {
 		version := queries[k].Version
 		if len(found[k].Payments) > 0 {
-			s.proofs[version].tell()
+			s.proofs[version].markProven()
 		}
 		answered[version] = answered[version] || found[k].Doubt(queries[k]) == nil
 	}

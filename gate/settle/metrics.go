@@ -62,9 +62,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// counts shows a sale's counters from the start: one that appears with its first
+// initSale shows a sale's counters from the start: one that appears with its first
 // event would not have risen.
-func (m *Metrics) counts(sale string) {
+func (m *Metrics) initSale(sale string) {
 	for _, c := range []*prometheus.CounterVec{m.late, m.failed, m.swept, m.overdue, m.unsure} {
 		c.WithLabelValues(sale)
 	}
@@ -121,8 +121,8 @@ func NewReconcileMetrics(r prometheus.Registerer) *ReconcileMetrics {
 	return m
 }
 
-// counts shows a sale's counters from the start.
-func (m *ReconcileMetrics) counts(sale string) {
+// initSale shows a sale's counters from the start.
+func (m *ReconcileMetrics) initSale(sale string) {
 	m.found.WithLabelValues(sale)
 	m.failed.WithLabelValues(sale)
 }

@@ -151,7 +151,7 @@ func (r *Reconciler) claim(ctx context.Context) (mine []*reconciled) {
 		if settings == nil || now.Before(settings.OpensAt) || now.After(settings.ReconciledUntil()) {
 			continue
 		}
-		r.opt.Metrics.counts(sale)
+		r.opt.Metrics.initSale(sale)
 		state, err := r.opt.Store.ClaimReconciling(ctx, sale, r.token, reconcileLease)
 		switch {
 		case err == nil:

@@ -131,7 +131,7 @@ func (s *Settler) sales() map[string]*gate.Settings {
 
 // turns claims what is due of a sale until it is under way, or there is no room.
 func (s *Settler) turns(ctx context.Context, sale string, settings *gate.Settings) {
-	s.opt.Metrics.counts(sale)
+	s.opt.Metrics.initSale(sale)
 	var wait gate.Backoff
 	for more := true; more && settings != nil && ctx.Err() == nil; {
 		var err error

@@ -73,7 +73,7 @@ func (a *asker) ask(ctx context.Context, q *gate.Question) gate.Answer {
 	of := a.tally.of(q.Sale)
 	r := a.reply(ctx, q, of)
 	of.counts[outcomeOf(r.Answer)].Inc()
-	a.tell(of, q, r)
+	a.logTrouble(of, q, r)
 	return r.Answer
 }
 
@@ -142,9 +142,9 @@ func (r *reply) doubtful() bool {
 	return false
 }
 
-// tell logs now and then what keeps orders of a sale from a yes and may not be the
+// logTrouble logs now and then what keeps orders of a sale from a yes and may not be the
 // shop's will.
-func (a *asker) tell(of *tallied, q *gate.Question, r reply) {
+func (a *asker) logTrouble(of *tallied, q *gate.Question, r reply) {
 	outcome := outcomeOf(r.Answer)
 	text := ""
 	switch {

@@ -51,33 +51,33 @@ func (s *session) start(ctx context.Context) {
 	if s.n.opt.Now().Add(2 * postTimeout).After(s.leased) {
 		return
 	}
-	for len(s.due) > 0 && s.again < retries {
+	for len(s.due) > 0 && s.retrying < retries {
 		q := s.due[0]
 		s.due = s.due[1:]
-		s.again++
-		to, run, entry := s.to, s.d.Run, q.listed.Entry
-		s.send(q, true, func() result { return s.tellAgain(ctx, to, run, q.order, entry) })
+		s.retrying++
+		to, run, entry := s.url, s.d.Run, q.listed.Entry
+		s.send(q, true, func() result { return s.redeliver(ctx, to, run, q.order, entry) })
 	}
 	if s.health.down() {
-		if q := s.leastTried(); q != nil && s.fresher == 0 && !s.now().Before(s.health.probe) {
-			s.sendFresh(ctx, q)
+		if q := s.leastTried(); q != nil && s.sending == 0 && !s.now().Before(s.health.probe) {
+			s.sendWaiting(ctx, q)
 		}
 		return
 	}
-	for _, q := range s.fresh {
-		if s.fresher+retries >= parallel {
+	for _, q := range s.waiting {
+		if s.sending+retries >= parallel {
 			return
 		}
 		if !q.busy {
-			s.sendFresh(ctx, q)
+			s.sendWaiting(ctx, q)
 		}
 	}
 }
 
-func (s *session) sendFresh(ctx context.Context, q *queue) {
-	s.fresher++
-	to, newest := s.to, q.newest
-	s.send(q, false, func() result { return s.tell(ctx, to, &newest) })
+func (s *session) sendWaiting(ctx context.Context, q *queue) {
+	s.sending++
+	to, newest := s.url, q.newest
+	s.send(q, false, func() result { return s.deliver(ctx, to, &newest) })
 }
 
 func (s *session) send(q *queue, retry bool, do func() result) {
@@ -90,15 +90,15 @@ func (s *session) send(q *queue, retry bool, do func() result) {
 }
 
 func (s *session) leastTried() *queue {
-	if len(s.fresh) == 0 {
+	if len(s.waiting) == 0 {
 		return nil
 	}
-	return slices.MinFunc(s.fresh, func(a, b *queue) int { return a.tries - b.tries })
+	return slices.MinFunc(s.waiting, func(a, b *queue) int { return a.tries - b.tries })
 }
 
-// tell tells the shop of an order's newest state.
-func (s *session) tell(ctx context.Context, to string, e *Event) result {
-	err := s.n.poster.tell(ctx, to, e)
+// deliver tells the shop of an order's newest state.
+func (s *session) deliver(ctx context.Context, to string, e *Event) result {
+	err := s.n.poster.deliver(ctx, to, e)
 	s.count(ctx, err)
 	if err != nil {
 		return result{err: err}
@@ -117,16 +117,16 @@ func (s *session) count(ctx context.Context, err error) {
 	s.n.opt.Metrics.notified.WithLabelValues(s.sale, outcome).Inc()
 }
 
-// tellAgain tells the shop of the newest state of a listed order, which is in this
+// redeliver tells the shop of the newest state of a listed order, which is in this
 // ledger entry.
-func (s *session) tellAgain(ctx context.Context, to string, run int64, order string, entry int64) result {
+func (s *session) redeliver(ctx context.Context, to string, run int64, order string, entry int64) result {
 	entries, err := s.n.opt.Store.EntriesAt(ctx, s.sale, []int64{entry})
 	if err != nil {
 		return result{unread: err}
 	}
 	for _, e := range entries {
 		if events := eventsOf(s.sale, run, e, order); len(events) > 0 {
-			return s.tell(ctx, to, &events[len(events)-1])
+			return s.deliver(ctx, to, &events[len(events)-1])
 		}
 	}
 	return result{through: entry} // it is gone, with a run that is over
@@ -137,9 +137,9 @@ func (s *session) account(ctx context.Context, r result) {
 	q := r.q
 	q.busy = false
 	if r.retry {
-		s.again--
+		s.retrying--
 	} else {
-		s.fresher--
+		s.sending--
 	}
 	if r.through > 0 {
 		s.health = health{}

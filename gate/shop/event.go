@@ -49,9 +49,9 @@ func eventID(sale string, run int64, e *gate.Entry, o *gate.Order) string {
 	return "evt_" + hex.EncodeToString(sum[:16])
 }
 
-// tell tells the shop of an event. It returns an error where the shop does not
+// deliver tells the shop of an event. It returns an error where the shop does not
 // answer with a 2xx: then it is to be told again.
-func (p *poster) tell(ctx context.Context, to string, e *Event) error {
+func (p *poster) deliver(ctx context.Context, to string, e *Event) error {
 	switch status, _, err := p.post(ctx, to, e.ID, e); {
 	case err != nil:
 		return fmt.Errorf("tell the shop: %w", err)

@@ -146,7 +146,7 @@ func (p *prober) probe(ctx context.Context, sale string) {
 	if p.pulses[sale] == at {
 		p.metrics.probeTook.WithLabelValues(sale).Observe(took.Seconds())
 		if at.hear(err == nil) {
-			p.tell(sale, at, err)
+			p.announce(sale, at, err)
 		}
 	}
 }
@@ -177,8 +177,8 @@ func (a *pulse) hear(up bool) (changed bool) {
 	return true
 }
 
-// tell tells everybody that a shop is up now, or down and why.
-func (p *prober) tell(sale string, at *pulse, why error) {
+// announce tells everybody that a shop is up now, or down and why.
+func (p *prober) announce(sale string, at *pulse, why error) {
 	if at.up {
 		p.publish(sale, at.url)
 		p.metrics.shopUp.WithLabelValues(sale).Set(1)

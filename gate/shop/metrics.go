@@ -83,9 +83,9 @@ func (m *Metrics) countForwards() {
 	}
 }
 
-// counts shows a sale's counters from the start: one that appears with its first
+// initSale shows a sale's counters from the start: one that appears with its first
 // message would not have risen.
-func (m *Metrics) counts(sale string) {
+func (m *Metrics) initSale(sale string) {
 	for _, outcome := range []string{"delivered", "failed"} {
 		m.notified.WithLabelValues(sale, outcome)
 	}

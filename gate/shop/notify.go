@@ -57,7 +57,7 @@ func NewNotifier(opt NotifierOptions) *Notifier {
 // that another gate goes on, and returns.
 func (n *Notifier) Run(ctx context.Context) {
 	defer n.poster.close()
-	gate.PerSale(ctx, tick, n.told, func(sale string, _ *gate.Settings) { n.tell(ctx, sale) })
+	gate.PerSale(ctx, tick, n.told, func(sale string, _ *gate.Settings) { n.serve(ctx, sale) })
 }
 
 // told returns the sales that the shop is told of.
@@ -101,16 +101,16 @@ func (n *Notifier) url(sale string) string {
 	return ""
 }
 
-// tell tells the shop of a sale for as long as this gate has it, if no other has. A
+// serve tells the shop of a sale for as long as this gate has it, if no other has. A
 // claim whose reply is lost is made again with the same token: with another one this
 // gate would wait for itself, for a whole lease.
-func (n *Notifier) tell(ctx context.Context, sale string) {
+func (n *Notifier) serve(ctx context.Context, sale string) {
 	token := rand.Text()
 	for wait := (gate.Backoff{}); ; wait.Wait(ctx) {
 		asked := n.opt.Now()
 		d, err := n.opt.Store.ClaimDelivery(ctx, sale, token, lease)
 		if err == nil {
-			n.opt.Metrics.counts(sale)
+			n.opt.Metrics.initSale(sale)
 			err = newSession(n, sale, token, asked.Add(lease), d).run(ctx)
 			n.opt.Metrics.forget(sale)
 		}

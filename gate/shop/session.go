@@ -19,36 +19,35 @@ const (
 	window, page = 512, 64
 )
 
-// session tells the shop of one sale's changes for as long as this gate has it.
-// What it has is used by its run alone; the messages go out beside it.
+// session tells the shop of one sale's changes for as long as this gate has the lease.
+// Only run uses its fields; each message goes out in a goroutine of its own.
 type session struct {
-	n       *Notifier
-	sale    string
-	token   string
-	to      string        // the shop's URL
-	leased  time.Time     // until when this gate has the sale, by its own clock
-	d       gate.Delivery // as the store last told
-	at      time.Time     // when it told that, by this gate's clock
-	read    int64         // the newest ledger entry that was read
-	more    bool          // there are entries after it
-	fresh   []*queue      // orders that are not listed, the one that has waited longest first
-	queues  map[string]*queue
-	due     []*queue                     // listed orders that are to be tried
-	changed map[string]*gate.Undelivered // what of the list the store does not know yet
-	health  health
-	running sync.WaitGroup
-	results chan result
-	fresher int // messages under way of fresh orders
-	again   int // and of listed ones
-	warned  bool
+	n        *Notifier
+	sale     string
+	token    string
+	url      string        // the shop's URL
+	leased   time.Time     // until when this gate has the sale, by its own clock
+	d        gate.Delivery // as the store last told
+	at       time.Time     // when it told that, by this gate's clock
+	read     int64         // the newest ledger entry that was read
+	more     bool          // there are entries after it
+	waiting  []*queue      // orders that are not listed, the one that has waited longest first
+	queues   map[string]*queue
+	due      []*queue                     // listed orders that are to be tried
+	changed  map[string]*gate.Undelivered // what of the list the store does not know yet
+	health   health
+	running  sync.WaitGroup
+	results  chan result
+	sending  int // messages of waiting orders under way
+	retrying int // messages of listed orders under way
+	warned   bool
 }
 
-// queue is what the shop has not taken of one order: its newest state. What stood
-// in between is left out, so that no order has more than one place in the queue,
-// however often it changes.
+// queue is what the shop has not taken of one order: its newest state alone. So an
+// order has one place among those that wait, however often it changes.
 type queue struct {
 	order  string
-	newest Event             // of a listed order none: it is read again when it is tried
+	newest Event             // empty for a listed order: it is read again when it is tried
 	from   int64             // the oldest ledger entry with a change that the shop does not know of
 	since  time.Time         // when that was made
 	listed *gate.Undelivered // nil where it is not listed
@@ -96,7 +95,7 @@ func (s *session) loop(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		if err := s.sync(ctx); err != nil || s.to == "" {
+		if err := s.sync(ctx); err != nil || s.url == "" {
 			return err
 		}
 		for ticked := false; !ticked; {
@@ -104,7 +103,7 @@ func (s *session) loop(ctx context.Context) error {
 			select {
 			case r := <-s.results:
 				s.account(ctx, r)
-				ticked = s.more && len(s.fresh) < window/2
+				ticked = s.more && len(s.waiting) < window/2
 			case <-ticker.C:
 				ticked = true
 			case <-ctx.Done():
@@ -117,15 +116,15 @@ func (s *session) loop(ctx context.Context) error {
 // progress is what has been done since the store was last told.
 func (s *session) progress() gate.Progress {
 	position := s.read
-	for _, q := range s.fresh {
+	for _, q := range s.waiting {
 		position = min(position, q.from-1)
 	}
 	return gate.Progress{Position: position, Trouble: s.health.trouble, Listed: s.changed}
 }
 
-// sync writes down what was done, and reads what is new. While the store is away
-// nothing is started when the lease is about to run out; if no other gate has taken
-// the sale when it is back, this one goes on.
+// sync writes down what was done, and reads what is new. While the store is away, no
+// message starts shortly before the lease ends. When the store is back, this gate goes on
+// unless another one has taken the sale.
 func (s *session) sync(ctx context.Context) error {
 	asked, p := s.n.opt.Now(), s.progress()
 	d, err := s.n.opt.Store.KeepDelivery(ctx, s.sale, s.token, lease, p)
@@ -133,7 +132,7 @@ func (s *session) sync(ctx context.Context) error {
 		clear(s.changed)
 		s.leased, s.at = asked.Add(lease), s.n.opt.Now()
 		d.Position = p.Position
-		s.d, s.to = d, s.n.url(s.sale)
+		s.d, s.url = d, s.n.url(s.sale)
 		s.findDue()
 		s.measure()
 		err = s.fill(ctx)
@@ -153,11 +152,11 @@ func (s *session) sync(ctx context.Context) error {
 	return nil
 }
 
-// fill reads more of the ledger while there is room for it, for as long as a tick:
-// then what was read is to be told, and the lease to be kept.
+// fill reads more of the ledger while there is room, for one tick at most: then messages
+// and the lease need their turn.
 func (s *session) fill(ctx context.Context) error {
 	s.more = s.d.Seq > s.read
-	for began := s.n.opt.Now(); s.more && len(s.fresh) < window && s.n.opt.Now().Sub(began) < tick; {
+	for began := s.n.opt.Now(); s.more && len(s.waiting) < window && s.n.opt.Now().Sub(began) < tick; {
 		entries, err := s.n.opt.Store.Entries(ctx, s.sale, s.read, page)
 		if err != nil {
 			return err
@@ -192,12 +191,12 @@ func (s *session) add(e Event) {
 // wait puts an order behind all that wait, with changes from an entry on.
 func (s *session) wait(q *queue, from int64) {
 	q.from, q.since = from, q.newest.Timestamp
-	s.fresh = append(s.fresh, q)
+	s.waiting = append(s.waiting, q)
 }
 
 // leave takes an order from those that wait.
 func (s *session) leave(q *queue) {
-	s.fresh = slices.DeleteFunc(s.fresh, func(other *queue) bool { return other == q })
+	s.waiting = slices.DeleteFunc(s.waiting, func(other *queue) bool { return other == q })
 }
 
 // list puts an order on the list, with the entry that has its newest state.

@@ -45,7 +45,7 @@ func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
 	if isSentinel(info) {
 		return nil // asked for the primary's address, beside the lane
 	}
-	d.meetings++
+	d.connections++
 	if err != nil {
 		return nil // it does not tell about itself, which Check has warned of
 	}

@@ -18,20 +18,20 @@ import (
 // connection of its own: WAIT counts only for its own connection, and a change
 // of server must be seen before anything is decided there.
 type decider struct {
-	store  *Store
-	sale   string
-	keys   []string
-	script luascripts.Script
-	write  func(batch []*gate.Request)                    // lays the batch out as the script's arguments
-	tell   func(batch []*gate.Request, reply []any) error // sets the verdicts from the letters of its reply
+	store         *Store
+	sale          string
+	keys          []string
+	script        luascripts.Script
+	write         func(batch []*gate.Request)                    // lays the batch out as the script's arguments
+	applyVerdicts func(batch []*gate.Request, reply []any) error // sets the verdicts from the letters of its reply
 
-	client   *redis.Client // of one connection; nil while there is none
-	redirect string        // where a Cluster said that the sale is; empty: look it up
-	asking   bool          // the redirect is for one call, while the slot moves
-	server   string        // identity of the server of the newest connection
-	meetings int           // connections so far
-	selling  bool          // the newest batch held something, so WAIT goes along with the next
-	missing  time.Time     // when the replicas were last found missing; zero while they follow
+	client       *redis.Client // of one connection; nil while there is none
+	redirect     string        // where a Cluster said that the sale is; empty: look it up
+	asking       bool          // the redirect is for one call, while the slot moves
+	server       string        // identity of the server of the newest connection
+	connections  int           // made so far
+	selling      bool          // the newest batch held something, so WAIT goes along with the next
+	laggingSince time.Time     // when too few replicas were last found to follow; zero while they do
 
 	text []byte   // the batch's arguments, one after the other,
 	ends []int    // where each ends,
@@ -42,31 +42,31 @@ type decider struct {
 
 // Decider implements gate.Store.
 func (s *Store) Decider(sale string) gate.Decider {
-	s.opt.Metrics.counts(sale)
-	d := &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Confirm, tell: tellConfirms, seen: make(map[string]struct{}, gate.MaxBatch)}
+	s.opt.Metrics.initSale(sale)
+	d := &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Confirm, applyVerdicts: applyConfirms, seen: make(map[string]struct{}, gate.MaxBatch)}
 	d.write = d.writeConfirms
 	return d
 }
 
 // Granter implements gate.Store.
 func (s *Store) Granter(sale string) gate.Decider {
-	d := &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Grant, tell: tellGrants}
+	d := &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Grant, applyVerdicts: applyGrants}
 	d.write = d.writeAnswers
 	return d
 }
 
 // Decide implements gate.Decider.
 func (d *decider) Decide(ctx context.Context, batch []*gate.Request) error {
-	err := d.decide(ctx, batch)
-	if errors.Is(err, errMissing) { // a server that has lost it need not be the one that decides by now
+	err := d.decideOnce(ctx, batch)
+	if errors.Is(err, errMissing) { // another server may have the sale by now
 		d.recover(err)
-		err = d.decide(ctx, batch)
+		err = d.decideOnce(ctx, batch)
 	}
 	if err == nil {
 		return nil
 	}
 	d.recover(err)
-	if errors.Is(err, errMissing) { // the gate sees it when it reads the sales next
+	if errors.Is(err, errMissing) { // the gate learns it when it reads the sales next
 		refuseAll(batch, gate.Recovering)
 		return nil
 	}
@@ -76,7 +76,7 @@ func (d *decider) Decide(ctx context.Context, batch []*gate.Request) error {
 // errMissing says that a server has nothing of the sale, not even a tombstone.
 var errMissing = errors.New("the sale is missing in Redis")
 
-func (d *decider) decide(ctx context.Context, batch []*gate.Request) error {
+func (d *decider) decideOnce(ctx context.Context, batch []*gate.Request) error {
 	if err := d.connect(ctx); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (d *decider) decide(ctx context.Context, batch []*gate.Request) error {
 	if err != nil {
 		return err
 	}
-	held, err := d.set(batch, reply)
+	held, err := d.applyReply(batch, reply)
 	if err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (d *decider) decide(ctx context.Context, batch []*gate.Request) error {
 	if !held || d.replicas() == 0 || waited && acked >= int64(d.replicas()) {
 		return nil
 	}
-	return d.secure(ctx, batch, waited)
+	return d.awaitReplicas(ctx, batch, waited)
 }
 
 // writeConfirms lays confirms out as the arguments of the script confirm.
@@ -154,9 +154,9 @@ func (d *decider) writeAnswers(batch []*gate.Request) {
 	d.add()
 }
 
-// cut makes the text into strings, and begins the command: what every script of a
-// decider is told first. Redis takes the strings as pointers into one, so that a
-// batch costs a few allocations, not some for each request.
+// cut cuts the text into strings, and begins the command with the arguments that all
+// scripts of a decider share. The strings are parts of one, and the command has pointers
+// to them: so a batch costs a few allocations, not some for each request.
 func (d *decider) cut() {
 	text, start := string(d.text), 0
 	d.runs = d.runs[:0]
@@ -178,9 +178,9 @@ func (d *decider) add() {
 	}
 }
 
-// traits tells the script what a batch has, so that it need not look: whether any
-// confirm has a buyer, whether an order or a buyer comes twice, whether the shop
-// must be asked, and whether no new hold is to be taken.
+// traits are letters that save the script a look at the batch: a confirm has a buyer
+// (b), an order or a buyer comes twice (r), the shop must be asked (a), some confirms may
+// take no new hold (n).
 func (d *decider) traits(batch []*gate.Request) string {
 	n := len(batch)
 	orders, buyers := d.runs[:n], d.runs[2*n:3*n]
@@ -200,7 +200,7 @@ func (d *decider) traits(batch []*gate.Request) string {
 	return letters
 }
 
-// repeats reports whether an id comes twice; empty is none.
+// repeats reports whether an id comes twice. Empty ids do not count.
 func (d *decider) repeats(ids []string) bool {
 	clear(d.seen)
 	empty := 0
@@ -214,9 +214,9 @@ func (d *decider) repeats(ids []string) bool {
 	return len(d.seen)+empty < len(ids)
 }
 
-// call sends the arguments as a call of the script. While the sale sells, the
-// wait for replicas goes out behind it in the same pipeline, and call returns
-// how many have it; a call that only refuses has nothing to wait for.
+// call calls the script with the arguments. While the sale sells, WAIT follows in the
+// same pipeline, and call returns how many replicas have the batch. A call that only
+// refuses has nothing to wait for.
 func (d *decider) call(ctx context.Context, command, script string) (reply []any, acked int64, err error) {
 	d.args[0], d.args[1] = command, script
 	wait := d.replicas() > 0 && d.selling
@@ -243,9 +243,9 @@ func (d *decider) call(ctx context.Context, command, script string) (reply []any
 	return reply, acked, nil
 }
 
-// set sets the verdicts from the script's reply, and reports whether anything is
+// applyReply sets the verdicts from the script's reply, and reports whether anything is
 // held.
-func (d *decider) set(batch []*gate.Request, reply []any) (held bool, err error) {
+func (d *decider) applyReply(batch []*gate.Request, reply []any) (held bool, err error) {
 	if len(reply) == 0 {
 		return false, errors.New("the script's reply is empty")
 	}
@@ -259,7 +259,7 @@ func (d *decider) set(batch []*gate.Request, reply []any) (held bool, err error)
 	case len(letters) != len(batch):
 		return false, fmt.Errorf("the script gave %d verdicts for %d requests", len(letters), len(batch))
 	}
-	if err := d.tell(batch, reply); err != nil {
+	if err := d.applyVerdicts(batch, reply); err != nil {
 		return false, err
 	}
 	return slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.Verdict().Code == gate.Held }), nil

@@ -31,9 +31,9 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// counts shows that no change was seen of a sale so far: a counter that appears
+// initSale shows that no change was seen of a sale so far: a counter that appears
 // with its first change would not have risen.
-func (m *Metrics) counts(sale string) {
+func (m *Metrics) initSale(sale string) {
 	if m != nil {
 		m.changes.WithLabelValues(sale)
 	}

@@ -156,10 +156,10 @@ func TestALaneLooksOnceMoreForASaleThatIsMissing(t *testing.T) {
 	l := openLane(t, redis.URL(), Options{})
 	mustApply(t, l.store, marathon(1), gate.Created)
 	l.wants("held", "a")
-	before := l.decider.(*decider).meetings
+	before := l.decider.(*decider).connections
 	redis.Do(t, "FLUSHALL")
 	l.wants("recovering", "b")
-	if met := l.decider.(*decider).meetings - before; met != 1 {
+	if met := l.decider.(*decider).connections - before; met != 1 {
 		t.Errorf("it connected anew %d times before it refused, want once", met)
 	}
 }

@@ -9,49 +9,50 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// probeEvery is how often replicas that are missing are waited for. All that
-// comes between is refused at once.
+// probeEvery is the pause between two probes while too few replicas follow. Every
+// batch in between is refused at once.
 const probeEvery = 200 * time.Millisecond
 
-// replicas is how many must have a hold before it is a 200.
+// replicas is how many replicas must have a hold before it is answered 200.
 func (d *decider) replicas() int { return d.store.opt.WaitReplicas }
 
-// replicasFollow reports whether a hold may be taken: not after the replicas
-// were found missing, until a write that takes nothing has reached them.
+// replicasFollow reports whether a hold may be taken. While the replicas lag, none is
+// taken until a bare write has reached enough of them.
 func (d *decider) replicasFollow(ctx context.Context) (bool, error) {
-	if d.missing.IsZero() {
+	if d.laggingSince.IsZero() {
 		return true, nil
 	}
-	if time.Since(d.missing) < probeEvery {
+	if time.Since(d.laggingSince) < probeEvery {
 		return false, nil
 	}
-	follow, err := d.prove(ctx)
+	follow, err := d.probeReplicas(ctx)
 	if err != nil {
 		return false, err
 	}
-	if d.missing = (time.Time{}); !follow {
-		d.missing = time.Now()
+	if d.laggingSince = (time.Time{}); !follow {
+		d.laggingSince = time.Now()
 	}
 	return follow, nil
 }
 
-// secure makes sure of a batch that holds something and that too few replicas
-// are known to have: it was waited for in vain, or not at all.
-func (d *decider) secure(ctx context.Context, batch []*gate.Request, waited bool) error {
+// awaitReplicas makes sure that enough replicas have a batch that holds something: its
+// WAIT timed out or was not sent. Where too few have it, its holds are answered
+// not_durable.
+func (d *decider) awaitReplicas(ctx context.Context, batch []*gate.Request, waited bool) error {
 	if !waited {
-		server := d.meetings
-		proven, err := d.prove(ctx)
+		server := d.connections
+		proven, err := d.probeReplicas(ctx)
 		if err != nil {
 			return err
 		}
-		if d.meetings != server {
+		if d.connections != server {
 			return errors.New("the connection was lost before the replicas had the batch")
 		}
 		if proven {
 			return nil
 		}
 	}
-	d.missing = time.Now()
+	d.laggingSince = time.Now()
 	for _, r := range batch {
 		if r.Verdict().Code == gate.Held { // the hold stays in Redis, to be settled
 			r.Set(gate.Refuse(gate.NotDurable))
@@ -60,9 +61,9 @@ func (d *decider) secure(ctx context.Context, batch []*gate.Request, waited bool
 	return nil
 }
 
-// prove writes and waits, to see whether the replicas follow. They have all
-// then that was written to this server before.
-func (d *decider) prove(ctx context.Context) (bool, error) {
+// probeReplicas makes a bare write and waits for it. It reports whether enough replicas
+// have it, and so all that was written to this server before.
+func (d *decider) probeReplicas(ctx context.Context) (bool, error) {
 	pipe := d.client.Pipeline()
 	touch := pipe.Eval(ctx, luascripts.Touch.Source, d.keys[:1], d.store.clock())
 	waited := pipe.Do(ctx, "WAIT", d.replicas(), d.store.opt.WaitTimeout.Milliseconds())

@@ -11,11 +11,11 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// A change that a person makes is waited for as a hold is, where the store has
-// WaitReplicas: on the connection that it was made on, for WAIT counts only there.
+// With WaitReplicas, a person's change waits for replicas as a hold does: WAIT follows on
+// the connection that made the change, because it counts only there.
 
-// change calls a script that changes a sale, and tells how many replicas have what
-// it did, as far as that is waited for.
+// change calls a script that changes a sale. It returns how many replicas have the
+// change, 0 where none is waited for.
 func (s *Store) change(ctx context.Context, sale string, script luascripts.Script, keys []string, args ...any) (reply []any, acked int64, err error) {
 	if s.opt.WaitReplicas == 0 {
 		reply, err = s.run(ctx, script, keys, args...)
@@ -33,8 +33,9 @@ func (s *Store) change(ctx context.Context, sale string, script luascripts.Scrip
 	return reply, acked, err
 }
 
-// name makes a sale's name known to the gates, and tells how many replicas have
-// it. Only in a Cluster it may lie elsewhere than the sale, and is waited for by itself.
+// name makes a sale's name known to the gates, and returns how many replicas have it.
+// In a Cluster another server may have the name than the sale: then it gets a WAIT of its
+// own.
 func (s *Store) name(ctx context.Context, sale string) (acked int64, err error) {
 	if s.opt.WaitReplicas == 0 || s.address.topology != cluster {
 		return int64(s.opt.WaitReplicas), s.Expect(ctx, sale)
@@ -60,9 +61,9 @@ func (s *Store) Secure(ctx context.Context, sale string, version int64) error {
 	return s.secured(sale, named)
 }
 
-// touch makes sure of what a sale is, by a write that changes nothing, if its
-// settings have the given version, or any if that is empty. It returns
-// gate.ErrChanged where they have not, and nil where there is no such sale.
+// touch makes sure that replicas have a sale as it is, by a write that changes nothing.
+// Its settings must have the given version, or any if that is empty: else it returns
+// gate.ErrChanged. It returns nil where there is no such sale.
 func (s *Store) touch(ctx context.Context, sale, version string) error {
 	if s.opt.WaitReplicas == 0 {
 		return nil
@@ -92,10 +93,10 @@ func (s *Store) secured(sale string, acked int64) error {
 	return nil
 }
 
-// waited sends a command to the primary that has the key, WAIT behind it in the
-// same pipeline, and tells how many replicas have it. It is sent again only where a
-// server has sent it elsewhere; so an error of the first kind leaves it open
-// whether it was done, and none follows from a WAIT that failed.
+// waited sends a command and WAIT in one pipeline to the primary that has the key, and
+// returns how many replicas have what it did. The command is sent again only where a
+// server redirects it. After any other error nobody knows whether it was done. A WAIT that
+// fails is no error: then no replica counts.
 func (s *Store) waited(ctx context.Context, sale, key string, command ...any) (said *redis.Cmd, acked int64, err error) {
 	d := &decider{store: s, sale: sale, keys: []string{key}}
 	defer d.Close()

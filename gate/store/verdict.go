@@ -8,8 +8,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// tellConfirms sets the verdicts of confirms from the reply of the script confirm.
-func tellConfirms(batch []*gate.Request, reply []any) error {
+// applyConfirms sets the verdicts of confirms from the reply of the script confirm.
+func applyConfirms(batch []*gate.Request, reply []any) error {
 	letters, asking := word(reply), 0
 	for i, r := range batch {
 		switch letter := letters[i]; letter {
@@ -33,10 +33,10 @@ func tellConfirms(batch []*gate.Request, reply []any) error {
 	return nil
 }
 
-// tellGrants sets the verdicts of answers from the reply of the script grant. Only
+// applyGrants sets the verdicts of answers from the reply of the script grant. Only
 // that of a yes is looked at: after a no the lane refuses, whatever became of the
 // order.
-func tellGrants(batch []*gate.Request, reply []any) error {
+func applyGrants(batch []*gate.Request, reply []any) error {
 	letters := word(reply)
 	for i, r := range batch {
 		switch letter := letters[i]; letter {

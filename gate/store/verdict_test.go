@@ -13,11 +13,11 @@ func TestAReplyThatNobodyKnowsIsAnError(t *testing.T) {
 		tell  func([]*gate.Request, []any) error
 		reply []any
 	}{
-		"a verdict that there is not":        {tellConfirms, []any{"h", int64(1), int64(1)}},
-		"an answer that there is not":        {tellGrants, []any{"S", int64(1), int64(1)}},
-		"an asking order without revision":   {tellConfirms, []any{"A", int64(1), int64(1)}},
-		"an asking order of no revision":     {tellConfirms, []any{"A", int64(1), int64(1), int64(0)}},
-		"an asking order of a revision text": {tellConfirms, []any{"A", int64(1), int64(1), "2"}},
+		"a verdict that there is not":        {applyConfirms, []any{"h", int64(1), int64(1)}},
+		"an answer that there is not":        {applyGrants, []any{"S", int64(1), int64(1)}},
+		"an asking order without revision":   {applyConfirms, []any{"A", int64(1), int64(1)}},
+		"an asking order of no revision":     {applyConfirms, []any{"A", int64(1), int64(1), int64(0)}},
+		"an asking order of a revision text": {applyConfirms, []any{"A", int64(1), int64(1), "2"}},
 	} {
 		r := &gate.Request{}
 		if err := test.tell([]*gate.Request{r}, test.reply); err == nil || r.Verdict() != (gate.Verdict{}) || r.Revision != 0 {

@@ -138,7 +138,7 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	defer p.survive(ctx)
 	received, open := arrival(ctx)
 	if !open {
-		p.answer(ctx, p.unknown, gate.Refuse(gate.Busy)) // which nobody reads
+		p.answer(ctx, p.unknown, gate.Refuse(gate.Busy)) // nobody reads it
 		ctx.SetConnectionClose()
 		return
 	}
@@ -209,7 +209,7 @@ func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Ti
 	p.answer(ctx, f, v)
 	f.metrics.observe(v, received)
 	if v.Code != gate.Held {
-		p.tell(ctx, sale, r, v)
+		p.logRefusal(ctx, sale, r, v)
 	}
 	p.gate.Release(r)
 }
@@ -226,8 +226,8 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request) (
 	return p.unknown, gate.Refuse(gate.Unavailable)
 }
 
-// ask refuses what is no call of PortOne's that the sale takes, and asks the lane
-// about the rest.
+// ask refuses every call that is not PortOne's, or of a version that the sale does not
+// take. The lane decides the rest.
 func (p *Public) ask(ctx *fasthttp.RequestCtx, l *lane.Lane, r *gate.Request) gate.Verdict {
 	var link gate.Link
 	if v, ok := readLink(&link, ctx.QueryArgs()); !ok {
@@ -260,15 +260,14 @@ func compressed() gate.Verdict {
 	return gate.Malformed("Content-Encoding", "must not be given: bodies are not decompressed")
 }
 
-// signed reports whether V2 has signed the body; the verdict says why it is not
-// taken.
+// signed reports whether V2 has signed the body. If not, the verdict says why.
 func (p *Public) signed(header *fasthttp.RequestHeader, body []byte) (gate.Verdict, bool) {
 	return p.opt.Secrets.Verify(body, string(header.Peek("Webhook-Id")),
 		string(header.Peek("Webhook-Timestamp")), string(header.Peek("Webhook-Signature")))
 }
 
-// readLink reads the query of a confirm_url. Unknown parameters are ignored,
-// one that is given twice is refused: nobody could tell which one was meant.
+// readLink reads the query of a confirm_url. It ignores unknown parameters and refuses a
+// parameter that is given twice, because nobody could tell which one was meant.
 func readLink(l *gate.Link, args *fasthttp.Args) (gate.Verdict, bool) {
 	for key, value := range args.All() {
 		var field *[]byte
@@ -300,8 +299,8 @@ func readLink(l *gate.Link, args *fasthttp.Args) (gate.Verdict, bool) {
 	return gate.Verdict{}, true
 }
 
-// front returns what answers for a lane's sale, made anew when its settings
-// have changed.
+// front returns what answers for a lane's sale. It makes a new one when the sale's
+// settings have changed.
 func (p *Public) front(l *lane.Lane) *front {
 	if known := p.fronts.find(l); known != nil {
 		return known
@@ -312,7 +311,7 @@ func (p *Public) front(l *lane.Lane) *front {
 	return made
 }
 
-// current reports whether a lane is its sale's: that of a deleted sale is not.
+// current reports whether a lane is in use. The lane of a deleted sale is not.
 func (p *Public) current(l *lane.Lane) bool {
 	now, known := p.gate.Lane([]byte(l.Name()))
 	return known && now == l
@@ -322,7 +321,7 @@ func (p *Public) answer(ctx *fasthttp.RequestCtx, f *front, v gate.Verdict) {
 	respond(ctx, status(v.Code), f.answers.Body(v))
 }
 
-// turnAway answers what is no confirm call at all.
+// turnAway answers a request that is no confirm call.
 func (p *Public) turnAway(ctx *fasthttp.RequestCtx, status int, v gate.Verdict) {
 	respond(ctx, status, p.answers.Body(v))
 }
@@ -341,7 +340,7 @@ func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
 	}
 	received, open := arrival(ctx)
 	if !open {
-		p.answer(ctx, p.unknown, gate.Refuse(gate.Busy)) // which nobody reads
+		p.answer(ctx, p.unknown, gate.Refuse(gate.Busy)) // nobody reads it
 		return
 	}
 	linger(ctx)

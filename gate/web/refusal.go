@@ -38,10 +38,10 @@ type refusal struct {
 	Reason     string      `json:"reason,omitempty"`   // the shop's own, of shop_refused
 }
 
-// tell writes a refusal to where it is read: to the refusal log, to the log at
+// logRefusal writes a refusal to where it is read: to the refusal log, to the log at
 // debug, and to the log now and then where a mistake or an attack may be behind
 // it. Mostly nobody reads it, and then it costs next to nothing.
-func (p *Public) tell(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request, v gate.Verdict) {
+func (p *Public) logRefusal(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request, v gate.Verdict) {
 	alike := p.refused.note(v, r.Received)
 	each := p.opt.Log.Enabled(context.Background(), slog.LevelDebug)
 	if p.opt.Refusals == nil && alike == 0 && !each {

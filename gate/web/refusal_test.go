@@ -158,14 +158,14 @@ func TestRefusalsAreLoggedOnceAMinuteForEachCause(t *testing.T) {
 	begin := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	for i := range 10_000 {
 		r := &gate.Request{Received: begin.Add(time.Duration(i) * 12 * time.Millisecond)} // two minutes
-		p.tell(&ctx, []byte("race"), r, gate.RefuseFor(gate.LinkUnsigned))
-		p.tell(&ctx, []byte("race"), r, gate.Refuse(gate.SoldOut)) // nobody's mistake
+		p.logRefusal(&ctx, []byte("race"), r, gate.RefuseFor(gate.LinkUnsigned))
+		p.logRefusal(&ctx, []byte("race"), r, gate.Refuse(gate.SoldOut)) // nobody's mistake
 	}
 	r := &gate.Request{Received: begin.Add(2 * time.Minute)}
 	for _, v := range []gate.Verdict{
 		gate.RefuseFor(gate.KeyUnknown), gate.Malformed("items", "must be"), gate.Refuse(gate.UnknownSale), gate.Refuse(gate.UnknownSKU), {},
 	} {
-		p.tell(&ctx, []byte("race"), r, v)
+		p.logRefusal(&ctx, []byte("race"), r, v)
 	}
 	for part, want := range map[string]int{
 		"cause=link_unsigned": 2, "cause=key_unknown": 1, "code=bad_request field=items want=\"must be\"": 1, "code=unknown_sale": 1,
@@ -198,8 +198,8 @@ func TestARefusalThatNobodyReadsAllocatesNothing(t *testing.T) {
 	ctx.Request.SetRequestURI("/confirm/race?items=full")
 	r, sale := &gate.Request{Received: time.Now()}, []byte("race")
 	for _, v := range []gate.Verdict{gate.Refuse(gate.SoldOut), gate.RefuseFor(gate.LinkUnsigned)} {
-		p.tell(&ctx, sale, r, v)
-		if n := testing.AllocsPerRun(100, func() { p.tell(&ctx, sale, r, v) }); n != 0 {
+		p.logRefusal(&ctx, sale, r, v)
+		if n := testing.AllocsPerRun(100, func() { p.logRefusal(&ctx, sale, r, v) }); n != 0 {
 			t.Errorf("%s %s: %v allocations", v.Code, v.Cause, n)
 		}
 	}
