@@ -107,4 +107,23 @@ func TestNothingFollowsAcrossAGap(t *testing.T) {
 	if got := kinds(sc.audit(nil)); got != "ledger_break full, ledger_counters full, ledger_gap, order_differs o3, order_differs o4" {
 		t.Errorf("after an entry behind the gap, found %s", got)
 	}
+	sc.settle("o3", gate.OrderReleased, gate.AttemptRefundDue)
+	sc.apply(func(s *gate.Settings) { s.PerBuyer = 3 })
+	sc.apply(func(s *gate.Settings) { s.PerBuyer = 4 })
+	sc.Do(t, "XDEL", key+":ledger", "16-0")
+	if got := kinds(sc.audit(nil)); got != "ledger_break full, ledger_counters full, ledger_gap, ledger_gap, order_differs o4" {
+		t.Errorf("after an order and settings behind the gap, found %s", got)
+	}
+}
+
+// Earlier versions did not say what settings replaced.
+func TestSettingsNeedNotSayWhatTheyReplaced(t *testing.T) {
+	t.Parallel()
+	sc := open(t)
+	before := fmt.Sprint(sc.Do(t, "HGET", key, "settings"))
+	sc.apply(func(s *gate.Settings) { s.PerBuyer = 3 })
+	sc.rewrite(14, "\x1f"+before, "\x1f")
+	if got := kinds(sc.audit(nil)); got != "" {
+		t.Errorf("found %s", got)
+	}
 }
