@@ -233,8 +233,8 @@ func (a *Application) keeps(old *State) bool {
 	return a.IfNone && (old.Run != 0 || !old.Deleted.IsZero())
 }
 
-// plan tells what Apply does to a sale as it is (the zero State: there is none),
-// the sale that it writes, or why it fails.
+// plan returns what Apply does to a sale that is in the state old, and the sale that it writes, or why
+// it fails. The zero State means that there is no sale.
 func (a *Application) plan(old State) (Outcome, Sale, error) {
 	sale := a.Sale
 	switch {

@@ -19,8 +19,8 @@ type Delivery struct {
 	Listed   []Undelivered
 }
 
-// Undelivered is an order of which the shop did not take what changed. Only its
-// newest state is told.
+// Undelivered is an order whose last change the shop did not take. Only the newest state of an order is
+// sent.
 type Undelivered struct {
 	Order  string    `json:"order"`
 	Entry  int64     `json:"entry"` // the ledger entry with its newest state

@@ -78,8 +78,8 @@ type Listing interface {
 	Sales(ctx context.Context) ([]string, error)
 }
 
-// FindSale reads a sale that is there; a tombstone is none. Its error says why there
-// is none: a *MissingError, a *DeletedError or an *UnknownSaleError.
+// FindSale reads a sale that exists; a tombstone is not a sale. Otherwise its error says why: a
+// *MissingError, a *DeletedError or an *UnknownSaleError.
 func FindSale(ctx context.Context, r Listing, sale string) (State, error) {
 	state, err := r.Sale(ctx, sale)
 	switch {

@@ -53,8 +53,8 @@ type Settings struct {
 	PerBuyer int64         `json:"per_buyer"` // units one buyer may have, 0 for no limit
 	Paused   bool          `json:"paused"`
 	Accept   []string      `json:"accept,omitempty"` // PortOne's versions that are taken, of VersionNames(); where none is named, those that the gates can verify and look up
-	// AmountOptional takes confirms of which neither the payment service, nor the
-	// link, nor any price tells an amount: there is nothing to compare then.
+	// AmountOptional takes confirms without any amount: neither the payment service, nor the link, nor a
+	// price says one, so there is nothing to compare.
 	AmountOptional bool              `json:"amount_optional,omitempty"`
 	Messages       map[string]string `json:"messages,omitempty"` // sentences shown to buyers and in PortOne's console, by MessageNames
 	// AutoRefund cancels payments that are refund due, once each.

@@ -117,7 +117,7 @@ func NeedsBuyer() Verdict {
 	return Malformed("buyer", "is needed, because this sale limits the units of one buyer")
 }
 
-// NeedsAmount returns the verdict on a confirm of which nothing tells the amount.
+// NeedsAmount returns the verdict on a confirm whose amount is not known.
 func NeedsAmount() Verdict {
 	return Malformed("amount", "is needed: in the call, in the link, or not at all where nothing in the cart has a price and the sale says amount_optional")
 }

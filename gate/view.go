@@ -47,7 +47,7 @@ func (s *State) View() SaleView {
 	return r
 }
 
-// View shows a sale of which there is nothing to tell.
+// View shows a missing sale: its name, and what to do.
 func (e *MissingError) View() SaleView {
 	return SaleView{Sale: e.Sale, State: "missing", Problem: e.Error(), SKUs: []SKUView{}}
 }
@@ -140,7 +140,7 @@ type ReconcilingView struct {
 	Trouble string    `json:"trouble,omitempty"`
 }
 
-// View shows each version of which a list was read, or could not be.
+// View shows each version of PortOne's whose list was read, or could not be read.
 func (r *Reconciling) View() []ReconcilingView {
 	all := []ReconcilingView{}
 	for version, m := range r.Marks {

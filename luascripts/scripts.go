@@ -1,5 +1,5 @@
 // Package luascripts holds the Lua scripts that change a sale in Redis, one
-// file for each transition. Each file's head tells its KEYS, ARGV and reply.
+// file for each transition. Each file's head lists its KEYS, ARGV and reply.
 package luascripts
 
 import (

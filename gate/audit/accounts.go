@@ -107,8 +107,8 @@ func (a *accounts) cart(lines []gate.Line) int32 {
 	return i
 }
 
-// replace makes an account count for an order, instead of what it counted for;
-// for nothing where there is none.
+// replace makes an account count for the order o instead of what it counted for; for nothing if o is
+// nil.
 func (a *accounts) replace(acc *account, o *gate.Order) {
 	a.count(acc, -1)
 	acc.state, acc.refunds, acc.requested, acc.buyer = 0, 0, 0, -1

@@ -1,13 +1,12 @@
-// Package audit recounts a sale: its orders, counters, buyers, due and ledger
-// against each other, and its orders against PortOne. It changes nothing, and
-// what moves while it reads is no damage to it.
+// Package audit recounts a sale: its orders, counters, buyers, due look-ups and ledger against each
+// other, and its orders against PortOne. It changes nothing, and may run while the sale changes.
 //
-// The ledger is what everything is compared with. An entry that was written
-// stays, so the audit may follow it to the entry at which a sale's counters were
-// read, and compare both at the same instant. An order is compared with what the
-// ledger told of it last: where they differ, the order is read again between two
-// readings of the sale's seq, and counts only if the ledger does not tell of a
-// change between them.
+// Everything is compared with the ledger, because an entry that was written stays. So the audit
+// follows the ledger to the entry at which the sale's counters were read, and compares both at the same
+// instant. An order is compared with its newest ledger entry. If they differ, the order is read again
+// between two readings of the sale's seq; the difference counts only if the ledger has no change of the
+// order between them. A held order is in due from its first moment, so due is read first. A difference with PortOne
+// counts only if the record is the same before and after a second look-up.
 package audit
 
 import (

@@ -15,8 +15,8 @@ const (
 	// alone is how many are looked up again one by one, which shows them as they
 	// are now: a list of PortOne's may be seconds old.
 	alone = 20
-	// overdue is how long after its time an order must have been looked at, so that
-	// one that a gate is just looking at is none.
+	// overdue is how long after its time an order must have been looked at. It is long enough that an
+	// order which a gate is looking at just now does not count.
 	overdue = 2 * time.Minute
 )
 

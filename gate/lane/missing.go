@@ -16,8 +16,7 @@ func (g *Gate) expect(name string) gate.Sale {
 	return gate.Sale{Name: name, Settings: gate.Settings{Accept: gate.VersionNames()}}
 }
 
-// miss gives the lane of a sale that is missing what to answer, and makes it where
-// there is none.
+// miss gives the lane of a missing sale what to answer, and makes the lane if there is none yet.
 func (g *Gate) miss(lane *Lane, name string) *Lane {
 	if lane == nil {
 		lane = g.newLane(&gate.State{Sale: g.expect(name)})
@@ -50,8 +49,8 @@ func (l *Lane) lost() bool {
 	return c.missing && (c.version > 0 || c.unknown(l.now()).Code != gate.Closed)
 }
 
-// spoil makes the lane of a sale that cannot be read where there is none. One
-// that was read before goes on with what is known.
+// spoil makes the lane of a sale that cannot be read, if there is none yet. A lane whose sale was read
+// before goes on with what it knows.
 func (g *Gate) spoil(lane *Lane, name string) *Lane {
 	if lane == nil {
 		lane = g.newLane(&gate.State{Sale: g.expect(name)})

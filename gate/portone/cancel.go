@@ -73,8 +73,8 @@ func (c *Client) Cancel(ctx context.Context, r CancelRequest) (Cancelled, error)
 	return CancelUnsent, noCredentials(r.Version)
 }
 
-// cancel names the attempt, not the order, of which there may be others; the
-// checksum lets PortOne refuse where something was given back meanwhile.
+// cancel names the attempt, not the order, because an order may have several; the checksum lets
+// PortOne refuse if something was given back meanwhile.
 func (v *v1) cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 	if !plain(r.Attempt) {
 		return CancelUnsent, fmt.Errorf("cancel a payment: %.64q is no imp_uid", r.Attempt)

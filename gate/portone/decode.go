@@ -1,11 +1,9 @@
-// Package portone knows all of PortOne's field names: it decodes the calls of
-// the confirm process and words the answers to them, decodes webhooks, and looks
-// payments up and cancels them through both of PortOne's REST APIs.
+// Package portone knows all of PortOne's field names. It decodes confirm calls and writes the answers
+// to them, decodes webhooks, and looks payments up and cancels them by the REST APIs of V1 and V2.
 //
-// Bodies of calls that come in are read by a scanner of its own, because what is bought hangs on
-// them: it holds to RFC 8259 to the letter, sees members that are given twice,
-// never rounds a number, bounds nesting, and allocates nothing, also when it
-// refuses.
+// A scanner of its own (json.go) reads the bodies of calls, because what is bought depends on them. It
+// accepts RFC 8259 to the letter, refuses members that occur twice, never rounds a number, bounds
+// nesting, and allocates nothing, not even to refuse.
 package portone
 
 import (
@@ -177,8 +175,8 @@ func (v value) amount() (int64, bool) {
 // 10e-1, is not.
 func parseAmount(number []byte) (int64, bool) { return parseDecimal(number, 0) }
 
-// parseDecimal returns the value of a JSON number in units of which ten to the power
-// of places make one, if it is a whole number of these, from 0 to gate.MaxAmount ones.
+// parseDecimal returns the value of a JSON number in units of 10^-places, if it is a whole number of
+// them and lies between 0 and gate.MaxAmount.
 func parseDecimal(number []byte, places int) (int64, bool) {
 	most, zeros := int64(gate.MaxAmount), int64(0)
 	for range places {

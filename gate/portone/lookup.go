@@ -354,9 +354,9 @@ func (v *v2) lookupOrder(ctx context.Context, a ask, listed map[string]found) {
 	a.account(all)
 }
 
-// account writes the finding by all that is known of the order. What cannot be read of
-// others than the query's attempts says nothing about these, but one of which not even
-// the attempt can be read may be any.
+// account writes the finding by all that is known of the order. If a payment of another attempt than
+// the query's cannot be read, that says nothing about the query's. If not even a payment's attempt can be read, it
+// may be any of them.
 func (a ask) account(all []found) {
 	nameless := error(nil)
 	for _, f := range all {

@@ -6,8 +6,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Lookups tell of which versions it can be looked up how payments end. The zero
-// value says of none: then nobody looks, and the shop reports each order itself.
+// Lookups says for which versions gates can look up how payments end. The zero value means for none:
+// then the shop reports each order itself.
 type Lookups struct{ V1, V2 bool }
 
 // Lookups returns the versions that the client has credentials of. A nil *Client

@@ -277,8 +277,8 @@ func (p *v1Payment) history() (sum int64, err error) {
 	return sum, err
 }
 
-// requested is what of a payment's balance is asked for and not given back yet, in
-// whole units, of which a part counts as one. What it is given is in hundredths.
+// requested is how much of a payment's balance is asked for and not given back yet, in whole units,
+// rounded up. Its arguments are in hundredths.
 func requested(balance, open int64) int64 { return (max(0, min(balance, open)) + 99) / 100 }
 
 // split is an amount in units, and the hundredths beyond them.

@@ -10,8 +10,8 @@ import (
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
-// compare compares what has changed with a sale's orders, and has those looked up of which
-// it says what their records do not: found of them. It renews the sale's lease.
+// compare compares a page of changes with a sale's orders, and has those looked up that differ. It
+// returns how many did, and renews the sale's lease.
 func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.Changed) (found int, err error) {
 	if err := r.opt.Store.KeepReconciling(ctx, s.name, r.token, reconcileLease); err != nil {
 		return 0, err

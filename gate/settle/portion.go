@@ -140,9 +140,8 @@ func (s *Settler) renew(ctx context.Context, sale string, keep func() error) (st
 	}
 }
 
-// write writes what was found. Where the script fails on it, the half that it fails on
-// is found, and so the orders that it fails on; these are set aside. Where it fails on
-// all of several, the fault is none of theirs.
+// write writes what was found. If the script fails, halving finds the orders that it fails on, and
+// these are set aside. If it fails on every one of several, the orders are not to blame.
 func (s *Settler) write(ctx context.Context, sale string, moves []gate.Move, gone []string) error {
 	refused, err := s.halves(ctx, sale, moves, gone)
 	if len(refused) > 0 && len(refused) == len(moves) && len(moves) > 1 {

@@ -48,8 +48,8 @@ func RecheckOrder(ctx context.Context, store Rechecked, sale, order string) erro
 	return err
 }
 
-// RecheckSale has all orders of a sale looked up soon of which PortOne may say something
-// new, or only counts them. It returns errors as gate.FindSale does.
+// RecheckSale has the orders of a sale looked up soon, all about which PortOne may have news. With
+// dryRun it only counts them. It returns errors as gate.FindSale does.
 func RecheckSale(ctx context.Context, store Rechecked, sale string, dryRun bool) (Recheck, error) {
 	r := Recheck{Sale: sale, States: map[string]int64{}}
 	if _, err := gate.FindSale(ctx, store, sale); err != nil {

@@ -71,10 +71,9 @@ type ReconcilerOptions struct {
 	Log      *slog.Logger
 }
 
-// Reconciler reads what has changed at PortOne, by its lists, and has the orders looked
-// up of which these say what their records do not: a list decides nothing itself. So a
-// payment that was cancelled at PortOne, or approved late, is found though its webhook is
-// lost, and though its order is looked at no more. Each sale is reconciled by one gate at a
+// Reconciler reads PortOne's lists of changes. If a list differs from the record of an order, the
+// order is looked up; the list itself decides nothing. So a payment that was cancelled at PortOne, or
+// approved late, is found even if its webhook is lost and its order is not looked at any more. Each sale is reconciled by one gate at a
 // time, from its opening until a while after its end.
 type Reconciler struct {
 	opt   ReconcilerOptions

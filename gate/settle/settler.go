@@ -189,8 +189,8 @@ func (s *Settler) unfold(ctx context.Context, sale string, entries []int64) erro
 	return err
 }
 
-// beginSweep has orders looked at that are past their deadline and that nobody would
-// look at: there are none but after a fault. It reads all orders, so nothing waits for it.
+// beginSweep re-queues held orders that are past their deadline and missing from due; this happens
+// only after a fault. It reads all orders, so nothing waits for it.
 func (s *Settler) beginSweep(ctx context.Context, d *desk, sale string, now time.Time) {
 	if !d.sweeping.CompareAndSwap(false, true) {
 		return

@@ -172,8 +172,8 @@ func (a *asker) logTrouble(of *tallied, q *gate.Question, r reply) {
 	}
 }
 
-// keep shows what is counted of the sales that ask, and of no others any more. It
-// says of which nothing is taken because nothing could sign the question.
+// keep shows the metrics of the sales that ask, and removes those of others. It logs the sales that
+// take no orders because this gate has no secret to sign questions with.
 func (a *asker) keep(sales map[string]*gate.Settings) {
 	for sale, settings := range sales {
 		if settings.Ask == "" {

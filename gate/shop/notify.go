@@ -72,7 +72,7 @@ func (n *Notifier) told() map[string]*gate.Settings {
 	return told
 }
 
-// refuse says of which sales the shop is not told because nothing could sign it.
+// refuse logs the sales whose shop is told nothing, because this gate has no secret to sign with.
 func (n *Notifier) refuse(sales map[string]*gate.Settings) {
 	if n.opt.Secrets != nil {
 		return

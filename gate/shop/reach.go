@@ -12,8 +12,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Origin returns the scheme and the host of a URL of the shop's: the part that a
-// connection is made to, which has no secret in it. It is empty where there is none.
+// Origin returns the scheme and the host of a URL of the shop's: the part that is connected to, and
+// that contains no secret. It is empty for a text that is no URL.
 func Origin(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {

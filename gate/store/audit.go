@@ -175,8 +175,8 @@ func (s *Store) scores(ctx context.Context, queue string, members []string) ([]t
 	return times, nil
 }
 
-// NewestEntry returns the number of a sale's newest ledger entry, 0 where there
-// is none.
+// NewestEntry returns the number of a sale's newest ledger entry, 0 if there
+// is no entry.
 func (s *Store) NewestEntry(ctx context.Context, sale string) (int64, error) {
 	reply, err := s.client.Do(ctx, "XREVRANGE", keysOf(sale).ledger, "+", "-", "COUNT", 1).Slice()
 	if err != nil {

@@ -71,6 +71,6 @@ func (m *Metrics) watch(client redis.UniversalClient) {
 		func(s *redis.PoolStats) uint32 { return s.TotalConns })
 	gauge("flashgate_redis_pool_idle_connections", "Connections in the Redis pool that nobody uses.",
 		func(s *redis.PoolStats) uint32 { return s.IdleConns })
-	counter("flashgate_redis_pool_timeouts_total", "Times a connection was waited for in vain.",
+	counter("flashgate_redis_pool_timeouts_total", "Times that waiting for a free connection timed out.",
 		func(s *redis.PoolStats) uint32 { return s.Timeouts })
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // RefundNote reads what is known of the refunds that an order owes, beside its record,
-// and the version of the sale's settings. An order of which nothing is known has the
+// and the version of the sale's settings. An order without a note has the
 // zero note.
 func (s *Store) RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error) {
 	text, version, err := s.noteText(ctx, sale, order)

@@ -210,8 +210,8 @@ func (s *Store) Check(ctx context.Context) error {
 	return refuseEviction(policy)
 }
 
-// saysNothing reports whether err says that this user may not use the command,
-// or that there is none. Any other error is trouble.
+// saysNothing reports whether err means that this user may not use the command, or that the server
+// has no such command. Any other error is trouble.
 func saysNothing(err error) bool {
 	return redis.IsPermissionError(err) || redis.HasErrorPrefix(err, "ERR unknown command")
 }

@@ -23,8 +23,8 @@ type fronts struct {
 	adding sync.Mutex
 }
 
-// find returns the front of a lane that was made for its newest settings; nil where there
-// is none.
+// find returns the front of a lane that was made for its newest settings; nil if there
+// is no such front.
 func (f *fronts) find(l *lane.Lane) *front {
 	known := f.known.Load()
 	if known == nil {

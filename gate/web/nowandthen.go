@@ -17,8 +17,8 @@ func newRefusals() *refusals {
 	return &refusals{make([]gate.NowAndThen, len(gate.Causes())+1), make([]gate.NowAndThen, len(gate.Codes()))}
 }
 
-// note is as gate.NowAndThen's. It is none for refusals behind which there is neither
-// a mistake nor an attack, such as those of a sale that is sold out.
+// note is like gate.NowAndThen's. It returns 0 for refusals that are neither a mistake nor an
+// attack, such as sold_out.
 func (r *refusals) note(v gate.Verdict, now time.Time) int64 {
 	if v.Cause != gate.NoCause {
 		return r.byCause[v.Cause].Note(now)
