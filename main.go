@@ -12,6 +12,5 @@ import (
 var version = "dev"
 
 func main() {
-	cli.HideSecrets(os.Args, os.Environ())
 	os.Exit(cli.Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, version))
 }

@@ -44,11 +44,18 @@ type gateProcess struct {
 	d             *deployment
 	listen, admin string
 	args          []string
+	environ       []string
 	process       *redistest.Program
 }
 
-// deploy starts it. The flags are for every gate.
-func deploy(t *testing.T, flags ...string) *deployment {
+// secrets returns what every gate has in its environment, and of commands those that
+// sign links or call the admin API.
+func (d *deployment) secrets() []string {
+	return []string{"FLASHGATE_REDIS=" + d.redis, "FLASHGATE_SIGNING_KEY=" + signingKey, "FLASHGATE_ADMIN_TOKEN=ops:" + adminToken}
+}
+
+// deploy starts it. The settings, flags and variables, are for every gate.
+func deploy(t *testing.T, settings ...string) *deployment {
 	t.Helper()
 	d := &deployment{t: t, dir: t.TempDir()}
 	d.build()
@@ -57,10 +64,16 @@ func deploy(t *testing.T, flags ...string) *deployment {
 	for number := range 3 {
 		g := &gateProcess{d: d, listen: address(t), admin: address(t)}
 		g.args = []string{
-			"serve", "--listen", g.listen, "--admin-listen", g.admin, "--redis", d.redis, "--wait-replicas", "1", "--signing-key", signingKey,
-			"--admin-token", "ops:" + adminToken, "--trusted-proxies", "127.0.0.1/32", "--name", fmt.Sprint("gate-", number+1), "--drain-wait", "2s",
+			"serve", "--listen", g.listen, "--admin-listen", g.admin, "--wait-replicas", "1", "--trusted-proxies", "127.0.0.1/32", "--name", fmt.Sprint("gate-", number+1), "--drain-wait", "2s",
 		}
-		g.args = append(g.args, flags...)
+		g.environ = d.secrets()
+		for _, setting := range settings {
+			if strings.HasPrefix(setting, "FLASHGATE_") {
+				g.environ = append(g.environ, setting)
+			} else {
+				g.args = append(g.args, setting)
+			}
+		}
 		g.start()
 		d.gates = append(d.gates, g)
 		ports = append(ports, fmt.Sprintf("GATE%d=%s", number+1, g.listen))
@@ -99,7 +112,9 @@ func (d *deployment) startHAProxy(gates []string) {
 
 func (g *gateProcess) start() {
 	g.d.t.Helper()
-	g.process = redistest.StartProgram(g.d.t, exec.Command(g.d.program, g.args...))
+	cmd := exec.Command(g.d.program, g.args...)
+	cmd.Env = append(os.Environ(), g.environ...)
+	g.process = redistest.StartProgram(g.d.t, cmd)
 	awaitUp(g.d.t, g.process, "the gate to be ready", func() error { return ready(http.DefaultClient, g.listen) })
 }
 
@@ -125,8 +140,13 @@ func ready(client *http.Client, addr string) error {
 // command runs flashgate, which must succeed, and returns what it printed.
 func (d *deployment) command(args ...string) string {
 	d.t.Helper()
+	return d.commandIn(d.secrets(), args...)
+}
+
+func (d *deployment) commandIn(environ []string, args ...string) string {
+	d.t.Helper()
 	cmd := exec.Command(d.program, args...)
-	cmd.Env = append(os.Environ(), "FLASHGATE_REDIS="+d.redis)
+	cmd.Env = append(os.Environ(), environ...)
 	out, err := cmd.Output()
 	if err != nil {
 		d.t.Fatalf("flashgate %q: %v", args, err)
@@ -146,9 +166,9 @@ func (d *deployment) rehearse(sale string, args ...string) func() launch.Report 
 	d.t.Helper()
 	path := filepath.Join(d.t.TempDir(), "report.json")
 	cmd := exec.CommandContext(d.t.Context(), d.program, append([]string{
-		"loadtest", "--target", d.public, "--ca", d.ca, "--sale", sale, "--admin", "http://" + d.gates[0].admin, "--admin-token", adminToken,
-		"--signing-key", signingKey, "--json", path, "--timeout", "30s", "--within", "10s",
+		"loadtest", "--target", d.public, "--ca", d.ca, "--sale", sale, "--admin", "http://" + d.gates[0].admin, "--json", path, "--timeout", "30s", "--within", "10s",
 	}, args...)...)
+	cmd.Env = append(os.Environ(), d.secrets()...)
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {

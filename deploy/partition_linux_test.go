@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -88,15 +90,19 @@ func startPartition(t *testing.T, program string, redis []string, sentinels ...s
 	sale := filepath.Join(t.TempDir(), "sales.yaml")
 	write(t, sale, fmt.Sprintf("sales: [{name: cut, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, "+
 		"hold: 1h, skus: [{name: unit, stock: %d}]}]", unitsToCut))
-	if said, err := gates[left].command(program, "apply", "--open-now", "--redis", p.url, "-f", sale).CombinedOutput(); err != nil {
+	reaching := func(cmd *exec.Cmd) *exec.Cmd {
+		cmd.Env = append(os.Environ(), "FLASHGATE_REDIS="+p.url)
+		return cmd
+	}
+	if said, err := reaching(gates[left].command(program, "apply", "--open-now", "-f", sale)).CombinedOutput(); err != nil {
 		t.Fatalf("applying the sale: %v: %s", err, said)
 	}
 	clients := map[string]*http.Client{}
 	for side, host := range gates {
 		client, at := &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: host.dial}}, host.addr+":8080"
 		t.Cleanup(client.CloseIdleConnections)
-		gate := redistest.StartProgram(t, host.command(program, "serve", "--listen", at, "--redis", p.url, "--wait-replicas", "1",
-			"--allow-unsigned", "--name", side))
+		gate := redistest.StartProgram(t, reaching(host.command(program, "serve", "--listen", at, "--wait-replicas", "1",
+			"--allow-unsigned", "--name", side)))
 		awaitUp(t, gate, "the gate to be ready", func() error { return ready(client, at) })
 		clients[side] = client
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -127,8 +128,8 @@ func TestPrometheusHasWhatDashboardsAndAlertsAskFor(t *testing.T) {
 	portone := address(t)
 	told := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(told.Close)
-	d := deploy(t, "--first-look", "2s", "--notify-secret", notifySecret,
-		"--portone-v1-url", "http://"+portone, "--portone-v1-key", "sim-key", "--portone-v1-secret", "sim-secret-for-tests-only")
+	d := deploy(t, "--first-look", "2s", "FLASHGATE_NOTIFY_SECRET="+notifySecret,
+		"--portone-v1-url", "http://"+portone, "--portone-v1-key", "sim-key", "FLASHGATE_PORTONE_V1_SECRET=sim-secret-for-tests-only")
 	redistest.StartProgram(t, exec.Command(d.program, "portone-sim", "--listen", portone))
 	authority := redistest.NewAuthority(t)
 	w := d.watch(authority, target{d.secureGate(authority), "https"})
@@ -163,15 +164,17 @@ func TestPrometheusHasWhatDashboardsAndAlertsAskFor(t *testing.T) {
 func (d *deployment) secureGate(a *redistest.Authority) string {
 	d.t.Helper()
 	listen, admin, url := address(d.t), address(d.t), redistest.StartTLS(d.t, a, "--appendonly", "yes").URL()
-	tls := []string{"--redis", url, "--redis-ca", a.CA, "--redis-cert", a.Cert, "--redis-key", a.Key}
+	environ := append(d.secrets(), "FLASHGATE_REDIS="+url)
+	tls := []string{"--redis-ca", a.CA, "--redis-cert", a.Cert, "--redis-key", a.Key}
 	sale := filepath.Join(d.dir, "secure.yaml")
 	write(d.t, sale, `sales: [{name: secure, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, `+
 		`notify: "https://shop.example.com/", skus: [{name: unit, stock: 1}]}]`)
-	d.command(append([]string{"apply", "--open-now", "-f", sale}, tls...)...)
-	redistest.StartProgram(d.t, exec.Command(d.program, append([]string{
-		"serve", "--listen", listen, "--admin-listen", admin, "--signing-key", signingKey, "--admin-token", "ops:" + adminToken,
-		"--admin-tls-cert", a.ServerCert, "--admin-tls-key", a.ServerKey,
-	}, tls...)...))
+	d.commandIn(environ, append([]string{"apply", "--open-now", "-f", sale}, tls...)...)
+	cmd := exec.Command(d.program, append([]string{
+		"serve", "--listen", listen, "--admin-listen", admin, "--admin-tls-cert", a.ServerCert, "--admin-tls-key", a.ServerKey,
+	}, tls...)...)
+	cmd.Env = append(os.Environ(), environ...)
+	redistest.StartProgram(d.t, cmd)
 	await(d.t, "the gate to be ready", func() error { return ready(http.DefaultClient, listen) })
 	return admin
 }
@@ -180,7 +183,7 @@ func (d *deployment) secureGate(a *redistest.Authority) string {
 func (d *deployment) pay(portone, sale string) {
 	d.t.Helper()
 	gate := "http://" + d.gates[0].listen
-	link := d.command("sign", "--base-url", gate, "--signing-key", signingKey, "--sale", sale, "--items", "unit",
+	link := d.command("sign", "--base-url", gate, "--sale", sale, "--items", "unit",
 		"--order", "order-paid", "--amount", "1000")
 	body, err := json.Marshal(map[string]any{
 		"id": "order-paid", "amount": 1000, "confirmUrl": strings.TrimSpace(link), "noticeUrl": gate + "/webhook",

@@ -92,8 +92,9 @@ func TestComposesRedisIsAPrimaryWithReplicaAndSentinels(t *testing.T) {
 	second := startRedisHost(t, p, "redis2", first)
 	for _, h := range []*redisHost{first, second} {
 		await(t, "a sale to be applied", func() error {
-			out, err := exec.Command("flashgate", "apply", "--open-now", "--redis", "redis+sentinel://flashgate:for-gates@127.0.0.1:"+h.sentinel+"/flashgate",
-				"-f", filepath.Join(root, "deploy/compose/sales.yaml")).CombinedOutput()
+			cmd := exec.Command("flashgate", "apply", "--open-now", "-f", filepath.Join(root, "deploy/compose/sales.yaml"))
+			cmd.Env = append(os.Environ(), "FLASHGATE_REDIS=redis+sentinel://flashgate:for-gates@127.0.0.1:"+h.sentinel+"/flashgate")
+			out, err := cmd.CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("%w: %s", err, out)
 			}

@@ -9,19 +9,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/web"
 )
 
 // adminFlag is how serve is told about the operator's listener.
 type adminFlag struct {
-	AdminListen        string  `default:"127.0.0.1:9090" placeholder:"ADDR" help:"Where the operator's calls come in: /metrics, /v1/status, /v1/sales, /debug/pprof, /healthz, /readyz (${default}). Anything but loopback needs a token."`
-	AdminToken         *string `placeholder:"NAME:TOKEN,…" help:"Bearer tokens of those who may change sales and sign links; the ledger has their names. Better in FLASHGATE_ADMIN_TOKEN or a file than here."`
-	AdminTokenFile     *string `placeholder:"FILE" help:"File with these tokens."`
-	AdminReadToken     *string `placeholder:"NAME:TOKEN,…" help:"Bearer tokens of those who may only look, such as Prometheus."`
-	AdminReadTokenFile *string `placeholder:"FILE" help:"File with these tokens."`
-	AdminTLSCert       string  `name:"admin-tls-cert" placeholder:"FILE" help:"Serve the admin listener by TLS, with this certificate (PEM); it is read again when it changes."`
-	AdminTLSKey        string  `name:"admin-tls-key" placeholder:"FILE" help:"The certificate's key (PEM)."`
-	PublicURL          string  `placeholder:"URL" help:"Where PortOne reaches the gates, such as https://gate.example.com: what links begin with that the admin API signs."`
+	AdminListen        string              `default:"127.0.0.1:9090" placeholder:"ADDR" help:"Where the operator's calls come in: /metrics, /v1/status, /v1/sales, /debug/pprof, /healthz, /readyz (${default}). Anything but loopback needs a token."`
+	AdminToken         *string             `hidden:"" secret:"value"`
+	AdminTokenFile     *cmdline.SecretFile `placeholder:"FILE" help:"File with the bearer tokens of those who may change sales and sign links, NAME:TOKEN with commas between; the ledger has their names. Or the tokens themselves in FLASHGATE_ADMIN_TOKEN."`
+	AdminReadToken     *string             `hidden:"" secret:"value"`
+	AdminReadTokenFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the bearer tokens of those who may only look, such as Prometheus. Or the tokens themselves in FLASHGATE_ADMIN_READ_TOKEN."`
+	AdminTLSCert       string              `name:"admin-tls-cert" placeholder:"FILE" help:"Serve the admin listener by TLS, with this certificate (PEM); it is read again when it changes."`
+	AdminTLSKey        string              `name:"admin-tls-key" placeholder:"FILE" help:"The certificate's key (PEM)."`
+	PublicURL          string              `placeholder:"URL" help:"Where PortOne reaches the gates, such as https://gate.example.com: what links begin with that the admin API signs."`
 }
 
 func (f *adminFlag) given() bool {
@@ -55,13 +56,13 @@ func (f *adminFlag) tokens() (*web.Tokens, error) {
 		return web.Anybody(), nil
 	}
 	tokens := &web.Tokens{}
-	_, err := secret("admin-token", f.AdminToken, f.AdminTokenFile, func(text string) (*web.Tokens, error) {
+	_, err := cmdline.Secret("admin-token", f.AdminToken, f.AdminTokenFile, func(text string) (*web.Tokens, error) {
 		return tokens, tokens.AddOperators(text)
 	})
 	if err != nil {
 		return nil, err
 	}
-	_, err = secret("admin-read-token", f.AdminReadToken, f.AdminReadTokenFile, func(text string) (*web.Tokens, error) {
+	_, err = cmdline.Secret("admin-read-token", f.AdminReadToken, f.AdminReadTokenFile, func(text string) (*web.Tokens, error) {
 		return tokens, tokens.AddReaders(text)
 	})
 	if err != nil {

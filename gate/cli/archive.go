@@ -17,8 +17,8 @@ type archiveCommand struct {
 	To    string `placeholder:"FILE" help:"File to write, which must not be there yet; compressed if its name ends in .gz."`
 	Check string `placeholder:"FILE" help:"Instead of writing one: check that an archive is whole."`
 
-	Redis string `placeholder:"URL" help:"Redis with the sales: ${addresses}."`
-	redisTLS
+	Redis string `placeholder:"URL" secret:"password" help:"Redis with the sales: ${addresses}."`
+	redisAccess
 	By              string `default:"${who}" placeholder:"WHO" help:"Who does it, for the ledger (${default})."`
 	Remove          bool   `help:"Delete the sale once its archive has been read back."`
 	DropUndelivered bool   `env:"-" help:"Remove it even if the shop has not taken all changes: see flashgate undelivered."`
@@ -59,7 +59,7 @@ func (c *archiveCommand) Run(ctx context.Context, env *environment) error {
 			c.Check, whole.Sale, whole.Run, whole.Orders, whole.Entries)
 		return err
 	}
-	flags := redisFlag{Redis: c.Redis, redisTLS: c.redisTLS, By: c.By}
+	flags := redisFlag{Redis: c.Redis, redisAccess: c.redisAccess, By: c.By}
 	return flags.waiting(env, &c.replicasFlag, func(s *store.Store) error {
 		if err := c.archive(ctx, env, s); err != nil {
 			return gate.Gone(ctx, s, c.Sale, err)

@@ -20,7 +20,7 @@ func TestARehearsalOfABrokenGateFails(t *testing.T) {
 			gate := awaitReady(t, startProcess(t, buildBroken(t, "luascripts/confirm.lua", line, instead), serveArgs([]string{
 				"--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey,
 			})...))
-			status, out, errOut := rehearse("--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race",
+			status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race",
 				"--signing-key", rehearsalKey, "--rate", "300", "--demand", "200", "--buyers", "100", "--duplicates", "0.5", "--within", "10s", "--timeout", "30s")
 			if status != 1 || !regexp.MustCompile("^"+begins).MatchString(out) || !strings.HasSuffix(out, "\nFAIL\n") || !strings.Contains(out, want) || !strings.Contains(errOut, "the rehearsal failed") {
 				t.Errorf("status %d, want %q first and %q\n%s%s", status, begins, want, out, errOut)

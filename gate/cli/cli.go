@@ -23,8 +23,10 @@ import (
 const description = `A gate in front of payments: it answers PortOne's confirm call with 200 while there is stock.
 
 Every flag has an environment variable: --wait-replicas is FLASHGATE_WAIT_REPLICAS. Only what agrees to a loss (--drop-held,
---drop-paid, --drop-undelivered, --archived, --open-now) has none. Secrets, such as a password in the Redis address, belong
-there and not on the command line. A setting that is there and empty is an error: leave it out.`
+--drop-paid, --drop-undelivered, --archived, --open-now) has none. A setting that is there and empty is an error: leave it out.
+
+Secrets, and a Redis address with a password, come from their variable or from a file (--signing-key-file FILE, where - is
+standard input). They are refused on the command line, which others can read.`
 
 type commands struct {
 	Serve       serveCommand       `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
@@ -94,8 +96,8 @@ func newProgram(environ []string, out, errOut io.Writer) *cmdline.Program {
 
 // redisFlag is how the commands other than serve find the sales.
 type redisFlag struct {
-	Redis string `required:"" placeholder:"URL" help:"Redis with the sales: ${addresses}."`
-	redisTLS
+	Redis string `required:"" placeholder:"URL" secret:"password" help:"Redis with the sales: ${addresses}."`
+	redisAccess
 	By string `default:"${who}" placeholder:"WHO" help:"Who does it, for the ledger (${default})."`
 }
 
@@ -116,7 +118,11 @@ func (f *redisFlag) waiting(env *environment, replicas *replicasFlag, do func(*s
 		return errors.New("--redis embedded: only serve has a store of its own; its log says at which address other commands reach it")
 	}
 	options := store.Options{Who: f.By, Timeout: commandTimeout, Log: cmdline.NewLog(env.err, "text", slog.LevelWarn)}
-	if err := errors.Join(replicas.set(&options), f.redisTLS.set(&options)); err != nil {
+	var err error
+	if options.Credentials, err = f.redisAccess.read(); err != nil {
+		return err
+	}
+	if err := replicas.set(&options); err != nil {
 		return err
 	}
 	s, err := store.Open(f.Redis, options)

@@ -20,12 +20,13 @@ import (
 	"github.com/flashgate/flashgate/gate/redistest"
 )
 
-// The page says of each flag what --help says.
+// The page says of each flag what --help says. What --help hides are secrets, which no
+// command line may have: the flags of their files name their variables.
 func TestThePageHasEachFlagOfServe(t *testing.T) {
 	t.Parallel()
 	rows := [][]string{{"flag", "default", "what it is"}}
 	for _, f := range leaf(t, "serve").Flags {
-		if f.Name == "help" {
+		if f.Name == "help" || f.Hidden {
 			continue
 		}
 		flag, value, help := "--"+f.Name, "", f.Help

@@ -87,6 +87,7 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 	f(redis+"--wait-replicas=-1", "--wait-replicas -1: must be 0")
 	f("serve --wait-replicas 1", "the embedded store has no replicas")
 	f("serve --redis-ca CA", "the embedded store has no TLS")
+	f("serve --redis-password-file FILE", "the embedded store has no TLS and no password")
 	f(redis+"--redis-ca CA", "")
 	f(redis+"--redis-timeout 10ms --wait-timeout 1ms", "")
 	f(redis+"--redis-timeout 9ms", "must be at least 10ms")

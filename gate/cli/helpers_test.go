@@ -76,7 +76,7 @@ func serveArgs(args []string) []string {
 func startProcess(t testing.TB, program string, args ...string) *process {
 	t.Helper()
 	p := &process{exited: make(chan struct{})}
-	p.cmd = exec.Command(program, args...)
+	p.cmd = programCommand(t, program, args...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -103,6 +103,26 @@ func startProcess(t testing.TB, program string, args ...string) *process {
 func startGate(t testing.TB, args ...string) *process {
 	t.Helper()
 	return awaitReady(t, spawn(t, args...))
+}
+
+// programCommand is exec.Command, with the secrets of the command line in the environment.
+func programCommand(t testing.TB, program string, args ...string) *exec.Cmd {
+	t.Helper()
+	environ, rest := hidden(t, args)
+	cmd := exec.Command(program, rest...)
+	cmd.Env = append(os.Environ(), environ...)
+	return cmd
+}
+
+// hidden moves the secrets of a command line into an environment, where programs take
+// them from: tests write them as flags, beside those that they go with.
+func hidden(t testing.TB, args []string) (environ, rest []string) {
+	t.Helper()
+	environ, rest, err := newProgram(nil, io.Discard, io.Discard).HideSecrets(&commands{}, args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return environ, rest
 }
 
 // awaitReady returns a gate when it is ready.
@@ -142,11 +162,26 @@ func applySale(t testing.TB, redis, sale string) {
 // printed. It must succeed.
 func command(t testing.TB, args ...string) string {
 	t.Helper()
-	var out, errOut bytes.Buffer
-	if status := Main(args, nil, &out, &errOut, "v0.0.0-test"); status != 0 {
-		t.Fatalf("flashgate %s: status %d: %s", strings.Join(args, " "), status, errOut.String())
+	return commandIn(t, nil, args...)
+}
+
+// commandIn is command in an environment.
+func commandIn(t testing.TB, environ []string, args ...string) string {
+	t.Helper()
+	status, out, errOut := try(t, environ, args...)
+	if status != 0 {
+		t.Fatalf("flashgate %s: status %d: %s", strings.Join(args, " "), status, errOut)
 	}
-	return out.String()
+	return out
+}
+
+// try runs a command of the program in this process and in an environment. It may fail.
+func try(t testing.TB, environ []string, args ...string) (status int, out, errOut string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	secrets, rest := hidden(t, args)
+	status = Main(rest, append(secrets, environ...), &stdout, &stderr, "v0.0.0-test")
+	return status, stdout.String(), stderr.String()
 }
 
 func saleFile(t testing.TB, text string) string {

@@ -412,13 +412,10 @@ func TestApplyTellsOfTheLastWord(t *testing.T) {
 			[]string{"at most 2.3s to say yes or no"},
 		},
 	} {
-		var out, errOut strings.Builder
-		if status := Main([]string{"apply", "--dry-run", "--open-now", "--redis", redis.URL(), "-f", file}, test.environ, &out, &errOut, "v0"); status != 0 {
-			t.Fatal(errOut.String())
-		}
-		notes := strings.Count(out.String(), "note: ")
-		if slices.ContainsFunc(test.want, func(want string) bool { return !strings.Contains(out.String(), want) }) || notes != len(test.want) {
-			t.Errorf("%s: %s", name, out.String())
+		out := commandIn(t, test.environ, "apply", "--dry-run", "--open-now", "--redis", redis.URL(), "-f", file)
+		notes := strings.Count(out, "note: ")
+		if slices.ContainsFunc(test.want, func(want string) bool { return !strings.Contains(out, want) }) || notes != len(test.want) {
+			t.Errorf("%s: %s", name, out)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -21,7 +20,7 @@ func TestALedgerIsFollowedUntilInterrupted(t *testing.T) {
 	redis := redistest.Start(t).URL()
 	applySale(t, redis, openSale("race", 10))
 	var out, errOut journal
-	follower := exec.Command("flashgate", "ledger", "--redis", redis, "--follow", "race")
+	follower := programCommand(t, "flashgate", "ledger", "--redis", redis, "--follow", "race")
 	follower.Stdout, follower.Stderr = &out, &errOut
 	if err := follower.Start(); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/loadtest/chance"
 	"github.com/flashgate/flashgate/loadtest/launch"
 )
@@ -42,39 +43,54 @@ type loadtestCommand struct {
 // launchFlags say what is sent.
 type launchFlags struct {
 	keysFlag
-	Target        []string      `required:"" placeholder:"URL,…" help:"The load balancer in front of the gates, or the gates, in turn, such as http://127.0.0.1:8080."`
-	Sale          string        `required:"" placeholder:"SALE" help:"The sale's name. Better a rehearsal's run than the real one: what is sent is bought."`
-	Items         []string      `placeholder:"SKU[:WEIGHT],…" help:"What buyers want, and how many of them; without it all of the sale's SKUs by their stock, as the admin API has them."`
-	Amount        int64         `default:"1000" placeholder:"N" help:"What a unit costs, where no price is known by the admin API (${default})."`
-	Shape         string        `default:"launch" enum:"launch,steady,ramp" help:"launch: a trickle for the first quarter, the peak when the sale opens, a tail; steady; or ramp (${default})."`
-	Rate          float64       `default:"1000" placeholder:"N" help:"Requests a second at the peak (${default})."`
-	Duration      time.Duration `placeholder:"TIME" help:"How long to send; 10s where --demand is not given either."`
-	Demand        int           `placeholder:"N" help:"Orders to send, instead of --duration."`
-	Buyers        int           `placeholder:"N" help:"How many people the buyers are; without it each order has its own."`
-	Carts         float64       `placeholder:"SHARE" help:"Share of the orders that buy two lines, from 0 to 1."`
-	Duplicates    float64       `default:"0.1" placeholder:"SHARE" help:"Share of the orders that are sent again, at once or later (${default})."`
-	Hostile       float64       `placeholder:"SHARE" help:"Share of the requests that PortOne would not send: broken bodies, unknown sales and SKUs, forged and stolen links."`
-	Bodies        []string      `default:"v1" enum:"v1,v1-form,v2-2024-01-01,v2-2024-04-25" help:"PortOne's calls to send: v1, v1-form, v2-2024-01-01, v2-2024-04-25 (${default})."`
-	WebhookSecret *string       `placeholder:"whsec_…" help:"Signs V2's calls, as PortOne does. Better in FLASHGATE_WEBHOOK_SECRET than here."`
-	Expires       time.Duration `default:"30m" help:"How long signed links serve (${default})."`
-	Seed          uint64        `default:"1" placeholder:"N" help:"The same number draws the same buyers (${default})."`
-	Prefix        string        `placeholder:"TEXT" help:"What order ids begin with; without it the time, so that each run has orders of its own."`
-	Admin         string        `placeholder:"URL" help:"The admin API of a gate, to audit afterwards, such as http://127.0.0.1:9090."`
-	AdminToken    string        `placeholder:"TOKEN" help:"Its bearer token, as TOKEN or NAME:TOKEN. Better in FLASHGATE_ADMIN_TOKEN than here."`
+	Target            []string            `required:"" placeholder:"URL,…" help:"The load balancer in front of the gates, or the gates, in turn, such as http://127.0.0.1:8080."`
+	Sale              string              `required:"" placeholder:"SALE" help:"The sale's name. Better a rehearsal's run than the real one: what is sent is bought."`
+	Items             []string            `placeholder:"SKU[:WEIGHT],…" help:"What buyers want, and how many of them; without it all of the sale's SKUs by their stock, as the admin API has them."`
+	Amount            int64               `default:"1000" placeholder:"N" help:"What a unit costs, where no price is known by the admin API (${default})."`
+	Shape             string              `default:"launch" enum:"launch,steady,ramp" help:"launch: a trickle for the first quarter, the peak when the sale opens, a tail; steady; or ramp (${default})."`
+	Rate              float64             `default:"1000" placeholder:"N" help:"Requests a second at the peak (${default})."`
+	Duration          time.Duration       `placeholder:"TIME" help:"How long to send; 10s where --demand is not given either."`
+	Demand            int                 `placeholder:"N" help:"Orders to send, instead of --duration."`
+	Buyers            int                 `placeholder:"N" help:"How many people the buyers are; without it each order has its own."`
+	Carts             float64             `placeholder:"SHARE" help:"Share of the orders that buy two lines, from 0 to 1."`
+	Duplicates        float64             `default:"0.1" placeholder:"SHARE" help:"Share of the orders that are sent again, at once or later (${default})."`
+	Hostile           float64             `placeholder:"SHARE" help:"Share of the requests that PortOne would not send: broken bodies, unknown sales and SKUs, forged and stolen links."`
+	Bodies            []string            `default:"v1" enum:"v1,v1-form,v2-2024-01-01,v2-2024-04-25" help:"PortOne's calls to send: v1, v1-form, v2-2024-01-01, v2-2024-04-25 (${default})."`
+	WebhookSecret     *string             `hidden:"" secret:"value"`
+	WebhookSecretFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the secret (whsec_…) that signs V2's calls, as PortOne does. Or the secret itself in FLASHGATE_WEBHOOK_SECRET."`
+	Expires           time.Duration       `default:"30m" help:"How long signed links serve (${default})."`
+	Seed              uint64              `default:"1" placeholder:"N" help:"The same number draws the same buyers (${default})."`
+	Prefix            string              `placeholder:"TEXT" help:"What order ids begin with; without it the time, so that each run has orders of its own."`
+	Admin             string              `placeholder:"URL" help:"The admin API of a gate, to audit afterwards, such as http://127.0.0.1:9090."`
+	AdminToken        *string             `hidden:"" secret:"value"`
+	AdminTokenFile    *cmdline.SecretFile `placeholder:"FILE" help:"File with its bearer token, as TOKEN or NAME:TOKEN. Or the token itself in FLASHGATE_ADMIN_TOKEN."`
 }
 
 // admin returns nil where none is given.
-func (f *launchFlags) admin(connections int) *launch.Admin {
+func (f *launchFlags) admin(connections int) (*launch.Admin, error) {
 	if f.Admin == "" {
-		return nil
+		return nil, nil
 	}
-	token := gate.Items(f.AdminToken)[0]
+	token, err := firstSecret("admin-token", f.AdminToken, f.AdminTokenFile)
+	if err != nil {
+		return nil, err
+	}
 	if _, secret, named := strings.Cut(token, ":"); named {
 		token = secret
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = connections
-	return &launch.Admin{URL: f.Admin, Token: token, Client: &http.Client{Transport: transport, Timeout: 2 * time.Minute}}
+	return &launch.Admin{URL: f.Admin, Token: token, Client: &http.Client{Transport: transport, Timeout: 2 * time.Minute}}, nil
+}
+
+// firstSecret returns the first of the secrets in a variable or a file; empty where
+// neither is given.
+func firstSecret(flag string, value *string, file *cmdline.SecretFile) (string, error) {
+	text, err := cmdline.SecretText(flag, value, file)
+	if err != nil || text == nil {
+		return "", err
+	}
+	return gate.Items(*text)[0], nil
 }
 
 // plan draws the requests. The sale is as the admin API shows it, or nil.
@@ -91,8 +107,8 @@ func (f *launchFlags) plan(sale *launch.SaleView, now time.Time) (*launch.Plan, 
 	if f.Duration == 0 && f.Demand == 0 {
 		options.Duration = 10 * time.Second
 	}
-	if f.WebhookSecret != nil {
-		options.WebhookSecret = gate.Items(*f.WebhookSecret)[0]
+	if options.WebhookSecret, err = firstSecret("webhook-secret", f.WebhookSecret, f.WebhookSecretFile); err != nil {
+		return nil, err
 	}
 	if f.Prefix == "" {
 		options.Prefix = "LT" + strings.ToUpper(strconv.FormatInt(now.UnixMilli(), 36))
@@ -164,11 +180,13 @@ func (c *loadtestCommand) Validate() error {
 
 // Run rehearses a launch and prints the verdict, or writes the requests.
 func (c *loadtestCommand) Run(ctx context.Context, env *environment) error {
-	admin := c.admin(c.Lookups)
+	admin, err := c.admin(c.Lookups)
+	if err != nil {
+		return err
+	}
 	var before *launch.SaleView
 	if admin != nil {
 		defer admin.Client.CloseIdleConnections()
-		var err error
 		if before, err = admin.Sale(ctx, c.Sale); err != nil {
 			return err
 		}

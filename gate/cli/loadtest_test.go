@@ -29,10 +29,9 @@ const rehearsedSale = `sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, clos
 accept: [v1, v2], skus: [{name: full, stock: 60, price: 80000}, {name: half, stock: 40, price: 60000}]}]`
 
 // rehearse runs flashgate loadtest in this process.
-func rehearse(args ...string) (status int, out, errOut string) {
-	var o, e bytes.Buffer
-	status = Main(append([]string{"loadtest"}, args...), nil, &o, &e, "v0.0.0-test")
-	return status, o.String(), e.String()
+func rehearse(t testing.TB, args ...string) (status int, out, errOut string) {
+	t.Helper()
+	return try(t, nil, append([]string{"loadtest"}, args...)...)
 }
 
 func TestARehearsalOfAGatePasses(t *testing.T) {
@@ -43,7 +42,7 @@ func TestARehearsalOfAGatePasses(t *testing.T) {
 	page, report := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.json")
 	f := func(args ...string) launch.Report {
 		t.Helper()
-		status, out, errOut := rehearse(append([]string{
+		status, out, errOut := rehearse(t, append([]string{
 			"--target", "http://" + gate.listen, "--admin", "http://" + gate.admin, "--sale", "race", "--signing-key", rehearsalKey,
 			"--webhook-secret", secret, "--bodies", "v1,v1-form,v2-2024-01-01,v2-2024-04-25", "--json", report, "--html", page,
 			"--within", "10s", "--timeout", "30s",
@@ -97,7 +96,7 @@ func TestARehearsalHasItsPeakWhenTheSaleOpens(t *testing.T) {
 	}
 	response.Body.Close()
 	report := filepath.Join(t.TempDir(), "report.json")
-	status, out, errOut := rehearse("--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "late",
+	status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "late",
 		"--rate", "200", "--duration", "2s", "--json", report, "--within", "10s")
 	var r launch.Report
 	text, err := os.ReadFile(report)
@@ -129,11 +128,11 @@ func TestARehearsalOfAGateThatOversellsFails(t *testing.T) {
 	t.Cleanup(server.Close)
 	args := []string{"--target", server.URL, "--sale", "race", "--admin", server.URL, "--rate", "100", "--demand", "20"}
 
-	status, out, errOut := rehearse(append(args, "--admin-token", "ops:the-token,other:x")...)
+	status, out, errOut := rehearse(t, append(args, "--admin-token", "ops:the-token,other:x")...)
 	if status != 1 || !strings.HasPrefix(out, "20 of 5 sold, 15 oversold\n") || !strings.HasSuffix(out, "\nFAIL\n") || !strings.Contains(out, "200 was told for 20 units of 5") || !strings.Contains(errOut, "the rehearsal failed") {
 		t.Errorf("status %d\n%s%s", status, out, errOut)
 	}
-	status, _, errOut = rehearse(args...)
+	status, _, errOut = rehearse(t, args...)
 	if status != 1 || !strings.Contains(errOut, "token") {
 		t.Errorf("without the token: status %d, %s", status, errOut)
 	}
@@ -143,7 +142,7 @@ func TestARehearsalThatCannotBeIsRefused(t *testing.T) {
 	t.Parallel()
 	f := func(status int, want string, args ...string) {
 		t.Helper()
-		got, _, errOut := rehearse(args...)
+		got, _, errOut := rehearse(t, args...)
 		if got != status || !strings.Contains(errOut, want) {
 			t.Errorf("%q: status %d, %s; want %d, %s", args, got, errOut, status, want)
 		}
@@ -208,7 +207,7 @@ func TestARehearsalPaysAndWaitsUntilAllIsSettled(t *testing.T) {
 	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.3}), redistest.Start(t)
 	applySale(t, redis.URL(), rehearsedSale)
 	gate := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--signing-key", rehearsalKey)...)
-	status, out, errOut := rehearse("--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race",
+	status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race",
 		"--signing-key", rehearsalKey, "--webhook-secret", hookSecret, "--bodies", "v1,v1-form,v2-2024-01-01,v2-2024-04-25",
 		"--rate", "200", "--demand", "300", "--pay", sim.url, "--within", "10s", "--timeout", "30s")
 	if status != 0 || !strings.Contains(out, "settled     0 orders are still held") || !strings.Contains(out, "0 differ from what PortOne was paid") {
@@ -231,7 +230,7 @@ func TestARehearsalThatCannotGoOnTakesNothing(t *testing.T) {
 	gate := startGate(t, "--redis", redis.URL(), "--signing-key", rehearsalKey)
 	f := func(want string, args ...string) {
 		t.Helper()
-		status, _, errOut := rehearse(append([]string{"--target", "http://" + gate.listen, "--admin", "http://" + gate.admin, "--signing-key", rehearsalKey}, args...)...)
+		status, _, errOut := rehearse(t, append([]string{"--target", "http://" + gate.listen, "--admin", "http://" + gate.admin, "--signing-key", rehearsalKey}, args...)...)
 		if status != 1 || !strings.Contains(errOut, want) {
 			t.Errorf("%q: status %d, %s; want %s", args, status, errOut, want)
 		}
@@ -270,7 +269,7 @@ func TestARehearsalOfWhatThereIsNotSendsNothing(t *testing.T) {
 		target := "http://" + p.listen
 		f := func(want, sale, items, body string) {
 			t.Helper()
-			status, out, errOut := rehearse(append([]string{
+			status, out, errOut := rehearse(t, append([]string{
 				"--target", target, "--sale", sale, "--items", items, "--bodies", body, "--demand", "50", "--rate", "1000",
 			}, send...)...)
 			if status != 1 || !strings.Contains(errOut, want) || out != "" {
@@ -315,13 +314,13 @@ func TestARehearsalGoesOverTLS(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	args := []string{"--target", server.URL, "--admin", "http://" + gate.admin, "--sale", "race", "--rate", "100", "--demand", "20", "--within", "10s"}
-	if status, out, errOut := rehearse(append(args, "--ca", authority.CA)...); status != 0 {
+	if status, out, errOut := rehearse(t, append(args, "--ca", authority.CA)...); status != 0 {
 		t.Errorf("status %d\n%s%s", status, out, errOut)
 	}
-	if status, out, _ := rehearse(args...); status != 1 || !strings.Contains(out, "certificate") {
+	if status, out, _ := rehearse(t, args...); status != 1 || !strings.Contains(out, "certificate") {
 		t.Errorf("a stranger's certificate: status %d\n%s", status, out)
 	}
-	if status, _, errOut := rehearse(append(args, "--ca", authority.Key)...); status != 1 || !strings.Contains(errOut, "no certificate in it") {
+	if status, _, errOut := rehearse(t, append(args, "--ca", authority.Key)...); status != 1 || !strings.Contains(errOut, "no certificate in it") {
 		t.Errorf("no certificate: status %d, %s", status, errOut)
 	}
 }

@@ -17,7 +17,6 @@ func TestMain(m *testing.M) {
 	testscript.Main(redistest.Forgetting{M: m}, map[string]func(){
 		"flashgate": func() {
 			go dieWith(os.Getppid())
-			HideSecrets(os.Args, os.Environ())
 			os.Exit(Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, "v0.0.0-test"))
 		},
 	})

@@ -159,8 +159,8 @@ func answers(c *caller, p *process, sale, order, code string) error {
 // refused runs a command that may fail, and returns its status and what it said of it.
 func refused(t testing.TB, args ...string) (status int, said string) {
 	t.Helper()
-	var out, errOut bytes.Buffer
-	return Main(args, nil, &out, &errOut, "v0.0.0-test"), errOut.String()
+	status, _, said = try(t, nil, args...)
+	return status, said
 }
 
 // Each of both clocks can keep a gate from creating a sale of its file, and a

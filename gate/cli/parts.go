@@ -141,7 +141,8 @@ func (p *parts) openStore(ctx context.Context) error {
 		Who: c.Name, Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(), FirstLook: c.FirstLook,
 		Metrics: store.NewMetrics(p.registry), Log: p.log,
 	}
-	if err := c.redisTLS.set(&options); err != nil {
+	var err error
+	if options.Credentials, err = c.redisAccess.read(); err != nil {
 		return err
 	}
 	url, end := c.Redis, func() {}

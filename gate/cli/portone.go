@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/shop"
 )
@@ -20,7 +21,7 @@ const usualCurrency = "KRW"
 type portoneFlag struct {
 	portoneCredentials
 	Currency        string        `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count, by its ISO 4217 code (${default}). One in another currency is refund due, and never cancelled by itself."`
-	ForwardWebhooks string        `placeholder:"URL" help:"Pass each webhook on to this URL of the shop, as it came: a notice_url in a payment takes the place of the one in PortOne's console."`
+	ForwardWebhooks string        `placeholder:"URL" secret:"query" help:"Pass each webhook on to this URL of the shop, as it came: a notice_url in a payment takes the place of the one in PortOne's console. A URL with a query belongs in FLASHGATE_FORWARD_WEBHOOKS."`
 	FirstLook       time.Duration `default:"20s" help:"How long after a hold its payment is looked up first (${default}); then again and again, at half of that the soonest."`
 	Grace           time.Duration `default:"1m" help:"How long after a hold has ended its units stay taken, for a payment that was begun in time (${default})."`
 	TestPayments    bool          `help:"Let payments of a test channel count, for a rehearsal. They move no money."`
@@ -28,15 +29,15 @@ type portoneFlag struct {
 
 // portoneCredentials are how commands reach PortOne's REST APIs.
 type portoneCredentials struct {
-	PortoneV1Key        string  `name:"portone-v1-key" env:"FLASHGATE_PORTONE_V1_KEY" placeholder:"KEY" help:"imp_key of PortOne V1's REST API, from its console. With credentials of V1, V2 or both, it is looked up how payments ended."`
-	PortoneV1Secret     *string `name:"portone-v1-secret" env:"FLASHGATE_PORTONE_V1_SECRET" placeholder:"SECRET" help:"imp_secret. Better in FLASHGATE_PORTONE_V1_SECRET or a file than here."`
-	PortoneV1SecretFile *string `name:"portone-v1-secret-file" env:"FLASHGATE_PORTONE_V1_SECRET_FILE" placeholder:"FILE" help:"File with imp_secret."`
-	PortoneV1URL        string  `name:"portone-v1-url" env:"FLASHGATE_PORTONE_V1_URL" placeholder:"URL" help:"Another address of V1's REST API, such as a simulator's."`
-	PortoneV2Secret     *string `name:"portone-v2-secret" env:"FLASHGATE_PORTONE_V2_SECRET" placeholder:"SECRET" help:"API secret of PortOne V2. Better in FLASHGATE_PORTONE_V2_SECRET or a file than here."`
-	PortoneV2SecretFile *string `name:"portone-v2-secret-file" env:"FLASHGATE_PORTONE_V2_SECRET_FILE" placeholder:"FILE" help:"File with the API secret."`
-	PortoneV2Store      string  `name:"portone-v2-store" env:"FLASHGATE_PORTONE_V2_STORE" placeholder:"ID" help:"Id of the shop's store. Confirm calls, webhooks and payments of any other store are none of this shop's."`
-	PortoneV2URL        string  `name:"portone-v2-url" env:"FLASHGATE_PORTONE_V2_URL" placeholder:"URL" help:"Another address of V2's REST API, such as a simulator's."`
-	PortoneRate         float64 `default:"50" placeholder:"N" help:"Calls a second to each of PortOne's REST APIs (${default})."`
+	PortoneV1Key        string              `name:"portone-v1-key" env:"FLASHGATE_PORTONE_V1_KEY" placeholder:"KEY" help:"imp_key of PortOne V1's REST API, from its console. With credentials of V1, V2 or both, it is looked up how payments ended."`
+	PortoneV1Secret     *string             `name:"portone-v1-secret" env:"FLASHGATE_PORTONE_V1_SECRET" hidden:"" secret:"value"`
+	PortoneV1SecretFile *cmdline.SecretFile `name:"portone-v1-secret-file" env:"FLASHGATE_PORTONE_V1_SECRET_FILE" placeholder:"FILE" help:"File with imp_secret. Or imp_secret itself in FLASHGATE_PORTONE_V1_SECRET."`
+	PortoneV1URL        string              `name:"portone-v1-url" env:"FLASHGATE_PORTONE_V1_URL" placeholder:"URL" help:"Another address of V1's REST API, such as a simulator's."`
+	PortoneV2Secret     *string             `name:"portone-v2-secret" env:"FLASHGATE_PORTONE_V2_SECRET" hidden:"" secret:"value"`
+	PortoneV2SecretFile *cmdline.SecretFile `name:"portone-v2-secret-file" env:"FLASHGATE_PORTONE_V2_SECRET_FILE" placeholder:"FILE" help:"File with the API secret of PortOne V2. Or the API secret itself in FLASHGATE_PORTONE_V2_SECRET."`
+	PortoneV2Store      string              `name:"portone-v2-store" env:"FLASHGATE_PORTONE_V2_STORE" placeholder:"ID" help:"Id of the shop's store. Confirm calls, webhooks and payments of any other store are none of this shop's."`
+	PortoneV2URL        string              `name:"portone-v2-url" env:"FLASHGATE_PORTONE_V2_URL" placeholder:"URL" help:"Another address of V2's REST API, such as a simulator's."`
+	PortoneRate         float64             `default:"50" placeholder:"N" help:"Calls a second to each of PortOne's REST APIs (${default})."`
 }
 
 func (f *portoneFlag) check() error {
@@ -67,12 +68,11 @@ func (f *portoneFlag) forwarder(metrics *shop.Metrics) *shop.Forwarder {
 
 // client returns nil where there are no credentials.
 func (f *portoneCredentials) client(registry *prometheus.Registry, log *slog.Logger) (*portone.Client, error) {
-	asItIs := func(s string) (*string, error) { return &s, nil }
-	v1, err := secret("portone-v1-secret", f.PortoneV1Secret, f.PortoneV1SecretFile, asItIs)
+	v1, err := cmdline.SecretText("portone-v1-secret", f.PortoneV1Secret, f.PortoneV1SecretFile)
 	if err != nil {
 		return nil, err
 	}
-	v2, err := secret("portone-v2-secret", f.PortoneV2Secret, f.PortoneV2SecretFile, asItIs)
+	v2, err := cmdline.SecretText("portone-v2-secret", f.PortoneV2Secret, f.PortoneV2SecretFile)
 	if err != nil {
 		return nil, err
 	}
@@ -99,11 +99,11 @@ func (f *portoneCredentials) fit(v1, v2 *string) error {
 	strange := gate.Strange(f.PortoneV2Store, gate.Visible)
 	switch {
 	case (v1 != nil) != (f.PortoneV1Key != ""):
-		return errors.New("--portone-v1-key and --portone-v1-secret: give both")
+		return errors.New("--portone-v1-key and FLASHGATE_PORTONE_V1_SECRET (or --portone-v1-secret-file): give both")
 	case v1 == nil && f.PortoneV1URL != "":
-		return errors.New("--portone-v1-url: nothing is looked up there without --portone-v1-key and --portone-v1-secret")
+		return errors.New("--portone-v1-url: nothing is looked up there without --portone-v1-key and FLASHGATE_PORTONE_V1_SECRET (or --portone-v1-secret-file)")
 	case v2 == nil && (f.PortoneV2URL != "" || f.PortoneV2Store != ""):
-		return errors.New("--portone-v2-url and --portone-v2-store: nothing is looked up without --portone-v2-secret")
+		return errors.New("--portone-v2-url and --portone-v2-store: nothing is looked up without FLASHGATE_PORTONE_V2_SECRET (or --portone-v2-secret-file)")
 	case strange != "":
 		return fmt.Errorf("--portone-v2-store has %s: copy the store's id from PortOne's console", strange)
 	case (v1 != nil || v2 != nil) && !(f.PortoneRate > 0 && f.PortoneRate <= 10_000):

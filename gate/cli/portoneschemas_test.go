@@ -3,7 +3,6 @@ package cli
 import (
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
@@ -71,7 +70,7 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 		return nil
 	})
 	// What it finds is no matter here: it is made of calls too, and PortOne's side goes on.
-	Main(append([]string{"audit", "--redis", redis.URL(), "race"}, credentials...), nil, io.Discard, io.Discard, "v0.0.0-test")
+	try(t, nil, append([]string{"audit", "--redis", redis.URL(), "race"}, credentials...)...)
 
 	endAccounts(t, sim, credentials[len(credentials)-3], credentials[len(credentials)-1])
 	calls, all := log.Calls(), 0

@@ -48,7 +48,7 @@ func TestALaunchWithLastWordsPasses(t *testing.T) {
 	flags := append(sim.settling(), "--redis", redis.URL(), "--signing-key", rehearsalKey, "--notify-secret", notifySecret)
 	gates := []*process{startGate(t, flags...), startGate(t, flags...)}
 	file := filepath.Join(t.TempDir(), "report.json")
-	status, out, errOut := rehearse("--target", "http://"+gates[0].listen+",http://"+gates[1].listen, "--admin", "http://"+gates[0].admin,
+	status, out, errOut := rehearse(t, "--target", "http://"+gates[0].listen+",http://"+gates[1].listen, "--admin", "http://"+gates[0].admin,
 		"--sale", "race", "--signing-key", rehearsalKey, "--shape", "steady", "--rate", "120", "--demand", "2000", "--duplicates", "0.2", "--prefix", "ORD", "--pay", sim.url,
 		"--shop", url, "--json", file, "--within", "10s", "--timeout", "30s")
 	if status != 0 || !strings.Contains(out, "\nPASS") {
@@ -99,7 +99,7 @@ func TestALaunchWithAShopThatFlapsPasses(t *testing.T) {
 		return nil
 	})
 	file := filepath.Join(t.TempDir(), "report.json")
-	status, out, errOut := rehearse("--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race", "--signing-key", rehearsalKey,
+	status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race", "--signing-key", rehearsalKey,
 		"--rate", "120", "--demand", "1000", "--shape", "steady", "--shop", url, "--json", file, "--within", "10s", "--timeout", "30s")
 	if status != 0 || !strings.Contains(out, "\nPASS") {
 		t.Fatalf("status %d\n%s%s", status, out, errOut)

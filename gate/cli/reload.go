@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-
-	"github.com/flashgate/flashgate/gate/store"
 )
 
 // reloadable is something of a running gate that is read anew on SIGHUP.
@@ -69,15 +67,14 @@ func (p *parts) reloadables() []reloadable {
 		}
 	}
 	add(p.refusalFile != nil, "refusal log", func() error { return p.refusalFile.reopen() })
-	add(c.SigningKeyFile != nil, "signing keys", func() error { return replace(p.keys, c.keys) })
-	add(c.WebhookSecretFile != nil, "webhook secrets", func() error { return replace(p.secrets, c.secrets) })
-	add(c.NotifySecretFile != nil, "notify secrets", func() error { return replace(p.notify, c.notifySecrets) })
-	add(c.AdminTokenFile != nil || c.AdminReadTokenFile != nil, "admin tokens", func() error { return replace(p.tokens, c.tokens) })
-	add(c.redisTLS.given(), "certificates for Redis", func() error {
-		var fresh store.Options
-		err := c.redisTLS.set(&fresh)
+	add(c.SigningKeyFile.IsFile(), "signing keys", func() error { return replace(p.keys, c.keys) })
+	add(c.WebhookSecretFile.IsFile(), "webhook secrets", func() error { return replace(p.secrets, c.secrets) })
+	add(c.NotifySecretFile.IsFile(), "notify secrets", func() error { return replace(p.notify, c.notifySecrets) })
+	add(c.AdminTokenFile.IsFile() || c.AdminReadTokenFile.IsFile(), "admin tokens", func() error { return replace(p.tokens, c.tokens) })
+	add(c.redisAccess.reloadable(), "credentials for Redis", func() error {
+		fresh, err := c.redisAccess.read()
 		if err == nil {
-			p.store.Renew(fresh.CA, fresh.Certificate)
+			p.store.Renew(fresh)
 		}
 		return err
 	})

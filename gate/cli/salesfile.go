@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cmdline"
 )
 
 const (
@@ -32,15 +32,15 @@ sales:
 
 // readSales reads the sale file at path, or standard input where path is "-".
 func readSales(path string) ([]gate.Sale, error) {
-	name, in := "standard input", os.Stdin
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("cannot open the sale file: %w", err)
-		}
-		defer file.Close()
-		name, in = path, file
+	name := path
+	if path == "-" {
+		name = "standard input"
 	}
+	in, err := cmdline.OpenInput(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the sale file: %w", err)
+	}
+	defer in.Close()
 	text, err := io.ReadAll(io.LimitReader(in, maxSalesFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the sale file: %w", err)

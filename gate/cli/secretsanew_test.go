@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,6 +118,32 @@ func TestAHangupReadsEachSecretAnew(t *testing.T) {
 	if status := getWithToken(t, p.admin, "/v1/sales", "0123456789abcdef"); status != http.StatusOK {
 		t.Errorf("a token behind what cannot be read: %d", status)
 	}
+}
+
+// The password for Redis may stand in a file, beside an address that names the user, and
+// is read anew for connections that are made from then on.
+func TestAHangupReadsThePasswordForRedisAnew(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	address, err := url.Parse(redis.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := address.User.Username()
+	address.User = url.User(user)
+	file := folder(t)
+	open := []string{"--redis", address.String(), "--redis-password-file", file("password", redistest.Password+"\n")}
+	command(t, append([]string{"apply", "--open-now", "-f", file("sales", openSale("race", 10))}, open...)...)
+	p := startGate(t, append(open, "--allow-unsigned")...)
+	await(t, "a sale", func() error { return sells(newCaller(t), p, "race", order(0)) })
+
+	redis.Do(t, "ACL", "SETUSER", user, "resetpass", ">another")
+	file("password", "another")
+	p.hangup(t, 1)
+	redis.Do(t, "CLIENT", "KILL", "TYPE", "normal")
+	await(t, "a sale by the new password", func() error { return sells(newCaller(t), p, "race", order(1)) })
+	redis.Do(t, "ACL", "SETUSER", user, "resetpass", ">"+redistest.Password)
+	redis.Do(t, "ACL", "LOG", "RESET") // the gate may have tried the old one before the hangup
 }
 
 // The certificates for Redis are read anew for connections that are made from then on.

@@ -18,8 +18,8 @@ import (
 type serveCommand struct {
 	Listen string `default:":8080" placeholder:"ADDR" help:"Where PortOne's calls come in (${default})."`
 	adminFlag
-	Redis string `placeholder:"URL" help:"Redis with the sales: ${addresses}. Or embedded, a store in memory that ends with the gate; also without the flag, but then only for a demo, without any setting of a real gate."`
-	redisTLS
+	Redis string `placeholder:"URL" secret:"password" help:"Redis with the sales: ${addresses}. Or embedded, a store in memory that ends with the gate; also without the flag, but then only for a demo, without any setting of a real gate."`
+	redisAccess
 	Sales string `placeholder:"FILE" help:"YAML file of sales: those that Redis knows no run of are created while their window has not begun, those that exist are left as they are (see apply)."`
 	keysFlag
 	webhookFlag
@@ -66,8 +66,8 @@ func (c *serveCommand) Validate() error {
 		return fmt.Errorf("--wait-replicas %d: must be 0 (do not wait) or more", c.WaitReplicas)
 	case c.WaitReplicas > 0 && c.embedded():
 		return errors.New("--wait-replicas: the embedded store has no replicas; give --redis")
-	case c.redisTLS.given() && c.embedded():
-		return errors.New("--redis-ca, --redis-cert and --redis-key: the embedded store has no TLS; give --redis")
+	case c.redisAccess.given() && c.embedded():
+		return errors.New("--redis-password-file, --redis-ca, --redis-cert and --redis-key: the embedded store has no TLS and no password; give --redis")
 	case c.RedisTimeout < 10*time.Millisecond || c.WaitReplicas > 0 && c.WaitTimeout < 10*time.Millisecond:
 		return errors.New("--redis-timeout and --wait-timeout: must be at least 10ms")
 	case c.RedisTimeout+c.wait() > lane.MaxCallTimeout:

@@ -14,8 +14,8 @@ import (
 
 type signCommand struct {
 	keysFlag
-	Redis string `placeholder:"URL" help:"Redis with the sales: then a link that the sale would refuse is not made. Without it, and where Redis does not answer within 2s, nobody looks."`
-	redisTLS
+	Redis string `placeholder:"URL" secret:"password" help:"Redis with the sales: then a link that the sale would refuse is not made. Without it, and where Redis does not answer within 2s, nobody looks."`
+	redisAccess
 	BaseURL string        `required:"" placeholder:"URL" help:"Where PortOne reaches the gates, such as https://gate.example.com."`
 	Sale    string        `required:"" placeholder:"SALE" help:"The sale's name."`
 	Items   string        `required:"" placeholder:"SKU[:N],…" help:"What is bought."`
@@ -65,7 +65,8 @@ func (c *signCommand) look(ctx context.Context, env *environment, offer *gate.Of
 		return nil
 	}
 	options := store.Options{Who: "sign", Timeout: signTimeout, Log: slog.New(slog.DiscardHandler)}
-	if err := c.redisTLS.set(&options); err != nil {
+	var err error
+	if options.Credentials, err = c.redisAccess.read(); err != nil {
 		return err
 	}
 	s, err := store.Open(c.Redis, options)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -39,14 +38,13 @@ func TestNoLinkIsSignedForWhatThereIsNot(t *testing.T) {
 	f := func(status int, want, redis, sale, items string) {
 		t.Helper()
 		args := []string{"sign", "--signing-key", newKey, "--base-url", "https://gate.example.com", "--order", "o", "--amount", "1000", "--sale", sale, "--items", items}
-		var out, errOut bytes.Buffer
 		var environ []string
 		if redis != "" {
 			environ = append(environ, "FLASHGATE_REDIS="+redis)
 		}
-		got := Main(args, environ, &out, &errOut, "test")
-		if got != status || !strings.Contains(errOut.String(), want) || want == "" && errOut.Len() > 0 || strings.Contains(out.String(), "https://") != (status == 0) {
-			t.Errorf("%s of %s by %q: status %d, %q, %q; want %d, %q", items, sale, redis, got, out.String(), errOut.String(), status, want)
+		got, out, said := try(t, environ, args...)
+		if got != status || !strings.Contains(said, want) || want == "" && said != "" || strings.Contains(out, "https://") != (status == 0) {
+			t.Errorf("%s of %s by %q: status %d, %q, %q; want %d, %q", items, sale, redis, got, out, said, status, want)
 		}
 	}
 	f(0, "", redis.URL(), "race", "unit")

@@ -80,8 +80,8 @@ func TestAGateSaysWhatIsWrongWithItsSurroundings(t *testing.T) {
 		"--portone-v1-url", portone, "--portone-v1-key", "hush-key", "--portone-v1-secret", "hush-v1",
 		"--portone-v2-url", portone, "--portone-v2-secret", "hush-v2")
 	s := p.showsChecks(t, map[string]string{
-		gate.CheckPortOneV1:   "copy --portone-v1-key and --portone-v1-secret from its console",
-		gate.CheckPortOneV2:   "copy --portone-v2-secret",
+		gate.CheckPortOneV1:   "copy FLASHGATE_PORTONE_V1_KEY and FLASHGATE_PORTONE_V1_SECRET from its console",
+		gate.CheckPortOneV2:   "copy FLASHGATE_PORTONE_V2_SECRET",
 		gate.CheckClock:       "",
 		gate.CheckPersistence: "Set appendonly yes",
 		gate.CheckMinReplicas: "set min-replicas-to-write 1",

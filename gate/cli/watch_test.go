@@ -66,13 +66,9 @@ func TestApplyNotesAmountsThatCannotBeSoldIn(t *testing.T) {
 	redis := redistest.Start(t)
 	f := func(accept, want string, environ ...string) {
 		t.Helper()
-		var out, errOut bytes.Buffer
 		sale := strings.Replace(openSale("race", 10), "hold: 1h", "hold: 1h, accept: ["+accept+"]", 1)
-		args := []string{"apply", "--open-now", "--redis", redis.URL(), "-f", saleFile(t, sale)}
-		if status := Main(args, environ, &out, &errOut, "v0.0.0-test"); status != 0 {
-			t.Fatalf("%d: %s", status, &errOut)
-		}
-		if got := out.String(); strings.Contains(got, "with decimals") != (want != "") || !strings.Contains(got, want) {
+		got := commandIn(t, environ, "apply", "--open-now", "--redis", redis.URL(), "-f", saleFile(t, sale))
+		if strings.Contains(got, "with decimals") != (want != "") || !strings.Contains(got, want) {
 			t.Errorf("%s with %q: apply prints\n%s", accept, environ, got)
 		}
 	}
@@ -103,12 +99,8 @@ func TestApplyNotesWhatGatesOfThisEnvironmentDoNotTake(t *testing.T) {
 	redis := redistest.Start(t)
 	f := func(sale, want string, environ ...string) {
 		t.Helper()
-		var out, errOut bytes.Buffer
-		args := []string{"apply", "--open-now", "--redis", redis.URL(), "-f", saleFile(t, sale)}
-		if status := Main(args, environ, &out, &errOut, "v0.0.0-test"); status != 0 {
-			t.Fatalf("%d: %s", status, &errOut)
-		}
-		if got := out.String(); strings.Contains(got, "note:") != (want != "") || !strings.Contains(got, want) {
+		got := commandIn(t, environ, "apply", "--open-now", "--redis", redis.URL(), "-f", saleFile(t, sale))
+		if strings.Contains(got, "note:") != (want != "") || !strings.Contains(got, want) {
 			t.Errorf("with %q apply prints\n%s", environ, got)
 		}
 	}

@@ -64,6 +64,9 @@ func (p *Program) Main(commands any, args []string, bind ...any) int {
 	if err != nil {
 		return p.fails(2, err)
 	}
+	if err := refuseSecrets(parser, args); err != nil {
+		return p.fails(2, err)
+	}
 	command, err := parser.Parse(args)
 	switch {
 	case exited >= 0: // --help has answered

@@ -73,8 +73,12 @@ func (v *variables) resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any
 		if flag.Target.Kind() == reflect.Slice {
 			text = strings.Join(items, ",")
 		}
+		into := reflect.New(flag.Target.Type()).Elem()
+		if into.Kind() == reflect.Pointer {
+			into.Set(reflect.New(into.Type().Elem()))
+		}
 		scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: text})
-		if err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: scan}, reflect.New(flag.Target.Type()).Elem()); err != nil {
+		if err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: scan}, into); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		return text, nil
@@ -139,14 +143,17 @@ func serviceLink(name, value string) bool {
 	return serviceLinks.MatchString(name) || strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://")
 }
 
-// isEmpty reports whether a flag's value is a text, or a list of texts, in which
-// there is nothing.
+// isEmpty reports whether a flag's value is a text, a file's path or a list of texts, in
+// which there is nothing.
 func isEmpty(value reflect.Value) bool {
 	switch value.Kind() {
 	case reflect.Pointer:
 		return isEmpty(value.Elem())
 	case reflect.String:
 		return strings.TrimSpace(value.String()) == ""
+	case reflect.Struct:
+		file, ok := value.Interface().(SecretFile)
+		return ok && strings.TrimSpace(file.path) == ""
 	case reflect.Slice:
 		for i := range value.Len() {
 			if !isEmpty(value.Index(i)) {

@@ -49,8 +49,8 @@ func TestCredentialsAreCheckedByTheCheapestCallThatNeedsThem(t *testing.T) {
 
 	other := func(o *portone.Options) { o.V1.Secret, o.V2.Secret = "SECRET-other", "SECRET-other" }
 	c = serve(t, newFakeV1(), newFakeV2(), other)
-	wantCheck(t, "wrong", c, gate.V1, "does not take the credentials (it answers 401): copy --portone-v1-key and --portone-v1-secret")
-	wantCheck(t, "wrong", c, gate.V2, "does not take the credentials (it answers 401): copy --portone-v2-secret")
+	wantCheck(t, "wrong", c, gate.V1, "does not take the credentials (it answers 401): copy FLASHGATE_PORTONE_V1_KEY and FLASHGATE_PORTONE_V1_SECRET")
+	wantCheck(t, "wrong", c, gate.V2, "does not take the credentials (it answers 401): copy FLASHGATE_PORTONE_V2_SECRET")
 	wantCheck(t, "none", serve(t, newFakeV1(), nil), gate.V2, "no credentials")
 	wantCheck(t, "none", serve(t, nil, newFakeV2()), gate.V1, "no credentials")
 }
@@ -110,7 +110,7 @@ func TestACheckSaysWhatToDoAboutEachAnswer(t *testing.T) {
 			wantCheck(t, http.StatusText(status), c, gate.V2, want)
 		})
 	}
-	f(http.StatusForbidden, "copy --portone-v")
+	f(http.StatusForbidden, "copy FLASHGATE_PORTONE_V")
 	f(http.StatusTooManyRequests, "lower --portone-rate")
 	f(http.StatusBadGateway, "answers 502: if that lasts, see its status page")
 

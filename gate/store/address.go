@@ -114,6 +114,14 @@ func (a *address) parsePath(path string) error {
 	return nil
 }
 
+func (a *address) hasPassword() bool {
+	if a.user == nil {
+		return false
+	}
+	password, _ := a.user.Password()
+	return password != ""
+}
+
 // withPort returns host:port, with the given port where the host names none.
 func withPort(host, port string) (string, bool) {
 	name := host
@@ -153,6 +161,9 @@ func (a *address) options(o Options) *redis.UniversalOptions {
 	if a.user != nil {
 		u.Username = a.user.Username()
 		u.Password, _ = a.user.Password()
+	}
+	if o.Password != "" {
+		u.CredentialsProvider = func() (user, password string) { return u.Username, o.renewed.Now().Password }
 	}
 	if a.secure {
 		u.Dialer = o.dialTLS

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,13 +29,8 @@ type Options struct {
 	WaitReplicas int
 	WaitTimeout  time.Duration
 
-	// CA is who signed the certificates of Redis' servers; nil for the system's
-	// authorities. Certificate is what this client shows them; nil for none. Both
-	// need an address with TLS.
-	CA          *x509.CertPool
-	Certificate *tls.Certificate
-
-	given *gate.Replaceable[credentials] // both, or what Renew has put in their place
+	Credentials
+	renewed *gate.Replaceable[Credentials] // these, or what Renew has put in their place
 
 	// FirstLook is how long after a hold its order is to be looked at; default 20 s.
 	FirstLook time.Duration
@@ -78,8 +71,11 @@ func Open(addr string, opt Options) (*Store, error) {
 	if opt.FirstLook == 0 {
 		opt.FirstLook = DefaultFirstLook
 	}
-	opt.given = &gate.Replaceable[credentials]{}
-	opt.given.Set(credentials{opt.CA, opt.Certificate})
+	if a.hasPassword() && opt.Password != "" {
+		return nil, errors.New("the Redis address has a password, and there is another one beside it: leave one of them out")
+	}
+	opt.renewed = &gate.Replaceable[Credentials]{}
+	opt.renewed.Set(opt.Credentials)
 	s := &Store{address: a, opt: opt, client: a.client(opt), readings: readings{known: map[string]reading{}}}
 	if !a.secure {
 		s.client.AddHook(&schemeHint{})

@@ -19,7 +19,7 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	asked := false
-	given := o.given.Now()
+	given := o.renewed.Now()
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
@@ -31,10 +31,10 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	conn := tls.Client(raw, &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		ServerName: host,
-		RootCAs:    given.ca,
+		RootCAs:    given.CA,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			asked = true
-			return cmp.Or(given.certificate, &tls.Certificate{}), nil
+			return cmp.Or(given.Certificate, &tls.Certificate{}), nil
 		},
 	})
 	if err := greet(ctx, conn); err != nil {
@@ -46,7 +46,7 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	if !asked {
 		return quick, nil
 	}
-	if err := welcome(ctx, quick, given.certificate != nil); err != nil {
+	if err := welcome(ctx, quick, given.Certificate != nil); err != nil {
 		_ = quick.Close() // it is of no use, whatever this says
 		return nil, err
 	}
@@ -75,18 +75,18 @@ type quickConn struct{ *tls.Conn }
 // Close implements net.Conn.
 func (c quickConn) Close() error { return c.NetConn().Close() }
 
-// credentials are what a new connection uses.
-type credentials struct {
-	ca          *x509.CertPool // nil for the system's
-	certificate *tls.Certificate
+// Credentials are how a new connection knows Redis, and Redis it.
+type Credentials struct {
+	CA          *x509.CertPool   // who signed the certificates of Redis' servers; nil for the system's authorities
+	Certificate *tls.Certificate // what this client shows them; nil for none
+	Password    string           // of the address's user, where the address has none; Sentinels have their own
 }
 
-// Renew has new connections use another CA and client certificate, as in Options.
-// Connections that are open stay so.
-func (s *Store) Renew(ca *x509.CertPool, certificate *tls.Certificate) {
-	s.opt.given.Set(credentials{ca, certificate})
-	if certificate != nil {
-		s.opt.Metrics.expires("client", certificate.Leaf)
+// Renew has new connections use other credentials. Connections that are open stay so.
+func (s *Store) Renew(c Credentials) {
+	s.opt.renewed.Set(c)
+	if c.Certificate != nil {
+		s.opt.Metrics.expires("client", c.Certificate.Leaf)
 	}
 }
 

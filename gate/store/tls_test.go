@@ -30,7 +30,7 @@ func trusting(t *testing.T, a *redistest.Authority) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{CA: x509.NewCertPool(), Certificate: &own}
+	o := Options{Credentials: Credentials{CA: x509.NewCertPool(), Certificate: &own}}
 	o.CA.AppendCertsFromPEM(ca)
 	return o
 }
@@ -66,10 +66,10 @@ func TestSellingOverTLS(t *testing.T) {
 				}
 			}
 			stranger := trusting(t, redistest.NewAuthority(t))
-			f(url, Options{CA: trusted.CA}, "takes only clients with a certificate, and this one has none")
-			f(url, Options{CA: trusted.CA, Certificate: stranger.Certificate}, "does not accept the client certificate")
-			f(url, Options{CA: stranger.CA, Certificate: trusted.Certificate}, "unknown authority")
-			f(url, Options{Certificate: trusted.Certificate}, "unknown authority")
+			f(url, Options{Credentials: Credentials{CA: trusted.CA}}, "takes only clients with a certificate, and this one has none")
+			f(url, Options{Credentials: Credentials{CA: trusted.CA, Certificate: stranger.Certificate}}, "does not accept the client certificate")
+			f(url, Options{Credentials: Credentials{CA: stranger.CA, Certificate: trusted.Certificate}}, "unknown authority")
+			f(url, Options{Credentials: Credentials{Certificate: trusted.Certificate}}, "unknown authority")
 			f(strings.ReplaceAll(url, "127.0.0.1", "localhost"), trusted, "localhost")
 			l.holds(2)
 		})
@@ -98,14 +98,14 @@ func TestAServerThatAsksForACertificateMayDoWithoutOne(t *testing.T) {
 	t.Parallel()
 	authority := redistest.NewAuthority(t)
 	server := redistest.StartTLS(t, authority, "--tls-auth-clients", "optional")
-	l := openLane(t, server.URL(), Options{CA: trusting(t, authority).CA})
+	l := openLane(t, server.URL(), Options{Credentials: Credentials{CA: trusting(t, authority).CA}})
 	mustApply(t, l.store, marathon(1), gate.Created)
 	l.wants("held", "a")
 }
 
 func TestACertificateNeedsAnAddressWithTLS(t *testing.T) {
 	t.Parallel()
-	for _, opt := range []Options{{CA: x509.NewCertPool()}, {Certificate: &tls.Certificate{}}} {
+	for _, opt := range []Options{{Credentials: Credentials{CA: x509.NewCertPool()}}, {Credentials: Credentials{Certificate: &tls.Certificate{}}}} {
 		for _, address := range []string{"redis://h", "redis+sentinel://h/m", "redis+cluster://h"} {
 			if _, err := Open(address, opt); err == nil || !strings.Contains(err.Error(), "without TLS") {
 				t.Errorf("%s: %v", address, err)
@@ -154,7 +154,7 @@ func TestAConnectionIsJudgedByItsOwnCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	s, err := Open("rediss://"+ln.Addr().String(), Options{CA: trusted.CA, Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	s, err := Open("rediss://"+ln.Addr().String(), Options{Credentials: Credentials{CA: trusted.CA}, Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestAConnectionIsJudgedByItsOwnCertificate(t *testing.T) {
 		if _, err := conn.Read(make([]byte, 100)); err != nil { // the client has dialled, and asks
 			t.Error(err)
 		}
-		s.Renew(trusted.CA, trusted.Certificate)
+		s.Renew(trusted.Credentials)
 	}()
 	if _, err := s.opt.dialTLS(t.Context(), "tcp", ln.Addr().String()); err == nil || !strings.Contains(err.Error(), "this one has none") {
 		t.Errorf("it says %v", err)
@@ -218,12 +218,12 @@ func TestRenewedCertificatesAreUsed(t *testing.T) {
 	authority := redistest.NewAuthority(t)
 	server := redistest.StartTLS(t, authority)
 	right, wrong := trusting(t, authority), trusting(t, redistest.NewAuthority(t))
-	l := openLane(t, server.URL(), Options{CA: right.CA})
+	l := openLane(t, server.URL(), Options{Credentials: Credentials{CA: right.CA}})
 	l.fails("takes only clients with a certificate", "a")
-	l.store.Renew(right.CA, right.Certificate)
+	l.store.Renew(right.Credentials)
 	mustApply(t, l.store, marathon(1), gate.Created)
 	l.wants("held", "a")
-	l.store.Renew(right.CA, wrong.Certificate)
+	l.store.Renew(Credentials{CA: right.CA, Certificate: wrong.Certificate})
 	l.wants("held", "a") // on the connection that is open
 	if err := openLane(t, server.URL(), right).store.Check(t.Context()); err != nil {
 		t.Error(err)

@@ -8,21 +8,41 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/store"
 )
 
-// redisTLS is how every command knows Redis, and Redis it, where the address is
-// one with TLS.
-type redisTLS struct {
+// redisAccess is how every command knows Redis, and Redis it.
+type redisAccess struct {
+	RedisPasswordFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the password of the address's user, where it has none. An address with a password belongs in FLASHGATE_REDIS."`
+
 	RedisCA   string `name:"redis-ca" placeholder:"FILE" help:"Who signed the certificates of Redis, in PEM, for a rediss address (the system's authorities)."`
 	RedisCert string `placeholder:"FILE" help:"Client certificate for Redis, in PEM."`
 	RedisKey  string `placeholder:"FILE" help:"The client certificate's private key, in PEM."`
 }
 
-func (f *redisTLS) given() bool { return f.RedisCA != "" || f.RedisCert != "" || f.RedisKey != "" }
+// usesTLS reports whether there is anything that is of use with TLS alone.
+func (f *redisAccess) usesTLS() bool { return f.RedisCA != "" || f.RedisCert != "" || f.RedisKey != "" }
 
-// set reads the files into the options.
-func (f *redisTLS) set(o *store.Options) error {
+func (f *redisAccess) given() bool { return f.usesTLS() || f.RedisPasswordFile != nil }
+
+// reloadable reports whether anything of it can be read anew.
+func (f *redisAccess) reloadable() bool { return f.usesTLS() || f.RedisPasswordFile.IsFile() }
+
+// read reads the files.
+func (f *redisAccess) read() (c store.Credentials, err error) {
+	password, err := cmdline.SecretText("redis-password", nil, f.RedisPasswordFile)
+	if err != nil {
+		return c, err
+	}
+	if password != nil {
+		c.Password = *password
+	}
+	return c, f.readTLS(&c)
+}
+
+// readTLS reads the files with certificates and the key.
+func (f *redisAccess) readTLS(c *store.Credentials) error {
 	if (f.RedisCert == "") != (f.RedisKey == "") {
 		return errors.New("--redis-cert and --redis-key: give both, a certificate is of no use without its key")
 	}
@@ -31,7 +51,7 @@ func (f *redisTLS) set(o *store.Options) error {
 		if err != nil {
 			return err
 		}
-		o.CA = pool
+		c.CA = pool
 	}
 	if f.RedisCert == "" {
 		return nil
@@ -48,7 +68,7 @@ func (f *redisTLS) set(o *store.Options) error {
 	if err != nil {
 		return fmt.Errorf("--redis-cert %s with --redis-key %s: %w", f.RedisCert, f.RedisKey, err)
 	}
-	o.Certificate = &pair
+	c.Certificate = &pair
 	return nil
 }
 

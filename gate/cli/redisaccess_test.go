@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,9 +34,8 @@ func TestAGateAndTheCommandsSpeakTLSWithRedis(t *testing.T) {
 	f := func(why string, flags ...string) {
 		t.Helper()
 		for _, do := range [][]string{{"status"}, {"serve", "--allow-unsigned"}} {
-			var out, errOut bytes.Buffer
-			status := Main(append(append(do, "--redis", url), flags...), nil, &out, &errOut, "v0.0.0-test")
-			if said := errOut.String(); status != 1 || !strings.Contains(said, why) || strings.Contains(said, "sesame") {
+			status, _, said := try(t, nil, append(append(do, "--redis", url), flags...)...)
+			if status != 1 || !strings.Contains(said, why) || strings.Contains(said, "sesame") {
 				t.Errorf("%q: status %d and %q, want %q", flags, status, said, why)
 			}
 		}
