@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// What may be said against a payment.
+// The kinds of Dispute.
 const (
 	Disputed    = "dispute"    // the buyer disputes it at the card company, and that is not resolved
 	ChargedBack = "chargeback" // the card company has taken money of it back
 )
 
-// Dispute is what a buyer or a card company has against a payment of an order. It
-// changes no unit by itself: whether the buyer keeps what was bought is the shop's to say.
+// Dispute is a buyer's dispute or a card company's chargeback of a payment. It changes no
+// unit by itself: the shop decides whether the buyer keeps what was bought.
 type Dispute struct {
 	Attempt string    `json:"attempt"`
 	Kind    string    `json:"kind"`             // Disputed or ChargedBack
@@ -24,7 +24,7 @@ type Dispute struct {
 	At      time.Time `json:"at,omitzero"`      // when it began, or was taken back; zero where PortOne does not say
 }
 
-// Disputes is all that there is against a payment; nil where there is nothing.
+// Disputes are all disputes and chargebacks of a payment; nil where there are none.
 type Disputes struct{ All []Dispute }
 
 // SortDisputes puts them into one order, whichever way they were found.

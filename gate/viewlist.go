@@ -40,14 +40,14 @@ func SaleViews(ctx context.Context, store interface {
 	return views, nil
 }
 
-// DisputeView is an order with something against its payments.
+// DisputeView is an order whose payments are disputed or charged back.
 type DisputeView struct {
 	Order    string    `json:"order"`
 	Disputes []Dispute `json:"disputes"`
 }
 
-// DisputeViews shows the orders of a sale with something against their
-// payments, by their ids. It returns ErrNoSale as FindSale does.
+// DisputeViews shows the orders of a sale whose payments are disputed or charged back,
+// sorted by id. It returns ErrNoSale as FindSale does.
 func DisputeViews(ctx context.Context, store interface {
 	Listing
 	Disputes(ctx context.Context, sale string) (map[string][]Dispute, error)

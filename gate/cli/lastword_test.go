@@ -369,7 +369,7 @@ func TestTheLastWordIsChangedInTheMiddleOfASale(t *testing.T) {
 		}
 	}
 	await(t, "the gate without a secret to say so", func() error {
-		if _, said := without.logged("this sale takes no orders, for this gate has no secret to sign with what it asks the shop: " +
+		if _, said := without.logged("this sale takes no orders, because this gate has no secret to sign its questions to the shop with: " +
 			"set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file"); !said {
 			return errors.New("it does not")
 		}

@@ -24,8 +24,8 @@ const refreshTimeout = 2 * time.Second
 type Store interface {
 	// Sales returns the names of the sales, in no order.
 	Sales(ctx context.Context) ([]string, error)
-	// Read reads sales, or their tombstones, at a cost that depends on what has
-	// changed since they were read last. Each reading stands for itself.
+	// Read reads sales, or their tombstones. It costs little for those that have not
+	// changed since the last call. An error of one sale says nothing about the others.
 	Read(ctx context.Context, names []string) map[string]gate.Reading
 	// Expect makes the name of a missing sale known to all.
 	Expect(ctx context.Context, name string) error

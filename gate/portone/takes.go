@@ -19,19 +19,19 @@ func (c *Client) Lookups() Lookups {
 	return Lookups{V1: c.v1 != nil, V2: c.v2 != nil}
 }
 
-// blind reports whether only payments of the other version can be looked up: what
-// such a call holds would end by nothing.
+// blind reports whether only payments of the other version can be looked up: then no
+// look-up would ever end what a call of this version holds.
 func (l Lookups) blind(v gate.Version) bool {
 	return v == gate.V1 && l.V2 && !l.V1 || v == gate.V2 && l.V1 && !l.V2
 }
 
-// Takes reports whether a sale that accepts the named versions takes a call of
-// version v; the verdict says why not, and what the sale must say for it.
+// Takes reports whether a sale takes a call of version v, where accept lists the versions
+// that it names. If not, the verdict says why, and what the sale must say.
 //
-// A version that the sale names is taken, and no other where it names one. One
-// that names none takes a version that can be looked up as well as the other, and
-// V1, which signs nothing, only where calls are not verified: else leaving the
-// signature out would be as easy as writing the older body.
+// A sale that names versions takes these alone. A sale that names none takes v if its
+// payments can be looked up, or if no version's can. It takes V1, which signs nothing, only
+// where calls are not verified: else an attacker could leave the signature out by writing
+// the older body.
 func (s *Secrets) Takes(v gate.Version, accept []string, lookups Lookups) (gate.Verdict, bool) {
 	switch {
 	case v != gate.V1 && v != gate.V2:

@@ -45,7 +45,7 @@ func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.
 			return 0, err
 		}
 		r.opt.Metrics.found.WithLabelValues(s.name).Add(float64(found))
-		r.opt.Log.Info("PortOne lists what the records of orders do not say: they are looked up now", "sale", s.name, "orders", found, "order", now[0])
+		r.opt.Log.Info("PortOne's list differs from the records of orders: they are looked up now", "sale", s.name, "orders", found, "order", now[0])
 	}
 	if len(open) > 0 {
 		_, _, err = r.opt.Store.Look(ctx, s.name, open)

@@ -20,7 +20,7 @@ func (s *Settler) disputes(ctx context.Context, sale string, orders []gate.Order
 	}
 	all, err := s.opt.Store.DisputesOf(ctx, sale, ids)
 	if err != nil {
-		s.opt.Log.Warn("what there is against payments could not be read: it is found again at the next look", "sale", sale, "orders", len(orders), "error", err)
+		s.opt.Log.Warn("disputes of payments could not be read: the next look reads them again", "sale", sale, "orders", len(orders), "error", err)
 		return nil
 	}
 	known := map[string][]gate.Dispute{}
@@ -54,7 +54,7 @@ func (s *Settler) noteDispute(ctx context.Context, sale, order string, was, is [
 	case errors.Is(err, gate.ErrChanged), errors.Is(err, gate.ErrNoOrder), errors.Is(err, gate.ErrNoSale):
 		return // another gate's look was faster, or it is gone
 	case err != nil:
-		s.opt.Log.Warn("what there is against a payment could not be written down: it is found again at the next look", "sale", sale, "order", order, "error", err)
+		s.opt.Log.Warn("a dispute of a payment could not be written down: the next look finds it again", "sale", sale, "order", order, "error", err)
 		return
 	}
 	for _, d := range is {
@@ -62,7 +62,7 @@ func (s *Settler) noteDispute(ctx context.Context, sale, order string, was, is [
 			continue
 		}
 		s.opt.Metrics.disputes.WithLabelValues(sale, d.Kind).Inc()
-		s.opt.Log.Warn("there is something against a payment: flashgate disputes lists it, and its order stays what it is",
+		s.opt.Log.Warn("a payment is disputed or charged back: flashgate disputes lists it, and its order stays as it is",
 			"sale", sale, "order", order, "attempt", d.Attempt, "kind", d.Kind, "reason", d.Reason, "amount", d.Amount)
 	}
 }

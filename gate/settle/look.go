@@ -41,7 +41,7 @@ func (s *Settler) proven(ctx context.Context, version gate.Version) bool {
 		return false
 	}
 	p.markProven()
-	s.opt.Log.Warn("PortOne has known none of the payments so far, and lists others of this shop: what it does not know is released when its hold is over. "+
+	s.opt.Log.Warn("PortOne has known none of the payments so far, and lists others of this shop: orders whose payments it does not know are released when their hold ends. "+
 		"If nobody has paid yet that is right; else compare the credentials with the shop's", "version", version)
 	return true
 }

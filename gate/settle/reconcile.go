@@ -263,7 +263,7 @@ func (r *Reconciler) rest(version gate.Version, err error) {
 
 func (r *Reconciler) trouble(sale string, version gate.Version, err error) {
 	r.opt.Metrics.failed.WithLabelValues(sale).Inc()
-	r.opt.Log.Warn("a sale was not compared with all that has changed at PortOne: it is tried again, from where it was", "sale", sale, "version", version, "error", err)
+	r.opt.Log.Warn("a sale was not compared with all changes at PortOne: the next turn begins at the same place", "sale", sale, "version", version, "error", err)
 }
 
 // show shows how old the sales' marks are.

@@ -204,7 +204,7 @@ func (s *Settler) note(ctx context.Context, sale, order, attempt string, is gate
 		n.Set(attempt, is)
 	})
 	if err != nil && !errors.Is(err, gate.ErrNoRefund) && !errors.Is(err, gate.ErrNoSale) {
-		s.opt.Log.Warn("how a refund stands could not be written down: it is found again at the next look",
+		s.opt.Log.Warn("the state of a refund could not be written down: the next look finds it again",
 			"sale", sale, "order", order, "attempt", attempt, "error", err)
 	}
 }

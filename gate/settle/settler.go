@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// tick is how often each sale is asked for what is due.
+	// tick is the pause between two claims of what is due in a sale.
 	tick = 500 * time.Millisecond
-	// lease is how long what was claimed is left alone by other gates, from when it was
-	// claimed or its lease was renewed last. It is brief until this gate knows what it
-	// has claimed: if the reply is lost, nobody knows.
+	// Other gates leave alone what was claimed for a lease, counted from the claim or its
+	// last renewal. A claim is for brief at first: if its reply is lost, no gate knows what
+	// was claimed.
 	lease, brief = 30 * time.Second, 2 * time.Second
-	// longest bounds the work on one portion: that of PortOne's longest calls, made
-	// again as often as they may be.
+	// longest bounds the work on one portion: PortOne's longest calls, with all their
+	// repeats.
 	longest = 10 * time.Minute
 )
 
@@ -34,17 +34,18 @@ type Store interface {
 	Unfold(ctx context.Context, sale string, entries []int64) (faults []error, err error)
 	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
 	Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, gone []string) ([]gate.Moved, error)
-	// RefundNote reads what is known of the refunds that an order owes, and the version of
-	// the sale's settings; NoteRefund changes it. It returns gate.ErrNoRefund where the
-	// order owes none any more.
+	// RefundNote reads the note on the refunds that an order owes, and the version of the
+	// sale's settings. NoteRefund changes the note; it returns gate.ErrNoRefund where the
+	// order no longer owes a refund.
 	RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error)
 	NoteRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error
-	// DisputesOf reads what there is against the payments of orders, in their order;
-	// NoteDisputes writes it, unless it is another by now.
+	// DisputesOf reads the disputes and chargebacks of some orders, one list for each.
+	// NoteDisputes replaces an order's list, unless it has changed meanwhile.
 	DisputesOf(ctx context.Context, sale string, orders []string) ([][]gate.Dispute, error)
 	NoteDisputes(ctx context.Context, sale, order string, was, is []gate.Dispute) error
 	// PassBrake asks the brake on the sale's refunds whether a cancellation may be sent,
-	// and notes how the refund stands then. Where this one has pulled it, it returns that too.
+	// and notes how the refund stands. Where this cancellation pulls the brake, it returns
+	// the brake too.
 	PassBrake(ctx context.Context, who, sale, order, attempt string, why gate.RefundReason, is gate.RefundAttempt) (passes bool, pulled *gate.Brake, err error)
 	SetAside(ctx context.Context, sale string, faults []error, onlyNew bool) (added int, err error)
 	Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, faults []error, err error)
@@ -129,7 +130,7 @@ func (s *Settler) sales() map[string]*gate.Settings {
 	return sales
 }
 
-// turns claims what is due of a sale until it is under way, or there is no room.
+// turns claims what is due of a sale until all of it is under way, or the room is used up.
 func (s *Settler) turns(ctx context.Context, sale string, settings *gate.Settings) {
 	s.opt.Metrics.initSale(sale)
 	var wait gate.Backoff
@@ -175,7 +176,7 @@ func (s *Settler) turn(ctx context.Context, sale string, settings *gate.Settings
 	return len(due.Entries) > 0, s.unfold(ctx, sale, due.Entries)
 }
 
-// unfold has the orders of ledger entries due by themselves.
+// unfold queues the orders of ledger entries one by one.
 func (s *Settler) unfold(ctx context.Context, sale string, entries []int64) error {
 	if len(entries) == 0 {
 		return nil
@@ -201,7 +202,7 @@ func (s *Settler) beginSweep(ctx context.Context, d *desk, sale string, now time
 		s.opt.Metrics.overdue.WithLabelValues(sale).Add(float64(overdue))
 		if found > 0 {
 			s.opt.Metrics.swept.WithLabelValues(sale).Add(float64(found))
-			s.opt.Log.Warn("held orders past their deadline were due to be looked at by nobody", "sale", sale, "orders", found)
+			s.opt.Log.Warn("held orders past their deadline were missing from due: they are queued again; this happens only after a fault", "sale", sale, "orders", found)
 		}
 		s.noteFaults(ctx, sale, faults)
 		if err != nil && ctx.Err() == nil {

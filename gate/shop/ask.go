@@ -182,7 +182,7 @@ func (a *asker) keep(sales map[string]*gate.Settings) {
 		if of := a.tally.of(sale); !a.poster.secrets.given() && !of.warned {
 			of.warned = true
 			of.secretless.Set(1)
-			a.log.Error("this sale takes no orders, for this gate has no secret to sign with what it asks the shop: "+
+			a.log.Error("this sale takes no orders, because this gate has no secret to sign its questions to the shop with: "+
 				"set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file", "sale", sale)
 		}
 	}

@@ -173,7 +173,7 @@ func (s *session) refused(q *queue, err error) {
 	h := &s.health
 	if h.refused++; h.refused > manyRefused {
 		if !h.down() {
-			s.n.opt.Log.Error("the shop takes nothing: what it is to be told waits", "sale", s.sale, "error", err)
+			s.n.opt.Log.Error("the shop takes no messages: changes wait until it does", "sale", s.sale, "error", err)
 		}
 		q.tries++
 		h.probes++

@@ -81,7 +81,7 @@ func (n *Notifier) refuse(sales map[string]*gate.Settings) {
 		if settings.Notify != "" && !n.refused[sale] {
 			n.refused[sale] = true
 			n.opt.Metrics.secretless.WithLabelValues(sale).Set(1)
-			n.opt.Log.Error("the shop is told nothing of this sale, for this gate has no secret to sign with: "+
+			n.opt.Log.Error("the shop is told nothing of this sale, because this gate has no secret to sign with: "+
 				"set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file", "sale", sale)
 		}
 	}
@@ -117,6 +117,6 @@ func (n *Notifier) serve(ctx context.Context, sale string) {
 		if err == nil || ctx.Err() != nil || errors.Is(err, gate.ErrClaimed) || errors.Is(err, gate.ErrNoSale) {
 			return
 		}
-		n.opt.Log.Log(ctx, wait.Level(), "the shop cannot be told of a sale's changes: what is untold is told later", "sale", sale, "error", err)
+		n.opt.Log.Log(ctx, wait.Level(), "the shop cannot be told of a sale's changes: they wait until it can", "sale", sale, "error", err)
 	}
 }

@@ -111,7 +111,7 @@ func (l *crowd) accept() (*seat, error) {
 func (l *crowd) fail(err error) {
 	l.metrics.failures.Inc()
 	if n := l.failures.Note(time.Now()); n > 0 {
-		l.log.Warn("connections could not be accepted: they wait, and it is tried again; if files are short, raise the limit of open files",
+		l.log.Warn("connections could not be accepted: they wait until the next try; if files are short, raise the limit of open files",
 			"listener", l.name, "times", n, "error", err)
 	}
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM) {

@@ -92,7 +92,7 @@ func (p *Public) useWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome, ord
 	}
 	known, err := p.hasten(sales, hook.Order)
 	if err != nil {
-		p.opt.Log.Warn("a webhook's order could not be had looked at: it is looked at in its turn", "order", hook.Order, "error", err)
+		p.opt.Log.Warn("a webhook's order could not be moved to the front: it is looked up in its turn", "order", hook.Order, "error", err)
 		return "failed", hook.Order, gate.Refuse(gate.Unavailable), false
 	}
 	if !known {
