@@ -60,7 +60,7 @@ func (c *serveCommand) createSale(ctx context.Context, s *store.Store, sale gate
 	if !embedded && !now.Before(sale.OpensAt) {
 		return gate.State{}, nil
 	}
-	err = s.Create(ctx, gate.Creation{Who: c.Name, Sale: sale, OpenNow: embedded})
+	err = s.Create(ctx, gate.Creation{Who: c.name(), Sale: sale, OpenNow: embedded})
 	switch {
 	case err == nil:
 		log.Info("created a sale", "sale", sale.Name, "run", sale.Run)

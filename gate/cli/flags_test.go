@@ -2,6 +2,8 @@ package cli
 
 import (
 	"bytes"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -181,4 +183,23 @@ func TestWhoIsPaidSettlesWithinTwoMinutesUnlessToldOtherwise(t *testing.T) {
 	f("--settle 3s", 3*time.Second)
 	f("--pay http://p", 2*time.Minute)
 	f("--pay http://p --settle 3s", 3*time.Second)
+}
+
+// What is validated stays what was given, so that validating it again says the same.
+func TestValidatingChangesNoFlag(t *testing.T) {
+	t.Parallel()
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"": host, " --name gate-1": "gate-1"} {
+		c, err := parse(t, "serve --redis embedded"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := c.Serve
+		if err := c.Serve.Validate(); err != nil || !reflect.DeepEqual(c.Serve, before) || c.Serve.Name != strings.TrimPrefix(name, " --name ") || c.Serve.name() != want {
+			t.Errorf("serve%s: %v, %+v, and the name %q", name, err, c.Serve, c.Serve.name())
+		}
+	}
 }

@@ -138,7 +138,7 @@ func (p *parts) callPortOne(context.Context) (err error) {
 func (p *parts) openStore(ctx context.Context) error {
 	c := p.flags
 	options := store.Options{
-		Who: c.Name, Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(), FirstLook: c.FirstLook,
+		Who: c.name(), Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(), FirstLook: c.FirstLook,
 		Metrics: store.NewMetrics(p.registry), Log: p.log,
 	}
 	var err error
@@ -255,7 +255,7 @@ func (p *parts) makeAdmin(context.Context) error {
 		},
 		Status: func() gate.Status {
 			s := p.watcher.status()
-			s.Gate, s.Ready = p.flags.Name, p.public.Ready()
+			s.Gate, s.Ready = p.flags.name(), p.public.Ready()
 			return s
 		},
 		Tokens: p.tokens, Keys: p.keys, BaseURL: p.flags.PublicURL, TLS: tls, Most: p.mostAdmin,
@@ -291,7 +291,7 @@ func (p *parts) introduce() {
 func (p *parts) workers(hangup <-chan os.Signal) *workers {
 	c := p.flags
 	settling := settle.Options{
-		Who: c.Name, Store: p.store, Sales: p.gate.Sales, Currency: c.Currency, Test: c.TestPayments, Grace: c.Grace, MinLook: c.FirstLook / 2,
+		Who: c.name(), Store: p.store, Sales: p.gate.Sales, Currency: c.Currency, Test: c.TestPayments, Grace: c.Grace, MinLook: c.FirstLook / 2,
 		Reason: p.answers.Refund, Metrics: settle.NewMetrics(p.registry), Now: time.Now, Log: p.log,
 	}
 	if p.payments != nil {

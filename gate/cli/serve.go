@@ -53,7 +53,7 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-cha
 	return newParts(c, env).serve(ctx, hangup, started)
 }
 
-// Validate checks the flags, together where they depend on each other.
+// Validate checks the flags, together where they depend on each other. It changes none.
 func (c *serveCommand) Validate() error {
 	switch {
 	case c.AllowUnsigned && c.keysFlag.given():
@@ -84,17 +84,24 @@ func (c *serveCommand) Validate() error {
 	if _, err := c.sources(); err != nil {
 		return err
 	}
-	if c.Name == "" {
-		c.Name, _ = os.Hostname()
-	}
-	if !gate.ValidID(c.Name) {
-		return fmt.Errorf("--name %q: %s", c.Name, gate.WantID)
+	if name := c.name(); !gate.ValidID(name) {
+		return fmt.Errorf("--name %q: %s", name, gate.WantID)
 	}
 	if setting := c.real(); setting != "" && c.Redis == "" {
 		return fmt.Errorf("%s is of a gate that sells, and there is no --redis: give --redis URL (FLASHGATE_REDIS), "+
 			"or say --redis embedded for a store in memory, of which nothing is left when the gate ends", setting)
 	}
 	return nil
+}
+
+// name is the gate's in the ledger: the host's where none is given, and none where that
+// is not known.
+func (c *serveCommand) name() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	host, _ := os.Hostname()
+	return host
 }
 
 // unsigned reports whether links are taken that nobody signed: where there is no
