@@ -22,7 +22,7 @@ type adminFlag struct {
 	AdminReadTokenFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the bearer tokens of those who may only look, such as Prometheus. Or the tokens themselves in FLASHGATE_ADMIN_READ_TOKEN."`
 	AdminTLSCert       string              `name:"admin-tls-cert" placeholder:"FILE" help:"Serve the admin listener by TLS, with this certificate (PEM); it is read again when it changes."`
 	AdminTLSKey        string              `name:"admin-tls-key" placeholder:"FILE" help:"The certificate's key (PEM)."`
-	PublicURL          string              `placeholder:"URL" help:"Where PortOne reaches the gates, such as https://gate.example.com: what links begin with that the admin API signs."`
+	PublicURL          string              `placeholder:"URL" help:"Where PortOne reaches the gates, such as https://gate.example.com: the beginning of the links that the admin API signs."`
 }
 
 func (f *adminFlag) given() bool {

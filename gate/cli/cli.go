@@ -33,17 +33,17 @@ type commands struct {
 	Apply       applyCommand       `cmd:"" help:"Create or change the sales of a file. Safe in the middle of a sale; twice is once."`
 	Sign        signCommand        `cmd:"" help:"Print a signed confirm link."`
 	Status      statusCommand      `cmd:"" help:"Show a sale's units and orders."`
-	Order       orderCommand       `cmd:"" help:"Tell one order's story."`
-	Refunds     refundsCommand     `cmd:"" help:"List the refunds that a sale owes, and what each waits for; let them go on where the brake holds."`
-	Refund      refundCommand      `cmd:"" help:"Have an order's refund tried again, to the buyer's bank account if one is given."`
-	Undelivered undeliveredCommand `cmd:"" help:"List what the shop has not taken of a sale's changes."`
-	Disputes    disputesCommand    `cmd:"" help:"List the payments of a sale that buyers dispute, and what card companies have taken back."`
-	Recheck     recheckCommand     `cmd:"" help:"Have an order, or all of a sale, looked up at PortOne again."`
-	Aside       asideCommand       `cmd:"" help:"List the orders of a sale that are set aside because they fail by themselves."`
+	Order       orderCommand       `cmd:"" help:"Show what happened to one order, from the ledger."`
+	Refunds     refundsCommand     `cmd:"" help:"List the refunds that a sale owes, and what each waits for; release the brake on refunds."`
+	Refund      refundCommand      `cmd:"" help:"Try an order's refund again, to the buyer's bank account if one is given."`
+	Undelivered undeliveredCommand `cmd:"" help:"List the changes of a sale that the shop has not taken; send them now."`
+	Disputes    disputesCommand    `cmd:"" help:"List the payments of a sale that buyers dispute or that card companies have taken back."`
+	Recheck     recheckCommand     `cmd:"" help:"Look an order, or all orders of a sale, up at PortOne again."`
+	Aside       asideCommand       `cmd:"" help:"List the orders of a sale that are set aside because they fail by themselves; try them now."`
 	Ledger      ledgerCommand      `cmd:"" help:"Print a sale's ledger as JSON lines."`
-	Audit       auditCommand       `cmd:"" help:"Recount a sale against itself and against PortOne."`
+	Audit       auditCommand       `cmd:"" help:"Recount a sale, and compare it with PortOne."`
 	Archive     archiveCommand     `cmd:"" help:"Write a finished sale to a file, and remove it."`
-	Pause       pauseCommand       `cmd:"" help:"Refuse new orders until resume. Orders that are held can still be paid."`
+	Pause       pauseCommand       `cmd:"" help:"Refuse new orders until resume. Held orders can still be paid."`
 	Resume      resumeCommand      `cmd:"" help:"Let a paused sale go on."`
 	Delete      deleteCommand      `cmd:"" help:"Delete a sale and all its orders."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a gate whether it is ready; the exit status tells."`

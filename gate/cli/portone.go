@@ -20,22 +20,22 @@ const usualCurrency = "KRW"
 // portoneFlag is how serve reaches PortOne's REST APIs, and what it makes of payments.
 type portoneFlag struct {
 	portoneCredentials
-	Currency        string        `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count, by its ISO 4217 code (${default}). One in another currency is refund due, and never cancelled by itself."`
+	Currency        string        `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count, by its ISO 4217 code (${default}). A payment in another currency is refund due, and no gate cancels it."`
 	ForwardWebhooks string        `placeholder:"URL" secret:"query" help:"Pass each webhook on to this URL of the shop, as it came: a notice_url in a payment takes the place of the one in PortOne's console. A URL with a query belongs in FLASHGATE_FORWARD_WEBHOOKS."`
-	FirstLook       time.Duration `default:"20s" help:"How long after a hold its payment is looked up first (${default}); then again and again, at half of that the soonest."`
+	FirstLook       time.Duration `default:"20s" help:"How long after a hold its payment is first looked up (${default}). Later look-ups are at least half of that apart."`
 	Grace           time.Duration `default:"1m" help:"How long after a hold has ended its units stay taken, for a payment that was begun in time (${default})."`
 	TestPayments    bool          `help:"Let payments of a test channel count, for a rehearsal. They move no money."`
 }
 
 // portoneCredentials are how commands reach PortOne's REST APIs.
 type portoneCredentials struct {
-	PortoneV1Key        string              `name:"portone-v1-key" env:"FLASHGATE_PORTONE_V1_KEY" placeholder:"KEY" help:"imp_key of PortOne V1's REST API, from its console. With credentials of V1, V2 or both, it is looked up how payments ended."`
+	PortoneV1Key        string              `name:"portone-v1-key" env:"FLASHGATE_PORTONE_V1_KEY" placeholder:"KEY" help:"imp_key of PortOne V1's REST API, from its console. With credentials of V1, V2 or both, gates look up how payments ended."`
 	PortoneV1Secret     *string             `name:"portone-v1-secret" env:"FLASHGATE_PORTONE_V1_SECRET" hidden:"" secret:"value"`
 	PortoneV1SecretFile *cmdline.SecretFile `name:"portone-v1-secret-file" env:"FLASHGATE_PORTONE_V1_SECRET_FILE" placeholder:"FILE" help:"File with imp_secret. Or imp_secret itself in FLASHGATE_PORTONE_V1_SECRET."`
 	PortoneV1URL        string              `name:"portone-v1-url" env:"FLASHGATE_PORTONE_V1_URL" placeholder:"URL" help:"Another address of V1's REST API, such as a simulator's."`
 	PortoneV2Secret     *string             `name:"portone-v2-secret" env:"FLASHGATE_PORTONE_V2_SECRET" hidden:"" secret:"value"`
 	PortoneV2SecretFile *cmdline.SecretFile `name:"portone-v2-secret-file" env:"FLASHGATE_PORTONE_V2_SECRET_FILE" placeholder:"FILE" help:"File with the API secret of PortOne V2. Or the API secret itself in FLASHGATE_PORTONE_V2_SECRET."`
-	PortoneV2Store      string              `name:"portone-v2-store" env:"FLASHGATE_PORTONE_V2_STORE" placeholder:"ID" help:"Id of the shop's store. Confirm calls, webhooks and payments of any other store are none of this shop's."`
+	PortoneV2Store      string              `name:"portone-v2-store" env:"FLASHGATE_PORTONE_V2_STORE" placeholder:"ID" help:"Id of the shop's store. Confirm calls of other stores are refused, their webhooks and payments ignored."`
 	PortoneV2URL        string              `name:"portone-v2-url" env:"FLASHGATE_PORTONE_V2_URL" placeholder:"URL" help:"Another address of V2's REST API, such as a simulator's."`
 	PortoneRate         float64             `default:"50" placeholder:"N" help:"Calls a second to each of PortOne's REST APIs (${default})."`
 }

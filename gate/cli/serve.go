@@ -18,9 +18,9 @@ import (
 type serveCommand struct {
 	Listen string `default:":8080" placeholder:"ADDR" help:"Where PortOne's calls come in (${default})."`
 	adminFlag
-	Redis string `placeholder:"URL" secret:"password" help:"Redis with the sales: ${addresses}. Or embedded, a store in memory that ends with the gate; also without the flag, but then only for a demo, without any setting of a real gate."`
+	Redis string `placeholder:"URL" secret:"password" help:"Redis with the sales: ${addresses}. Or embedded: a store in memory that ends with the gate. Without the flag the store is embedded too, but only for a demo, without settings of a real gate."`
 	redisAccess
-	Sales string `placeholder:"FILE" help:"YAML file of sales: those that Redis knows no run of are created while their window has not begun, those that exist are left as they are (see apply)."`
+	Sales string `placeholder:"FILE" help:"YAML file of sales that should exist. A sale of which Redis knows no run is created, as long as its window has not begun; existing sales stay as they are (see apply)."`
 	keysFlag
 	webhookFlag
 	portoneFlag
@@ -31,7 +31,7 @@ type serveCommand struct {
 	Language      string        `enum:"ko,en" default:"ko" help:"Language of the sentences that buyers see: ko or en (${default})."`
 	RedisTimeout  time.Duration `default:"${redis_timeout}" help:"Bound of one call to Redis (${default}); a call is repeated once."`
 	WaitReplicas  int           `placeholder:"N" help:"Answer 200 only when N replicas have the hold, so that a failover forgets none; the same for changes through the admin API. Recommended: 1."`
-	WaitTimeout   time.Duration `default:"${wait_timeout}" help:"How long the replicas get; a 200 that they do not have in time becomes not_durable, a change 504 (${default})."`
+	WaitTimeout   time.Duration `default:"${wait_timeout}" help:"How long to wait for replicas. If they do not have a hold in time, the answer is not_durable; for a change by the API it is 504 (${default})."`
 	Queue         int           `default:"16384" help:"Confirms that may wait in one sale's queue; more are refused as busy (${default})."`
 	DrainWait     time.Duration `default:"5s" help:"After SIGTERM: how long to go on answering while load balancers notice (${default})."`
 	RefusalLog    string        `placeholder:"FILE" help:"Append each refusal to this file as a line of JSON. Off by default; - is standard output."`
