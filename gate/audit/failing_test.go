@@ -10,7 +10,7 @@ import (
 	"github.com/flashgate/flashgate/gate/audit"
 )
 
-var errAway = errors.New("Redis is away")
+var errAway = errors.New("the store is away")
 
 // failing is a store whose call number on fails, counted from 1.
 type failing struct {
