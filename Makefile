@@ -14,17 +14,19 @@ export GOFLAGS := -buildvcs=false $(GOFLAGS)
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-build: ## build bin/flashgate
+build: ## build bin/flashgate, the gate, and bin/flashgate-loadtest, to rehearse with
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/flashgate .
+	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/flashgate-loadtest ./loadtest
 
-image: ## build the container image flashgate:VERSION
+image: ## build the container images flashgate:VERSION and flashgate-loadtest:VERSION
 	docker build --tag flashgate:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) .
+	docker build --target loadtest --tag flashgate-loadtest:$(VERSION) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(shell git rev-parse HEAD) .
 
 run: ## serve a demo sale on :8080, without Redis
 	go run . serve
 
 demo: ## play a launch: 20,000 buyers for 500 tickets, three gates, a simulated PortOne (a minute)
-	go run . demo
+	go run ./loadtest demo
 
 rehearse: build ## play a launch behind HAProxy, with Redis' Sentinels and three gates, without containers (a minute)
 	deploy/rehearse.sh
@@ -66,7 +68,7 @@ lint: ## check format, vet, staticcheck and which package imports which
 
 pages: export WRITE_PAGES = 1
 pages: ## write the tables of docs/ that are generated from the code
-	go test -count=1 -run ThePageHas ./gate/audit ./gate/cli
+	go test -count=1 -run ThePageHas ./gate/audit ./gate/cli ./loadtest
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)

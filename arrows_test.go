@@ -62,12 +62,15 @@ func house() [][]room {
 		{
 			{"gate/cli", []string{
 				"gate/web", "gate/settle", "gate/audit", "gate/lane", "gate/store", "gate/portone",
-				"gate/shop", "gate/cmdline", "loadtest/chance", "loadtest/launch", "loadtest/portonesim", "loadtest/standin", "gate",
+				"gate/shop", "gate/cmdline", "gate",
 			}},
 		},
 		{
 			{".", []string{"gate/cli"}},
-			{"loadtest", []string{"loadtest/bench", "gate/cli", "gate/cmdline"}},
+			{"loadtest", []string{
+				"loadtest/bench", "loadtest/launch", "loadtest/portonesim", "loadtest/standin", "loadtest/chance",
+				"gate/cli", "gate/web", "gate/lane", "gate/store", "gate/cmdline", "gate",
+			}},
 			{"deploy", nil},
 		},
 	}

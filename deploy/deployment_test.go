@@ -27,16 +27,17 @@ const patience = 2 * time.Minute
 
 // deployment is everything that runs.
 type deployment struct {
-	t       *testing.T
-	dir     string
-	program string // flashgate
-	public  string // HAProxy's URL
-	stats   string // where it tells its metrics
-	redis   string // the Sentinels' address for gates and commands
-	ca      string
-	primary *redistest.Program
-	gates   []*gateProcess
-	admin   *launch.Admin // of the first gate
+	t        *testing.T
+	dir      string
+	program  string // flashgate
+	loadtest string // flashgate-loadtest
+	public   string // HAProxy's URL
+	stats    string // where it tells its metrics
+	redis    string // the Sentinels' address for gates and commands
+	ca       string
+	primary  *redistest.Program
+	gates    []*gateProcess
+	admin    *launch.Admin // of the first gate
 }
 
 // gateProcess is a gate that may be started again in its place.
@@ -85,10 +86,12 @@ func deploy(t *testing.T, settings ...string) *deployment {
 
 func (d *deployment) build() {
 	d.t.Helper()
-	d.program = filepath.Join(d.dir, "flashgate")
-	cmd := exec.CommandContext(d.t.Context(), "go", "build", "-o", d.program, "..")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		d.t.Fatalf("building flashgate: %v\n%s", err, said)
+	d.program, d.loadtest = filepath.Join(d.dir, "flashgate"), filepath.Join(d.dir, "flashgate-loadtest")
+	for program, folder := range map[string]string{d.program: "..", d.loadtest: "../loadtest"} {
+		cmd := exec.CommandContext(d.t.Context(), "go", "build", "-o", program, folder)
+		if said, err := cmd.CombinedOutput(); err != nil {
+			d.t.Fatalf("building %s: %v\n%s", filepath.Base(program), err, said)
+		}
 	}
 }
 
@@ -165,8 +168,8 @@ func (d *deployment) apply(sale string) {
 func (d *deployment) rehearse(sale string, args ...string) func() launch.Report {
 	d.t.Helper()
 	path := filepath.Join(d.t.TempDir(), "report.json")
-	cmd := exec.CommandContext(d.t.Context(), d.program, append([]string{
-		"loadtest", "--target", d.public, "--ca", d.ca, "--sale", sale, "--admin", "http://" + d.gates[0].admin, "--json", path, "--timeout", "30s", "--within", "10s",
+	cmd := exec.CommandContext(d.t.Context(), d.loadtest, append([]string{
+		"launch", "--target", d.public, "--ca", d.ca, "--sale", sale, "--admin", "http://" + d.gates[0].admin, "--json", path, "--timeout", "30s", "--within", "10s",
 	}, args...)...)
 	cmd.Env = append(os.Environ(), d.secrets()...)
 	var said strings.Builder

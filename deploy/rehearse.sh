@@ -1,20 +1,21 @@
 #!/bin/sh
 # A launch behind HAProxy, on this machine and without containers: Redis with two replicas and a Sentinel beside each of
 # the three, three gates, HAProxy with TLS and a simulated PortOne, all by the files of this folder. When everything
-# answers, a sale is made that opens some seconds later, and flashgate loadtest sends it buyers and says PASS or FAIL. All
-# of it ends with the script. It needs redis-server, haproxy and openssl (on Debian: apt-get install redis-server haproxy
-# openssl).
+# answers, a sale is made that opens some seconds later, and flashgate-loadtest launch sends it buyers and says PASS or
+# FAIL. All of it ends with the script. It needs redis-server, haproxy and openssl (on Debian: apt-get install redis-server
+# haproxy openssl).
 #
-#   deploy/rehearse.sh [flags of flashgate loadtest, such as --rate 2000 --demand 20000]
+#   deploy/rehearse.sh [flags of flashgate-loadtest launch, such as --rate 2000 --demand 20000]
 #
-# From the environment: FLASHGATE, the program (bin/flashgate); PORT, the first of the 20 ports that it takes (21000);
-# GATE_FLAGS, more flags for the gates, such as --first-look=5s; KEEP=1 leaves all of it running after the launch, until
-# Ctrl-C. Settings that the shell has for a real gate, FLASHGATE_…, are forgotten.
+# From the environment: FLASHGATE and LOADTEST, the programs (bin/flashgate, bin/flashgate-loadtest); PORT, the first of the
+# 20 ports that it takes (21000); GATE_FLAGS, more flags for the gates, such as --first-look=5s; KEEP=1 leaves all of it
+# running after the launch, until Ctrl-C. Settings that the shell has for a real gate, FLASHGATE_…, are forgotten.
 set -eu
 for setting in $(env | sed -n 's/^\(FLASHGATE_[A-Za-z0-9_]*\)=.*/\1/p'); do unset "$setting"; done
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin # where Debian has servers
 program=${FLASHGATE:-bin/flashgate}
+loadtest=${LOADTEST:-bin/flashgate-loadtest}
 first=${PORT:-21000}
 dir=$(mktemp -d)
 started=
@@ -58,7 +59,7 @@ redis() { # a number from 1, its role
 		sh -c 'cd "$1" && exec sh "$2" "$3"' sh "$dir/redis$1" "$PWD/deploy/compose/redis.sh" "$2"
 }
 
-for needed in redis-server redis-cli haproxy openssl "$program"; do
+for needed in redis-server redis-cli haproxy openssl "$program" "$loadtest"; do
 	command -v "$needed" >"$dir/found" || { echo "rehearse: $needed is missing; see the first lines of $0" >&2; exit 1; }
 done
 
@@ -73,7 +74,7 @@ export FLASHGATE_SIGNING_KEY
 export FLASHGATE_REDIS="redis+sentinel://flashgate:$REDIS_PASSWORD@$(at 4),$(at 5),$(at 6)/flashgate" FLASHGATE_WAIT_REPLICAS=1
 export FLASHGATE_PORTONE_V1_URL="http://$(at 7)" FLASHGATE_PORTONE_V1_KEY=sim-key FLASHGATE_PORTONE_V1_SECRET=sim-secret-for-tests-only
 export FLASHGATE_TRUSTED_PROXIES=127.0.0.1
-start portone "$program" portone-sim --listen "$(at 7)" --declines 0.1
+start portone "$loadtest" portone-sim --listen "$(at 7)" --declines 0.1
 follow() { # the primary takes no write before it has its replicas
 	redis-cli -p "$PRIMARY_PORT" --user flashgate --pass "$REDIS_PASSWORD" --no-auth-warning info replication | grep good_slaves:2
 }
@@ -106,7 +107,7 @@ END
 echo "HAProxy takes calls at https://$(at 8), its figures and the gates' are at http://$(at 9)/metrics and http://$(at 14)/metrics."
 
 status=0
-"$program" loadtest --target "https://$(at 8)" --ca "$dir/ca.pem" --sale rehearsal --admin "http://$(at 14)" \
+"$loadtest" launch --target "https://$(at 8)" --ca "$dir/ca.pem" --sale rehearsal --admin "http://$(at 14)" \
 	--pay "http://$(at 7)" --demand 5000 "$@" || status=$?
 if [ "${KEEP:-}" ]; then
 	echo "All of it goes on until Ctrl-C; logs are in $dir."

@@ -26,7 +26,7 @@ func TestALaunchWithoutContainersAndNothingIsLeftOfIt(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "./rehearse.sh", "--demand", "300", "--rate", "60", "--timeout", "30s", "--within", "10s")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // so that it ends what it has started
 	cmd.WaitDelay = patience
-	cmd.Env = append(os.Environ(), "FLASHGATE="+d.program, fmt.Sprint("PORT=", first), "TMPDIR="+temporary,
+	cmd.Env = append(os.Environ(), "FLASHGATE="+d.program, "LOADTEST="+d.loadtest, fmt.Sprint("PORT=", first), "TMPDIR="+temporary,
 		"GATE_FLAGS=--first-look=1s --drain-wait=0s",
 		// What a shell has for a real gate reaches nothing here.
 		"FLASHGATE_REDIS=redis://127.0.0.1:1", "FLASHGATE_ADMIN_TOKEN=", "FLASHGATE_CURRENCY=USD", "FLASHGATE_LINES=a\nFLASHGATE_B=c")

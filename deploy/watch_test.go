@@ -130,7 +130,7 @@ func TestPrometheusHasWhatDashboardsAndAlertsAskFor(t *testing.T) {
 	t.Cleanup(told.Close)
 	d := deploy(t, "--first-look", "2s", "FLASHGATE_NOTIFY_SECRET="+notifySecret,
 		"--portone-v1-url", "http://"+portone, "--portone-v1-key", "sim-key", "FLASHGATE_PORTONE_V1_SECRET=sim-secret-for-tests-only")
-	redistest.StartProgram(t, exec.Command(d.program, "portone-sim", "--listen", portone))
+	redistest.StartProgram(t, exec.Command(d.loadtest, "portone-sim", "--listen", portone))
 	authority := redistest.NewAuthority(t)
 	w := d.watch(authority, target{d.secureGate(authority), "https"})
 	d.apply(`{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, ` +

@@ -31,7 +31,7 @@
 //	gate/settle/     what happens after a 200: looking payments up, releasing, refunding
 //	gate/web/        the listeners: public (confirm, webhook, health), admin (API, metrics, health)
 //	gate/cmdline/    what the command lines of our programs share: a variable for each flag, exit statuses, the log
-//	gate/cli/        one file for each command; flags, wiring, the metrics registry
+//	gate/cli/        one file for each command of the gate; flags, wiring, the metrics registry
 //	gate/redistest/  starts real servers for tests; imports nothing of ours
 //	gate/pagetest/   compares the tables in docs/ with the code, for tests
 //	gate/testkit/    what tests of several packages use: waiting, a clock, secrets of webhooks
@@ -46,7 +46,7 @@
 //	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer, in bursts and as a sale grows
 //
-// Imports point one way: cli → all; web → settle, lane, portone, shop, gate; settle,
+// Imports point one way: loadtest → cli and what it rehearses with; cli → all of the gate; web → settle, lane, portone, shop, gate; settle,
 // audit → portone, gate; store → luascripts, gate; lane, portone, shop, cmdline → gate; loadtest/bench → store, gate; loadtest/launch →
 // loadtest/chance, gate; loadtest/portonesim, loadtest/standin → loadtest/chance; gate →
 // nothing of ours. A test over go list holds that.

@@ -22,6 +22,10 @@ Every flag has an environment variable: --rounds is FLASHGATE_ROUNDS. A setting 
 out.`
 
 type commands struct {
+	Demo        demoCommand        `cmd:"" help:"Play a launch from its opening to the audit, all in this program. A minute, and nothing to set up."`
+	Launch      launchCommand      `cmd:"" help:"Rehearse a launch against a gate or a whole deployment, and judge it."`
+	Targets     targetsCommand     `cmd:"" help:"Write the requests of a launch, signed as of now, in the JSON format of vegeta attack."`
+	PortoneSim  portoneSimCommand  `cmd:"" help:"Simulate PortOne, to try a shop and a gate without an account."`
 	Bench       benchCommand       `cmd:"" help:"Measure the gate beside a bare handler and the usual peer. A quarter of an hour."`
 	BenchServer benchServerCommand `cmd:"" hidden:"" help:"Be a server that bench measures."`
 	BenchClient benchClientCommand `cmd:"" hidden:"" help:"Be a client of what bench measures."`

@@ -70,7 +70,8 @@ func TestComposeWaitsOnlyForWhatComes(t *testing.T) {
 				t.Errorf("%s depends on %s: %v", service.Name, name, err)
 				continue
 			}
-			checked := other.Build != nil || other.HealthCheck != nil // the image of a gate has a health check
+			// The image of a gate has a health check, that of the rehearsal program has none.
+			checked := other.Build != nil && other.Build.Target == "" || other.HealthCheck != nil
 			if wait.Condition == types.ServiceConditionHealthy && !checked {
 				t.Errorf("%s waits until %s is healthy, which has no health check", service.Name, name)
 			}
@@ -287,12 +288,16 @@ func payment(t *testing.T, gate, portone string) string {
 	return post(t, "http://"+portone+"/sim/pay", strings.ReplaceAll(body, "https://haproxy:8443", "http://"+gate))
 }
 
-// flashgate returns the program with a service's command line and environment.
+// flashgate returns the program of a service's image with its command line and environment.
 func flashgate(t *testing.T, service types.ServiceConfig) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, "flashgate", service.Command...)
+	program := "flashgate"
+	if service.Build.Target != "" {
+		program += "-" + service.Build.Target
+	}
+	cmd := exec.CommandContext(ctx, program, service.Command...)
 	cmd.Env = os.Environ()
 	for name, value := range service.Environment {
 		if name != "SSL_CERT_FILE" {

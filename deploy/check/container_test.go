@@ -43,9 +43,13 @@ func readDockerfile(warn func(string)) ([]instructions.Stage, error) {
 	return stages, nil
 }
 
-// buildLine is the last command that the first stage runs.
-func buildLine(stages []instructions.Stage) string {
-	runs := commandsOf[*instructions.RunCommand](stages[0])
+// buildLine is the last command that a stage runs.
+func buildLine(stages []instructions.Stage, name string) string {
+	at, found := instructions.HasStage(stages, name)
+	if !found {
+		return ""
+	}
+	runs := commandsOf[*instructions.RunCommand](stages[at])
 	if len(runs) == 0 {
 		return ""
 	}
@@ -71,33 +75,47 @@ func only[C instructions.Command](t *testing.T, stage instructions.Stage) C {
 	return found[0]
 }
 
-// lastStage is what becomes the image.
-func lastStage(t *testing.T) instructions.Stage {
+// images are the stages that become images: the gate's, which is the last one, and the
+// rehearsal program's.
+func images(t *testing.T) (gate, loadtest instructions.Stage) {
 	t.Helper()
 	stages, err := readDockerfile(func(warning string) { t.Error(warning) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stages[len(stages)-1]
+	at, found := instructions.HasStage(stages, "loadtest")
+	if !found {
+		t.Fatal("there is no stage loadtest")
+	}
+	return stages[len(stages)-1], stages[at]
 }
 
-func TestTheImageIsTheProgramOnNothing(t *testing.T) {
+func TestTheImagesAreTheProgramsOnNothing(t *testing.T) {
 	t.Parallel()
-	image := lastStage(t)
+	gate, loadtest := images(t)
+	checkImage(t, gate, "/flashgate", "build", "build")
+	checkImage(t, loadtest, "/flashgate-loadtest", "build", "build-loadtest")
+	if entry := only[*instructions.EntrypointCommand](t, loadtest); entry.PrependShell || !slices.Equal(entry.CmdLine, []string{"/flashgate-loadtest"}) {
+		t.Errorf("the rehearsal's image runs %q", entry.CmdLine)
+	}
+}
+
+func checkImage(t *testing.T, image instructions.Stage, program string, from ...string) {
+	t.Helper()
 	if image.BaseName != "scratch" {
 		t.Errorf("the image is based on %s", image.BaseName)
 	}
 	if user := only[*instructions.UserCommand](t, image).User; user != "65532:65532" {
 		t.Errorf("it runs as %q, which is not a number other than 0", user)
 	}
-	var destinations []string
+	var destinations, stages []string
 	for _, c := range commandsOf[*instructions.CopyCommand](image) {
-		destinations = append(destinations, c.DestPath)
-		if c.From != "build" {
-			t.Errorf("%s is from %q", c.DestPath, c.From)
-		}
+		destinations, stages = append(destinations, c.DestPath), append(stages, c.From)
 	}
-	if want := []string{"/etc/ssl/certs/ca-certificates.crt", "/flashgate"}; !slices.Equal(destinations, want) {
+	if !slices.Equal(stages, from) {
+		t.Errorf("%q are from %q, want %q", destinations, stages, from)
+	}
+	if want := []string{"/etc/ssl/certs/ca-certificates.crt", program}; !slices.Equal(destinations, want) {
 		t.Errorf("it holds %q, want %q", destinations, want)
 	}
 	var labels []string
@@ -177,7 +195,8 @@ func TestTheImagesCommandsRunInAnEmptyFolder(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root may change the root folder of a program")
 	}
-	image, dir := lastStage(t), t.TempDir()
+	dir := t.TempDir()
+	image, _ := images(t)
 	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
 		if err := os.Chmod(at, 0o755); err != nil {
 			t.Fatal(err)
@@ -250,5 +269,9 @@ func TestTheImageBuilds(t *testing.T) {
 	f("build", "--tag", name, "--build-arg", "VERSION="+version, root)
 	if said := f("run", "--rm", "--read-only", "--cap-drop", "ALL", name, "version"); !strings.Contains(said, version) {
 		t.Errorf("the container's version is %q", said)
+	}
+	f("build", "--tag", name, "--target", "loadtest", "--build-arg", "VERSION="+version, root)
+	if said := f("run", "--rm", "--read-only", "--cap-drop", "ALL", name, "version"); said != "flashgate-loadtest "+version+"\n" {
+		t.Errorf("the rehearsal's container's version is %q", said)
 	}
 }

@@ -21,8 +21,8 @@ const (
 	version = "v1.2.3-test"
 )
 
-// TestMain builds the program as the Dockerfile does, from what .dockerignore
-// leaves, and puts it on the PATH of every test. Settings of a gate that the shell
+// TestMain builds both programs as the Dockerfile does, from what .dockerignore
+// leaves, and puts them on the PATH of every test. Settings of a gate that the shell
 // has are forgotten.
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
@@ -35,7 +35,7 @@ func testMain(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "flashgate-check-")
 	if err == nil {
 		defer os.RemoveAll(dir)
-		err = build(filepath.Join(dir, "context"), filepath.Join(dir, "flashgate"))
+		err = build(filepath.Join(dir, "context"), dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -45,9 +45,9 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// build runs the command line by which the Dockerfile builds, but for where the
-// program goes.
-func build(context, program string) error {
+// build runs the command lines by which the Dockerfile builds, but for where the
+// programs go.
+func build(context, to string) error {
 	if err := copyContext(context); err != nil {
 		return fmt.Errorf("copy what .dockerignore leaves: %w", err)
 	}
@@ -55,14 +55,16 @@ func build(context, program string) error {
 	if err != nil {
 		return err
 	}
-	line := buildLine(stages)
-	if !strings.Contains(line, " -o /out/flashgate ") {
-		return fmt.Errorf("the Dockerfile does not build /out/flashgate: %q", line)
-	}
-	cmd := exec.Command("sh", "-c", strings.Replace(line, "/out/flashgate", program, 1))
-	cmd.Dir, cmd.Env = context, append(os.Environ(), "VERSION="+version, "TARGETOS=", "TARGETARCH=", "GOWORK=off")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", line, err, out)
+	for stage, program := range map[string]string{"build": "flashgate", "build-loadtest": "flashgate-loadtest"} {
+		line := buildLine(stages, stage)
+		if !strings.Contains(line, " -o /out/"+program+" ") {
+			return fmt.Errorf("the Dockerfile's stage %s does not build /out/%s: %q", stage, program, line)
+		}
+		cmd := exec.Command("sh", "-c", strings.Replace(line, "/out/", to+"/", 1))
+		cmd.Dir, cmd.Env = context, append(os.Environ(), "VERSION="+version, "TARGETOS=", "TARGETARCH=", "GOWORK=off")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", line, err, out)
+		}
 	}
 	return nil
 }

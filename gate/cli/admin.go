@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -31,7 +30,7 @@ func (f *adminFlag) given() bool {
 
 func (f *adminFlag) validate() error {
 	switch {
-	case !f.given() && !loopback(f.AdminListen):
+	case !f.given() && !cmdline.Loopback(f.AdminListen):
 		return fmt.Errorf("--admin-listen %s: whoever reaches it could change sales; set FLASHGATE_ADMIN_TOKEN (openssl rand -hex 32), or listen on 127.0.0.1", f.AdminListen)
 	case (f.AdminTLSCert == "") != (f.AdminTLSKey == ""):
 		return errors.New("--admin-tls-cert and --admin-tls-key: give both")
@@ -43,16 +42,10 @@ func (f *adminFlag) validate() error {
 	return nil
 }
 
-// loopback reports whether only this machine reaches the address.
-func loopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	return err == nil && gate.IsLoopback(host) // an empty one is every interface
-}
-
 // tokens returns those that are given. To give none is to let everybody in on
 // this machine, and is taken for that only where nobody else reaches the listener.
 func (f *adminFlag) tokens() (*web.Tokens, error) {
-	if !f.given() && loopback(f.AdminListen) {
+	if !f.given() && cmdline.Loopback(f.AdminListen) {
 		return web.Anybody(), nil
 	}
 	tokens := &web.Tokens{}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/gate/web"
 )
@@ -53,7 +54,7 @@ func TestAnAddressThatSaysNothingIsNotLoopback(t *testing.T) {
 		"": false, "9090": false, "127.0.0.1": false, ":9090": false, "0.0.0.0:9090": false, "[::]:9090": false,
 		"10.0.0.1:9090": false, "localhost.example.com:9090": false,
 	} {
-		if got := loopback(addr); got != want {
+		if got := cmdline.Loopback(addr); got != want {
 			t.Errorf("%q: %t, want %t", addr, got, want)
 		}
 	}

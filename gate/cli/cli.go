@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -47,9 +48,6 @@ type commands struct {
 	Resume      resumeCommand      `cmd:"" help:"Let a paused sale go on."`
 	Delete      deleteCommand      `cmd:"" help:"Delete a sale and all its orders."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask a gate whether it is ready; the exit status tells."`
-	Demo        demoCommand        `cmd:"" help:"Play a launch from its opening to the audit, all in this program. A minute, and nothing to set up."`
-	Loadtest    loadtestCommand    `cmd:"" help:"Rehearse a launch against a gate or a whole deployment, and judge it."`
-	PortoneSim  portoneSimCommand  `cmd:"" help:"Simulate PortOne, to try a shop and a gate without an account."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 
@@ -76,6 +74,10 @@ func (e *environment) has(names ...string) bool {
 // command line or a setting is wrong.
 func Main(args, environ []string, out, errOut io.Writer, version string) int {
 	program := newProgram(environ, out, errOut)
+	if err := moved(args); err != nil {
+		fmt.Fprintln(errOut, "flashgate:", err)
+		return 2
+	}
 	env := &environment{out: out, err: errOut, version: version, variables: program.Settings()}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		env.person = os.Stdin
@@ -83,10 +85,14 @@ func Main(args, environ []string, out, errOut io.Writer, version string) int {
 	return program.Main(&commands{}, args, env)
 }
 
+// simulatorPrefix begins the variables that only the simulated PortOne of the rehearsal
+// program reads: what is set for a gate must not reach it.
+const simulatorPrefix = cmdline.Prefix + "SIM_"
+
 func newProgram(environ []string, out, errOut io.Writer) *cmdline.Program {
 	return &cmdline.Program{
 		Name: "flashgate", Description: description, Environ: environ, Out: out, Err: errOut, Strict: "serve",
-		Foreign: func(string) bool { return false },
+		Foreign: func(variable string) bool { return strings.HasPrefix(variable, simulatorPrefix) },
 		Vars: kong.Vars{
 			"addresses": store.AddressForms, "who": who(),
 			"redis_timeout": defaultRedisTimeout.String(), "wait_timeout": defaultWaitTimeout.String(),

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cmdline"
 )
 
 // demoSale is on sale where neither Redis nor a sale is given. It takes every
@@ -21,7 +22,7 @@ func demoSale(now time.Time) gate.Sale {
 // demoHint is a command line that buys a ticket of the demo sale. With keys its
 // link is signed.
 func demoHint(addr net.Addr, keys *gate.Keys) string {
-	host := reachable(addr)
+	host := cmdline.Reachable(addr)
 	link := "http://" + host + "/confirm/demo?items=ticket&buyer=alice"
 	again := "Again with another merchant_uid takes another one; with the same, none."
 	if keys != nil {
@@ -38,12 +39,4 @@ The sale "demo" has 100 units of "ticket". PortOne's confirm call for one of the
 %s
 
 `, link, again)
-}
-
-// reachable is how this machine reaches a listener.
-func reachable(addr net.Addr) string {
-	if at := addr.(*net.TCPAddr); at.IP.IsUnspecified() {
-		return fmt.Sprintf("localhost:%d", at.Port)
-	}
-	return addr.String()
 }

@@ -39,7 +39,6 @@ func TestSecretsOnTheCommandLineAreRefused(t *testing.T) {
 		"FLASHGATE_WEBHOOK_SECRET=... FLASHGATE_ADMIN_TOKEN=... flashgate serve", "--webhook-secret-file FILE, --admin-token-file FILE")
 	f("serve --admin-token kim:sesame --admin-token lee:sesame", "--admin-token", "FLASHGATE_ADMIN_TOKEN=... flashgate serve", "--admin-token-file FILE")
 	f("sign --signing-key k1: sesame --sale race", "--signing-key", "FLASHGATE_SIGNING_KEY=... flashgate sign ...", "--signing-key-file FILE")
-	f("loadtest --admin-token sesame", "--admin-token", "FLASHGATE_ADMIN_TOKEN=... flashgate loadtest", "--admin-token-file FILE")
 	f("--portone-v1-secret sesame audit race", "--portone-v1-secret", "FLASHGATE_PORTONE_V1_SECRET=... flashgate ...", "--portone-v1-secret-file FILE")
 	f("--signing-key k1:sesame", "--signing-key", "FLASHGATE_SIGNING_KEY=... flashgate", "--signing-key-file FILE")
 
@@ -59,7 +58,6 @@ func TestSecretsOnTheCommandLineAreRefused(t *testing.T) {
 	f("serve --admin-read-token", "", "", "")
 	f("serve --signing-key= --redis= --queue 5", "", "", "") // that they are empty is said elsewhere
 	f("order -- --redis redis://u:sesame@h", "", "", "")
-	f("portone-sim --v1-secret sim --v2-secret sim --v2-webhook-secret whsec_sim --shop-secret whsec_sim", "", "", "")
 }
 
 // A flag that may be given in a file instead is a secret, and a secret may be. It is

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/alecthomas/kong"
 )
@@ -28,8 +27,7 @@ func TestEveryFlagHasItsVariable(t *testing.T) {
 			return
 		}
 		name := strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		// The simulator's are its own: what is set for a gate must not reach it.
-		if !slices.Contains(f.Envs, "FLASHGATE_"+name) && !slices.Contains(f.Envs, "FLASHGATE_SIM_"+name) {
+		if !slices.Contains(f.Envs, "FLASHGATE_"+name) {
 			t.Errorf("--%s has the variables %q", f.Name, f.Envs)
 		}
 	})
@@ -133,56 +131,6 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 
 	f("refunds swim --redis redis://r --go-on --yes", "")
 	f("refunds swim --redis redis://r --yes", "--yes: give --go-on too")
-
-	f("demo --tickets 1 --buyers 1 --gates 1 --declines 0", "")
-	f("demo --tickets 1000000000 --buyers 1000000 --gates 16 --declines 1", "")
-	for _, flags := range []string{"--tickets 0", "--tickets 1000000001", "--buyers 0", "--buyers 1000001"} {
-		f("demo "+flags, "--tickets must be between 1 and 1000000000, --buyers between 1 and 1000000")
-	}
-	f("demo --gates 0", "between 1 and 16")
-	f("demo --gates 17", "between 1 and 16")
-	for _, share := range []string{"-0.1", "1.1", "NaN"} {
-		f("demo --declines="+share, "must be a share from 0 to 1")
-	}
-	f("demo --rate 0", "rate")
-
-	const load = "loadtest --target http://g --sale s "
-	f(load+"--max-in-flight 1 --lookups 1 --timeout 1ms --within 1ms --tolerate 1 --settle 0s", "")
-	f(load+"--max-in-flight 0", "must be at least 1")
-	f(load+"--lookups 0", "must be at least 1")
-	f(load+"--pay http://p", "give --admin too")
-	f(load+"--pay http://p --admin http://a", "")
-	f(load+"--settle=-1s --admin http://a", "must not be negative")
-	f(load+"--settle 1s", "needs --admin")
-	f(load+"--settle 1s --admin http://a", "")
-	f(load+"--timeout 0s", "must be more than 0")
-	f(load+"--within 0s", "must be more than 0")
-	for _, share := range []string{"-0.1", "1.1", "NaN"} {
-		f(load+"--tolerate="+share, "must be a share from 0 to 1")
-	}
-
-	f("portone-sim", "")
-	f("portone-sim --confirm-timeout 0s", "--confirm-timeout 0s: must be more than 0")
-	f("portone-sim --declines 1.1", "--declines 1.1: must be a share from 0 to 1")
-	f("portone-sim --shop 127.0.0.1:0 --shop-refuses 0.2 --shop-hangs 0.1 --shop-down-for 3s", "")
-	f("portone-sim --shop 127.0.0.1:0 --shop-refuses 1.1", "--shop-refuses 1.1: must be a share from 0 to 1")
-	f("portone-sim --shop 127.0.0.1:0 --shop-secret x", "the shop's secret must be whsec_ and base64")
-	f("portone-sim --shop-hangs 0.1", "--shop: give the address")
-}
-
-func TestWhoIsPaidSettlesWithinTwoMinutesUnlessToldOtherwise(t *testing.T) {
-	t.Parallel()
-	f := func(flags string, want time.Duration) {
-		t.Helper()
-		c, err := parse(t, "loadtest --target http://g --sale s --admin http://a "+flags)
-		if got := c.Loadtest.Settle; err != nil || got != want {
-			t.Errorf("%s: got %s, %v, want %s", flags, got, err, want)
-		}
-	}
-	f("", 0)
-	f("--settle 3s", 3*time.Second)
-	f("--pay http://p", 2*time.Minute)
-	f("--pay http://p --settle 3s", 3*time.Second)
 }
 
 // What is validated stays what was given, so that validating it again says the same.

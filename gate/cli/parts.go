@@ -277,7 +277,7 @@ func (p *parts) listen(context.Context) (err error) {
 
 // introduce says where the gate serves, and what is to be known of it.
 func (p *parts) introduce() {
-	if !loopback(p.flags.AdminListen) && p.flags.AdminTLSCert == "" {
+	if !cmdline.Loopback(p.flags.AdminListen) && p.flags.AdminTLSCert == "" {
 		p.log.Warn("the admin listener is not encrypted: tokens can be read on the way; see --admin-tls-cert", "admin", p.flags.AdminListen)
 	}
 	tellFiles(p.log, p.files, p.mostPublic, p.mostAdmin)

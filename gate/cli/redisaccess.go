@@ -2,11 +2,8 @@ package cli
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/store"
@@ -47,7 +44,7 @@ func (f *redisAccess) readTLS(c *store.Credentials) error {
 		return errors.New("--redis-cert and --redis-key: give both, a certificate is of no use without its key")
 	}
 	if f.RedisCA != "" {
-		pool, err := readAuthorities("redis-ca", f.RedisCA)
+		pool, err := cmdline.ReadAuthorities("redis-ca", f.RedisCA)
 		if err != nil {
 			return err
 		}
@@ -56,11 +53,11 @@ func (f *redisAccess) readTLS(c *store.Credentials) error {
 	if f.RedisCert == "" {
 		return nil
 	}
-	cert, err := readPEM("redis-cert", f.RedisCert)
+	cert, err := cmdline.ReadPEM("redis-cert", f.RedisCert)
 	if err != nil {
 		return err
 	}
-	key, err := readPEM("redis-key", f.RedisKey)
+	key, err := cmdline.ReadPEM("redis-key", f.RedisKey)
 	if err != nil {
 		return err
 	}
@@ -70,28 +67,4 @@ func (f *redisAccess) readTLS(c *store.Credentials) error {
 	}
 	c.Certificate = &pair
 	return nil
-}
-
-// readAuthorities reads the certificates of those who sign others'.
-func readAuthorities(flag, path string) (*x509.CertPool, error) {
-	text, err := readPEM(flag, path)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("--%s %s: there is no certificate in it", flag, path)
-	}
-	return pool, nil
-}
-
-func readPEM(flag, path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("--%s: %w", flag, err)
-	}
-	if block, _ := pem.Decode(text); block == nil {
-		return nil, fmt.Errorf("--%s %s: there is no PEM in it (-----BEGIN …)", flag, path)
-	}
-	return text, nil
 }

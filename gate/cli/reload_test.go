@@ -17,6 +17,9 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
+// linkKey signs links in tests.
+const linkKey = "k1:YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtMDE="
+
 const anotherKey = "k2:b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItMDE="
 
 // SIGHUP ends no gate. What came from files is read anew; what cannot be read
@@ -36,7 +39,7 @@ func TestAHangupReadsFilesAnew(t *testing.T) {
 	}
 	refusals, moved := file("refusals", ""), file("refusals.1", "")
 	p := startGate(t, "--redis", "embedded", "--sales", saleFile(t, openSale("race", 100)), "--refusal-log", refusals,
-		"--signing-key-file", file("keys", rehearsalKey), "--admin-token-file", file("tokens", "kim:0123456789abcdef"))
+		"--signing-key-file", file("keys", linkKey), "--admin-token-file", file("tokens", "kim:0123456789abcdef"))
 	caller := newCaller(t)
 	confirm := func(key, order, want string) {
 		t.Helper()
@@ -44,7 +47,7 @@ func TestAHangupReadsFilesAnew(t *testing.T) {
 			t.Errorf("%s by %.2s: %s, %v; want %s", order, key, a.code, a.err, want)
 		}
 	}
-	confirm(rehearsalKey, "o1", "held")
+	confirm(linkKey, "o1", "held")
 	confirm(anotherKey, "refused-before", "bad_signature")
 	await(t, "the refusal to be written", hasLine(refusals, "refused-before"))
 
@@ -55,7 +58,7 @@ func TestAHangupReadsFilesAnew(t *testing.T) {
 	file("tokens", "lee:fedcba9876543210")
 	p.hangup(t, 1)
 	confirm(anotherKey, "o2", "held")
-	confirm(rehearsalKey, "refused-after", "bad_signature")
+	confirm(linkKey, "refused-after", "bad_signature")
 	await(t, "the refusal to be written into the new file", hasLine(refusals, "refused-after"))
 	if hasLine(moved, "refused-after")() == nil {
 		t.Error("the file that was moved away is still written")
@@ -195,7 +198,7 @@ func TestALogFileKeepsWhatItHas(t *testing.T) {
 // Who sends SIGHUP to a gate that has nothing to read is told so.
 func TestAHangupWithoutFilesSaysThatThereAreNone(t *testing.T) {
 	t.Parallel()
-	p := startGate(t, "--redis", "embedded", "--sales", saleFile(t, openSale("race", 1)), "--signing-key", rehearsalKey)
+	p := startGate(t, "--redis", "embedded", "--sales", saleFile(t, openSale("race", 1)), "--signing-key", linkKey)
 	p.signal(t, syscall.SIGHUP)
 	await(t, "the gate to say so", func() error {
 		if !strings.Contains(p.stderr.String(), "SIGHUP: there are no files to read anew") {

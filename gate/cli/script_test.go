@@ -1,8 +1,6 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,9 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
-	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
 // TestScripts runs the command lines of testdata/script. Besides testscript's
@@ -33,10 +29,6 @@ import (
 //	says TEXT                          wait until the gate's log has the text
 //	report SALE ORDER STATE            report to the gate what became of an order
 //	end                                end the gate by SIGTERM, and write gate.log and gate.out
-//	portone-sim [FLAG…]                simulate PortOne on a free port, $SIM, and print what it says at start
-//	pay BODY ORDER SALE?QUERY          pay there: prints the status, the confirm call's status and why it failed
-//	paid SALE N                        wait until the gate knows that N orders are paid
-//	portone-ends                       end the simulator by SIGTERM
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -70,20 +62,15 @@ func TestScripts(t *testing.T) {
 
 			"undelivered": undeliveredInScript,
 			"says":        saysInScript,
-
-			"portone-sim":  simulateInScript,
-			"pay":          payInScript,
-			"paid":         paidInScript,
-			"portone-ends": func(ts *testscript.TestScript, _ bool, _ []string) { sceneOf(ts).portone.stop(sceneOf(ts).t) },
 		},
 	})
 }
 
 // scene is what one script has started.
 type scene struct {
-	t             testing.TB
-	redis         *redistest.Server
-	gate, portone *process
+	t     testing.TB
+	redis *redistest.Server
+	gate  *process
 }
 
 func sceneOf(ts *testscript.TestScript) *scene { return ts.Value("scene").(*scene) }
@@ -186,47 +173,4 @@ func reportInScript(ts *testscript.TestScript, _ bool, args []string) {
 	if status != http.StatusOK {
 		ts.Fatalf("the answer is %d %s", status, text)
 	}
-}
-
-func simulateInScript(ts *testscript.TestScript, _ bool, args []string) {
-	s := sceneOf(ts)
-	var url string
-	s.portone, url = startPortone(s.t, args...)
-	ts.Setenv("SIM", url)
-	fmt.Fprint(ts.Stdout(), s.portone.stdout.String())
-}
-
-func payInScript(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 3 {
-		ts.Fatalf("usage: pay BODY ORDER SALE?QUERY")
-	}
-	address := "http://" + sceneOf(ts).gate.listen
-	body, err := json.Marshal(portonesim.Order{
-		Body: args[0], ID: args[1], Amount: 1000, ConfirmURL: address + "/confirm/" + args[2], NoticeURL: address + "/webhook",
-	})
-	ts.Check(err)
-	answer, err := newCaller(sceneOf(ts).t).Post(ts.Getenv("SIM")+"/sim/pay", "application/json", bytes.NewReader(body))
-	ts.Check(err)
-	defer answer.Body.Close()
-	var result portonesim.Result
-	ts.Check(json.NewDecoder(answer.Body).Decode(&result))
-	fmt.Fprintln(ts.Stdout(), result.Status, result.ConfirmStatus, result.FailReason)
-}
-
-func paidInScript(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 2 {
-		ts.Fatalf("usage: paid SALE N")
-	}
-	s := sceneOf(ts)
-	await(s.t, args[1]+" paid orders", func() error {
-		_, body := s.gate.get(s.gate.admin, "/v1/sales/"+args[0])
-		var report gate.SaleView
-		if err := json.Unmarshal([]byte(body), &report); err != nil {
-			return fmt.Errorf("the report %q: %w", body, err)
-		}
-		if strconv.FormatInt(report.Orders.Paid, 10) != args[1] {
-			return fmt.Errorf("%d orders are paid", report.Orders.Paid)
-		}
-		return nil
-	})
 }

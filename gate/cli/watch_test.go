@@ -3,10 +3,7 @@ package cli
 import (
 	"bytes"
 	"errors"
-	"io"
 	"log/slog"
-	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -113,33 +110,4 @@ func TestApplyNotesWhatGatesOfThisEnvironmentDoNotTake(t *testing.T) {
 	f(silent, "accept: [v2], or", "FLASHGATE_PORTONE_V1_KEY=x", "FLASHGATE_PORTONE_V1_SECRET_FILE=x")
 	f(silent, "", "FLASHGATE_PORTONE_V1_KEY=x", "FLASHGATE_PORTONE_V1_SECRET=x", "FLASHGATE_PORTONE_V2_SECRET_FILE=x")
 	f(says, "", "FLASHGATE_WEBHOOK_SECRET=whsec_x")
-}
-
-// Whoever pastes what the simulator prints has a payment go through.
-func TestTheSimulatorsInstructionsLeadToAPayment(t *testing.T) {
-	t.Parallel()
-	sim, url := startPortone(t)
-	hint := sim.stdout.String()
-	var args []string
-	for _, setting := range regexp.MustCompile(`FLASHGATE_([A-Z0-9_]+)=(\S+)`).FindAllStringSubmatch(hint, -1) {
-		args = append(args, "--"+strings.ReplaceAll(strings.ToLower(setting[1]), "_", "-"), setting[2])
-	}
-	g := startGate(t, args...)
-	payment := regexp.MustCompile(`curl -s \S+/sim/pay -d '(.*)'`).FindStringSubmatch(hint)
-	if payment == nil {
-		t.Fatalf("the simulator printed\n%s", hint)
-	}
-	body := strings.ReplaceAll(payment[1], "127.0.0.1:8080", g.listen)
-	for _, version := range []string{"", `"version":2,`} {
-		id := "order_" + strings.Trim(version, `"version:,`)
-		text := strings.NewReplacer(`{"id"`, "{"+version+`"id"`, "order_1", id).Replace(body)
-		response, err := http.Post(url+"/sim/pay", "application/json", strings.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		if said, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(said), `"confirmStatus":200`) {
-			t.Errorf("%s: %s %v", text, said, err)
-		}
-	}
 }

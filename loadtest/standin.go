@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/loadtest/standin"
 )
 
@@ -56,5 +57,5 @@ For the gate, which signs its questions with it:
 What it was asked: curl -s %[1]s/asks
 Down for a while:  curl -s -X POST '%[1]s/down?for=5s'
 
-`, "http://"+reachable(addr), f.ShopSecret)
+`, "http://"+cmdline.Reachable(addr), f.ShopSecret)
 }

@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"bytes"
@@ -21,18 +21,6 @@ import (
 	"github.com/flashgate/flashgate/loadtest/launch"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
-
-const rehearsalKey = "k1:YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtMDE="
-
-// rehearsedSale has prices, a limit and less stock than a rehearsal asks for.
-const rehearsedSale = `sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, per_buyer: 3,
-accept: [v1, v2], skus: [{name: full, stock: 60, price: 80000}, {name: half, stock: 40, price: 60000}]}]`
-
-// rehearse runs flashgate loadtest in this process.
-func rehearse(t testing.TB, args ...string) (status int, out, errOut string) {
-	t.Helper()
-	return try(t, nil, append([]string{"loadtest"}, args...)...)
-}
 
 func TestARehearsalOfAGatePasses(t *testing.T) {
 	t.Parallel()
@@ -158,7 +146,9 @@ func TestARehearsalThatCannotBeIsRefused(t *testing.T) {
 	f(1, "not both", append(target, "--items", "a", "--duration", "1s", "--demand", "1")...)
 	f(1, "admin API", append(target, "--admin", "http://127.0.0.1:1")...)
 	f(1, "base64", append(target, "--items", "a", "--signing-key", "k1:?")...)
-	f(1, "nothing to buy", append([]string{"targets"}, target...)...)
+	if status, _, errOut := try(t, "targets", target...); status != 1 || !strings.Contains(errOut, "nothing to buy") {
+		t.Errorf("targets: status %d, %s", status, errOut)
+	}
 }
 
 // The targets are for vegeta's own command, so that is what reads them here.
@@ -169,10 +159,10 @@ func TestVegetaTakesTheTargets(t *testing.T) {
 		t.Fatalf("building vegeta: %v\n%s", err, said)
 	}
 	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey)
-	targets := command(t, "loadtest", "targets", "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin,
+	status, targets, errOut := try(t, "targets", "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin,
 		"--sale", "race", "--signing-key", rehearsalKey, "--demand", "100", "--duplicates", "0")
-	if lines := strings.Count(targets, "\n"); lines != 100 {
-		t.Fatalf("%d lines for 100 orders", lines)
+	if lines := strings.Count(targets, "\n"); status != 0 || lines != 100 {
+		t.Fatalf("status %d, %d lines for 100 orders\n%s", status, lines, errOut)
 	}
 	pipe := func(in []byte, args ...string) []byte {
 		cmd := exec.CommandContext(t.Context(), vegeta, args...)
@@ -236,10 +226,10 @@ func TestARehearsalThatCannotGoOnTakesNothing(t *testing.T) {
 		}
 	}
 	f("the gate has no such sale; flashgate apply creates one", "--sale", "rase")
-	f("--pay http://127.0.0.1:1: is flashgate portone-sim running there? Nothing was sent", "--sale", "race", "--pay", "http://127.0.0.1:1")
+	f("--pay http://127.0.0.1:1: is flashgate-loadtest portone-sim running there? Nothing was sent", "--sale", "race", "--pay", "http://127.0.0.1:1")
 	f("--shop http://127.0.0.1:1: nothing was sent: sale race asks no shop: give it ask: http://127.0.0.1:1/ask", "--sale", "race", "--shop", "http://127.0.0.1:1")
 	applySale(t, redis.URL(), strings.Replace(rehearsedSale, "per_buyer: 3,", "per_buyer: 3, ask: 'http://127.0.0.1:1/ask',", 1))
-	f("is flashgate portone-sim --shop listening there?", "--sale", "race", "--shop", "http://127.0.0.1:1")
+	f("is flashgate-loadtest portone-sim --shop listening there?", "--sale", "race", "--shop", "http://127.0.0.1:1")
 	if r := readStatus(t, redis.URL(), "race"); r.Orders.Held != 0 || r.Orders.Asking != 0 {
 		t.Errorf("the sale has %+v", r.Orders)
 	}
@@ -254,7 +244,7 @@ func TestARehearsalOfWhatThereIsNotSendsNothing(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	applySale(t, redis.URL(), rehearsedSale)
-	applySale(t, redis.URL(), openSale("free", 10)) // of which any amount would pass
+	applySale(t, redis.URL(), `sales: [{name: free, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 10}]}]`) // of which any amount would pass
 	parsed, err := gate.ParseKeys(rehearsalKey)
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +285,7 @@ func TestARehearsalOfWhatThereIsNotSendsNothing(t *testing.T) {
 				t.Errorf("%q: the ledger of %s has entry %d", serve, sale, r.Seq)
 			}
 		}
-		if _, text := p.get(p.admin, "/metrics"); !strings.Contains(text, `flashgate_confirms_total{outcome="amount_mismatch",sale="race"} `) {
+		if text := metrics(t, p); !strings.Contains(text, `flashgate_confirms_total{outcome="amount_mismatch",sale="race"} `) {
 			t.Errorf("%q: no probe came as far as the amount", serve)
 		}
 	}

@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"encoding/json"
@@ -17,9 +17,8 @@ func TestARehearsalOfABrokenGateFails(t *testing.T) {
 	f := func(what, line, instead, begins, want string) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
-			gate := awaitReady(t, startProcess(t, buildBroken(t, "luascripts/confirm.lua", line, instead), serveArgs([]string{
-				"--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey,
-			})...))
+			gate := startGateOf(t, buildBroken(t, "luascripts/confirm.lua", line, instead),
+				"--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey)
 			status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race",
 				"--signing-key", rehearsalKey, "--rate", "300", "--demand", "200", "--buyers", "100", "--duplicates", "0.5", "--within", "10s", "--timeout", "30s")
 			if status != 1 || !regexp.MustCompile("^"+begins).MatchString(out) || !strings.HasSuffix(out, "\nFAIL\n") || !strings.Contains(out, want) || !strings.Contains(errOut, "the rehearsal failed") {
@@ -34,7 +33,7 @@ func TestARehearsalOfABrokenGateFails(t *testing.T) {
 // buildBroken builds the program with one line of one file changed.
 func buildBroken(t *testing.T, file, line, instead string) string {
 	t.Helper()
-	root, err := filepath.Abs("../..")
+	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"context"
@@ -49,7 +49,7 @@ func TestTheStandInForTheShopSaysHowToAskIt(t *testing.T) {
 	said := func(pattern string) (found string) {
 		t.Helper()
 		await(t, pattern, func() error {
-			m := regexp.MustCompile(pattern).FindStringSubmatch(p.stdout.String())
+			m := regexp.MustCompile(pattern).FindStringSubmatch(p.Log())
 			if m == nil {
 				return errors.New("it has not said so")
 			}

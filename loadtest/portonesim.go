@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"context"
@@ -73,7 +73,7 @@ func (c *portoneSimCommand) simulate(ctx context.Context, env *environment, star
 		return fmt.Errorf("--listen: %w", err)
 	}
 	defer ln.Close()
-	if !loopback(c.Listen) {
+	if !cmdline.Loopback(c.Listen) {
 		options.Log.Warn("whoever reaches this address can make it call any URL", "listen", c.Listen)
 	}
 	sim := portonesim.New(options)
@@ -124,7 +124,7 @@ func serveSimulated(ctx context.Context, ln net.Listener, handler http.Handler) 
 
 // hint says what to set in the gate, and how to make a payment.
 func (c *portoneSimCommand) hint(addr net.Addr) string {
-	base := "http://" + reachable(addr)
+	base := "http://" + cmdline.Reachable(addr)
 	return fmt.Sprintf(`PortOne is simulated at %[1]s. For the gate:
 
   export FLASHGATE_REDIS=embedded   # or the address of a Redis

@@ -1,4 +1,4 @@
-package cli
+package main
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cli"
 	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/lane"
 	"github.com/flashgate/flashgate/gate/store"
@@ -125,16 +126,16 @@ func (c *demoCommand) sale(opens time.Time) gate.Sale {
 // only what flattens the rush is worth a warning.
 const demoDelay = 250 * time.Millisecond
 
-func (c *demoCommand) rehearsal(s *scenery) *loadtestCommand {
+func (c *demoCommand) rehearsal(s *scenery) *launchCommand {
 	html := c.HTML
 	if html == "" {
 		html = filepath.Join(os.TempDir(), "flashgate-demo.html")
 	}
-	return &loadtestCommand{
+	return &launchCommand{
 		maxDelay: demoDelay, noun: "tickets",
-		What: "run", MaxInFlight: 20_000, Timeout: 10 * time.Second, Within: 5 * time.Second, Lookups: 32, HTML: html, Pay: s.payments, Shop: s.shop, Settle: 30 * time.Second,
-		launchFlags: launchFlags{
-			keysFlag: keysFlag{SigningKey: &s.key}, Target: s.public, Sale: "demo", Shape: "launch", Rate: c.Rate, Demand: c.Buyers,
+		MaxInFlight: 20_000, Timeout: 10 * time.Second, Within: 5 * time.Second, Lookups: 32, HTML: html, Pay: s.payments, Shop: s.shop, Settle: 30 * time.Second,
+		requestFlags: requestFlags{
+			SigningKey: &s.key, Target: s.public, Sale: "demo", Shape: "launch", Rate: c.Rate, Demand: c.Buyers,
 			Duplicates: .1, Hostile: .02, Bodies: []string{"v1", "v1-form"}, Expires: time.Hour, Seed: c.Seed, Admin: s.admin,
 		},
 	}
@@ -177,9 +178,9 @@ func (s *scenery) open(ctx context.Context, group *errgroup.Group, c *demoComman
 		s.shop = "http://" + at.shop.String()
 	}
 	for number := range c.Gates {
-		serve := s.gate(fmt.Sprintf("gate-%d", number+1), sim)
 		addrs, err := begin(ctx, group, func(ctx context.Context, started func([2]string)) error {
-			return serve.serve(ctx, s.env, nil, func(public, admin net.Addr) {
+			flags, secrets := s.gate(fmt.Sprintf("gate-%d", number+1), sim)
+			return cli.Serve(ctx, flags, secrets, s.env.err, s.env.version, func(public, admin net.Addr) {
 				started([2]string{"http://" + public.String(), "http://" + admin.String()})
 			})
 		})
@@ -192,18 +193,15 @@ func (s *scenery) open(ctx context.Context, group *errgroup.Group, c *demoComman
 	return nil
 }
 
-// gate is a gate that looks payments up soon.
-func (s *scenery) gate(name string, sim *portoneSimCommand) *serveCommand {
-	return &serveCommand{
-		Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Redis: s.redis, keysFlag: keysFlag{SigningKey: &s.key},
-		portoneFlag: portoneFlag{
-			portoneCredentials: portoneCredentials{
-				PortoneV1Key: sim.V1Key, PortoneV1Secret: &sim.V1Secret, PortoneV1URL: s.payments, PortoneRate: 1000,
-			},
-			Currency: "KRW", FirstLook: time.Second, Grace: time.Second,
-		},
-		notifyFlag: notifyFlag{NotifySecret: &s.secret},
-		Name:       name, Language: "en", RedisTimeout: lane.MaxCallTimeout, Queue: 16384, LogFormat: "text", LogLevel: slog.LevelError,
+// gate returns the flags of a gate that looks payments up soon, and its secrets as
+// variables.
+func (s *scenery) gate(name string, sim *portoneSimCommand) (flags, secrets []string) {
+	return []string{
+		"--name", name, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--redis", s.redis, "--redis-timeout", lane.MaxCallTimeout.String(),
+		"--portone-v1-url", s.payments, "--portone-v1-key", sim.V1Key, "--portone-rate", "1000", "--first-look", "1s", "--grace", "1s",
+		"--language", "en", "--drain-wait", "0s", "--log-level", "error",
+	}, []string{
+		"FLASHGATE_SIGNING_KEY=" + s.key, "FLASHGATE_PORTONE_V1_SECRET=" + sim.V1Secret, "FLASHGATE_NOTIFY_SECRET=" + s.secret,
 	}
 }
 
