@@ -24,40 +24,19 @@ func NewSKUIndex(skus []SKU) SKUIndex {
 // SKU. Their names are the index's own strings, so nothing of items is kept.
 // It reports whether they can be read; the verdict says why not.
 func (x SKUIndex) ParseItems(lines []Line, items []byte) ([]Line, Verdict, bool) {
-	return parseItems(lines, items, x.name)
-}
-
-// name returns a SKU's name as the index has it.
-func (x SKUIndex) name(name []byte) (string, bool) {
-	sku, ok := x[string(name)]
-	if !ok {
-		return "", false
-	}
-	return sku.Name, true
-}
-
-// parseItems is ParseItems of the SKUs whose names are found.
-func parseItems(lines []Line, items []byte, find func(name []byte) (string, bool)) ([]Line, Verdict, bool) {
 	malformed := Malformed("items", itemsForm)
 	for more := true; more; {
 		var item []byte
 		item, items, more = bytes.Cut(items, []byte{','})
-		name, quantity, found := bytes.Cut(item, []byte{':'})
-		n := int64(1)
-		if found {
-			var ok bool
-			if n, ok = parseQuantity(quantity); !ok {
-				return lines, malformed, false
-			}
-		}
-		if !ValidName(name) || len(lines) == MaxLines {
+		name, quantity, ok := parseItem(item)
+		if !ok || len(lines) == MaxLines {
 			return lines, malformed, false
 		}
-		sku, ok := find(name)
+		sku, ok := x[string(name)]
 		if !ok {
 			return lines, Verdict{Code: UnknownSKU, Item: uint8(len(lines) + 1)}, false
 		}
-		lines = append(lines, Line{SKU: sku, Quantity: n})
+		lines = append(lines, Line{SKU: sku.Name, Quantity: quantity})
 	}
 	slices.SortFunc(lines, func(a, b Line) int { return strings.Compare(a.SKU, b.SKU) })
 	for i := 1; i < len(lines); i++ {
@@ -66,6 +45,15 @@ func parseItems(lines []Line, items []byte, find func(name []byte) (string, bool
 		}
 	}
 	return lines, Verdict{}, true
+}
+
+// parseItem reads one of a link's items, such as "full:2" or "half".
+func parseItem(item []byte) (name []byte, quantity int64, ok bool) {
+	name, digits, found := bytes.Cut(item, []byte{':'})
+	if quantity, ok = 1, true; found {
+		quantity, ok = parseQuantity(digits)
+	}
+	return name, quantity, ok && ValidName(name)
 }
 
 // NthItem returns the name in the nth of a link's items, counted from 1. It is

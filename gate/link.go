@@ -281,9 +281,13 @@ func CheckBaseURL(base string) error {
 
 // checkItems checks the form of a link's items, whatever SKUs the sale has.
 func checkItems(items string) error {
-	anySKU := func(name []byte) (string, bool) { return string(name), true }
-	if _, _, ok := parseItems(nil, []byte(items), anySKU); !ok {
-		return fmt.Errorf("items %q: %s", items, itemsForm)
+	seen := map[string]bool{}
+	for item := range strings.SplitSeq(items, ",") {
+		name, _, ok := parseItem([]byte(item))
+		if !ok || seen[string(name)] || len(seen) == MaxLines {
+			return fmt.Errorf("items %q: %s", items, itemsForm)
+		}
+		seen[string(name)] = true
 	}
 	return nil
 }

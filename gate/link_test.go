@@ -352,7 +352,11 @@ func TestWhatNoGateWouldTakeIsNotSigned(t *testing.T) {
 	f(base, "amount", func(o *Offer) { o.Amount.Value = -1 })
 	f(base, "amount", func(o *Offer) { o.Amount.Value = MaxAmount + 1 })
 	f(base, "expires", func(o *Offer) { o.Expires = time.Time{} })
-	for _, items := range []string{"", "full:0", "full,full", "full\nhalf", "full&buyer=a", "풀", "a:1:2"} {
+	many := "a0"
+	for i := range MaxLines {
+		many += fmt.Sprint(",a", i+1)
+	}
+	for _, items := range []string{"", "full:0", "full,full", "full\nhalf", "full&buyer=a", "풀", "a:1:2", many} {
 		f(base, "items", func(o *Offer) { o.Items = items })
 	}
 }
