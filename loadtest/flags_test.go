@@ -110,7 +110,7 @@ func TestWhoIsPaidSettlesWithinTwoMinutesUnlessToldOtherwise(t *testing.T) {
 	f := func(flags string, want time.Duration) {
 		t.Helper()
 		c, err := parse(t, "launch --target http://g --sale s --admin http://a "+flags)
-		if got := c.Launch.Settle; err != nil || got != want {
+		if got := c.Launch.settle(); err != nil || got != want {
 			t.Errorf("%s: got %s, %v, want %s", flags, got, err, want)
 		}
 	}

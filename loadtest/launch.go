@@ -50,13 +50,15 @@ func (c *launchCommand) Validate() error {
 	case c.Timeout <= 0 || c.Within <= 0:
 		return errors.New("--timeout and --within: must be more than 0")
 	}
-	if err := chance.Check(chance.Share{Flag: "--tolerate", Of: c.Tolerate}); err != nil {
-		return err
-	}
+	return chance.Check(chance.Share{Flag: "--tolerate", Of: c.Tolerate})
+}
+
+// settle is how long to wait for orders that are held.
+func (c *launchCommand) settle() time.Duration {
 	if c.Pay != "" && c.Settle == 0 {
-		c.Settle = 2 * time.Minute
+		return 2 * time.Minute
 	}
-	return nil
+	return c.Settle
 }
 
 // Run rehearses a launch and prints the verdict.
@@ -99,7 +101,7 @@ func (c *launchCommand) rehearse(ctx context.Context, env *environment, admin *l
 	}
 	judging := context.WithoutCancel(ctx) // a run that was cut short is judged too
 	found, err := run.Verdict(judging, launch.Judge{
-		Admin: admin, Before: before, Within: c.Within, Tolerate: c.Tolerate, Workers: c.Lookups, Settle: c.Settle, Tell: progress.tell,
+		Admin: admin, Before: before, Within: c.Within, Tolerate: c.Tolerate, Workers: c.Lookups, Settle: c.settle(), Tell: progress.tell,
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,7 +27,17 @@ func TestCommandLines(t *testing.T) {
 	f("bench", 2, "--burst 0", "FLASHGATE_BURST=0")
 	f(bench.ServerCommand+" gate 127.0.0.1:1 127.0.0.1:2", 1, "own use")
 	f(bench.ClientCommand+" {}", 1, "own use")
+	f("launch --admin-token sesame", 2, "FLASHGATE_ADMIN_TOKEN=... flashgate-loadtest launch\nor give --admin-token-file FILE")
 	f("version", 0, "warning: FLASHGATE_ROUNDZ is the variable of no flag: did you mean FLASHGATE_ROUNDS?", "FLASHGATE_ROUNDZ=1")
+}
+
+// The simulator's own secrets are for tests, and stay flags.
+func TestTheSimulatorsSecretsAreTakenAsFlags(t *testing.T) {
+	t.Parallel()
+	line := strings.Fields("portone-sim --v1-secret sim --v2-secret sim --v2-webhook-secret whsec_sim --shop-secret whsec_sim")
+	if environ, rest, err := newProgram(nil, nil, nil).HideSecrets(&commands{}, line); err != nil || len(environ) > 0 || !slices.Equal(rest, line) {
+		t.Errorf("%q, %q, %v", environ, rest, err)
+	}
 }
 
 // A shell that rehearses may have the settings of gates.

@@ -1,6 +1,9 @@
 package cli
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestCommandsThatMovedSayWhatTheyAreNow(t *testing.T) {
 	t.Parallel()
@@ -19,5 +22,17 @@ func TestCommandsThatMovedSayWhatTheyAreNow(t *testing.T) {
 	f("portone-sim --help", "portone-sim", "portone-sim")
 	if status, _ := said("version"); status != 0 {
 		t.Errorf("version: %d", status)
+	}
+}
+
+// A shell may have settings of the simulator. What else rehearsing alone reads is, to a
+// gate, a variable that nothing reads.
+func TestServeLeavesTheSimulatorsSettingsAlone(t *testing.T) {
+	t.Parallel()
+	if status, text := said(serveNowhere, "FLASHGATE_SIM_LISTEN=127.0.0.1:8081"); status != 1 || strings.Contains(text, "FLASHGATE_SIM") {
+		t.Errorf("the simulator's: %d %s", status, text)
+	}
+	if status, text := said(serveNowhere, "FLASHGATE_DEMAND=5"); status != 2 || !strings.Contains(text, "FLASHGATE_DEMAND is the variable of no flag") {
+		t.Errorf("the launch's: %d %s", status, text)
 	}
 }
