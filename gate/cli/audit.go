@@ -18,8 +18,8 @@ type auditCommand struct {
 	redisFlag
 	portoneCredentials
 	Sale        string `arg:"" help:"The sale's name."`
-	OrderPrefix string `placeholder:"PREFIX" help:"What the orders of sales begin with: a payment of another order that no sale knows is of something else that the shop sells."`
-	KnownOrders bool   `help:"Take every payment of an order that no sale knows for something else that the shop sells."`
+	OrderPrefix string `placeholder:"PREFIX" help:"What the orders of sales begin with. A payment of any other order that no sale knows is for something else that the shop sells, and is not reported."`
+	KnownOrders bool   `help:"Take each payment whose order no sale knows for something else that the shop sells: report none as forgotten."`
 	JSON        bool   `help:"Print JSON."`
 }
 

@@ -31,7 +31,7 @@ standard input). They are refused on the command line, which others can read.`
 
 type commands struct {
 	Serve       serveCommand       `cmd:"" help:"Answer confirm calls. Without --redis: on an embedded store, with a demo sale."`
-	Apply       applyCommand       `cmd:"" help:"Create or change the sales of a file. Safe in the middle of a sale; twice is once."`
+	Apply       applyCommand       `cmd:"" help:"Create or change the sales of a file. Safe in the middle of a sale. The same file again changes nothing."`
 	Sign        signCommand        `cmd:"" help:"Print a signed confirm link."`
 	Status      statusCommand      `cmd:"" help:"Show a sale's units and orders."`
 	Order       orderCommand       `cmd:"" help:"Show what happened to one order, from the ledger."`

@@ -21,7 +21,7 @@ const usualCurrency = "KRW"
 type portoneFlag struct {
 	portoneCredentials
 	Currency        string        `default:"KRW" placeholder:"CODE" help:"Currency that payments must be in to count, by its ISO 4217 code (${default}). A payment in another currency is refund due, and no gate cancels it."`
-	ForwardWebhooks string        `placeholder:"URL" secret:"query" help:"Pass each webhook on to this URL of the shop, as it came: a notice_url in a payment takes the place of the one in PortOne's console. A URL with a query belongs in FLASHGATE_FORWARD_WEBHOOKS."`
+	ForwardWebhooks string        `placeholder:"URL" secret:"query" help:"Pass each webhook on to this URL of the shop, as it came. For a shop that needs PortOne's webhooks too, since they go to the gates. A URL with a query belongs in FLASHGATE_FORWARD_WEBHOOKS."`
 	FirstLook       time.Duration `default:"20s" help:"How long after a hold its payment is first looked up (${default}). Later look-ups are at least half of that apart."`
 	Grace           time.Duration `default:"1m" help:"How long after a hold has ended its units stay taken, for a payment that was begun in time (${default})."`
 	TestPayments    bool          `help:"Let payments of a test channel count, for a rehearsal. They move no money."`

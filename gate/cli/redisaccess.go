@@ -11,9 +11,9 @@ import (
 
 // redisAccess is how every command knows Redis, and Redis it.
 type redisAccess struct {
-	RedisPasswordFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the password of the address's user, where it has none. An address with a password belongs in FLASHGATE_REDIS."`
+	RedisPasswordFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the password for the user in --redis, if that address has no password. An address with a password belongs in FLASHGATE_REDIS."`
 
-	RedisCA   string `name:"redis-ca" placeholder:"FILE" help:"Who signed the certificates of Redis, in PEM, for a rediss address (the system's authorities)."`
+	RedisCA   string `name:"redis-ca" placeholder:"FILE" help:"Certificates of the authorities that signed those of Redis, in PEM, for a rediss address (the system's authorities)."`
 	RedisCert string `placeholder:"FILE" help:"Client certificate for Redis, in PEM."`
 	RedisKey  string `placeholder:"FILE" help:"The client certificate's private key, in PEM."`
 }

@@ -23,7 +23,7 @@ func (f *keysFlag) keys() (*gate.Keys, error) {
 // webhookFlag is how commands get the secrets that V2 signs with.
 type webhookFlag struct {
 	WebhookSecret     *string             `hidden:"" secret:"value"`
-	WebhookSecretFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the secrets of PortOne V2, from its console (whsec_…); with them V2's confirm calls must be signed, and V1's, which are not, need accept: [v1] in the sale. Or the secrets themselves in FLASHGATE_WEBHOOK_SECRET."`
+	WebhookSecretFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the secrets of PortOne V2, from its console (whsec_…); with them V2's confirm calls must be signed. V1's are never signed: a sale then takes them only if its accept names v1. Or the secrets themselves in FLASHGATE_WEBHOOK_SECRET."`
 }
 
 func (f *webhookFlag) given() bool { return f.WebhookSecret != nil || f.WebhookSecretFile != nil }
@@ -39,7 +39,7 @@ func (f *webhookFlag) secrets() (*portone.Secrets, error) {
 // notifyFlag is how serve gets the secrets that it signs with what it tells shops.
 type notifyFlag struct {
 	NotifySecret     *string             `hidden:"" secret:"value"`
-	NotifySecretFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the secrets that sign what the shop is told of a sale with notify, and asked in one with ask, by Standard Webhooks: whsec_ and base64; two with a comma between while one is replaced. Or the secrets themselves in FLASHGATE_NOTIFY_SECRET."`
+	NotifySecretFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the secrets that sign messages and questions to the shop (notify and ask in a sale) by Standard Webhooks: whsec_ and base64; two with a comma between while one is replaced. Or the secrets themselves in FLASHGATE_NOTIFY_SECRET."`
 }
 
 // notifySecrets returns nil where none are given.

@@ -18,15 +18,15 @@ import (
 type serveCommand struct {
 	Listen string `default:":8080" placeholder:"ADDR" help:"Where PortOne's calls come in (${default})."`
 	adminFlag
-	Redis string `placeholder:"URL" secret:"password" help:"Redis with the sales: ${addresses}. Or embedded: a store in memory that ends with the gate. Without the flag the store is embedded too, but only for a demo, without settings of a real gate."`
+	Redis string `placeholder:"URL" secret:"password" help:"Redis with the sales: ${addresses}. Or embedded: a store in memory that ends with the gate. Without the flag the store is embedded too, for a demo: then settings of a real gate, such as a signing key, are refused."`
 	redisAccess
-	Sales string `placeholder:"FILE" help:"YAML file of sales that should exist. A sale of which Redis knows no run is created, as long as its window has not begun; existing sales stay as they are (see apply)."`
+	Sales string `placeholder:"FILE" help:"YAML file of sales that should exist. A gate creates those that Redis has nothing of, as long as their window has not begun; existing sales stay as they are (see apply)."`
 	keysFlag
 	webhookFlag
 	portoneFlag
 	notifyFlag
 	sourcesFlag
-	AllowUnsigned bool          `help:"Take confirm links that nobody signed, so that a buyer can change them. Needed with --redis where there is no signing key."`
+	AllowUnsigned bool          `help:"Take confirm links that nobody signed. A buyer can change what such a link buys. Needed with --redis if there is no signing key."`
 	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
 	Language      string        `enum:"ko,en" default:"ko" help:"Language of the sentences that buyers see: ko or en (${default})."`
 	RedisTimeout  time.Duration `default:"${redis_timeout}" help:"Bound of one call to Redis (${default}); a call is repeated once."`

@@ -12,8 +12,8 @@ import (
 
 // sourcesFlag is how serve is told where calls come from.
 type sourcesFlag struct {
-	TrustedProxies           []string `placeholder:"CIDR" help:"Load balancers whose X-Forwarded-For is believed, with commas between; it is read from the right, as far as it names only them. Off by default, because anybody can write that header."`
-	AllowFrom                []string `placeholder:"CIDR" help:"Where PortOne calls from, with commas between; portone stands for the addresses of its webhooks. Webhooks from elsewhere are refused, confirms are counted and logged. Off by default, because addresses can change unannounced, and it is the signatures that prove whose a call is."`
+	TrustedProxies           []string `placeholder:"CIDR" help:"Load balancers whose X-Forwarded-For is believed, with commas between. A call counts as from the last address in it that is not one of these. Off by default, because anybody can write that header."`
+	AllowFrom                []string `placeholder:"CIDR" help:"Where PortOne calls from, with commas between; portone stands for the addresses of its webhooks. Webhooks from elsewhere are refused, confirms are counted and logged. Off by default, because addresses can change unannounced; signatures are what proves who calls."`
 	AllowFromStrict          bool     `help:"Refuse confirms from elsewhere too. Off by default, because PortOne does not say where they come from, and a wrong list stops every payment."`
 	MaxConnectionsPerAddress int      `placeholder:"N" help:"Close connections over N from one address (of IPv6, one /64), but never those from --trusted-proxies and --allow-from. Off by default (0), because all confirms come from a few addresses."`
 }

@@ -52,7 +52,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "flashgate_settle_set_aside_total", Help: "Times an order was set aside, by the reason. flashgate aside lists the orders.",
 		}, []string{"sale", "why"}),
 		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "flashgate_settle_waiting_seconds", Help: "How long the oldest order in a queue of look-ups has been due: fresh, again, hastened (named by a webhook), alone (asked for one by one), strangers (unknown to PortOne), refunds or aside. The same at each gate.",
+			Name: "flashgate_settle_waiting_seconds", Help: "How long the oldest order in a queue of look-ups has been due: fresh (held just now), again (looked at before), hastened (named by a webhook), alone (asked for one by one), strangers (unknown to PortOne), refunds, or aside (they fail by themselves). The same at each gate.",
 		}, []string{"sale", "queue"}),
 		apart: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flashgate_settle_orders_aside", Help: "Orders that are set aside now. The same at each gate.",
