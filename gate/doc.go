@@ -23,7 +23,7 @@
 //
 //	main.go          starts the command line, nothing else
 //	gate/            the domain
-//	gate/lane/       what is decided without Redis, and the queue to what is decided by it; the gate's sales and their lanes
+//	gate/lane/       the gate's sales, each with its lane: refuses what it can without Redis, and queues the rest
 //	gate/store/      all Redis: keys, records, script calls; the embedded store
 //	gate/portone/    all PortOne: confirm bodies and answers, webhooks, signatures, the REST client
 //	gate/shop/       the shop's own server: its health and its last word, changes that it is told of, webhooks passed on
@@ -51,7 +51,7 @@
 // loadtest/chance, gate; loadtest/portonesim, loadtest/standin → loadtest/chance; gate →
 // nothing of ours. A test over go list holds that.
 //
-// A line should know its room. One that changes stock is Lua. One that spells a
+// Each kind of line has one place. One that changes stock is Lua. One that spells a
 // key is in store/keys.go, one that lays out a record in store/record.go. A
 // field name of PortOne's is in portone, an HTTP status in web, a flag in cli.
 // What runs long starts in a Run(ctx) that the command calls.

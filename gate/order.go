@@ -24,7 +24,7 @@ const (
 	OrderHeld      OrderState = 'H'
 	OrderPaid      OrderState = 'P'
 	OrderReleased  OrderState = 'R'
-	OrderRefundDue OrderState = 'D' // paid without a hold; never had units
+	OrderRefundDue OrderState = 'D' // charged when there were no units for it; has none
 	OrderRefunded  OrderState = 'F' // units went back on sale
 	OrderWithheld  OrderState = 'W' // refunded, units kept from sale
 )

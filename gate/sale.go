@@ -148,7 +148,7 @@ func ValidMessage(text string) bool {
 // Units counts one SKU. After every script Total = Left + Held + Paid + Withheld.
 type Units struct {
 	Total    int64 `json:"total"`
-	Left     int64 `json:"left"` // below zero only after a merge, until it is made up
+	Left     int64 `json:"left"` // no script takes it below zero
 	Held     int64 `json:"held"`
 	Paid     int64 `json:"paid"`
 	Withheld int64 `json:"withheld"` // refunded and not put back on sale
@@ -163,7 +163,7 @@ type State struct {
 	Times                    // when this was read
 	Version int64            // of the settings, raised by each change
 	Seq     int64            // of the newest ledger entry; never falls, not even in a new run
-	Term    int64            // reign of the Redis server that decides
+	Term    int64            // 1; a part of the format that no script changes
 	Deleted time.Time        // zero unless only the tombstone is left
 	Units   map[string]Units // by SKU
 	Orders  OrderCounts

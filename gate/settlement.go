@@ -6,7 +6,7 @@ import (
 )
 
 // LongestLook is the longest time between two looks at an order. A look that is
-// further ahead is of a clock that was, and is due at once.
+// further ahead was set by a clock that was ahead, and is due at once.
 const LongestLook = time.Hour
 
 // LatePayment is how long after its release an order is looked at for a payment that
@@ -17,17 +17,17 @@ const LatePayment = 24 * time.Hour
 // the look-up. A store makes it only if the order is still what it was: a confirm
 // of a known attempt does not count as a change, for it moves the deadline alone.
 //
-// What is written gets its revision from the store. Without a deadline it keeps
-// the order's own; with one it rests on it, and is written only if the order's
-// has not moved since either.
+// What is written gets its revision from the store. If it has no deadline, the order
+// keeps its own. If it has one, the move depends on the deadline, and is made only if
+// the order's deadline has not moved either since it was read.
 type Move struct {
 	Before    Order
 	After     *Order // nil changes nothing but Look
 	Otherwise *Order // instead of After, where that takes units and there are too few, or their buyer would have too many; nil changes nothing then
 
 	// Look is how long it is until the order is looked at again, at most LongestLook;
-	// 0 is never. It waits for that in QueueAgain, or in QueueRefunds where Queue is that. With QueueAlone
-	// or QueueStrangers it waits in that one too, and is due there now.
+	// 0 is never. The order waits for that in QueueAgain, or in QueueRefunds if Queue says so. If Queue
+	// is QueueAlone or QueueStrangers, it waits in that queue too, and is due there now.
 	Look  time.Duration
 	Queue Queue
 	From  Queue // in which it was claimed: what is refund due leaves QueueRefunds only if that was it
@@ -55,7 +55,7 @@ const (
 	QueueAgain                  // looked at before
 	QueueHastened               // named by a webhook
 	QueueAlone                  // the look-up together with others left something of it open
-	QueueStrangers              // the same, and it knew none of its payments
+	QueueStrangers              // the same, and PortOne knew none of its payments
 	QueueRefunds                // a payment of it is to be cancelled
 	QueueAside                  // it failed by itself, and is tried again after growing pauses
 	Queues                      // how many there are
@@ -72,7 +72,7 @@ type Due struct {
 	Entries []int64           // ledger entries whose orders are due
 	Orders  [Queues][]string  // orders that are due by themselves
 	Others  []string          // what is due and names neither
-	Since   [Queues]time.Time // when the oldest was due that was left to be claimed; zero where none was
+	Since   [Queues]time.Time // since when the oldest is due that this claim left; zero if it left none
 	Aside   int               // how many are set aside
 	Sweep   bool              // held orders that nobody looks at are to be searched for
 }

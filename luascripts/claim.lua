@@ -12,7 +12,7 @@
 -- What is claimed is not removed: its time is moved ahead by a lease. A gate that dies leaves it to the next one; a
 -- gate that is done with it says so by the scripts unfold, settle and aside. The first lease is short, for a gate that
 -- never gets the reply knows of nothing to be done with; one that does makes it longer by the script keep. Only what
--- was hastened waits for that in again, so that the next webhook is not lost on the look that is under way.
+-- was hastened waits for that in the queue again, so that the next webhook is not lost on the look that is under way.
 --
 -- KEYS  1 sale  2 due  3 again  4 hastened  5 alone  6 strangers  7 refunds  8 aside
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 lease_ms   3 ms between two sweeps

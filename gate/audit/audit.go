@@ -47,9 +47,9 @@ type Progress func(what string, read int64)
 // Options of an audit.
 type Options struct {
 	Payments Payments // nil: PortOne is not asked
-	// Prefix is what orders of sales begin with: a payment of any other order that no
-	// sale knows is of something else that the shop sells. With Known every such
-	// payment is.
+	// Prefix is what orders of sales begin with. A payment of another order that no sale
+	// knows is for something else that the shop sells, and is not reported. Known says so
+	// of each payment whose order no sale knows.
 	Prefix   string
 	Known    bool
 	Progress Progress

@@ -11,12 +11,12 @@
 //
 // # Time to answer
 //
-// Every answer comes within AnswerBudget (4 s) of the request's first byte, whatever Redis
-// does. A call to Redis has a bound (--redis-timeout, and --wait-timeout if it waits for
-// replicas) that includes dialling, and is made at most twice. So a batch is decided or refused
-// within two bounds. What is left of the budget, less half a second, a confirm may spend in the
-// queue. Then it is refused as busy, before the next batch is built. No timer runs for a
-// request: the bounds of the lane's own call are enough.
+// Every answer comes within AnswerBudget (4 s) of the request's first byte, whatever Redis does.
+// A call to Redis has a bound (--redis-timeout, and --wait-timeout if it waits for replicas)
+// that includes dialling, and is made at most twice. So a batch is decided or refused within two
+// bounds. In the queue a confirm may spend what is left of the budget, less half a second. Then
+// it is refused as busy, before the next batch is built. No timer runs for a request: the bounds
+// of the lane's own call are enough.
 //
 // A batch that failed is sent once more, on a new connection; it is idempotent by order and
 // attempt. After two failed batches a breaker leaves Redis alone for half a second, and

@@ -81,7 +81,7 @@ func New(store Store, metrics *Metrics, opt Options) *Gate {
 }
 
 // MaxCallTimeout is the longest bound of one store call that lets the gate answer
-// within its budget: two tries, and as long again in the queue before them.
+// within its budget: two tries, and the time of one more in the queue before them.
 const MaxCallTimeout = (AnswerBudget - answerReserve) / (tries + 1)
 
 // Request returns an empty request for one confirm.

@@ -34,10 +34,10 @@ func (e *OfferError) Error() string {
 }
 
 // CheckOffer returns an *OfferError where gates would refuse the confirm of a link for
-// the offer, for all that needs no look at the clock or the stock.
+// the offer. It looks at everything but the clock and the stock.
 func CheckOffer(s *gate.State, o *gate.Offer) error { return newCatalogue(s).checkOffer(o) }
 
-// CheckOffer is the same for the sale as this gate knows it.
+// CheckOffer does what the function CheckOffer does, for the sale as this gate knows it.
 func (l *Lane) CheckOffer(o *gate.Offer) error { return l.catalogue.Load().checkOffer(o) }
 
 func (c *catalogue) checkOffer(o *gate.Offer) error {

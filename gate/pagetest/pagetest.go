@@ -5,7 +5,7 @@
 //	<!-- begin NAME -->
 //	<!-- end NAME -->
 //
-// One whose words all stand in the code is generated, and written anew by
+// A table whose words all stand in the code is generated. It is written anew by
 //
 //	make pages
 package pagetest

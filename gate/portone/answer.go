@@ -68,9 +68,9 @@ func (a *Answers) Refund(reason gate.RefundReason, messages map[string]string) s
 }
 
 // Body returns the JSON body that answers v. It is shared: nobody may write to
-// it. Two make a new one: the shop's own reason, and a BadRequest that names a field
-// of the request. That says, for whoever sets the shop up, what the field must be; what
-// has a cause is nothing that whoever sent it could change.
+// it. Two kinds of verdict get a new one: a ShopRefused with the shop's reason, and a
+// BadRequest that names a field, whose sentence tells whoever sets the shop up what the
+// field must be. A BadRequest with a cause names no field: its sender could not mend it.
 func (a *Answers) Body(v gate.Verdict) []byte {
 	switch {
 	case v.Code == gate.ShopRefused && v.Reason != "":

@@ -27,7 +27,7 @@ const (
 	// CancelFailed: it was not carried out, for a reason that may pass. PortOne keeps
 	// the answer for the key, so the next one needs another key, and a look-up before.
 	CancelFailed
-	// CancelFinal: it was not carried out, and the same would not be ever.
+	// CancelFinal: it was not carried out, and the same cancellation never would be.
 	CancelFinal
 )
 

@@ -16,8 +16,8 @@ const (
 	v2Changes = 100
 )
 
-// Changed is a payment that has changed, as a list shows it. A list may be seconds old:
-// what follows of it takes a look-up.
+// Changed is a payment that has changed, as a list shows it. A list may be seconds old, so
+// only a look-up of the order may change anything.
 type Changed struct {
 	Order, Attempt string // empty where not even that can be read
 	Payment        gate.Payment
@@ -35,10 +35,10 @@ func (c *Client) Versions() (versions []gate.Version) {
 	return versions
 }
 
-// EachChanged calls do with page after page of the shop's payments of a version that
-// have changed since a time, on PortOne's clock, and with others; only those matter that
-// were begun after another time. Do reports whether anything of a page is new to it. An
-// error of do ends it and is returned.
+// EachChanged calls do with page after page of the shop's payments of a version. The
+// pages have those that have changed since a time on PortOne's clock and were begun after
+// the time begun, and may have others. Do reports whether anything of a page is new to it.
+// An error of do ends it and is returned.
 //
 // It returns until when, by PortOne's clock, every change was told to do; zero if that is
 // not known. All is false where there are more that are not told yet. V1 lists no test

@@ -36,7 +36,7 @@ type V1Options struct {
 type V2Options struct {
 	BaseURL string // default https://api.portone.io
 	Secret  string // the API secret from PortOne's console
-	Store   Store  // empty for all that the secret is of
+	Store   Store  // empty: every store that the secret is for
 }
 
 // Client looks payments up and cancels them. It may be used by any number of

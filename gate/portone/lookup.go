@@ -35,8 +35,8 @@ type Query struct {
 	Since    time.Time // when it was confirmed first; zero if unknown
 	Alone    bool      // it is looked up by itself: a list may be seconds old, and money is sent back on what is found
 
-	// Together asks for no call for this order alone where many are looked up: of what
-	// that leaves open the finding's error is ErrAlone.
+	// Together makes no call for this order alone where many are looked up together. If
+	// that leaves something of it open, the finding's error is ErrAlone.
 	Together bool
 }
 
@@ -71,9 +71,9 @@ type Finding struct {
 	// Missing are the query's attempts that PortOne does not know, not even as test
 	// payments.
 	Missing []string
-	// Err says why an attempt of the query's could not be looked up, or none of them.
+	// Err says why an attempt of the query's, or all of them, could not be looked up.
 	// Nothing is known of those that are in neither of the above: neither that they were
-	// paid nor that they were not. Doubt has it.
+	// paid nor that they were not. Doubt returns why.
 	Err error
 }
 

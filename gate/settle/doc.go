@@ -83,8 +83,8 @@
 // be another shop's.
 //
 // A webhook is not believed. It makes a known order due now, at most every three seconds
-// over all gates. An order claimed from hastened waits in again during its lease, so a
-// webhook that comes meanwhile causes another look.
+// over all gates. An order claimed from the queue hastened is in the queue again during
+// its lease, so a webhook that comes meanwhile causes another look.
 //
 // # Refunds
 //
@@ -111,7 +111,7 @@
 // all gates, and grants it or pulls the sale's brake. It counts by ten seconds, so its
 // memory is bounded. In the same call it notes in fg:{S}:owed that the attempt is counted:
 // if the gate dies between the grant and the cancellation, the next grant does not count
-// it again. Refused cancellations wait in again with growing pauses; releasing the
+// it again. Refused cancellations wait in the queue again with growing pauses; releasing the
 // brake hastens them all. If the brake cannot be read or asked, nothing is sent. A person who
 // releases the brake allows as many uncounted cancellations as he has seen waiting, for a
 // day: counting them would pull it again at once.

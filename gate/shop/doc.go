@@ -14,12 +14,12 @@
 //
 // A confirm of a sale that asks takes its units as asking, for gate.AskingFor only. Then the
 // gate asks the shop, in the handler, and writes the answer by a second script, in batches as
-// confirms are (queue.go in package lane has both). A yes makes the order held, and only then the
-// answer is 200. A no releases the order, if its record is what the shop was asked about. Any
-// other answer, or none, leaves it asking: the shop may have noted a yes that never arrived. If
-// no connection could be made, or too many orders are being asked about, the shop was not
-// asked, and the order is released. A repeat, at any gate, asks again. After AskingFor the order is
-// released without a look-up, because nobody was told yes. So:
+// confirms are (queue.go in package lane has both). A yes makes the order held: this is the
+// grant. Only then the answer is 200. A no releases the order, if its record is what the shop
+// was asked about. Any other answer, or none, leaves it asking: the shop may have noted a yes
+// that never arrived. If no connection could be made, or too many orders are being asked about,
+// the shop was not asked, and the order is released. A repeat, at any gate, asks again. After
+// AskingFor the order is released without a look-up, because nobody was told yes. So:
 //
 //	a yes that comes too late                   the grant finds the order released: no 200
 //	two gates ask, and hear yes and no          the yes holds; the no releases nothing that is held
@@ -27,8 +27,8 @@
 //	a gate dies after the grant                 held, as after any lost answer
 //	the grant's reply is lost                   it is sent again; then held, and the buyer gets unavailable
 //
-// The asking hold need not be in any replica; the grant must. The shop has what the answer
-// budget leaves beside the grant's two tries: lane.AskTime.
+// No replica need have the order while it is asking. With --wait-replicas replicas must have the
+// grant. The shop has what the answer budget leaves beside the grant's two tries: lane.AskTime.
 //
 // # Telling the shop
 //

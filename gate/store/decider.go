@@ -40,7 +40,7 @@ type decider struct {
 	seen map[string]struct{}
 }
 
-// Decider implements gate.Store.
+// Decider implements lane.Store.
 func (s *Store) Decider(sale string) gate.Decider {
 	s.opt.Metrics.initSale(sale)
 	d := &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Confirm, applyVerdicts: applyConfirms, seen: make(map[string]struct{}, gate.MaxBatch)}
@@ -48,7 +48,7 @@ func (s *Store) Decider(sale string) gate.Decider {
 	return d
 }
 
-// Granter implements gate.Store.
+// Granter implements lane.Store.
 func (s *Store) Granter(sale string) gate.Decider {
 	d := &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Grant, applyVerdicts: applyGrants}
 	d.write = d.writeAnswers

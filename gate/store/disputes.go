@@ -38,8 +38,8 @@ func (s *Store) DisputesOf(ctx context.Context, sale string, orders []string) ([
 	return all, nil
 }
 
-// NoteDisputes writes down what there is against the payments of an order, unless that
-// is not what it was any more. It returns gate.ErrChanged, gate.ErrNoOrder or gate.ErrNoSale
+// NoteDisputes writes down what there is against the payments of an order, if what is
+// written there is still was. It returns gate.ErrChanged, gate.ErrNoOrder or gate.ErrNoSale
 // where nothing is written.
 func (s *Store) NoteDisputes(ctx context.Context, sale, order string, was, is []gate.Dispute) error {
 	before, err := spellDisputes(was)

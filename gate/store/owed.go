@@ -50,8 +50,8 @@ func (s *Store) NoteRefund(ctx context.Context, sale, order string, change func(
 	return err
 }
 
-// TellRefund does the same for a person, who is told that it is done: so it waits for
-// the replicas as every such change does. It may return a *gate.UnsecuredError.
+// TellRefund does what NoteRefund does, for a person. The person is told that it is done,
+// so it waits for the replicas as every such change does. It may return a *gate.UnsecuredError.
 func (s *Store) TellRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error {
 	acked, err := s.note(ctx, sale, order, change, func(keys []string, args ...any) ([]any, int64, error) {
 		return s.change(ctx, sale, luascripts.Note, keys, args...)

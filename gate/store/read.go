@@ -32,7 +32,7 @@ type reading struct {
 	settings  string // their SHA-1
 }
 
-// Read implements gate.Store. Sales are read many at a time; of one that was read
+// Read implements lane.Store. Sales are read many at a time; of one that was read
 // before comes only what has changed since.
 func (s *Store) Read(ctx context.Context, names []string) map[string]gate.Reading {
 	read := make(map[string]gate.Reading, len(names))

@@ -90,7 +90,7 @@ func Open(addr string, opt Options) (*Store, error) {
 // Close ends the connections that no Decider owns.
 func (s *Store) Close() error { return s.client.Close() }
 
-// Sales implements gate.Store.
+// Sales implements lane.Store.
 func (s *Store) Sales(ctx context.Context) ([]string, error) {
 	names, err := s.client.SMembers(ctx, salesKey).Result()
 	if err != nil {
@@ -99,7 +99,7 @@ func (s *Store) Sales(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Expect implements gate.Store.
+// Expect implements lane.Store.
 func (s *Store) Expect(ctx context.Context, name string) error {
 	if err := s.client.SAdd(ctx, salesKey, name).Err(); err != nil {
 		return fmt.Errorf("make sale %s known to the gates: %w", name, err)
@@ -107,7 +107,7 @@ func (s *Store) Expect(ctx context.Context, name string) error {
 	return nil
 }
 
-// Sale implements gate.Store.
+// Sale implements gate.Register.
 func (s *Store) Sale(ctx context.Context, name string) (gate.State, error) {
 	times, hash, err := s.hash(ctx, name)
 	if err != nil {
