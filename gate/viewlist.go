@@ -150,7 +150,7 @@ func (r *RefundAttempt) waits(sale *State) RefundWait {
 
 // Waiting counts the refunds that wait for a brake.
 type Waiting struct {
-	Orders   int   `json:"orders"` // each of a buyer's
+	Orders   int   `json:"orders"` // with a refund that waits
 	Payments int64 `json:"payments"`
 	// Amount is their sum as far as it is known, in PortOne's unit of amount; of
 	// Unknown payments it is not yet.
