@@ -32,8 +32,8 @@ type Undelivered struct {
 	Error  string    `json:"error"`
 }
 
-// Due reports whether it is to be tried at the given time. One that was last tried
-// at a time yet to come was so by a clock that was ahead.
+// Due reports whether it is to be tried at the given time. If its last try lies in the
+// future, a clock was ahead when it was stamped: it is then due at once.
 func (u *Undelivered) Due(now, retry time.Time) bool {
 	return retry.After(u.Tried) || u.Tried.After(now.Add(ClockTolerance)) || now.Before(u.GiveUp) && !now.Before(u.Next)
 }
