@@ -47,43 +47,43 @@ type SKU struct {
 // Settings are everything about a sale that an operator may change while it
 // runs. They are one register: read with its version, written back whole.
 type Settings struct {
-	OpensAt  time.Time     `json:"opens_at"`  // first instant of the window, in whole milliseconds
-	ClosesAt time.Time     `json:"closes_at"` // first instant after the window
-	Hold     time.Duration `json:"hold"`      // how long units are kept for an order that is being paid
-	PerBuyer int64         `json:"per_buyer"` // units one buyer may have, 0 for no limit
-	Paused   bool          `json:"paused"`
-	Accept   []string      `json:"accept,omitempty"` // PortOne's versions that are taken, of VersionNames(); where none is named, those that the gates can verify and look up
+	OpensAt  time.Time     // first instant of the window, in whole milliseconds
+	ClosesAt time.Time     // first instant after the window
+	Hold     time.Duration // how long units are kept for an order that is being paid
+	PerBuyer int64         // units one buyer may have, 0 for no limit
+	Paused   bool
+	Accept   []string // PortOne's versions that are taken, of VersionNames(); where none is named, those that the gates can verify and look up
 	// AmountOptional takes confirms without any amount: neither the payment service, nor the link, nor a
 	// price says one, so there is nothing to compare.
-	AmountOptional bool              `json:"amount_optional,omitempty"`
-	Messages       map[string]string `json:"messages,omitempty"` // sentences shown to buyers and in PortOne's console, by MessageNames
+	AmountOptional bool
+	Messages       map[string]string // sentences shown to buyers and in PortOne's console, by MessageNames
 	// AutoRefund cancels payments that are refund due, once each.
-	AutoRefund bool `json:"auto_refund,omitempty"`
+	AutoRefund bool
 	// Unbraked takes the brake off AutoRefund, which stops it where it cancels too many: for
 	// rehearsals and tests.
-	Unbraked bool `json:"unbraked,omitempty"`
+	Unbraked bool
 	// Withhold keeps the units of an order that is cancelled in full from sale.
-	Withhold bool `json:"withhold,omitempty"`
+	Withhold bool
 	// RefuseDeposits releases an order that is paid by a deposit to a virtual
 	// account; otherwise it is held until the deposit is due, or for DepositLimit from
 	// when its units were taken, whichever is shorter. 0 is DefaultDepositLimit.
-	RefuseDeposits bool          `json:"refuse_deposits,omitempty"`
-	DepositLimit   time.Duration `json:"deposit_limit,omitempty"`
+	RefuseDeposits bool
+	DepositLimit   time.Duration
 	// ReconcileFor is how long after ClosesAt orders are compared with what changes at
 	// the payment service. 0 is DefaultReconcileFor, NeverReconcile is not at all.
-	ReconcileFor time.Duration `json:"reconcile_for,omitempty"`
+	ReconcileFor time.Duration
 	// ReleaseUnproven releases a held order by time alone where payments cannot be
 	// looked up. A payment that was approved all the same has no unit then.
-	ReleaseUnproven bool `json:"release_unproven,omitempty"`
+	ReleaseUnproven bool
 	// Notify is the shop's URL that is told when an order has changed; empty for none.
-	Notify string `json:"notify,omitempty"`
+	Notify string
 	// Healthy is the shop's URL that must answer with a 2xx, or no new hold is taken;
 	// empty for none.
-	Healthy string `json:"healthy,omitempty"`
+	Healthy string
 	// Ask is the shop's URL that has the last word on each order; empty for none.
-	Ask string `json:"ask,omitempty"`
+	Ask string
 
-	SKUs []SKU `json:"skus"`
+	SKUs []SKU
 }
 
 // Sale is one launch: its name, its run and its settings.
