@@ -26,8 +26,9 @@ func play(t *testing.T, flags ...string) (out, errOut string) {
 	return o.String(), e.String()
 }
 
+// It runs alone, as the next one does: a ticket that comes back is sold again only while
+// buyers come.
 func TestTheDemoEndsWithEveryTicketPaid(t *testing.T) {
-	t.Parallel()
 	page := filepath.Join(t.TempDir(), "report.html")
 	out, errOut := play(t, "--html", page)
 	if !regexp.MustCompile(`^40 of 40 sold, 0 oversold, [1-9]\d* declined tickets sold again\n`).MatchString(out) {
@@ -47,8 +48,7 @@ func TestTheDemoEndsWithEveryTicketPaid(t *testing.T) {
 }
 
 // With a last word every ticket is paid in the end too, and no 200 went out without
-// the shop's yes. It runs alone: what the shop refuses is sold again only while buyers
-// come.
+// the shop's yes.
 func TestTheDemoAsksTheShop(t *testing.T) {
 	out, errOut := play(t, "--shop-refuses", "0.3", "--html", filepath.Join(t.TempDir(), "report.html"))
 	for _, want := range []string{"40 of 40 sold", "\nPASS\n", " were told 200 before the shop had said yes", "shop_refused"} {
