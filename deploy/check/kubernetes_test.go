@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -378,7 +379,7 @@ func takesVariable(t *testing.T, name string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return name == "GOMEMLIMIT" || strings.Contains(string(help), "($"+name+")")
+	return name == "GOMEMLIMIT" || regexp.MustCompile(`\b`+name+`\b`).Match(help)
 }
 
 // The ports of the container are those that a gate listens on, its sales file is
