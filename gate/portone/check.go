@@ -35,7 +35,7 @@ func (c *Client) Check(ctx context.Context, v gate.Version) error {
 		return diagnosis(c.v1.tokens.check(ctx), "FLASHGATE_PORTONE_V1_KEY and FLASHGATE_PORTONE_V1_SECRET")
 	}
 	_, _, err := c.v2.list(ctx, c.v2.now().Add(-time.Minute), 0, 1)
-	return diagnosis(err, "FLASHGATE_PORTONE_V2_SECRET, and FLASHGATE_PORTONE_V2_STORE where it is given,")
+	return diagnosis(err, "FLASHGATE_PORTONE_V2_SECRET, and --portone-v2-store where it is given,")
 }
 
 // Any reports whether PortOne lists any payment of the last 90 days, which is as far
