@@ -1,6 +1,7 @@
 package cmdline
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -132,7 +133,7 @@ func refuseSecrets(k *kong.Kong, args []string) error {
 	if len(files) > 0 {
 		said += "\nor give " + strings.Join(files, ", ") + " (- is standard input)"
 	}
-	return fmt.Errorf("%s", said)
+	return errors.New(said)
 }
 
 // file says which flag takes the secret in a file; nothing where there is none.

@@ -87,6 +87,7 @@ func (s *Settler) maySend(ctx context.Context, sale string, p policy, m *gate.Mo
 	if err != nil {
 		return len(all) > 0 // who sends it reads it again
 	}
+	// Of one that rests the next look is at the end of its rest, at the latest.
 	rests := func(a *gate.Attempt, was gate.RefundAttempt) bool {
 		rest := p.rest(&m.Before, a, was, s.opt.Now())
 		if rest > 0 {

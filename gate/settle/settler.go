@@ -77,8 +77,8 @@ type Options struct {
 	// Grace is how long after a hold's deadline its units stay taken: a payment that
 	// was begun within the hold may still be approved.
 	Grace time.Duration
-	// MinLook is the shortest time between two looks at an order. It grows with
-	// the order's age.
+	// MinLook is the shortest pause between two looks at an order. The older the order,
+	// the longer the pause.
 	MinLook time.Duration
 	Metrics *Metrics
 	Now     func() time.Time // the gate's own clock

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -43,33 +44,41 @@ func (s *Store) eachPrimary(ctx context.Context, do func(ctx context.Context, pr
 	}
 }
 
-// primariesOf returns all primaries of a Cluster.
+// errPartly says that a server does not know all of the Cluster. Another may.
+var errPartly = errors.New("it has just started, the Cluster is changing, or slots have no server")
+
+// primariesOf returns all primaries of a Cluster. A call that fails is not repeated: the
+// client does that.
 func primariesOf(ctx context.Context, c *redis.ClusterClient) (primaries []*redis.Client, err error) {
 	for try := range clusterTries {
 		if try > 0 {
 			gate.Pause(ctx, clusterPause)
 		}
-		var want int
-		if want, err = countPrimaries(ctx, c); err != nil {
-			continue
-		}
-		primaries = primaries[:0]
-		var mu sync.Mutex
-		err = c.ForEachMaster(ctx, func(_ context.Context, primary *redis.Client) error {
-			mu.Lock()
-			defer mu.Unlock()
-			primaries = append(primaries, primary)
-			return nil
-		})
-		switch {
-		case err != nil:
-		case len(primaries) != want:
-			err = fmt.Errorf("the Redis Cluster has %d primaries, and a server knows %d: it has just started, or the Cluster is changing", want, len(primaries))
-		default:
-			return primaries, nil
+		if primaries, err = askPrimaries(ctx, c); !errors.Is(err, errPartly) {
+			return primaries, err
 		}
 	}
 	return nil, err
+}
+
+// askPrimaries returns the primaries that one server names. They must be as many as another
+// one counts.
+func askPrimaries(ctx context.Context, c *redis.ClusterClient) (primaries []*redis.Client, err error) {
+	want, err := countPrimaries(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	var mu sync.Mutex
+	err = c.ForEachMaster(ctx, func(_ context.Context, primary *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		primaries = append(primaries, primary)
+		return nil
+	})
+	if err == nil && len(primaries) != want {
+		err = fmt.Errorf("the Redis Cluster has %d primaries, and a server knows %d: %w", want, len(primaries), errPartly)
+	}
+	return primaries, err
 }
 
 // countPrimaries returns how many primaries a Cluster has, as one of its servers knows.
@@ -88,7 +97,7 @@ func countPrimaries(ctx context.Context, c *redis.ClusterClient) (int, error) {
 		}
 	}
 	if slots != clusterSlots {
-		return 0, fmt.Errorf("a server of the Redis Cluster knows the primaries of %d slots alone, of %d: it has just started, or slots have no server", slots, clusterSlots)
+		return 0, fmt.Errorf("a server of the Redis Cluster knows the primaries of %d slots of %d: %w", slots, clusterSlots, errPartly)
 	}
 	return len(primaries), nil
 }
