@@ -101,7 +101,8 @@ func TestImportsFollowTheArrows(t *testing.T) {
 
 // What settles, audits and asks builds on gate without a metric or a breaker to carry.
 func TestTheDomainIsOnTheStandardLibraryAlone(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./gate").Output()
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}",
+		"./gate").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,8 @@ func TestTopLevelFoldersAreTheOnesAgreed(t *testing.T) {
 	for _, entry := range entries {
 		name := entry.Name()
 		if entry.IsDir() && !strings.HasPrefix(name, ".") && !slices.Contains(agreed, name) {
-			t.Errorf("folder %s is not one of the top-level folders %v: what is new goes below one of them", name, agreed)
+			t.Errorf("folder %s is not one of the top-level folders %v: what is new goes below one of them", name,
+				agreed)
 		}
 	}
 }
@@ -168,7 +170,11 @@ func TestRoomsAndArrowsThatNobodyUsesAreFound(t *testing.T) {
 		{"a room is not", []string{importPath("gate"), importPath("luascripts")}, "luascripts", 1},
 	} {
 		var packages []listed
-		for _, p := range []listed{{ImportPath: importPath("gate")}, {ImportPath: importPath("luascripts")}, {ImportPath: importPath("gate/store"), Imports: test.store}} {
+		for _, p := range []listed{
+			{ImportPath: importPath("gate")},
+			{ImportPath: importPath("luascripts")},
+			{ImportPath: importPath("gate/store"), Imports: test.store},
+		} {
 			if p.ImportPath != importPath(test.none) {
 				packages = append(packages, p)
 			}
@@ -220,7 +226,8 @@ func faults(p listed) []string {
 			strangers(name+"'s test", p.XTestImports, append(below, name)),
 		)
 	}
-	return []string{name + " has no place yet: give it one in house() in arrows_test.go, and in the design in gate/doc.go"}
+	return []string{name + " has no place yet: give it one in house() in arrows_test.go, and in the design " +
+		"in gate/doc.go"}
 }
 
 // unused says which rooms of a house are no packages, and which arrows no package uses.
@@ -237,7 +244,8 @@ func unused(house [][]room, packages []listed) (faults []string) {
 		}
 		for _, arrow := range r.imports {
 			if !slices.Contains(used, importPath(arrow)) {
-				faults = append(faults, r.name+" does not import "+arrow+" any more: take the arrow out of house() in arrows_test.go")
+				faults = append(faults,
+					r.name+" does not import "+arrow+" any more: take the arrow out of house() in arrows_test.go")
 			}
 		}
 	}

@@ -46,7 +46,8 @@ func modules() map[string]string {
 // rehearsing is none of them.
 func TestTheGateIsMadeOfTheModulesAgreed(t *testing.T) {
 	t.Parallel()
-	out, err := exec.Command("go", "list", "-buildvcs=false", "-deps", "-f", "{{with .Module}}{{.Path}} {{end}}{{.ImportPath}}", ".").Output()
+	out, err := exec.Command("go", "list", "-buildvcs=false", "-deps", "-f",
+		"{{with .Module}}{{.Path}} {{end}}{{.ImportPath}}", ".").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,8 @@ func TestTheGateIsMadeOfTheModulesAgreed(t *testing.T) {
 		default:
 			linked[of] = true
 			if agreed[of] == "" {
-				t.Errorf("the gate links %s by %s: give the reason in modules() in modules_test.go, or do without", of, words[1])
+				t.Errorf("the gate links %s by %s: give the reason in modules() in modules_test.go, or do without", of,
+					words[1])
 			}
 		}
 	}

@@ -41,7 +41,8 @@ func TestTheReadmeIsShortAndNamesEachPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := strings.Count(string(readme), "\n"); n > readmeLines {
-		t.Errorf("README.md has %d lines, more than %d: move what only some readers want to a page in docs/", n, readmeLines)
+		t.Errorf("README.md has %d lines, more than %d: move what only some readers want to a page in docs/",
+			n, readmeLines)
 	}
 	pages, err := filepath.Glob("docs/*.md")
 	if err != nil || len(pages) == 0 {
@@ -98,7 +99,10 @@ func TestLinksThatLeadNowhereAreFound(t *testing.T) {
 func texts(t *testing.T, repository fs.FS) (names []string) {
 	t.Helper()
 	others := []string{".git", ".claude", "bin", "node_modules", "testdata"}
-	kinds := []string{".md", ".go", ".lua", ".sh", ".yaml", ".yml", ".cfg", ".conf", ".json", ".service", ".example", ""}
+	kinds := []string{
+		".md", ".go", ".lua", ".sh", ".yaml", ".yml", ".cfg", ".conf", ".json", ".service",
+		".example", "",
+	}
 	err := fs.WalkDir(repository, ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:

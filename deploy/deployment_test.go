@@ -52,7 +52,10 @@ type gateProcess struct {
 // secrets returns what every gate has in its environment, and of commands those that
 // sign links or call the admin API.
 func (d *deployment) secrets() []string {
-	return []string{"FLASHGATE_REDIS=" + d.redis, "FLASHGATE_SIGNING_KEY=" + signingKey, "FLASHGATE_ADMIN_TOKEN=ops:" + adminToken}
+	return []string{
+		"FLASHGATE_REDIS=" + d.redis, "FLASHGATE_SIGNING_KEY=" + signingKey,
+		"FLASHGATE_ADMIN_TOKEN=ops:" + adminToken,
+	}
 }
 
 // deploy starts it. The settings, flags and variables, are for every gate.
@@ -65,7 +68,8 @@ func deploy(t *testing.T, settings ...string) *deployment {
 	for number := range 3 {
 		g := &gateProcess{d: d, listen: address(t), admin: address(t)}
 		g.args = []string{
-			"serve", "--listen", g.listen, "--admin-listen", g.admin, "--wait-replicas", "1", "--trusted-proxies", "127.0.0.1/32", "--name", fmt.Sprint("gate-", number+1), "--drain-wait", "2s",
+			"serve", "--listen", g.listen, "--admin-listen", g.admin, "--wait-replicas", "1", "--trusted-proxies",
+			"127.0.0.1/32", "--name", fmt.Sprint("gate-", number+1), "--drain-wait", "2s",
 		}
 		g.environ = d.secrets()
 		for _, setting := range settings {
@@ -110,7 +114,8 @@ func (d *deployment) startHAProxy(gates []string) {
 	cert := filepath.Join(d.dir, "haproxy.pem")
 	write(d.t, cert, readFile(d.t, authority.ServerCert)+readFile(d.t, authority.ServerKey))
 	d.ca, d.stats = authority.CA, address(d.t)
-	d.public = "https://" + redistest.StartHAProxy(d.t, readFile(d.t, "haproxy/haproxy.cfg"), append(gates, "LISTEN=fd@3", "CERT="+cert, "STATS="+d.stats)...)
+	d.public = "https://" + redistest.StartHAProxy(d.t, readFile(d.t, "haproxy/haproxy.cfg"),
+		append(gates, "LISTEN=fd@3", "CERT="+cert, "STATS="+d.stats)...)
 }
 
 func (g *gateProcess) start() {
@@ -169,7 +174,8 @@ func (d *deployment) rehearse(sale string, args ...string) func() launch.Report 
 	d.t.Helper()
 	path := filepath.Join(d.t.TempDir(), "report.json")
 	cmd := exec.CommandContext(d.t.Context(), d.loadtest, append([]string{
-		"launch", "--target", d.public, "--ca", d.ca, "--sale", sale, "--admin", "http://" + d.gates[0].admin, "--json", path, "--timeout", "30s", "--within", "10s",
+		"launch", "--target", d.public, "--ca", d.ca, "--sale", sale, "--admin", "http://" + d.gates[0].admin, "--json",
+		path, "--timeout", "30s", "--within", "10s",
 	}, args...)...)
 	cmd.Env = append(os.Environ(), d.secrets()...)
 	var said strings.Builder

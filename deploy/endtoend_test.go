@@ -13,8 +13,10 @@ func TestALaunchThroughWhatOperatorsCopy(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	prometheus := d.watch(redistest.NewAuthority(t))
-	d.apply(`{name: launch, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 2000}]}`)
-	d.apply(`{name: failover, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 1000000}]}`)
+	d.apply(
+		`{name: launch, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 2000}]}`)
+	d.apply(
+		`{name: failover, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 1000000}]}`)
 	prometheus.shows("the sales at every gate", `count(flashgate_sale_open{sale=~"launch|failover"} == 1) == 6`)
 
 	// Every gate is restarted in turn while the load is at its peak, and nobody notices.
@@ -32,7 +34,8 @@ func TestALaunchThroughWhatOperatorsCopy(t *testing.T) {
 		t.Errorf("%v answers, %d failures, %+v", report.Codes, len(report.Failures), report.Checks)
 	}
 
-	// The primary dies. While it lasts payments are refused, then selling goes on, and no order that was told 200 is missing.
+	// The primary dies. While it lasts payments are refused, then selling goes on, and no order that was
+	// told 200 is missing.
 	failing := d.rehearse("failover", "--shape", "steady", "--rate", "60", "--duration", "40s")
 	await(t, "some to be sold", func() error { return d.sold("failover", 100) })
 	d.primary.Kill()
@@ -48,8 +51,10 @@ func TestALaunchThroughWhatOperatorsCopy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prometheus.shows("the units", fmt.Sprintf(`max(flashgate_units{sale="failover", state="held"}) == %d`, view.SKUs[0].Held))
+	prometheus.shows("the units",
+		fmt.Sprintf(`max(flashgate_units{sale="failover", state="held"}) == %d`, view.SKUs[0].Held))
 	prometheus.shows("the launch", `max(flashgate_units{sale="launch", state="left"}) == 0`)
-	prometheus.shows("the refusals while there was no primary", `sum(increase(flashgate_confirms_total{sale="failover", outcome="unavailable"}[5m])) > 0`)
+	prometheus.shows("the refusals while there was no primary",
+		`sum(increase(flashgate_confirms_total{sale="failover", outcome="unavailable"}[5m])) > 0`)
 	prometheus.shows("the server's change", `sum(flashgate_redis_server_changes_total{sale="failover"}) > 0`)
 }

@@ -52,7 +52,8 @@ func (f *flood) come(gate string, client *http.Client, url string) {
 
 func (f *flood) confirm(gate string, client *http.Client, url, order string) {
 	sent := time.Now()
-	answer, err := client.Post(url, "application/json", strings.NewReader(fmt.Sprintf(`{"imp_uid":"imp_%s","merchant_uid":%q,"amount":1000}`, order, order)))
+	answer, err := client.Post(url, "application/json",
+		strings.NewReader(fmt.Sprintf(`{"imp_uid":"imp_%s","merchant_uid":%q,"amount":1000}`, order, order)))
 	var said struct{ Code string }
 	status := 0
 	if err == nil {
@@ -69,8 +70,10 @@ func (f *flood) confirm(gate string, client *http.Client, url, order string) {
 		f.promised[order] = true
 	}
 	known := slices.Contains([]string{"held", "sold_out", "unavailable", "not_durable", "busy"}, said.Code)
-	if err != nil || !known || (status == http.StatusOK) != (said.Code == "held") || took > 5*time.Second { // which is how long PortOne waits at least
-		f.wrong = append(f.wrong, fmt.Sprintf("%s at the gate %s: %d %q after %v, %v", order, gate, status, said.Code, took, err))
+	// which is how long PortOne waits at least
+	if err != nil || !known || (status == http.StatusOK) != (said.Code == "held") || took > 5*time.Second {
+		f.wrong = append(f.wrong,
+			fmt.Sprintf("%s at the gate %s: %d %q after %v, %v", order, gate, status, said.Code, took, err))
 	}
 }
 

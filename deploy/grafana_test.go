@@ -125,7 +125,8 @@ func TestGrafanaKnowsHowOftenPrometheusScrapes(t *testing.T) {
 	}
 	readYAML(t, "prometheus/prometheus.yml", &prometheus)
 	readYAML(t, "grafana/provisioning/datasources/prometheus.yml", &grafana)
-	if d := grafana.Datasources; len(d) != 1 || d[0].Type != "prometheus" || d[0].JSONData.Every != prometheus.Global.Every {
+	if d := grafana.Datasources; len(d) != 1 || d[0].Type != "prometheus" ||
+		d[0].JSONData.Every != prometheus.Global.Every {
 		t.Errorf("the data sources are %+v, Prometheus scrapes every %s", d, prometheus.Global.Every)
 	}
 }

@@ -51,7 +51,8 @@ func newNetwork(t *testing.T) *network {
 func (n *network) mayMake(args ...string) {
 	n.t.Helper()
 	if said, err := exec.Command(n.program, args...).CombinedOutput(); err != nil {
-		n.t.Skipf("this machine does not let a network be made, so none is cut (ip %s: %v: %s)", strings.Join(args, " "), err, said)
+		n.t.Skipf("this machine does not let a network be made, so none is cut (ip %s: %v: %s)",
+			strings.Join(args, " "), err, said)
 	}
 }
 

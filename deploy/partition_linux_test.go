@@ -33,7 +33,8 @@ func TestACutNetwork(t *testing.T) {
 		p.flood.await(t, left, "held")
 		p.flood.await(t, left, "sold_out")
 		p.flood.await(t, right, "unavailable")
-		await(t, "the third host's Sentinel to have had time to promote", func() error { return p.longAlone(p.sentinels[2]) })
+		await(t, "the third host's Sentinel to have had time to promote",
+			func() error { return p.longAlone(p.sentinels[2]) })
 		p.heal()
 		p.checkPromises(0)
 	})
@@ -94,15 +95,18 @@ func startPartition(t *testing.T, program string, redis []string, sentinels ...s
 		cmd.Env = append(os.Environ(), "FLASHGATE_REDIS="+p.url)
 		return cmd
 	}
-	if said, err := reaching(gates[left].command(program, "apply", "--open-now", "-f", sale)).CombinedOutput(); err != nil {
+	if said, err := reaching(gates[left].command(program, "apply", "--open-now", "-f",
+		sale)).CombinedOutput(); err != nil {
 		t.Fatalf("applying the sale: %v: %s", err, said)
 	}
 	clients := map[string]*http.Client{}
 	for side, host := range gates {
-		client, at := &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: host.dial}}, host.addr+":8080"
+		client, at := &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: host.dial}},
+			host.addr+":8080"
 		t.Cleanup(client.CloseIdleConnections)
-		gate := redistest.StartProgram(t, reaching(host.command(program, "serve", "--listen", at, "--wait-replicas", "1",
-			"--allow-unsigned", "--name", side)))
+		gate := redistest.StartProgram(t,
+			reaching(host.command(program, "serve", "--listen", at, "--wait-replicas", "1",
+				"--allow-unsigned", "--name", side)))
 		awaitUp(t, gate, "the gate to be ready", func() error { return ready(client, at) })
 		clients[side] = client
 	}

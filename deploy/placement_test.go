@@ -32,7 +32,8 @@ func TestTheExamplesPutASentinelOnEachRedisHostAndNowhereElse(t *testing.T) {
 		t.Errorf("the first server is at %s, its Sentinel at %s, of %s", server, sentinel, hosts)
 	}
 	n := len(strings.Split(hosts, ","))
-	if quorum := f("redis/sentinel.conf", `\nsentinel monitor flashgate PRIMARY_HOST PRIMARY_PORT (\d)`); quorum != fmt.Sprint(n/2+1) {
+	if quorum := f("redis/sentinel.conf",
+		`\nsentinel monitor flashgate PRIMARY_HOST PRIMARY_PORT (\d)`); quorum != fmt.Sprint(n/2+1) {
 		t.Errorf("%s of %d Sentinels are no majority", quorum, n)
 	}
 	if waited := f("systemd/flashgate.env.example", `\nFLASHGATE_WAIT_REPLICAS=(\d)`); waited != fmt.Sprint(n/2) {

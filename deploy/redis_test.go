@@ -59,7 +59,8 @@ func startRedis(t *testing.T, machines, sentinels []machine) *redisServers {
 		await(t, "the Sentinels to know each other", func() error {
 			seen, err := sentinel.Master(context.Background(), "flashgate").Result()
 			others, replicas := strconv.Itoa(len(sentinels)-1), strconv.Itoa(len(machines)-1)
-			if err == nil && (seen["num-other-sentinels"] != others || seen["num-slaves"] != replicas || seen["flags"] != "master") {
+			if err == nil && (seen["num-other-sentinels"] != others || seen["num-slaves"] != replicas ||
+				seen["flags"] != "master") {
 				err = fmt.Errorf("it sees %v", seen)
 			}
 			return err
@@ -72,7 +73,8 @@ func startRedis(t *testing.T, machines, sentinels []machine) *redisServers {
 func (r *redisServers) startServer(t *testing.T, m machine) {
 	t.Helper()
 	dir, port := t.TempDir(), strconv.Itoa(redistest.FreePort(t))
-	acl := fill(t, "redis/users.acl", dir, ">PASSWORD", ">"+gatePassword, "REPLICA_PASSWORD", replicaPassword, "SENTINEL_PASSWORD", sentinelPassword)
+	acl := fill(t, "redis/users.acl", dir, ">PASSWORD", ">"+gatePassword, "REPLICA_PASSWORD", replicaPassword,
+		"SENTINEL_PASSWORD", sentinelPassword)
 	conf := fill(t, "redis/redis.conf", dir, "OWN_HOST", m.addr, "OWN_PORT", port, "REPLICA_PASSWORD", replicaPassword,
 		"/var/lib/redis", dir, "/etc/redis/users.acl", acl)
 	if len(r.servers) > 0 {
@@ -80,9 +82,13 @@ func (r *redisServers) startServer(t *testing.T, m machine) {
 	}
 	cmd := m.command(redistest.Require(t, "redis-server"), conf)
 	cmd.Dir = dir
-	s := &redisServer{host: m.addr, port: port, Program: redistest.StartProgram(t, cmd), Client: redis.NewClient(&redis.Options{
-		Addr: net.JoinHostPort(m.addr, port), Username: "flashgate", Password: gatePassword, Dialer: m.dial, DialerRetries: 1, MaxRetries: -1,
-	})}
+	s := &redisServer{
+		host: m.addr, port: port, Program: redistest.StartProgram(t, cmd),
+		Client: redis.NewClient(&redis.Options{
+			Addr: net.JoinHostPort(m.addr, port), Username: "flashgate", Password: gatePassword, Dialer: m.dial,
+			DialerRetries: 1, MaxRetries: -1,
+		}),
+	}
 	t.Cleanup(func() { _ = s.Close() })
 	awaitUp(t, s.Program, "redis-server to be in sync", func() error {
 		info, err := s.Info(context.Background(), "replication").Result()

@@ -23,13 +23,16 @@ func TestALaunchWithoutContainersAndNothingIsLeftOfIt(t *testing.T) {
 	d := &deployment{t: t, dir: t.TempDir()}
 	d.build()
 	first, temporary := freePorts(t), t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "./rehearse.sh", "--demand", "300", "--rate", "60", "--timeout", "30s", "--within", "10s")
+	cmd := exec.CommandContext(t.Context(), "./rehearse.sh", "--demand", "300", "--rate", "60", "--timeout", "30s",
+		"--within", "10s")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // so that it ends what it has started
 	cmd.WaitDelay = patience
-	cmd.Env = append(os.Environ(), "FLASHGATE="+d.program, "LOADTEST="+d.loadtest, fmt.Sprint("PORT=", first), "TMPDIR="+temporary,
+	cmd.Env = append(os.Environ(), "FLASHGATE="+d.program, "LOADTEST="+d.loadtest, fmt.Sprint("PORT=", first),
+		"TMPDIR="+temporary,
 		"GATE_FLAGS=--first-look=1s --drain-wait=0s",
 		// What a shell has for a real gate reaches nothing here.
-		"FLASHGATE_REDIS=redis://127.0.0.1:1", "FLASHGATE_ADMIN_TOKEN=", "FLASHGATE_CURRENCY=USD", "FLASHGATE_LINES=a\nFLASHGATE_B=c")
+		"FLASHGATE_REDIS=redis://127.0.0.1:1", "FLASHGATE_ADMIN_TOKEN=", "FLASHGATE_CURRENCY=USD",
+		"FLASHGATE_LINES=a\nFLASHGATE_B=c")
 	said, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(said), "\nPASS") {
 		t.Errorf("it ended with %v, and not with PASS:\n%s", err, said)

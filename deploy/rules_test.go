@@ -116,7 +116,8 @@ func TestTheRunbookSaysWhatToDoAboutEachCause(t *testing.T) {
 	t.Parallel()
 	code := ""
 	var got, want []string
-	for _, row := range regexp.MustCompile("(?m)^\\| (?:`(\\w+)` )?\\| `(\\w+)` \\| .{10,} \\|$").FindAllStringSubmatch(readFile(t, "RUNBOOK.md"), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| (?:`(\\w+)` )?\\| `(\\w+)` \\| .{10,} \\|$").FindAllStringSubmatch(
+		readFile(t, "RUNBOOK.md"), -1) {
 		if row[1] != "" {
 			code = row[1]
 		}
@@ -136,7 +137,8 @@ func TestTheRunbookSaysWhatToDoAboutEachCheck(t *testing.T) {
 	_, section, _ := strings.Cut(readFile(t, "RUNBOOK.md"), "## FlashgateCheckFails\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	var got []string
-	for _, row := range regexp.MustCompile("(?m)^\\| ((?:`\\w+`(?:, )?)+) \\| .{20,} \\|$").FindAllStringSubmatch(section, -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| ((?:`\\w+`(?:, )?)+) \\| .{20,} \\|$").FindAllStringSubmatch(
+		section, -1) {
 		for name := range strings.SplitSeq(row[1], ", ") {
 			got = append(got, strings.Trim(name, "`"))
 		}
@@ -151,7 +153,8 @@ func TestTheRunbookSaysWhatToDoAboutEachCheck(t *testing.T) {
 func TestNoAlertPrintsANumberAsItComes(t *testing.T) {
 	t.Parallel()
 	actions := regexp.MustCompile(`{{[^}]*\$value[^}]*}}`)
-	good := regexp.MustCompile(`^{{ (printf "%\.\df" \$value|\$value \| humanize(Duration|Percentage)|if [lg]t \$value [0-9.e]+) }}$`)
+	good := regexp.MustCompile(
+		`^{{ (printf "%\.\df" \$value|\$value \| humanize(Duration|Percentage)|if [lg]t \$value [0-9.e]+) }}$`)
 	for _, a := range alerts(t) {
 		for name, text := range a.Annotations {
 			for _, action := range actions.FindAllString(text, -1) {
@@ -178,12 +181,14 @@ func TestEveryAlertLinksItsHeadingInTheRunbook(t *testing.T) {
 	}
 	for _, a := range alerts(t) {
 		link, err := url.Parse(a.Annotations["runbook_url"])
-		if err != nil || link.Scheme != "https" || link.Host != host || link.Path != "/"+project+"/blob/main/deploy/RUNBOOK.md" {
+		if err != nil || link.Scheme != "https" || link.Host != host ||
+			link.Path != "/"+project+"/blob/main/deploy/RUNBOOK.md" {
 			t.Errorf("%s leads to %q, %v", a.Alert, a.Annotations["runbook_url"], err)
 			continue
 		}
 		if want := strings.ToLower(a.Alert); link.Fragment != want || !headings[want] {
-			t.Errorf("%s leads to the heading %q, and the runbook has its own: %t", a.Alert, link.Fragment, headings[want])
+			t.Errorf("%s leads to the heading %q, and the runbook has its own: %t", a.Alert, link.Fragment,
+				headings[want])
 		}
 	}
 }

@@ -129,12 +129,14 @@ func TestPrometheusHasWhatDashboardsAndAlertsAskFor(t *testing.T) {
 	told := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(told.Close)
 	d := deploy(t, "--first-look", "2s", "FLASHGATE_NOTIFY_SECRET="+notifySecret,
-		"--portone-v1-url", "http://"+portone, "--portone-v1-key", "sim-key", "FLASHGATE_PORTONE_V1_SECRET=sim-secret-for-tests-only")
+		"--portone-v1-url", "http://"+portone, "--portone-v1-key", "sim-key",
+		"FLASHGATE_PORTONE_V1_SECRET=sim-secret-for-tests-only")
 	redistest.StartProgram(t, exec.Command(d.loadtest, "portone-sim", "--listen", portone))
 	authority := redistest.NewAuthority(t)
 	w := d.watch(authority, target{d.secureGate(authority), "https"})
 	d.apply(`{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, ` +
-		`notify: "` + told.URL + `", healthy: "` + told.URL + `", ask: "` + told.URL + `", skus: [{name: unit, stock: 300}]}`)
+		`notify: "` + told.URL + `", healthy: "` + told.URL + `", ask: "` + told.URL +
+		`", skus: [{name: unit, stock: 300}]}`)
 	w.shows("every gate", `count(flashgate_sale_open{sale="race"} == 1) == 3`)
 	w.shows("every gate's shop", `count(flashgate_shop_up{sale="race"} == 1) == 3`)
 	d.pay(portone, "race")
@@ -143,7 +145,8 @@ func TestPrometheusHasWhatDashboardsAndAlertsAskFor(t *testing.T) {
 		t.Fatalf("%v answers, %+v", report.Codes, report.Checks)
 	}
 
-	w.shows("all that was held", fmt.Sprintf(`sum(flashgate_confirms_total{sale="race", outcome="held"}) == %d`, report.Codes["held"]+1))
+	w.shows("all that was held",
+		fmt.Sprintf(`sum(flashgate_confirms_total{sale="race", outcome="held"}) == %d`, report.Codes["held"]+1))
 	for _, q := range queries(t) {
 		w.shows(q.panel, strings.NewReplacer("$sale", "race", "$__rate_interval", "1m").Replace(q.Expr))
 	}
@@ -167,11 +170,13 @@ func (d *deployment) secureGate(a *redistest.Authority) string {
 	environ := append(d.secrets(), "FLASHGATE_REDIS="+url)
 	tls := []string{"--redis-ca", a.CA, "--redis-cert", a.Cert, "--redis-key", a.Key}
 	sale := filepath.Join(d.dir, "secure.yaml")
-	write(d.t, sale, `sales: [{name: secure, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, `+
-		`notify: "https://shop.example.com/", skus: [{name: unit, stock: 1}]}]`)
+	write(d.t, sale,
+		`sales: [{name: secure, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, `+
+			`notify: "https://shop.example.com/", skus: [{name: unit, stock: 1}]}]`)
 	d.commandIn(environ, append([]string{"apply", "--open-now", "-f", sale}, tls...)...)
 	cmd := exec.Command(d.program, append([]string{
-		"serve", "--listen", listen, "--admin-listen", admin, "--admin-tls-cert", a.ServerCert, "--admin-tls-key", a.ServerKey,
+		"serve", "--listen", listen, "--admin-listen", admin, "--admin-tls-cert", a.ServerCert,
+		"--admin-tls-key", a.ServerKey,
 	}, tls...)...)
 	cmd.Env = append(os.Environ(), environ...)
 	redistest.StartProgram(d.t, cmd)

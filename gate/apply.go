@@ -60,9 +60,11 @@ type VersionError struct {
 // Error implements error.
 func (e *VersionError) Error() string {
 	if e.Known == 0 {
-		return fmt.Sprintf("there is no sale %s at version %d, nor at any: leave the version out to create it", e.Sale, e.Seen)
+		return fmt.Sprintf("there is no sale %s at version %d, nor at any: leave the version out to create it",
+			e.Sale, e.Seen)
 	}
-	return fmt.Sprintf("sale %s is at version %d, and you have seen version %d: read it again, and decide whether it is still to be changed", e.Sale, e.Known, e.Seen)
+	return fmt.Sprintf("sale %s is at version %d, and you have seen version %d: read it again, and decide whether it "+
+		"is still to be changed", e.Sale, e.Known, e.Seen)
 }
 
 // Unwrap makes it an ErrChanged.
@@ -81,7 +83,8 @@ func (e *RunError) Error() string {
 	if e.Deleted {
 		return fmt.Sprintf("sale %s was deleted in run %d: give it run %d to sell it anew", e.Sale, e.Known, e.Known+1)
 	}
-	return fmt.Sprintf("sale %s is in run %d already: run %d is over, and the same orders cannot come back", e.Sale, e.Known, e.Run)
+	return fmt.Sprintf("sale %s is in run %d already: run %d is over, and the same orders cannot come back", e.Sale,
+		e.Known, e.Run)
 }
 
 // UnsecuredError says that a change is made, but that too few replicas are known
@@ -94,7 +97,8 @@ type UnsecuredError struct {
 
 // Error implements error.
 func (e *UnsecuredError) Error() string {
-	return fmt.Sprintf("it is done, but only %d of %d replicas are known to have what was changed of sale %s: a failover may forget it. "+
+	return fmt.Sprintf("it is done, but only %d of %d replicas are known to have what was changed of sale %s: a "+
+		"failover may forget it. "+
 		"See that the replicas follow (INFO replication at the primary), then do the same again: "+
 		"it changes nothing twice, and waits for them again", e.Replicas, e.Wanted, e.Sale)
 }

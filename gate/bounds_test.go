@@ -71,7 +71,8 @@ func TestALinkMayReachItsBounds(t *testing.T) {
 
 func TestASecretInPlaceOfAKeyIsNotShownAsItsID(t *testing.T) {
 	t.Parallel()
-	if _, err := ParseKeys("hunter2"); err == nil || !strings.Contains(err.Error(), "signing key 1: write it as ID:BASE64") || strings.Contains(err.Error(), "hunter2") {
+	if _, err := ParseKeys("hunter2"); err == nil || !strings.Contains(err.Error(),
+		"signing key 1: write it as ID:BASE64") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -29,7 +29,8 @@ const (
 func (b *Brake) String() string {
 	switch b.Rule {
 	case BrakeRate:
-		return fmt.Sprintf("%d refunds within ten minutes, where %d may be; the last for %s", b.Count, b.Bound, b.Reason)
+		return fmt.Sprintf("%d refunds within ten minutes, where %d may be; the last for %s", b.Count,
+			b.Bound, b.Reason)
 	case BrakeRow:
 		return fmt.Sprintf("%d refunds in a row for %s, which a wrong setting may cause", b.Count, b.Reason)
 	}

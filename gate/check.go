@@ -25,7 +25,10 @@ const (
 
 // Checks returns the names of all checks.
 func Checks() []string {
-	return []string{CheckPortOneV1, CheckPortOneV2, CheckClock, CheckPersistence, CheckMinReplicas, CheckNotify, CheckAsk, CheckForward}
+	return []string{
+		CheckPortOneV1, CheckPortOneV2, CheckClock, CheckPersistence, CheckMinReplicas, CheckNotify,
+		CheckAsk, CheckForward,
+	}
 }
 
 // Check is something of a gate's surroundings, and what came of trying it. Its

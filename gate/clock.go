@@ -26,7 +26,8 @@ const ClockTolerance = time.Minute
 
 // Times are the clocks as they were when something was read.
 type Times struct {
-	Now   time.Time     // the sale's: Redis', or the latest that the sale has seen; the reader's own where that is in doubt
+	// Now is the sale's time: Redis', or the latest that the sale has seen; the reader's own where that is in doubt.
+	Now   time.Time
 	Ahead time.Duration // Redis' clock minus the reader's own
 	Doubt *ClockError   // nil where Redis' clock is not in doubt
 }
@@ -38,7 +39,8 @@ type ClockError struct {
 
 // Error implements error.
 func (e *ClockError) Error() string {
-	return fmt.Sprintf("Redis' clock says %s, this machine's %s, and nothing is changed while they are more than %s apart: %s",
+	return fmt.Sprintf("Redis' clock says %s, this machine's %s, and nothing is changed while they are more than "+
+		"%s apart: %s",
 		e.Redis.UTC().Format(time.RFC3339), e.Own.UTC().Format(time.RFC3339), ClockTolerance, e.Difference())
 }
 
@@ -49,6 +51,7 @@ func (e *ClockError) Difference() string {
 	if apart < 0 {
 		apart, side = -apart, "behind"
 	}
-	return fmt.Sprintf("Redis' clock is %s %s this machine's. Have NTP set the one that is wrong (timedatectl, chronyc tracking)",
+	return fmt.Sprintf("Redis' clock is %s %s this machine's. Have NTP set the one that is wrong (timedatectl, "+
+		"chronyc tracking)",
 		apart.Round(10*time.Second), side)
 }

@@ -49,7 +49,10 @@ func TestWhatPortOneListsAndNobodyPaysWithIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", code, err)
 		}
 	}
-	for old, instead := range map[string]string{"ANG": "XCG", "BGN": "EUR", "CUC": "CUP", "HRK": "EUR", "SLL": "SLE", "ZWL": "ZWG"} {
+	for old, instead := range map[string]string{
+		"ANG": "XCG", "BGN": "EUR", "CUC": "CUP", "HRK": "EUR", "SLL": "SLE",
+		"ZWL": "ZWG",
+	} {
 		if err := CheckCurrency(old); err == nil || !strings.HasSuffix(err.Error(), old+" was replaced by "+instead) {
 			t.Errorf("%s: %v", old, err)
 		}

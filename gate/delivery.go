@@ -13,7 +13,9 @@ type Delivery struct {
 	Now      time.Time // the store's clock
 	Run, Seq int64     // of the sale; Seq is the newest ledger entry
 	Notify   string    // the shop's URL
-	Position int64     // a ledger entry: of each change up to it, the change or a newer one of the same order was delivered or is listed
+	// Position is a ledger entry. Of each change up to it, the change or a newer one of the same order was
+	// delivered, or is listed.
+	Position int64
 	Retry    time.Time // when an operator last had all that is listed tried
 	Trouble  string    // why nothing gets through to the shop; empty while something does
 	Listed   []Undelivered

@@ -21,5 +21,6 @@ func TestWhatTheShopHasNotTakenIsTriedWhenItIsTime(t *testing.T) {
 	f("an operator has it tried", Undelivered{Tried: before, Next: later, GiveUp: before}, now, true)
 	year := now.AddDate(1, 0, 0)
 	f("tried by a clock that was a year ahead", Undelivered{Tried: year, Next: year, GiveUp: year}, time.Time{}, true)
-	f("tried by a clock that was a little ahead", Undelivered{Tried: now.Add(ClockTolerance), Next: year, GiveUp: year}, time.Time{}, false)
+	f("tried by a clock that was a little ahead", Undelivered{Tried: now.Add(ClockTolerance), Next: year, GiveUp: year},
+		time.Time{}, false)
 }

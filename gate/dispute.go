@@ -30,6 +30,7 @@ type Disputes struct{ All []Dispute }
 // SortDisputes puts them into one order, whichever way they were found.
 func SortDisputes(all []Dispute) {
 	slices.SortFunc(all, func(a, b Dispute) int {
-		return cmp.Or(strings.Compare(a.Attempt, b.Attempt), strings.Compare(a.Kind, b.Kind), a.At.Compare(b.At), strings.Compare(a.ID, b.ID))
+		return cmp.Or(strings.Compare(a.Attempt, b.Attempt), strings.Compare(a.Kind, b.Kind), a.At.Compare(b.At),
+			strings.Compare(a.ID, b.ID))
 	})
 }

@@ -26,7 +26,7 @@
 //	gate/lane/       the gate's sales, each with its lane: refuses what it can without Redis, and queues the rest
 //	gate/store/      all Redis: keys, records, script calls; the embedded store
 //	gate/portone/    all PortOne: confirm bodies and answers, webhooks, signatures, the REST client
-//	gate/shop/       the shop's own server: its health and its last word, changes that it is told of, webhooks passed on
+//	gate/shop/       the shop's own server: its health, its last word, notifications, webhooks passed on
 //	gate/audit/      recounts a sale against itself and against PortOne
 //	gate/settle/     what happens after a 200: looking payments up, releasing, refunding
 //	gate/web/        the listeners: public (confirm, webhook, health), admin (API, metrics, health)
@@ -46,10 +46,11 @@
 //	loadtest/mutate/ takes each check out in turn, and sees whether a test fails
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer, in bursts and as a sale grows
 //
-// Imports point one way: loadtest → cli and what it rehearses with; cli → all of the gate; web → settle, lane, portone, shop, gate; settle,
-// audit → portone, gate; store → luascripts, gate; lane, portone, shop, cmdline → gate; loadtest/bench → store, gate; loadtest/launch →
-// loadtest/chance, gate; loadtest/portonesim, loadtest/standin → loadtest/chance; gate →
-// nothing of ours. A test over go list holds that.
+// Imports point one way: loadtest → cli and what it rehearses with; cli → all of the gate; web →
+// settle, lane, portone, shop, gate; settle, audit → portone, gate; store → luascripts, gate;
+// lane, portone, shop, cmdline → gate; loadtest/bench → store, gate; loadtest/launch →
+// loadtest/chance, gate; loadtest/portonesim, loadtest/standin → loadtest/chance; gate → nothing
+// of ours. A test over go list holds that.
 //
 // Each kind of line has one place. One that changes stock is Lua. One that spells a
 // key is in store/keys.go, one that lays out a record in store/record.go. A
@@ -121,9 +122,9 @@
 //	held      every attempt failed or was cancelled   released, units back once
 //	held      deadline and grace (1 min) have passed, all was looked up, nothing is paid or pending: released
 //	held      an error, or PortOne waits itself       held, looked at again
-//	held      a virtual account waits                 held until its due date or the sale's limit, or released by the sale's setting
+//	held      a virtual account waits                 held until its due date, or released if the sale says so
 //	not held  a virtual account waits                 that account is closed, and the attempt cancelled
-//	released  an attempt is paid after all            paid, or refund due if there is no stock or the buyer would pass the limit
+//	released  an attempt is paid after all            paid; refund due where stock or the buyer's limit forbids it
 //	paid      another attempt is paid too             that attempt is refund due
 //	paid      cancelled in part                       paid, with its balance
 //	paid      cancelled in full                       refunded, units to left or withheld

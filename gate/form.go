@@ -36,7 +36,8 @@ type SaleForm struct {
 func (s *Settings) Form() SettingsForm {
 	form := SettingsForm{
 		OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, Hold: s.Hold.String(), PerBuyer: s.PerBuyer, Accept: s.Accept,
-		AmountOptional: s.AmountOptional, AutoRefund: s.AutoRefund, ReleaseUnproven: s.ReleaseUnproven, Notify: s.Notify,
+		AmountOptional: s.AmountOptional, AutoRefund: s.AutoRefund, ReleaseUnproven: s.ReleaseUnproven,
+		Notify:  s.Notify,
 		Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
 	}
 	if s.Unbraked {

@@ -8,10 +8,11 @@ import (
 // Entry is one entry of a sale's ledger: what one script call changed. It holds
 // results, never differences, so that any copy of a sale is one fold over it.
 type Entry struct {
-	Seq      int64
-	Term     int64
-	Time     time.Time
-	Kind     string           // "create", "apply", "pause", "resume", "delete", "confirm", "settle", "report", "brake" or "go-on"
+	Seq  int64
+	Term int64
+	Time time.Time
+	// Kind is "create", "apply", "pause", "resume", "delete", "confirm", "settle", "report", "brake" or "go-on".
+	Kind     string
 	Who      string           // the gate, or the person who gave the command
 	Counters map[string]Units // after the entry, of each SKU that it moved
 	Counts   OrderCounts      // after the entry

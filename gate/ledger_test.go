@@ -32,10 +32,17 @@ func TestAFoldKeepsTheNewestOfEachOrder(t *testing.T) {
 	released := held("a", "kim", 2)
 	released.State = OrderReleased
 	apply(t, f, created(1, 1),
-		Entry{Seq: 2, Kind: "confirm", Counters: map[string]Units{"full": {Total: 10, Left: 7, Held: 3}}, Orders: []Order{held("a", "kim", 2), held("b", "kim", 1)}},
-		Entry{Seq: 3, Kind: "release", Counters: map[string]Units{"full": {Total: 10, Left: 9, Held: 1}}, Orders: []Order{released}},
+		Entry{
+			Seq: 2, Kind: "confirm", Counters: map[string]Units{"full": {Total: 10, Left: 7, Held: 3}},
+			Orders: []Order{held("a", "kim", 2), held("b", "kim", 1)},
+		},
+		Entry{
+			Seq: 3, Kind: "release", Counters: map[string]Units{"full": {Total: 10, Left: 9, Held: 1}},
+			Orders: []Order{released},
+		},
 	)
-	if f.Units["full"].Left != 9 || f.Buyers["kim"] != 1 || f.ByID["a"].State != OrderReleased || f.ByID["b"].State != OrderHeld {
+	if f.Units["full"].Left != 9 || f.Buyers["kim"] != 1 || f.ByID["a"].State != OrderReleased ||
+		f.ByID["b"].State != OrderHeld {
 		t.Errorf("got %+v %v %v", f.Units, f.Buyers, f.ByID)
 	}
 	apply(t, f, Entry{Seq: 4, Kind: "release", Orders: []Order{{ID: "b", State: OrderReleased, Buyer: "kim"}}})

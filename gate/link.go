@@ -94,17 +94,20 @@ func ParseKeys(text string) (*Keys, error) {
 	for i, item := range Items(text) {
 		id, secret, found := strings.Cut(item, ":")
 		if !found || !ValidName(id) || len(id) > maxKeyID {
-			return nil, fmt.Errorf("signing key %d: write it as ID:BASE64, with 1 to %d of A-Z a-z 0-9 _ . - as its id", i+1, maxKeyID)
+			return nil, fmt.Errorf("signing key %d: write it as ID:BASE64, with 1 to %d of A-Z a-z 0-9 _ . - as its id",
+				i+1, maxKeyID)
 		}
 		if strange := Strange(secret, Visible); strange != "" {
 			return nil, fmt.Errorf("signing key %s: what follows its id has %s, and must be base64", id, strange)
 		}
 		raw, err := base64.StdEncoding.DecodeString(secret)
 		if err != nil {
-			return nil, fmt.Errorf("signing key %s: what follows its id is not base64 (make one with: openssl rand -base64 32)", id)
+			return nil, fmt.Errorf("signing key %s: what follows its id is not base64 (make one with: openssl "+
+				"rand -base64 32)", id)
 		}
 		if len(raw) < minKey {
-			return nil, fmt.Errorf("signing key %s has %d bytes: at least %d are needed (make one with: openssl rand -base64 32)", id, len(raw), minKey)
+			return nil, fmt.Errorf("signing key %s has %d bytes: at least %d are needed (make one with: openssl "+
+				"rand -base64 32)", id, len(raw), minKey)
 		}
 		if k.byID[id] != nil {
 			return nil, fmt.Errorf("signing key %s is given twice", id)
@@ -270,11 +273,13 @@ func (k *Keys) URL(base string, o Offer) (string, error) {
 // /confirm.
 func CheckBaseURL(base string) error {
 	u, err := url.Parse(base)
-	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || strings.ContainsAny(base, "?#") {
+	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil ||
+		strings.ContainsAny(base, "?#") {
 		return fmt.Errorf("base URL %q: write it as https://HOST", base)
 	}
 	if slices.Contains(strings.Split(u.Path, "/"), "confirm") {
-		return fmt.Errorf("base URL %q: leave out /confirm and what is behind it: a link adds /confirm/SALE by itself", base)
+		return fmt.Errorf("base URL %q: leave out /confirm and what is behind it: a link adds /confirm/SALE by itself",
+			base)
 	}
 	return nil
 }

@@ -197,12 +197,15 @@ func TestNothingMovesAcrossTheBordersOfALink(t *testing.T) {
 		}
 	}
 	b := func(s string) []byte { return []byte(s) }
-	f("items' last character to the buyer", func(l *Link, _ *string) { l.Items, l.Buyer = b("full:1,half:"), b("1"+o.Buyer) })
+	f("items' last character to the buyer",
+		func(l *Link, _ *string) { l.Items, l.Buyer = b("full:1,half:"), b("1"+o.Buyer) })
 	f("the buyer's first to items", func(l *Link, _ *string) { l.Items, l.Buyer = b(o.Items+"김"), b(" a+b") })
 	f("the buyer's last to the order", func(l *Link, order *string) { l.Buyer, *order = b("김 a+"), "b"+o.Order })
 	f("the order's last to the amount", func(l *Link, order *string) { *order, l.Amount = o.Order[:16], b("7140000") })
-	f("the amount's last to the expiry", func(l *Link, _ *string) { l.Amount, l.Expires = b("14000"), append(b("0"), l.Expires...) })
-	f("the buyer into items, with the line break", func(l *Link, _ *string) { l.Items, l.Buyer = b(o.Items+"\n"+o.Buyer), nil })
+	f("the amount's last to the expiry",
+		func(l *Link, _ *string) { l.Amount, l.Expires = b("14000"), append(b("0"), l.Expires...) })
+	f("the buyer into items, with the line break",
+		func(l *Link, _ *string) { l.Items, l.Buyer = b(o.Items+"\n"+o.Buyer), nil })
 	f("items and buyer exchanged", func(l *Link, _ *string) { l.Items, l.Buyer = l.Buyer, l.Items })
 	f("the amount as the buyer", func(l *Link, _ *string) { l.Buyer, l.Amount = l.Amount, nil })
 }
@@ -226,7 +229,10 @@ func TestALinkExpires(t *testing.T) {
 func TestAnExpiryThatCannotBeReadIsNamedOnlyIfItWasSigned(t *testing.T) {
 	t.Parallel()
 	k, o := testKeys(t, "k1:"+testKey), testOffer()
-	for _, exp := range []string{"", "soon", "-1", "+1796119300", "1796119300.5", "01796119300", "17961193000000", "1e10"} {
+	for _, exp := range []string{
+		"", "soon", "-1", "+1796119300", "1796119300.5", "01796119300",
+		"17961193000000", "1e10",
+	} {
 		link := signedLink(t, k, o)
 		link.Expires = []byte(exp)
 		if v := outcome(k.Verify(o.Sale, []byte(o.Order), link, signTime)); v.Code != BadSignature {
@@ -341,7 +347,10 @@ func TestWhatNoGateWouldTakeIsNotSigned(t *testing.T) {
 	}
 	const base = "https://gate.example.com"
 	asItIs := func(*Offer) {}
-	for _, bad := range []string{"", "gate.example.com", "ftp://gate.example.com", "https://", "https://a?b=c", "https://a#b", "https://a b"} {
+	for _, bad := range []string{
+		"", "gate.example.com", "ftp://gate.example.com", "https://", "https://a?b=c",
+		"https://a#b", "https://a b",
+	} {
 		f(bad, "base URL", asItIs)
 	}
 	f(base, "sale name", func(o *Offer) { o.Sale = "a/b" })
@@ -399,13 +408,17 @@ func FuzzLink(f *testing.F) {
 	add(signed, o.Order)
 	add(signed, "ORD2")
 	add(&Link{}, "")
-	add(&Link{Items: []byte("full\nalice"), KeyID: []byte("k2"), Version: []byte("1"), Signature: signed.Signature}, o.Order)
+	add(&Link{Items: []byte("full\nalice"), KeyID: []byte("k2"), Version: []byte("1"), Signature: signed.Signature},
+		o.Order)
 	add(&Link{Items: []byte("full:99999999999999999999"), Amount: []byte("1e400"), Expires: []byte("-1")}, "\x00")
 
 	text := func(l *Link, order []byte) string { return fmt.Sprintf("%q %q", *l, order) }
 	honest := text(signed, []byte(o.Order))
 	f.Fuzz(func(t *testing.T, items, buyer, order, amount, exp, version, kid, sig []byte) {
-		l := &Link{Items: items, Buyer: buyer, Amount: amount, Expires: exp, Version: version, KeyID: kid, Signature: sig}
+		l := &Link{
+			Items: items, Buyer: buyer, Amount: amount, Expires: exp, Version: version, KeyID: kid,
+			Signature: sig,
+		}
 		v := outcome(k.Verify(o.Sale, order, l, signTime))
 		if same := text(l, order) == honest; same != (v.Code == Held) {
 			t.Errorf("%s: got %s", text(l, order), v.Code)

@@ -99,7 +99,8 @@ func (e *LossError) mistaken() (parts []string) {
 		parts = append(parts, fmt.Sprintf("%d orders are paid or refund due, not %d", e.settled(), *e.Drop.Paid))
 	}
 	if a := e.Drop.Archived; a != nil && *a != (Archived{e.Run, e.Seq}) {
-		parts = append(parts, fmt.Sprintf("the archive has run %d up to ledger entry %d, and the sale is in run %d at entry %d: archive it again",
+		parts = append(parts, fmt.Sprintf("the archive has run %d up to ledger entry %d, and the sale is in run %d "+
+			"at entry %d: archive it again",
 			a.Run, a.Seq, e.Run, e.Seq))
 	}
 	return parts

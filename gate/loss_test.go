@@ -31,7 +31,8 @@ func TestALossIsToldWithTheWordsThatAgreeToIt(t *testing.T) {
 	f("orders, and units that nobody agreed to", Loss{Held: 4, Paid: 2, RefundDue: 1}, Drop{Paid: new(int64(3))},
 		of+held+", 2 orders paid and 1 refund due"+soon+instead+dropHeld)
 	f("orders, of an older archive", Loss{Paid: 2, RefundDue: 1}, Drop{Archived: &Archived{2, 8}},
-		of+"2 orders paid and 1 refund due; the archive has run 2 up to ledger entry 8, and the sale is in run 2 at entry 9: archive it again")
+		of+"2 orders paid and 1 refund due; the archive has run 2 up to ledger entry 8, and the sale is in run 2 at "+
+			"entry 9: archive it again")
 	f("units, of an archive as it is", Loss{Held: 4, Paid: 2, RefundDue: 1}, Drop{Archived: &Archived{2, 9}},
 		of+held+", 2 orders paid and 1 refund due"+soon+instead+dropHeld)
 	f("refunds of orders that are released", Loss{Refunds: 1}, Drop{},
@@ -39,9 +40,12 @@ func TestALossIsToldWithTheWordsThatAgreeToIt(t *testing.T) {
 	f("changes", Loss{Listed: 5}, Drop{}, of+"changes of 5 orders that the shop did not take"+instead+dropTold)
 	f("changes, agreed to", Loss{Held: 4, Listed: 5}, Drop{Undelivered: true},
 		of+held+", changes of 5 orders that the shop did not take"+soon+instead+dropHeld)
-	f("all of it while it sells", Loss{Open: true, Held: 4, Paid: 2, RefundDue: 1, Refunds: 1, Entries: 7, Listed: 5}, Drop{},
-		"with run 2 of sale race, which is open, would be lost: "+held+", 2 orders paid and 1 refund due, 1 payments to be refunded, "+undelivered+
-			", changes of 5 orders that the shop did not take; pause it first, for the numbers move while it sells: flashgate pause race"+
+	f("all of it while it sells",
+		Loss{Open: true, Held: 4, Paid: 2, RefundDue: 1, Refunds: 1, Entries: 7, Listed: 5}, Drop{},
+		"with run 2 of sale race, which is open, would be lost: "+held+", 2 orders paid and 1 refund due, 1 payments "+
+			"to be refunded, "+undelivered+
+			", changes of 5 orders that the shop did not take; pause it first, for the numbers move while it sells: "+
+			"flashgate pause race"+
 			instead+dropHeld+", "+dropPaid+", "+dropTold)
 	f("a number of a sale that has nothing", Loss{}, Drop{Paid: new(int64(1))},
 		of+"nothing held, paid, refund due or undelivered; 0 orders are paid or refund due, not 1")

@@ -16,7 +16,8 @@ import (
 const (
 	NeverSold = "flashgate apply -f FILE --open-now"     // where it was never sold yet
 	WasSold   = "deploy/RUNBOOK.md#flashgatesalemissing" // where its orders are lost
-	bothWays  = "If it was never sold yet: " + NeverSold + "; if it was, its orders are lost, and selling it anew would sell its units again: see " + WasSold
+	bothWays  = "If it was never sold yet: " + NeverSold +
+		"; if it was, its orders are lost, and selling it anew would sell its units again: see " + WasSold
 )
 
 // MissingError says that a sale is expected and that the store has nothing of it.
@@ -122,7 +123,8 @@ func (e *OpenError) Error() string {
 	if !e.Now.Before(e.Closes) {
 		window = "its window ended at " + text(e.Closes)
 	}
-	return fmt.Sprintf("%s (it is %s), and Redis knows no run of sale %s. %s (in the admin API ?open_now=true)", window, text(e.Now), e.Sale, bothWays)
+	return fmt.Sprintf("%s (it is %s), and Redis knows no run of sale %s. %s (in the admin API ?open_now=true)", window,
+		text(e.Now), e.Sale, bothWays)
 }
 
 // begun returns an *OpenError where the sale's window has begun by one of the clocks.

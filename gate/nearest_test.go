@@ -5,7 +5,8 @@ import "testing"
 func TestDistance(t *testing.T) {
 	t.Parallel()
 	for words, want := range map[[2]string]int{
-		{"", ""}: 0, {"a", ""}: 1, {"", "abc"}: 3, {"abc", "abc"}: 0, {"abc", "abd"}: 1, {"abc", "bc"}: 1, {"kitten", "sitting"}: 3, {"flaw", "lawn"}: 2,
+		{"", ""}: 0, {"a", ""}: 1, {"", "abc"}: 3, {"abc", "abc"}: 0, {"abc", "abd"}: 1, {"abc", "bc"}: 1,
+		{"kitten", "sitting"}: 3, {"flaw", "lawn"}: 2,
 	} {
 		if got := distance(words[0], words[1]); got != want {
 			t.Errorf("%q: %d, want %d", words, got, want)

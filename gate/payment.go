@@ -20,7 +20,7 @@ const (
 	PaymentCancelled                             // all of it given back, or never charged
 	PaymentRefunding                             // cancelled, and its money is on the way back to the buyer
 	PaymentStranded                              // cancelled, and its money did not reach the buyer, or not all of it
-	PaymentChargedBack                           // nothing of it is left, and the card company has taken at least a part back
+	PaymentChargedBack                           // nothing is left, and the card company took at least a part back
 	PaymentFailed
 )
 

@@ -9,7 +9,9 @@ import (
 // PerSale does work for each of the sales, as often as the given time passes,
 // until ctx is done. For one sale it is done once at a time, for several at the
 // same time. PerSale returns when all that was begun has ended.
-func PerSale(ctx context.Context, every time.Duration, sales func() map[string]*Settings, work func(sale string, settings *Settings)) {
+func PerSale(ctx context.Context, every time.Duration, sales func() map[string]*Settings,
+	work func(sale string, settings *Settings),
+) {
 	var (
 		mu      sync.Mutex
 		busy    = map[string]bool{}

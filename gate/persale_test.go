@@ -20,7 +20,8 @@ func TestOneSaleIsWorkedForOnceAtATimeAndSeveralTogether(t *testing.T) {
 			time.Sleep(10*time.Second + time.Millisecond)
 			stop()
 		}()
-		PerSale(ctx, time.Second, func() map[string]*Settings { return map[string]*Settings{"slow": settings, "quick": settings} },
+		PerSale(ctx, time.Second,
+			func() map[string]*Settings { return map[string]*Settings{"slow": settings, "quick": settings} },
 			func(sale string, s *Settings) {
 				mu.Lock()
 				begun[sale]++

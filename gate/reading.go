@@ -28,7 +28,8 @@ type UnreadableError struct {
 
 // Error implements error.
 func (e *UnreadableError) Error() string {
-	return fmt.Sprintf("sale %s cannot be read, and its payments are refused: look at its keys in Redis, %v", e.Sale, e.Err)
+	return fmt.Sprintf("sale %s cannot be read, and its payments are refused: look at its keys in Redis, %v",
+		e.Sale, e.Err)
 }
 
 // Unwrap returns what is wrong with it.

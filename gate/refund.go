@@ -17,7 +17,7 @@ const (
 	RefundTestChannel                     // it went through a channel that moves no money
 	RefundAmount                          // it is not the order's amount
 	RefundOrderEnded                      // the order was refunded or cancelled before
-	RefundNoUnits                         // it came when the order's units were sold to others, or when its buyer had as many units as one buyer may
+	RefundNoUnits                         // the order's units were sold to others, or its buyer had as many as one may
 	RefundPaidTwice                       // another payment pays the order
 	refundReasons
 )

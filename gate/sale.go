@@ -52,7 +52,9 @@ type Settings struct {
 	Hold     time.Duration // how long units are kept for an order that is being paid
 	PerBuyer int64         // units one buyer may have, 0 for no limit
 	Paused   bool
-	Accept   []string // PortOne's versions that are taken, of VersionNames(); where none is named, those that the gates can verify and look up
+	// Accept names PortOne's versions that are taken, of VersionNames(). Where none is named, those are taken that
+	// the gates can verify and look up.
+	Accept []string
 	// AmountOptional takes confirms without any amount: neither the payment service, nor the link, nor a
 	// price says one, so there is nothing to compare.
 	AmountOptional bool
@@ -97,9 +99,11 @@ type Sale struct {
 func (s Settings) Equal(o Settings) bool {
 	return s.OpensAt.Equal(o.OpensAt) && s.ClosesAt.Equal(o.ClosesAt) && s.Hold == o.Hold &&
 		s.PerBuyer == o.PerBuyer && s.Paused == o.Paused && slices.Equal(s.Accept, o.Accept) &&
-		s.AmountOptional == o.AmountOptional && s.AutoRefund == o.AutoRefund && s.Unbraked == o.Unbraked && s.Withhold == o.Withhold &&
+		s.AmountOptional == o.AmountOptional && s.AutoRefund == o.AutoRefund && s.Unbraked == o.Unbraked &&
+		s.Withhold == o.Withhold &&
 		s.RefuseDeposits == o.RefuseDeposits && s.LongestDeposit() == o.LongestDeposit() &&
-		s.ReconciledUntil().Equal(o.ReconciledUntil()) && s.ReleaseUnproven == o.ReleaseUnproven && s.Notify == o.Notify &&
+		s.ReconciledUntil().Equal(o.ReconciledUntil()) && s.ReleaseUnproven == o.ReleaseUnproven &&
+		s.Notify == o.Notify &&
 		s.Healthy == o.Healthy && s.Ask == o.Ask && maps.Equal(s.Messages, o.Messages) &&
 		slices.EqualFunc(s.SKUs, o.SKUs, SKU.equal)
 }
@@ -209,9 +213,12 @@ func (s *Sale) Validate() error {
 	case s.Hold < MinHold || s.Hold > MaxHold:
 		return fmt.Errorf("hold %s: must be between %s and %s", s.Hold, MinHold, MaxHold)
 	case s.LongestDeposit() < MinDepositLimit || s.LongestDeposit() > MaxDepositLimit:
-		return fmt.Errorf("deposit_limit %s: must be between %s and %s", s.DepositLimit, MinDepositLimit, MaxDepositLimit)
-	case s.ReconcileFor != 0 && s.ReconcileFor != NeverReconcile && (s.ReconcileFor < MinReconcileFor || s.ReconcileFor > MaxReconcileFor):
-		return fmt.Errorf("reconcile_for %s: must be between %s and %s, or off", s.ReconcileFor, MinReconcileFor, MaxReconcileFor)
+		return fmt.Errorf("deposit_limit %s: must be between %s and %s", s.DepositLimit, MinDepositLimit,
+			MaxDepositLimit)
+	case s.ReconcileFor != 0 && s.ReconcileFor != NeverReconcile &&
+		(s.ReconcileFor < MinReconcileFor || s.ReconcileFor > MaxReconcileFor):
+		return fmt.Errorf("reconcile_for %s: must be between %s and %s, or off", s.ReconcileFor, MinReconcileFor,
+			MaxReconcileFor)
 	case s.PerBuyer < 0 || s.PerBuyer > MaxUnits:
 		return fmt.Errorf("per_buyer %d: must be between 0 (no limit) and %d", s.PerBuyer, MaxUnits)
 	case s.Notify != "" && CheckURL(s.Notify) != nil:
@@ -244,7 +251,8 @@ func (s *Sale) Validate() error {
 	}
 	for code, text := range s.Messages {
 		if !slices.Contains(MessageNames(), code) {
-			return fmt.Errorf("message for %q: there is no such message; they are %s", code, strings.Join(MessageNames(), ", "))
+			return fmt.Errorf("message for %q: there is no such message; they are %s", code,
+				strings.Join(MessageNames(), ", "))
 		}
 		if !ValidMessage(text) {
 			return fmt.Errorf("message for %q: must be 1 to %d bytes of printable text", code, MaxMessage)

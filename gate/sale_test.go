@@ -10,7 +10,11 @@ func testSale() Sale {
 	now := time.Now()
 	return Sale{Name: "race", Run: 1, Settings: Settings{
 		OpensAt: now.Add(-time.Hour), ClosesAt: now.Add(time.Hour), Hold: time.Minute,
-		SKUs: []SKU{{Name: "full", Stock: 10, Price: new(int64(80000))}, {Name: "half", Stock: 10, Price: new(int64(60000))}, {Name: "free", Stock: 10}},
+		SKUs: []SKU{
+			{Name: "full", Stock: 10, Price: new(int64(80000))},
+			{Name: "half", Stock: 10, Price: new(int64(60000))},
+			{Name: "free", Stock: 10},
+		},
 	}}
 }
 
@@ -47,7 +51,10 @@ func TestASaleMustMakeSense(t *testing.T) {
 	f("stock 1000000001", func(s *Sale) { s.SKUs[0].Stock = MaxUnits + 1 })
 	f("price -1", func(s *Sale) { s.SKUs[0].Price = new(int64(-1)) })
 	f("accept", func(s *Sale) { s.Accept = []string{"v3"} })
-	for _, url := range []string{"shop", "ftp://shop", "http://", "http://a:b@shop", "http://shop#x", "http://[::1", "http://shop/\u200b", "http://shop/" + strings.Repeat("x", 500)} {
+	for _, url := range []string{
+		"shop", "ftp://shop", "http://", "http://a:b@shop", "http://shop#x", "http://[::1",
+		"http://shop/\u200b", "http://shop/" + strings.Repeat("x", 500),
+	} {
 		f("notify", func(s *Sale) { s.Notify = url })
 	}
 	f("accept", func(s *Sale) { s.Accept = []string{"v1", "v1"} })

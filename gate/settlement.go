@@ -21,9 +21,11 @@ const LatePayment = 24 * time.Hour
 // keeps its own. If it has one, the move depends on the deadline, and is made only if
 // the order's deadline has not moved either since it was read.
 type Move struct {
-	Before    Order
-	After     *Order // nil changes nothing but Look
-	Otherwise *Order // instead of After, where that takes units and there are too few, or their buyer would have too many; nil changes nothing then
+	Before Order
+	After  *Order // nil changes nothing but Look
+	// Otherwise holds instead of After where that takes units, and there are too few or their buyer would have too
+	// many; nil changes nothing then.
+	Otherwise *Order
 
 	// Look is how long it is until the order is looked at again, at most LongestLook;
 	// 0 is never. The order waits for that in QueueAgain, or in QueueRefunds if Queue says so. If Queue

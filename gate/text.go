@@ -76,7 +76,8 @@ func WebhookSecrets(text, which, from string) ([][]byte, error) {
 		}
 		raw, err := base64.StdEncoding.DecodeString(encoded)
 		if !found || err != nil || len(raw) < minWebhookSecret {
-			return nil, fmt.Errorf("%s secret %d is not whsec_ and base64 of at least %d bytes: %s", which, i+1, minWebhookSecret, from)
+			return nil, fmt.Errorf("%s secret %d is not whsec_ and base64 of at least %d bytes: %s", which, i+1,
+				minWebhookSecret, from)
 		}
 		secrets = append(secrets, raw)
 	}

@@ -57,7 +57,8 @@ func TestSigningKeysNameWhatIsNotAllowedInThem(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := ParseKeys("k1:" + key[:10] + "\u200b" + key[10:])
-	if err == nil || !strings.Contains(err.Error(), "signing key k1: what follows its id has U+200B at column 11") || strings.Contains(err.Error(), key[:10]) {
+	if err == nil || !strings.Contains(err.Error(), "signing key k1: what follows its id has U+200B at column 11") ||
+		strings.Contains(err.Error(), key[:10]) {
 		t.Error(err)
 	}
 }
@@ -65,7 +66,8 @@ func TestSigningKeysNameWhatIsNotAllowedInThem(t *testing.T) {
 func TestSecretsOfWebhooksNameWhatIsNotAllowedInThem(t *testing.T) {
 	t.Parallel()
 	const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NQ==" // 16 bytes
-	if keys, err := WebhookSecrets(" "+secret+",\n"+secret+" ", "webhook", "there"); err != nil || len(keys) != 2 || string(keys[1]) != "0123456789012345" {
+	if keys, err := WebhookSecrets(" "+secret+",\n"+secret+" ", "webhook", "there"); err != nil || len(keys) != 2 ||
+		string(keys[1]) != "0123456789012345" {
 		t.Errorf("%q, %v", keys, err)
 	}
 	f := func(text, want string) {
@@ -75,7 +77,10 @@ func TestSecretsOfWebhooksNameWhatIsNotAllowedInThem(t *testing.T) {
 		}
 	}
 	f(secret+",whsec_MDEy\u00a0MzQ1", "webhook secret 2 has U+00A0 at column 11: copy it from there")
-	for _, text := range []string{"", secret + ",", secret[6:], "whsec_", "whsec_MDEyMzQ1Njc4OTAxMjM0", "whsec_MDEyMzQ1Njc4OTAxMjM0NQ", secret + "="} {
+	for _, text := range []string{
+		"", secret + ",", secret[6:], "whsec_", "whsec_MDEyMzQ1Njc4OTAxMjM0",
+		"whsec_MDEyMzQ1Njc4OTAxMjM0NQ", secret + "=",
+	} {
 		n := "1"
 		if strings.Contains(text, ",") {
 			n = "2"
@@ -86,12 +91,18 @@ func TestSecretsOfWebhooksNameWhatIsNotAllowedInThem(t *testing.T) {
 
 func TestIDsArePrintable(t *testing.T) {
 	t.Parallel()
-	for _, id := range []string{"a", "ORD-1_2.3", "주문 1", "{a}:b,c;d=e&f", strings.Repeat("x", 64), "🎫", "...", ".a", "a."} {
+	for _, id := range []string{
+		"a", "ORD-1_2.3", "주문 1", "{a}:b,c;d=e&f", strings.Repeat("x", 64), "🎫",
+		"...", ".a", "a.",
+	} {
 		if !ValidID(id) || !ValidID([]byte(id)) {
 			t.Errorf("%q is refused", id)
 		}
 	}
-	for _, id := range []string{"", ".", "..", strings.Repeat("x", 65), "a\x1fb", "a\x1eb", "a\nb", "a\x00", "\x7f", "a\xff", "\xed\xa0\x80", "a\u200bb", "a\u2028b", "\u00a0"} {
+	for _, id := range []string{
+		"", ".", "..", strings.Repeat("x", 65), "a\x1fb", "a\x1eb", "a\nb", "a\x00", "\x7f",
+		"a\xff", "\xed\xa0\x80", "a\u200bb", "a\u2028b", "\u00a0",
+	} {
 		if ValidID(id) || ValidID([]byte(id)) {
 			t.Errorf("%q is taken", id)
 		}

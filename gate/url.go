@@ -25,7 +25,8 @@ func CheckLastWordURL(text string) error {
 
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Fragment != "" || len(text) > MaxMessage || !printable(text) {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
+		u.Fragment != "" || len(text) > MaxMessage || !printable(text) {
 		return nil, fmt.Errorf("must be an http or https URL without a password, of at most %d bytes", MaxMessage)
 	}
 	return u, nil

@@ -84,7 +84,8 @@ func TestABaseURLIsAServerAndAPath(t *testing.T) {
 		"https://gate.example.com/confirm":      behind,
 		"https://gate.example.com/a/confirm/":   behind,
 	} {
-		if err := CheckBaseURL(base); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if err := CheckBaseURL(base); (err == nil) != (want == "") ||
+			err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", base, err, want)
 		}
 	}

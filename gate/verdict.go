@@ -119,5 +119,6 @@ func NeedsBuyer() Verdict {
 
 // NeedsAmount returns the verdict on a confirm whose amount is not known.
 func NeedsAmount() Verdict {
-	return Malformed("amount", "is needed: in the call, in the link, or not at all where nothing in the cart has a price and the sale says amount_optional")
+	return Malformed("amount", "is needed: in the call, in the link, or not at all where nothing in the cart has a "+
+		"price and the sale says amount_optional")
 }

@@ -110,7 +110,8 @@ func TestAWrongLinksCauseIsTold(t *testing.T) {
 	f("other items", k, func(l *Link) { l.Items = []byte("full:2") }, order, LinkAltered)
 	other := testKeys(t, "k2:"+testKey)
 	other.current().byID["k1"] = k.current().byID["k1"]
-	f("a key that is not proven beside one that is", other, func(l *Link) { l.KeyID, l.Items = []byte("k2"), []byte("full:2") }, order, KeyUnproven)
+	f("a key that is not proven beside one that is", other,
+		func(l *Link) { l.KeyID, l.Items = []byte("k2"), []byte("full:2") }, order, KeyUnproven)
 }
 
 // Telling the cause must not make a flood of wrong links dear.

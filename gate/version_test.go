@@ -17,7 +17,8 @@ func TestAVersionIsAWordInTextAndANumberInJSON(t *testing.T) {
 	} {
 		text, err := json.Marshal(version)
 		if version.String() != want.text || string(text) != want.json || err != nil {
-			t.Errorf("version %d: got %s and %s (%v), want %s and %s", int(version), version, text, err, want.text, want.json)
+			t.Errorf("version %d: got %s and %s (%v), want %s and %s", int(version), version, text, err,
+				want.text, want.json)
 		}
 		var read gate.Version
 		if err := json.Unmarshal(text, &read); read != version || err != nil {

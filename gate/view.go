@@ -11,11 +11,12 @@ import (
 
 // SaleView is a sale as status and the admin API show it.
 type SaleView struct {
-	Sale     string      `json:"sale"`
-	Run      int64       `json:"run"`
-	State    string      `json:"state"`             // State.Phase, "missing" or "unreadable"
-	Problem  string      `json:"problem,omitempty"` // where it is missing or unreadable: what that means, and what to do
-	Seq      int64       `json:"seq"`               // of the newest ledger entry
+	Sale  string `json:"sale"`
+	Run   int64  `json:"run"`
+	State string `json:"state"` // State.Phase, "missing" or "unreadable"
+	// where it is missing or unreadable: what that means, and what to do
+	Problem  string      `json:"problem,omitempty"`
+	Seq      int64       `json:"seq"` // of the newest ledger entry
 	Version  int64       `json:"version"`
 	Clock    string      `json:"clock,omitempty"` // where Redis' clock is in doubt: what is wrong, and what to do
 	OpensAt  time.Time   `json:"opens_at,omitzero"`
@@ -165,7 +166,8 @@ type DeliveryView struct {
 // View shows the delivery of a sale's changes.
 func (d *Delivery) View(sale string) DeliveryView {
 	r := DeliveryView{
-		Sale: sale, Run: d.Run, Notify: HideSecrets(d.Notify), Seq: d.Seq, Position: d.Position, Trouble: d.Trouble, Orders: d.Listed,
+		Sale: sale, Run: d.Run, Notify: HideSecrets(d.Notify), Seq: d.Seq, Position: d.Position, Trouble: d.Trouble,
+		Orders: d.Listed,
 	}
 	if r.Orders == nil {
 		r.Orders = []Undelivered{}

@@ -83,9 +83,10 @@ type RefundLine struct {
 	Tries   int64      `json:"tries,omitempty"`
 	Reason  string     `json:"reason,omitempty"`
 	Waits   RefundWait `json:"waits_for,omitempty"`
-	Said    string     `json:"said,omitempty"`    // by PortOne, of the last cancellation that was not carried out
-	At      time.Time  `json:"at,omitzero"`       // when it said that
-	Balance string     `json:"balance,omitempty"` // what is left to be given back, as far as it is known, in PortOne's unit of amount
+	Said    string     `json:"said,omitempty"` // by PortOne, of the last cancellation that was not carried out
+	At      time.Time  `json:"at,omitzero"`    // when it said that
+	// what is left to be given back, as far as it is known, in PortOne's unit of amount
+	Balance string `json:"balance,omitempty"`
 }
 
 // Refunds is what listing refunds needs of a store.
@@ -122,7 +123,10 @@ func (o *Order) refunds(note RefundNote, sale *State) RefundView {
 	r := RefundView{OrderView: o.View(), AccountGiven: note.Account != nil}
 	for _, a := range o.Attempts {
 		known := note.Attempts[a.ID]
-		line := RefundLine{Attempt: a.ID, State: a.State.String(), Tries: a.Tries, Reason: known.Reason, Said: known.Said, At: known.At, Balance: known.Balance}
+		line := RefundLine{
+			Attempt: a.ID, State: a.State.String(), Tries: a.Tries, Reason: known.Reason,
+			Said: known.Said, At: known.At, Balance: known.Balance,
+		}
 		switch {
 		case a.State == AttemptRefundDue && !sale.AutoRefund && known.Waits != WaitBank:
 			line.Waits = WaitShop

@@ -19,15 +19,19 @@ func TestARehearsalOfABrokenGateFails(t *testing.T) {
 			t.Parallel()
 			gate := startGateOf(t, buildBroken(t, "luascripts/confirm.lua", line, instead),
 				"--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey)
-			status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race",
-				"--signing-key", rehearsalKey, "--rate", "300", "--demand", "200", "--buyers", "100", "--duplicates", "0.5", "--within", "10s", "--timeout", "30s")
-			if status != 1 || !regexp.MustCompile("^"+begins).MatchString(out) || !strings.HasSuffix(out, "\nFAIL\n") || !strings.Contains(out, want) || !strings.Contains(errOut, "the rehearsal failed") {
+			status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin,
+				"--sale", "race",
+				"--signing-key", rehearsalKey, "--rate", "300", "--demand", "200", "--buyers", "100", "--duplicates",
+				"0.5", "--within", "10s", "--timeout", "30s")
+			if status != 1 || !regexp.MustCompile("^"+begins).MatchString(out) || !strings.HasSuffix(out, "\nFAIL\n") ||
+				!strings.Contains(out, want) || !strings.Contains(errOut, "the rehearsal failed") {
 				t.Errorf("status %d, want %q first and %q\n%s%s", status, begins, want, out, errOut)
 			}
 		})
 	}
 	f("oversells", "if short then return 'S' end", "", `1\d\d of 100 sold, [1-9]\d* oversold\n`, "units of 60")
-	f("forgets", "has_repeats and newest[id] or records[i], nil", "nil, nil", `\d+ of 100 sold, \d+ oversold\n`, "was told 200 and then sold_out")
+	f("forgets", "has_repeats and newest[id] or records[i], nil", "nil, nil", `\d+ of 100 sold, \d+ oversold\n`,
+		"was told 200 and then sold_out")
 }
 
 // buildBroken builds the program with one line of one file changed.
@@ -42,7 +46,8 @@ func buildBroken(t *testing.T, file, line, instead string) string {
 		t.Fatalf("%s does not have %q once, %v", file, line, err)
 	}
 	dir := t.TempDir()
-	broken, overlay, program := filepath.Join(dir, "broken"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "flashgate")
+	broken, overlay, program := filepath.Join(dir, "broken"), filepath.Join(dir, "overlay.json"),
+		filepath.Join(dir, "flashgate")
 	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root, file): broken}})
 	if err != nil {
 		t.Fatal(err)

@@ -52,7 +52,8 @@ func (c *demoCommand) Validate() error {
 	case c.Gates < 1 || c.Gates > 16:
 		return fmt.Errorf("--gates %d: must be between 1 and 16", c.Gates)
 	}
-	err := chance.Check(chance.Share{Flag: "--declines", Of: c.Declines}, chance.Share{Flag: "--shop-refuses", Of: c.ShopRefuses})
+	err := chance.Check(chance.Share{Flag: "--declines", Of: c.Declines},
+		chance.Share{Flag: "--shop-refuses", Of: c.ShopRefuses})
 	if err != nil {
 		return err
 	}
@@ -86,12 +87,14 @@ func (c *demoCommand) Run(ctx context.Context, env *environment) (err error) {
 	sale := c.sale(opens)
 	if set.shop != "" {
 		sale.Ask = set.shop + "/ask"
-		c.say(env, "a stand-in for the shop has the last word on each order, and says no to %.0f%% of them", 100*c.ShopRefuses)
+		c.say(env, "a stand-in for the shop has the last word on each order, and says no to %.0f%% of them",
+			100*c.ShopRefuses)
 	}
 	if err := set.createSale(ctx, sale); err != nil {
 		return err
 	}
-	c.say(env, "%d tickets, %d buyers, %.0f%% of the cards are declined; the sale opens at %s", c.Tickets, c.Buyers, 100*c.Declines, opens.Format(time.TimeOnly))
+	c.say(env, "%d tickets, %d buyers, %.0f%% of the cards are declined; the sale opens at %s", c.Tickets, c.Buyers,
+		100*c.Declines, opens.Format(time.TimeOnly))
 	rehearsal := c.rehearsal(set)
 	err = rehearsal.Run(ctx, env)
 	if err == nil || errors.Is(err, errFailed) {
@@ -133,10 +136,14 @@ func (c *demoCommand) rehearsal(s *scenery) *launchCommand {
 	}
 	return &launchCommand{
 		maxDelay: demoDelay, noun: "tickets",
-		MaxInFlight: 20_000, Timeout: 10 * time.Second, Within: 5 * time.Second, Lookups: 32, HTML: html, Pay: s.payments, Shop: s.shop, Settle: 30 * time.Second,
+		MaxInFlight: 20_000, Timeout: 10 * time.Second, Within: 5 * time.Second, Lookups: 32, HTML: html,
+		Pay: s.payments, Shop: s.shop, Settle: 30 * time.Second,
 		requestFlags: requestFlags{
 			SigningKey: &s.key, Target: s.public, Sale: "demo", Shape: "launch", Rate: c.Rate, Demand: c.Buyers,
-			Duplicates: .1, Hostile: .02, Bodies: []string{"v1", "v1-form"}, Expires: time.Hour, Seed: c.Seed, Admin: s.admin,
+			Duplicates: .1, Hostile: .02, Bodies: []string{
+				"v1",
+				"v1-form",
+			}, Expires: time.Hour, Seed: c.Seed, Admin: s.admin,
 		},
 	}
 }
@@ -161,7 +168,8 @@ func (s *scenery) open(ctx context.Context, group *errgroup.Group, c *demoComman
 	_, _ = rand.Read(secret)
 	s.secret = "whsec_" + base64.StdEncoding.EncodeToString(secret)
 	sim := &portoneSimCommand{
-		Listen: "127.0.0.1:0", V1Key: "demo", V1Secret: "demo", V2Secret: "demo", Seed: c.Seed, Plan: portonesim.Plan{Declines: c.Declines},
+		Listen: "127.0.0.1:0", V1Key: "demo", V1Secret: "demo", V2Secret: "demo", Seed: c.Seed,
+		Plan:           portonesim.Plan{Declines: c.Declines},
 		ConfirmTimeout: 10 * time.Second, LogLevel: slog.LevelError,
 	}
 	if c.ShopRefuses > 0 {
@@ -197,16 +205,20 @@ func (s *scenery) open(ctx context.Context, group *errgroup.Group, c *demoComman
 // variables.
 func (s *scenery) gate(name string, sim *portoneSimCommand) (flags, secrets []string) {
 	return []string{
-		"--name", name, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--redis", s.redis, "--redis-timeout", lane.MaxCallTimeout.String(),
-		"--portone-v1-url", s.payments, "--portone-v1-key", sim.V1Key, "--portone-rate", "1000", "--first-look", "1s", "--grace", "1s",
+		"--name", name, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--redis", s.redis,
+		"--redis-timeout", lane.MaxCallTimeout.String(),
+		"--portone-v1-url", s.payments, "--portone-v1-key", sim.V1Key, "--portone-rate", "1000", "--first-look", "1s",
+		"--grace", "1s",
 		"--language", "en", "--drain-wait", "0s", "--log-level", "error",
 	}, []string{
-		"FLASHGATE_SIGNING_KEY=" + s.key, "FLASHGATE_PORTONE_V1_SECRET=" + sim.V1Secret, "FLASHGATE_NOTIFY_SECRET=" + s.secret,
+		"FLASHGATE_SIGNING_KEY=" + s.key, "FLASHGATE_PORTONE_V1_SECRET=" + sim.V1Secret,
+		"FLASHGATE_NOTIFY_SECRET=" + s.secret,
 	}
 }
 
 func (s *scenery) createSale(ctx context.Context, sale gate.Sale) error {
-	st, err := store.Open(s.redis, store.Options{Who: "demo", Timeout: 5 * time.Second, Log: cmdline.NewLog(s.env.err, "text", slog.LevelError)})
+	st, err := store.Open(s.redis,
+		store.Options{Who: "demo", Timeout: 5 * time.Second, Log: cmdline.NewLog(s.env.err, "text", slog.LevelError)})
 	if err != nil {
 		return err
 	}
@@ -214,7 +226,9 @@ func (s *scenery) createSale(ctx context.Context, sale gate.Sale) error {
 }
 
 // begin runs a part until ctx is done, and returns what it tells once it has started.
-func begin[T any](ctx context.Context, group *errgroup.Group, run func(ctx context.Context, started func(T)) error) (T, error) {
+func begin[T any](ctx context.Context, group *errgroup.Group,
+	run func(ctx context.Context, started func(T)) error,
+) (T, error) {
 	up, ended := make(chan T, 1), make(chan struct{})
 	group.Go(func() error {
 		defer close(ended)

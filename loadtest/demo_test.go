@@ -18,7 +18,8 @@ import (
 func play(t *testing.T, flags ...string) (out, errOut string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "flashgate-loadtest", append([]string{"demo", "--tickets", "40", "--buyers", "600", "--rate", "200"}, flags...)...)
+	cmd := exec.CommandContext(t.Context(), "flashgate-loadtest",
+		append([]string{"demo", "--tickets", "40", "--buyers", "600", "--rate", "200"}, flags...)...)
 	cmd.Stdout, cmd.Stderr = &o, &e
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v\n%s%s", err, &o, &e)
@@ -42,7 +43,8 @@ func TestTheDemoEndsWithEveryTicketPaid(t *testing.T) {
 	if !strings.Contains(errOut, "the report: "+page) || strings.Contains(errOut, "level=ERROR") {
 		t.Errorf("it says\n%s", errOut)
 	}
-	if text, err := os.ReadFile(page); err != nil || !bytes.Contains(text, []byte("PASS")) || !bytes.Contains(text, []byte("left in Redis: 40 at first, 0 at the lowest, 0 at the end")) {
+	if text, err := os.ReadFile(page); err != nil || !bytes.Contains(text, []byte("PASS")) ||
+		!bytes.Contains(text, []byte("left in Redis: 40 at first, 0 at the lowest, 0 at the end")) {
 		t.Errorf("the page is %.100s, %v", text, err)
 	}
 }
@@ -51,7 +53,10 @@ func TestTheDemoEndsWithEveryTicketPaid(t *testing.T) {
 // the shop's yes.
 func TestTheDemoAsksTheShop(t *testing.T) {
 	out, errOut := play(t, "--shop-refuses", "0.3", "--html", filepath.Join(t.TempDir(), "report.html"))
-	for _, want := range []string{"40 of 40 sold", "\nPASS\n", " were told 200 before the shop had said yes", "shop_refused"} {
+	for _, want := range []string{
+		"40 of 40 sold", "\nPASS\n", " were told 200 before the shop had said yes",
+		"shop_refused",
+	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
@@ -80,7 +85,8 @@ func TestTheDemoEndsWhenItIsInterrupted(t *testing.T) {
 		}
 		return nil
 	})
-	if status := cmd.ProcessState.ExitCode(); status != 1 || !strings.Contains(p.Log(), "interrupted: everything is stopped") {
+	if status := cmd.ProcessState.ExitCode(); status != 1 ||
+		!strings.Contains(p.Log(), "interrupted: everything is stopped") {
 		t.Errorf("status %d\n%s", status, p.Log())
 	}
 }

@@ -52,7 +52,8 @@ func rehearse(t testing.TB, args ...string) (status int, out, errOut string) {
 // in the environment.
 func try(t testing.TB, command string, args ...string) (status int, out, errOut string) {
 	t.Helper()
-	secrets, rest, err := newProgram(nil, io.Discard, io.Discard).HideSecrets(&commands{}, append([]string{command}, args...))
+	secrets, rest, err := newProgram(nil, io.Discard, io.Discard).HideSecrets(&commands{},
+		append([]string{command}, args...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,8 @@ func startGate(t testing.TB, flags ...string) *process {
 // variables, where secrets may stand.
 func startGateOf(t testing.TB, program string, flags ...string) *process {
 	t.Helper()
-	cmd := exec.Command(program, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--drain-wait", "0s", "--log-format", "json")
+	cmd := exec.Command(program, "serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--drain-wait",
+		"0s", "--log-format", "json")
 	cmd.Env = append(os.Environ(), variables(flags)...)
 	p := &process{Program: redistest.StartProgram(t, cmd)}
 	serving := regexp.MustCompile(`"msg":"serving".*"listen":"(.*?)","admin":"(.*?)"`)
@@ -174,7 +176,8 @@ func applySale(t testing.TB, redis, sale string) {
 
 // pricedSale is a sale of one SKU, "unit" for 1000, with more settings.
 func pricedSale(stock int, more string) string {
-	return fmt.Sprintf("sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, accept: [v1, v2], "+
+	return fmt.Sprintf("sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, "+
+		"accept: [v1, v2], "+
 		"%s, skus: [{name: unit, stock: %d, price: 1000}]}]", more, stock)
 }
 

@@ -77,10 +77,14 @@ func (c *launchCommand) Run(ctx context.Context, env *environment) error {
 	return c.rehearse(ctx, env, admin, before, plan)
 }
 
-func (c *launchCommand) rehearse(ctx context.Context, env *environment, admin *launch.Admin, before *launch.SaleView, plan *launch.Plan) error {
-	fmt.Fprintf(env.err, "%d orders in %d requests over %s, to %s\n", plan.Orders(), plan.Requests(), plan.Shape().Duration().Round(time.Millisecond), strings.Join(c.Target, ", "))
+func (c *launchCommand) rehearse(ctx context.Context, env *environment, admin *launch.Admin, before *launch.SaleView,
+	plan *launch.Plan,
+) error {
+	fmt.Fprintf(env.err, "%d orders in %d requests over %s, to %s\n", plan.Orders(), plan.Requests(),
+		plan.Shape().Duration().Round(time.Millisecond), strings.Join(c.Target, ", "))
 	run := launch.Run{
-		Plan: plan, NewConnections: c.NewConnections, Timeout: c.Timeout, MaxWorkers: c.MaxInFlight, MaxDelay: c.maxDelay, Noun: c.noun,
+		Plan: plan, NewConnections: c.NewConnections, Timeout: c.Timeout, MaxWorkers: c.MaxInFlight,
+		MaxDelay: c.maxDelay, Noun: c.noun,
 	}
 	if c.CA != "" {
 		var err error
@@ -101,14 +105,16 @@ func (c *launchCommand) rehearse(ctx context.Context, env *environment, admin *l
 	}
 	judging := context.WithoutCancel(ctx) // a run that was cut short is judged too
 	found, err := run.Verdict(judging, launch.Judge{
-		Admin: admin, Before: before, Within: c.Within, Tolerate: c.Tolerate, Workers: c.Lookups, Settle: c.settle(), Tell: progress.tell,
+		Admin: admin, Before: before, Within: c.Within, Tolerate: c.Tolerate, Workers: c.Lookups, Settle: c.settle(),
+		Tell: progress.tell,
 	})
 	if err != nil {
 		return err
 	}
 	progress.end()
 	report := run.Report(found)
-	if err := errors.Join(writeFile(c.JSON, report.WriteJSON), writeFile(c.HTML, report.WriteHTML), report.WriteText(env.out)); err != nil {
+	if err := errors.Join(writeFile(c.JSON, report.WriteJSON), writeFile(c.HTML, report.WriteHTML),
+		report.WriteText(env.out)); err != nil {
 		return err
 	}
 	if !report.Pass {
@@ -122,7 +128,8 @@ func (c *launchCommand) ready(ctx context.Context, run *launch.Run, before *laun
 	if c.Pay != "" {
 		run.Simulator = &launch.Simulator{URL: c.Pay, Client: &http.Client{Timeout: time.Minute}}
 		if err := run.Simulator.Check(ctx); err != nil {
-			return fmt.Errorf("--pay %s: is flashgate-loadtest portone-sim running there? Nothing was sent: %w", c.Pay, err)
+			return fmt.Errorf("--pay %s: is flashgate-loadtest portone-sim running there? Nothing was sent: %w", c.Pay,
+				err)
 		}
 	}
 	if before == nil { // else the admin API has told
@@ -141,7 +148,8 @@ func (c *launchCommand) ready(ctx context.Context, run *launch.Run, before *laun
 // shop is the one that the sale asks.
 func (c *launchCommand) shop(ctx context.Context, sale *launch.SaleView) (*launch.Shop, error) {
 	if sale != nil && sale.Settings.Ask == "" {
-		return nil, fmt.Errorf("sale %s asks no shop: give it ask: %s/ask, and apply that", c.Sale, strings.TrimSuffix(c.Shop, "/"))
+		return nil, fmt.Errorf("sale %s asks no shop: give it ask: %s/ask, and apply that", c.Sale,
+			strings.TrimSuffix(c.Shop, "/"))
 	}
 	shop := &launch.Shop{URL: c.Shop, Client: &http.Client{Timeout: time.Minute}}
 	if err := shop.Begin(ctx); err != nil {
@@ -160,7 +168,8 @@ func (c *launchCommand) await(ctx context.Context, env *environment, sale *launc
 	if wait <= 0 {
 		return nil
 	}
-	fmt.Fprintf(env.err, "sale %s opens at %s: the first request goes out in %s\n", c.Sale, sale.Settings.OpensAt.Local().Format(time.RFC3339), wait.Round(time.Second))
+	fmt.Fprintf(env.err, "sale %s opens at %s: the first request goes out in %s\n", c.Sale,
+		sale.Settings.OpensAt.Local().Format(time.RFC3339), wait.Round(time.Second))
 	gate.Pause(ctx, wait)
 	return ctx.Err()
 }

@@ -25,14 +25,17 @@ import (
 func TestARehearsalOfAGatePasses(t *testing.T) {
 	t.Parallel()
 	const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey, "--webhook-secret", secret)
+	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey,
+		"--webhook-secret", secret)
 	dir := t.TempDir()
 	page, report := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.json")
 	f := func(args ...string) launch.Report {
 		t.Helper()
 		status, out, errOut := rehearse(t, append([]string{
-			"--target", "http://" + gate.listen, "--admin", "http://" + gate.admin, "--sale", "race", "--signing-key", rehearsalKey,
-			"--webhook-secret", secret, "--bodies", "v1,v1-form,v2-2024-01-01,v2-2024-04-25", "--json", report, "--html", page,
+			"--target", "http://" + gate.listen, "--admin", "http://" + gate.admin, "--sale", "race",
+			"--signing-key", rehearsalKey,
+			"--webhook-secret", secret, "--bodies", "v1,v1-form,v2-2024-01-01,v2-2024-04-25", "--json", report,
+			"--html", page,
 			"--within", "10s", "--timeout", "30s",
 		}, args...)...)
 		if status != 0 || !strings.Contains(out, "\nPASS") {
@@ -48,13 +51,15 @@ func TestARehearsalOfAGatePasses(t *testing.T) {
 		}
 		return r
 	}
-	r := f("--rate", "300", "--demand", "200", "--buyers", "100", "--carts", "0.3", "--duplicates", "0.5", "--hostile", "0.2")
+	r := f("--rate", "300", "--demand", "200", "--buyers", "100", "--carts", "0.3", "--duplicates", "0.5",
+		"--hostile", "0.2")
 	for _, code := range []string{"held", "bad_request", "unknown_sale", "unknown_sku", "bad_signature"} {
 		if r.Codes[code] == 0 {
 			t.Errorf("there is no answer %s in %v", code, r.Codes)
 		}
 	}
-	if left := r.Left; len(left) < 2 || left[0].Left != 100 || left[len(left)-1].Left != 100-r.Sold.Units || r.Sold.Units == 0 {
+	if left := r.Left; len(left) < 2 || left[0].Left != 100 || left[len(left)-1].Left != 100-r.Sold.Units ||
+		r.Sold.Units == 0 {
 		t.Errorf("of %+v these were left: %v", r.Sold, left)
 	}
 	if r.Orders != 200 || !r.Pass || !r.Audited || !r.Signed {
@@ -73,8 +78,10 @@ func TestARehearsalHasItsPeakWhenTheSaleOpens(t *testing.T) {
 	t.Parallel()
 	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale))
 	opens := time.Now().Add(4 * time.Second).Truncate(time.Millisecond)
-	sale := fmt.Sprintf(`{"name": "late", "opens_at": %q, "closes_at": "2100-01-01T00:00:00Z", "hold": "1h", "skus": [{"name": "unit", "stock": 50}]}`, opens.Format(time.RFC3339Nano))
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+gate.admin+"/v1/sales/late", strings.NewReader(sale))
+	sale := fmt.Sprintf(
+		`{"name": "late", "opens_at": %q, "closes_at": "2100-01-01T00:00:00Z", "hold": "1h", "skus": [{"name": "unit", "stock": 50}]}`, opens.Format(time.RFC3339Nano))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://"+gate.admin+"/v1/sales/late",
+		strings.NewReader(sale))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,14 +91,16 @@ func TestARehearsalHasItsPeakWhenTheSaleOpens(t *testing.T) {
 	}
 	response.Body.Close()
 	report := filepath.Join(t.TempDir(), "report.json")
-	status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "late",
+	status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin,
+		"--sale", "late",
 		"--rate", "200", "--duration", "2s", "--json", report, "--within", "10s")
 	var r launch.Report
 	text, err := os.ReadFile(report)
 	if err == nil {
 		err = json.Unmarshal(text, &r)
 	}
-	if status != 0 || err != nil || r.Codes["not_open"] == 0 || r.Codes["held"] < 50 || !strings.Contains(errOut, "late opens at") {
+	if status != 0 || err != nil || r.Codes["not_open"] == 0 || r.Codes["held"] < 50 ||
+		!strings.Contains(errOut, "late opens at") {
 		t.Fatalf("status %d, %v\n%s%s", status, err, out, errOut)
 	}
 	if early := opens.Sub(r.Began); early < 0 || early > 500*time.Millisecond {
@@ -102,7 +111,8 @@ func TestARehearsalHasItsPeakWhenTheSaleOpens(t *testing.T) {
 func TestARehearsalOfAGateThatOversellsFails(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /confirm/race", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"code":"held"}`) })
+	mux.HandleFunc("POST /confirm/race",
+		func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"code":"held"}`) })
 	mux.HandleFunc("GET /v1/sales/race", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer the-token" {
 			w.WriteHeader(http.StatusUnauthorized)
@@ -117,7 +127,8 @@ func TestARehearsalOfAGateThatOversellsFails(t *testing.T) {
 	args := []string{"--target", server.URL, "--sale", "race", "--admin", server.URL, "--rate", "100", "--demand", "20"}
 
 	status, out, errOut := rehearse(t, append(args, "--admin-token", "ops:the-token,other:x")...)
-	if status != 1 || !strings.HasPrefix(out, "20 of 5 sold, 15 oversold\n") || !strings.HasSuffix(out, "\nFAIL\n") || !strings.Contains(out, "200 was told for 20 units of 5") || !strings.Contains(errOut, "the rehearsal failed") {
+	if status != 1 || !strings.HasPrefix(out, "20 of 5 sold, 15 oversold\n") || !strings.HasSuffix(out, "\nFAIL\n") ||
+		!strings.Contains(out, "200 was told for 20 units of 5") || !strings.Contains(errOut, "the rehearsal failed") {
 		t.Errorf("status %d\n%s%s", status, out, errOut)
 	}
 	status, _, errOut = rehearse(t, args...)
@@ -155,7 +166,8 @@ func TestARehearsalThatCannotBeIsRefused(t *testing.T) {
 func TestVegetaTakesTheTargets(t *testing.T) {
 	t.Parallel()
 	vegeta := filepath.Join(t.TempDir(), "vegeta")
-	if said, err := exec.CommandContext(t.Context(), "go", "build", "-o", vegeta, "github.com/tsenart/vegeta/v12").CombinedOutput(); err != nil {
+	if said, err := exec.CommandContext(t.Context(), "go", "build", "-o", vegeta,
+		"github.com/tsenart/vegeta/v12").CombinedOutput(); err != nil {
 		t.Fatalf("building vegeta: %v\n%s", err, said)
 	}
 	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey)
@@ -182,7 +194,8 @@ func TestVegetaTakesTheTargets(t *testing.T) {
 	if err := json.Unmarshal(pipe(results, "report", "-type=json"), &report); err != nil {
 		t.Fatal(err)
 	}
-	if report.Requests < 10 || report.StatusCodes["200"] == 0 || report.StatusCodes["200"]+report.StatusCodes["409"] != report.Requests {
+	if report.Requests < 10 || report.StatusCodes["200"] == 0 ||
+		report.StatusCodes["200"]+report.StatusCodes["409"] != report.Requests {
 		t.Errorf("vegeta reports %+v", report)
 	}
 	if page := pipe(results, "plot"); !bytes.Contains(page, []byte("<html")) {
@@ -197,14 +210,18 @@ func TestARehearsalPaysAndWaitsUntilAllIsSettled(t *testing.T) {
 	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.3}), redistest.Start(t)
 	applySale(t, redis.URL(), rehearsedSale)
 	gate := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--signing-key", rehearsalKey)...)
-	status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race",
-		"--signing-key", rehearsalKey, "--webhook-secret", hookSecret, "--bodies", "v1,v1-form,v2-2024-01-01,v2-2024-04-25",
+	status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin,
+		"--sale", "race",
+		"--signing-key", rehearsalKey, "--webhook-secret", hookSecret, "--bodies",
+		"v1,v1-form,v2-2024-01-01,v2-2024-04-25",
 		"--rate", "200", "--demand", "300", "--pay", sim.url, "--within", "10s", "--timeout", "30s")
-	if status != 0 || !strings.Contains(out, "settled     0 orders are still held") || !strings.Contains(out, "0 differ from what PortOne was paid") {
+	if status != 0 || !strings.Contains(out, "settled     0 orders are still held") ||
+		!strings.Contains(out, "0 differ from what PortOne was paid") {
 		t.Fatalf("status %d\n%s%s", status, out, errOut)
 	}
 	r := readStatus(t, redis.URL(), "race")
-	if first, _, _ := strings.Cut(out, "\n"); !strings.Contains(first, "of 100 sold, 0 oversold, ") || !strings.Contains(first, " declined units ") {
+	if first, _, _ := strings.Cut(out, "\n"); !strings.Contains(first, "of 100 sold, 0 oversold, ") ||
+		!strings.Contains(first, " declined units ") {
 		t.Errorf("it begins with %q", first)
 	}
 	if r.Orders.Paid == 0 || r.Orders.Released == 0 || r.Orders.Held != 0 {
@@ -220,15 +237,22 @@ func TestARehearsalThatCannotGoOnTakesNothing(t *testing.T) {
 	gate := startGate(t, "--redis", redis.URL(), "--signing-key", rehearsalKey)
 	f := func(want string, args ...string) {
 		t.Helper()
-		status, _, errOut := rehearse(t, append([]string{"--target", "http://" + gate.listen, "--admin", "http://" + gate.admin, "--signing-key", rehearsalKey}, args...)...)
+		status, _, errOut := rehearse(t,
+			append([]string{
+				"--target", "http://" + gate.listen, "--admin", "http://" + gate.admin, "--signing-key",
+				rehearsalKey,
+			}, args...)...)
 		if status != 1 || !strings.Contains(errOut, want) {
 			t.Errorf("%q: status %d, %s; want %s", args, status, errOut, want)
 		}
 	}
 	f("the gate has no such sale; flashgate apply creates one", "--sale", "rase")
-	f("--pay http://127.0.0.1:1: is flashgate-loadtest portone-sim running there? Nothing was sent", "--sale", "race", "--pay", "http://127.0.0.1:1")
-	f("--shop http://127.0.0.1:1: nothing was sent: sale race asks no shop: give it ask: http://127.0.0.1:1/ask", "--sale", "race", "--shop", "http://127.0.0.1:1")
-	applySale(t, redis.URL(), strings.Replace(rehearsedSale, "per_buyer: 3,", "per_buyer: 3, ask: 'http://127.0.0.1:1/ask',", 1))
+	f("--pay http://127.0.0.1:1: is flashgate-loadtest portone-sim running there? Nothing was sent", "--sale", "race",
+		"--pay", "http://127.0.0.1:1")
+	f("--shop http://127.0.0.1:1: nothing was sent: sale race asks no shop: give it ask: http://127.0.0.1:1/ask",
+		"--sale", "race", "--shop", "http://127.0.0.1:1")
+	applySale(t, redis.URL(),
+		strings.Replace(rehearsedSale, "per_buyer: 3,", "per_buyer: 3, ask: 'http://127.0.0.1:1/ask',", 1))
 	f("is flashgate-loadtest portone-sim --shop listening there?", "--sale", "race", "--shop", "http://127.0.0.1:1")
 	if r := readStatus(t, redis.URL(), "race"); r.Orders.Held != 0 || r.Orders.Asking != 0 {
 		t.Errorf("the sale has %+v", r.Orders)
@@ -244,7 +268,9 @@ func TestARehearsalOfWhatThereIsNotSendsNothing(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	applySale(t, redis.URL(), rehearsedSale)
-	applySale(t, redis.URL(), `sales: [{name: free, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 10}]}]`) // of which any amount would pass
+	// of which any amount would pass
+	applySale(t, redis.URL(),
+		`sales: [{name: free, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: unit, stock: 10}]}]`)
 	parsed, err := gate.ParseKeys(rehearsalKey)
 	if err != nil {
 		t.Fatal(err)
@@ -260,7 +286,8 @@ func TestARehearsalOfWhatThereIsNotSendsNothing(t *testing.T) {
 		f := func(want, sale, items, body string) {
 			t.Helper()
 			status, out, errOut := rehearse(t, append([]string{
-				"--target", target, "--sale", sale, "--items", items, "--bodies", body, "--demand", "50", "--rate", "1000",
+				"--target", target, "--sale", sale, "--items", items, "--bodies", body, "--demand", "50",
+				"--rate", "1000",
 			}, send...)...)
 			if status != 1 || !strings.Contains(errOut, want) || out != "" {
 				t.Errorf("%q: %s of %s: status %d, %q, %s; want %s", serve, items, sale, status, out, errOut, want)
@@ -273,19 +300,24 @@ func TestARehearsalOfWhatThereIsNotSendsNothing(t *testing.T) {
 		for sale, sku := range map[string]string{"race": "half", "free": "unit"} {
 			plan, err := launch.NewPlan(launch.Options{
 				Targets: []string{target}, Sale: sale, Items: []launch.Item{{SKU: sku, Weight: 1, Price: 1}},
-				Shape: "steady", Rate: 10, Demand: 5, Bodies: launch.Bodies(), Keys: keys, Expires: time.Hour, Prefix: "P",
+				Shape: "steady", Rate: 10, Demand: 5, Bodies: launch.Bodies(), Keys: keys,
+				Expires: time.Hour, Prefix: "P",
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := (&launch.Run{Plan: plan, Timeout: 10 * time.Second, MaxWorkers: 1}).Probe(t.Context()); err != nil {
+			if err := (&launch.Run{
+				Plan: plan, Timeout: 10 * time.Second,
+				MaxWorkers: 1,
+			}).Probe(t.Context()); err != nil {
 				t.Errorf("%q: of what there is: %v", serve, err)
 			}
 			if r := readStatus(t, redis.URL(), sale); r.Seq != 1 {
 				t.Errorf("%q: the ledger of %s has entry %d", serve, sale, r.Seq)
 			}
 		}
-		if text := metrics(t, p); !strings.Contains(text, `flashgate_confirms_total{outcome="amount_mismatch",sale="race"} `) {
+		if text := metrics(t, p); !strings.Contains(text,
+			`flashgate_confirms_total{outcome="amount_mismatch",sale="race"} `) {
 			t.Errorf("%q: no probe came as far as the amount", serve)
 		}
 	}
@@ -299,18 +331,25 @@ func TestARehearsalGoesOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale))
-	server := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: gate.listen}))
+	server := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(&url.URL{
+		Scheme: "http",
+		Host:   gate.listen,
+	}))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	args := []string{"--target", server.URL, "--admin", "http://" + gate.admin, "--sale", "race", "--rate", "100", "--demand", "20", "--within", "10s"}
+	args := []string{
+		"--target", server.URL, "--admin", "http://" + gate.admin, "--sale", "race", "--rate", "100",
+		"--demand", "20", "--within", "10s",
+	}
 	if status, out, errOut := rehearse(t, append(args, "--ca", authority.CA)...); status != 0 {
 		t.Errorf("status %d\n%s%s", status, out, errOut)
 	}
 	if status, out, _ := rehearse(t, args...); status != 1 || !strings.Contains(out, "certificate") {
 		t.Errorf("a stranger's certificate: status %d\n%s", status, out)
 	}
-	if status, _, errOut := rehearse(t, append(args, "--ca", authority.Key)...); status != 1 || !strings.Contains(errOut, "no certificate in it") {
+	if status, _, errOut := rehearse(t, append(args, "--ca", authority.Key)...); status != 1 ||
+		!strings.Contains(errOut, "no certificate in it") {
 		t.Errorf("no certificate: status %d, %s", status, errOut)
 	}
 }

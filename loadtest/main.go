@@ -44,7 +44,8 @@ func main() {
 
 // run runs a command line in an environment, and returns the exit status.
 func run(args, environ []string, out, errOut io.Writer) int {
-	return newProgram(environ, out, errOut).Main(&commands{}, args, &environment{out: out, err: errOut, version: version})
+	return newProgram(environ, out, errOut).Main(&commands{}, args,
+		&environment{out: out, err: errOut, version: version})
 }
 
 // newProgram is this program, in an environment that it may share with gates.

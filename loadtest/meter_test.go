@@ -19,7 +19,8 @@ func TestProgressIsALineASecondAndTheLastOfEachPhase(t *testing.T) {
 	m.tell("the gate audits the sale", "")
 	m.end()
 	m.end()
-	want := "sending · 1 of 3 requests\nsending · 3 of 3 requests\nsettling · 2 orders held\nsettling · 1 orders held\nthe gate audits the sale\n"
+	want := "sending · 1 of 3 requests\nsending · 3 of 3 requests\nsettling · 2 orders held\nsettling · 1 orders " +
+		"held\nthe gate audits the sale\n"
 	if out.String() != want {
 		t.Errorf("it shows\n%swant\n%s", out.String(), want)
 	}

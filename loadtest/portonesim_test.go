@@ -60,7 +60,8 @@ func TestWhatCannotBeSimulatedIsRefused(t *testing.T) {
 	f := func(line string, status int, want string) {
 		t.Helper()
 		var out, errOut bytes.Buffer
-		if got := run(strings.Fields("portone-sim "+line), nil, &out, &errOut); got != status || !strings.Contains(errOut.String(), want) || strings.Contains(errOut.String(), "topsecret") {
+		if got := run(strings.Fields("portone-sim "+line), nil, &out, &errOut); got != status ||
+			!strings.Contains(errOut.String(), want) || strings.Contains(errOut.String(), "topsecret") {
 			t.Errorf("portone-sim %s: %d %s, want %d, %s", line, got, errOut.String(), status, want)
 		}
 	}
@@ -86,14 +87,18 @@ func TestAGateSellsToTheBuyersOfTheSimulator(t *testing.T) {
 			t.Errorf("it does not print %s:\n%s", want, p.Log())
 		}
 	}
-	const sale = "sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, skus: [{name: seat, stock: 2}]}]"
-	g := startGate(t, "--redis", "embedded", "--sales", saleFile(t, sale), "--portone-v1-url", url, "--portone-v1-key", "sim-key",
-		"--portone-v1-secret", "sim-secret-for-tests-only", "--portone-v2-url", url, "--portone-v2-secret", "sim-v2-secret-for-tests-only")
+	const sale = "sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, " +
+		"skus: [{name: seat, stock: 2}]}]"
+	g := startGate(t, "--redis", "embedded", "--sales", saleFile(t, sale), "--portone-v1-url", url,
+		"--portone-v1-key", "sim-key",
+		"--portone-v1-secret", "sim-secret-for-tests-only", "--portone-v2-url", url, "--portone-v2-secret",
+		"sim-v2-secret-for-tests-only")
 	pay := func(body, order, buyer string) (r portonesim.Result) {
 		t.Helper()
 		address := "http://" + g.listen
 		text, err := json.Marshal(portonesim.Order{
-			Body: body, ID: order, Amount: 1000, ConfirmURL: address + "/confirm/race?items=seat&buyer=" + buyer, NoticeURL: address + "/webhook",
+			Body: body, ID: order, Amount: 1000, ConfirmURL: address + "/confirm/race?items=seat&buyer=" + buyer,
+			NoticeURL: address + "/webhook",
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +118,8 @@ func TestAGateSellsToTheBuyersOfTheSimulator(t *testing.T) {
 			t.Errorf("%s: %+v", body, r)
 		}
 	}
-	if r := pay("v1", "order-3", "carol"); r.Status != "failed" || r.ConfirmStatus != http.StatusConflict || !strings.Contains(r.FailReason, "수량이 부족") {
+	if r := pay("v1", "order-3", "carol"); r.Status != "failed" || r.ConfirmStatus != http.StatusConflict ||
+		!strings.Contains(r.FailReason, "수량이 부족") {
 		t.Errorf("one too many: %+v", r)
 	}
 	await(t, "the gate to know that two orders are paid", func() error {
@@ -153,7 +159,8 @@ func TestTheSimulatorsInstructionsLeadToAPayment(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer response.Body.Close()
-		if said, err := io.ReadAll(response.Body); err != nil || !strings.Contains(string(said), `"confirmStatus":200`) {
+		if said, err := io.ReadAll(response.Body); err != nil ||
+			!strings.Contains(string(said), `"confirmStatus":200`) {
 			t.Errorf("%s: %s %v", text, said, err)
 		}
 	}
@@ -197,7 +204,8 @@ func TestTheSimulatorNamesWhatIsWrongWithABody(t *testing.T) {
 		}
 		defer response.Body.Close()
 		said, err := io.ReadAll(response.Body)
-		if err != nil || response.StatusCode != http.StatusBadRequest || !strings.Contains(string(said), want) || strings.Contains(string(said), "Go ") {
+		if err != nil || response.StatusCode != http.StatusBadRequest || !strings.Contains(string(said), want) ||
+			strings.Contains(string(said), "Go ") {
 			t.Errorf("%s %s: status %d, %s, %v; want %q", path, body, response.StatusCode, said, err, want)
 		}
 	}

@@ -14,8 +14,10 @@ func TestCommandLines(t *testing.T) {
 	f := func(line string, status int, want string, environ ...string) {
 		t.Helper()
 		var out, errOut bytes.Buffer
-		if got := run(strings.Fields(line), environ, &out, &errOut); got != status || !strings.Contains(out.String()+errOut.String(), want) {
-			t.Errorf("%s, %q: status %d, %s%s, want %d, %s", line, environ, got, out.String(), errOut.String(), status, want)
+		if got := run(strings.Fields(line), environ, &out, &errOut); got != status ||
+			!strings.Contains(out.String()+errOut.String(), want) {
+			t.Errorf("%s, %q: status %d, %s%s, want %d, %s", line, environ, got, out.String(),
+				errOut.String(), status, want)
 		}
 	}
 	f("version", 0, "flashgate-loadtest dev\n")
@@ -27,15 +29,19 @@ func TestCommandLines(t *testing.T) {
 	f("bench", 2, "--burst 0", "FLASHGATE_BURST=0")
 	f(bench.ServerCommand+" gate 127.0.0.1:1 127.0.0.1:2", 1, "own use")
 	f(bench.ClientCommand+" {}", 1, "own use")
-	f("launch --admin-token sesame", 2, "FLASHGATE_ADMIN_TOKEN=... flashgate-loadtest launch\nor give --admin-token-file FILE")
-	f("version", 0, "warning: FLASHGATE_ROUNDZ is the variable of no flag: did you mean FLASHGATE_ROUNDS?", "FLASHGATE_ROUNDZ=1")
+	f("launch --admin-token sesame", 2,
+		"FLASHGATE_ADMIN_TOKEN=... flashgate-loadtest launch\nor give --admin-token-file FILE")
+	f("version", 0, "warning: FLASHGATE_ROUNDZ is the variable of no flag: did you mean FLASHGATE_ROUNDS?",
+		"FLASHGATE_ROUNDZ=1")
 }
 
 // The simulator's own secrets are for tests, and stay flags.
 func TestTheSimulatorsSecretsAreTakenAsFlags(t *testing.T) {
 	t.Parallel()
-	line := strings.Fields("portone-sim --v1-secret sim --v2-secret sim --v2-webhook-secret whsec_sim --shop-secret whsec_sim")
-	if environ, rest, err := newProgram(nil, nil, nil).HideSecrets(&commands{}, line); err != nil || len(environ) > 0 || !slices.Equal(rest, line) {
+	line := strings.Fields("portone-sim --v1-secret sim --v2-secret sim --v2-webhook-secret whsec_sim " +
+		"--shop-secret whsec_sim")
+	if environ, rest, err := newProgram(nil, nil, nil).HideSecrets(&commands{}, line); err != nil || len(environ) > 0 ||
+		!slices.Equal(rest, line) {
 		t.Errorf("%q, %q, %v", environ, rest, err)
 	}
 }
@@ -44,7 +50,8 @@ func TestTheSimulatorsSecretsAreTakenAsFlags(t *testing.T) {
 func TestSettingsOfGatesAreNoWarning(t *testing.T) {
 	t.Parallel()
 	var out, errOut bytes.Buffer
-	if status := run([]string{"version"}, []string{"FLASHGATE_WAIT_REPLICAS=1", "FLASHGATE_REDIS=redis://r"}, &out, &errOut); status != 0 || errOut.Len() > 0 {
+	if status := run([]string{"version"}, []string{"FLASHGATE_WAIT_REPLICAS=1", "FLASHGATE_REDIS=redis://r"}, &out,
+		&errOut); status != 0 || errOut.Len() > 0 {
 		t.Errorf("status %d, %s", status, errOut.String())
 	}
 }

@@ -31,11 +31,14 @@ func TestALaunchWithLastWordsPasses(t *testing.T) {
 	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.1}), redistest.Start(t)
 	words, url := openStandIn(t, standin.Plan{Refuses: .2, Hangs: .1})
 	applySale(t, redis.URL(), pricedSale(stock, "hold: 10m, ask: "+url+"/ask"))
-	flags := append(sim.settling(), "--redis", redis.URL(), "--signing-key", rehearsalKey, "--notify-secret", notifySecret)
+	flags := append(sim.settling(), "--redis", redis.URL(), "--signing-key", rehearsalKey,
+		"--notify-secret", notifySecret)
 	gates := []*process{startGate(t, flags...), startGate(t, flags...)}
 	file := filepath.Join(t.TempDir(), "report.json")
-	status, out, errOut := rehearse(t, "--target", "http://"+gates[0].listen+",http://"+gates[1].listen, "--admin", "http://"+gates[0].admin,
-		"--sale", "race", "--signing-key", rehearsalKey, "--shape", "steady", "--rate", "120", "--demand", "2000", "--duplicates", "0.2", "--prefix", "ORD", "--pay", sim.url,
+	status, out, errOut := rehearse(t, "--target", "http://"+gates[0].listen+",http://"+gates[1].listen, "--admin",
+		"http://"+gates[0].admin,
+		"--sale", "race", "--signing-key", rehearsalKey, "--shape", "steady", "--rate", "120", "--demand", "2000",
+		"--duplicates", "0.2", "--prefix", "ORD", "--pay", sim.url,
 		"--shop", url, "--json", file, "--within", "10s", "--timeout", "30s")
 	if status != 0 || !strings.Contains(out, "\nPASS") {
 		t.Fatalf("status %d\n%s%s", status, out, errOut)
@@ -45,12 +48,16 @@ func TestALaunchWithLastWordsPasses(t *testing.T) {
 	for _, c := range r.Checks {
 		passed[c.Name] = c.Result == launch.Passed
 	}
-	for _, name := range []string{"said yes", "said no", "asked once", "records", "units", "holds", "payments", "settled", "audit"} {
+	for _, name := range []string{
+		"said yes", "said no", "asked once", "records", "units", "holds", "payments",
+		"settled", "audit",
+	} {
 		if !passed[name] {
 			t.Errorf("%s was not looked at\n%s", name, out)
 		}
 	}
-	if s := r.Shop; s == nil || s.Words["yes"] < stock/2 || s.Words["no"] < stock/8 || s.Words["hang"] < stock/16 || s.Orders > s.Asks || s.Words["fault"] > 0 {
+	if s := r.Shop; s == nil || s.Words["yes"] < stock/2 || s.Words["no"] < stock/8 || s.Words["hang"] < stock/16 ||
+		s.Orders > s.Asks || s.Words["fault"] > 0 {
 		t.Errorf("the shop said %+v\n%s", s, out)
 	}
 	for _, code := range []string{"held", "sold_out", "shop_refused", "shop_unavailable"} {
@@ -58,7 +65,8 @@ func TestALaunchWithLastWordsPasses(t *testing.T) {
 			t.Errorf("nobody was told %s: %v", code, r.Codes)
 		}
 	}
-	if report := readStatus(t, redis.URL(), "race"); report.Orders.Asking != 0 || report.Orders.Held != 0 || report.SKUs[0].Paid+report.SKUs[0].Left != stock {
+	if report := readStatus(t, redis.URL(), "race"); report.Orders.Asking != 0 || report.Orders.Held != 0 ||
+		report.SKUs[0].Paid+report.SKUs[0].Left != stock {
 		t.Errorf("the sale has %+v and %+v", report.Orders, report.SKUs)
 	}
 	if said := command(t, "audit", "--redis", redis.URL(), "race"); !strings.HasPrefix(said, "nothing differs") {
@@ -76,7 +84,8 @@ func TestALaunchWithLastWordsPasses(t *testing.T) {
 func TestALaunchWithAShopThatFlapsPasses(t *testing.T) {
 	redis := redistest.Start(t)
 	_, url := openStandIn(t, standin.Plan{
-		Slow: .2, SlowBy: 100 * time.Millisecond, Fails: .1, DownAfter: time.Second, DownFor: 500 * time.Millisecond, DownEvery: 1500 * time.Millisecond,
+		Slow: .2, SlowBy: 100 * time.Millisecond, Fails: .1, DownAfter: time.Second, DownFor: 500 * time.Millisecond,
+		DownEvery: 1500 * time.Millisecond,
 	})
 	applySale(t, redis.URL(), pricedSale(100_000, "hold: 10m, healthy: "+url+"/healthy, ask: "+url+"/ask"))
 	gate := startGate(t, "--redis", redis.URL(), "--signing-key", rehearsalKey, "--notify-secret", notifySecret)
@@ -87,13 +96,16 @@ func TestALaunchWithAShopThatFlapsPasses(t *testing.T) {
 		return nil
 	})
 	file := filepath.Join(t.TempDir(), "report.json")
-	status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale", "race", "--signing-key", rehearsalKey,
-		"--rate", "120", "--demand", "1000", "--shape", "steady", "--shop", url, "--json", file, "--within", "10s", "--timeout", "30s")
+	status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin, "--sale",
+		"race", "--signing-key", rehearsalKey,
+		"--rate", "120", "--demand", "1000", "--shape", "steady", "--shop", url, "--json", file, "--within", "10s",
+		"--timeout", "30s")
 	if status != 0 || !strings.Contains(out, "\nPASS") {
 		t.Fatalf("status %d\n%s%s", status, out, errOut)
 	}
 	r := readReport(t, file)
-	if r.Shop.Words["down"] == 0 || r.Shop.Words["slow"] == 0 || r.Shop.Words["fail"] == 0 || r.Codes["shop_unavailable"] == 0 || r.Codes["held"] == 0 {
+	if r.Shop.Words["down"] == 0 || r.Shop.Words["slow"] == 0 || r.Shop.Words["fail"] == 0 ||
+		r.Codes["shop_unavailable"] == 0 || r.Codes["held"] == 0 {
 		t.Errorf("the shop said %+v, and orders were told %v", r.Shop, r.Codes)
 	}
 }

@@ -56,7 +56,10 @@ func (f *requestFlags) admin(connections int) (*launch.Admin, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = connections
-	return &launch.Admin{URL: f.Admin, Token: token, Client: &http.Client{Transport: transport, Timeout: 2 * time.Minute}}, nil
+	return &launch.Admin{
+		URL: f.Admin, Token: token,
+		Client: &http.Client{Transport: transport, Timeout: 2 * time.Minute},
+	}, nil
 }
 
 // sale returns the admin API, and the sale as that shows it; nil both where no admin API is
@@ -133,7 +136,8 @@ func (f *requestFlags) items(sale *launch.SaleView) (items []launch.Item, err er
 		case known:
 			item.Price = price
 		case sale != nil:
-			return nil, fmt.Errorf("--items %s: sale %s has no such SKU: %s", text, f.Sale, gate.DidYouMean(name, slices.Sorted(maps.Keys(prices))))
+			return nil, fmt.Errorf("--items %s: sale %s has no such SKU: %s", text, f.Sale,
+				gate.DidYouMean(name, slices.Sorted(maps.Keys(prices))))
 		}
 		if weighted {
 			if item.Weight, err = strconv.ParseInt(weight, 10, 32); err != nil {

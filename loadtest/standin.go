@@ -27,7 +27,8 @@ type standinFlags struct {
 
 func (f *standinFlags) options(seed uint64) standin.Options {
 	return standin.Options{Secret: f.ShopSecret, Seed: seed, Plan: standin.Plan{
-		Takes: f.ShopTakes, Refuses: f.ShopRefuses, Slow: f.ShopSlow, SlowBy: f.ShopSlowBy, Hangs: f.ShopHangs, Fails: f.ShopFails,
+		Takes: f.ShopTakes, Refuses: f.ShopRefuses, Slow: f.ShopSlow, SlowBy: f.ShopSlowBy, Hangs: f.ShopHangs,
+		Fails:     f.ShopFails,
 		DownAfter: f.ShopDownAfter, DownFor: f.ShopDownFor, DownEvery: f.ShopDownEvery,
 	}}
 }
@@ -38,7 +39,8 @@ func (f *standinFlags) validate() error {
 		return err
 	}
 	if options.Plan.SlowBy = 0; f.Shop == "" && options.Plan != (standin.Plan{}) {
-		return errors.New("--shop: give the address where the stand-in for the shop listens, such as 127.0.0.1:8082, or none of the other --shop-… flags")
+		return errors.New("--shop: give the address where the stand-in for the shop listens, such as 127.0.0.1:8082, " +
+			"or none of the other --shop-… flags")
 	}
 	return nil
 }

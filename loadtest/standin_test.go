@@ -58,7 +58,8 @@ func TestTheStandInForTheShopSaysHowToAskIt(t *testing.T) {
 		})
 		return found
 	}
-	asks, healthy, secret := said(`(?m)^  ask: (\S+)$`), said(`(?m)^  healthy: (\S+)$`), said(`(?m)^  export FLASHGATE_NOTIFY_SECRET=(\S+)$`)
+	asks, healthy, secret := said(`(?m)^  ask: (\S+)$`), said(`(?m)^  healthy: (\S+)$`),
+		said(`(?m)^  export FLASHGATE_NOTIFY_SECRET=(\S+)$`)
 	if _, err := shop.ParseSecrets(secret); err != nil {
 		t.Errorf("a gate takes no such secret: %v", err)
 	}
@@ -79,7 +80,8 @@ func TestTheStandInForTheShopSaysHowToAskIt(t *testing.T) {
 // askShop asks a shop about an order, as a gate does.
 func askShop(t *testing.T, url, secret, order string) (status int, err error) {
 	t.Helper()
-	body := fmt.Sprintf(`{"type":"order.ask","id":"ask_1","timestamp":"2026-12-01T01:00:31Z","sale":"race","run":1,"order":%q,"attempt":"imp_1","version":1,"lines":[{"sku":"full","quantity":1}]}`, order)
+	body := fmt.Sprintf(
+		`{"type":"order.ask","id":"ask_1","timestamp":"2026-12-01T01:00:31Z","sale":"race","run":1,"order":%q,"attempt":"imp_1","version":1,"lines":[{"sku":"full","quantity":1}]}`, order)
 	hook, err := standardwebhooks.NewWebhook(secret)
 	if err != nil {
 		return 0, err
@@ -109,7 +111,10 @@ func TestTheStandInForTheShopEndsWhileOrdersHang(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	c := &portoneSimCommand{Listen: "127.0.0.1:0", standinFlags: standinFlags{Shop: "127.0.0.1:0", ShopSecret: notifySecret, ShopHangs: 1}}
+	c := &portoneSimCommand{
+		Listen:       "127.0.0.1:0",
+		standinFlags: standinFlags{Shop: "127.0.0.1:0", ShopSecret: notifySecret, ShopHangs: 1},
+	}
 	at, ended := make(chan simulated, 1), make(chan error, 1)
 	go func() {
 		ended <- c.simulate(ctx, &environment{out: io.Discard, err: io.Discard}, func(s simulated) { at <- s })

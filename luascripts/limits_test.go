@@ -145,8 +145,14 @@ func TestAFullRedisLetsOrdersEndAndSalesBePausedAndDeleted(t *testing.T) {
 		{"aside now=2150", "o:o2 odd", "2150 1"},
 		{"retry now=2150", "", "1"},
 		{"look now=2150", "o1 o2", "2 0 (nothing written)"},
-		{"settle kind=settle now=2160", "o1 1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟500␟ 1R␟2␟ann␟full:1␟␟␟F1a1␟2000␟␟ - 60", "D 2160 6"},
-		{"settle kind=report now=2170", "o2 1H␟1␟bob␟full:2␟␟␟O1a2␟2000␟500␟ 1P␟2␟bob␟full:2␟␟␟P1a2␟2000␟␟ - -", "D 2170 7"},
+		{
+			"settle kind=settle now=2160",
+			"o1 1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟500␟ 1R␟2␟ann␟full:1␟␟␟F1a1␟2000␟␟ - 60", "D 2160 6",
+		},
+		{
+			"settle kind=report now=2170",
+			"o2 1H␟1␟bob␟full:2␟␟␟O1a2␟2000␟500␟ 1P␟2␟bob␟full:2␟␟␟P1a2␟2000␟␟ - -", "D 2170 7",
+		},
 		{"lease now=2180 what=keep token=A", "position 7", "held 2180 1 7 0 []"},
 		{"delete now=2190 drop=held,paid=1", "", "deleted 8"},
 	} {
@@ -173,13 +179,15 @@ func TestRepeatsFillNoMemory(t *testing.T) {
 		s.clear(t)
 		say(t, s, "create now=900 hold=300000 closes=9000000 full:10")
 		for i := range attempts {
-			say(t, s, fmt.Sprintf("confirm now=%d", 2000+i), fmt.Sprintf("ORD20261201000137 imp_44828009063%d user-4711 full:1 80000", i))
+			say(t, s, fmt.Sprintf("confirm now=%d", 2000+i),
+				fmt.Sprintf("ORD20261201000137 imp_44828009063%d user-4711 full:1 80000", i))
 		}
 		before := s.memory(t)
 		const repeats = 2000 // in a quarter of the hold
 		for i := range repeats {
 			now := 2008 + int64(i)*74_000/repeats
-			if got, want := say(t, s, fmt.Sprintf("confirm now=%d", now), "ORD20261201000137 imp_448280090630 user-4711 full:1 80000"),
+			if got, want := say(t, s, fmt.Sprintf("confirm now=%d", now),
+				"ORD20261201000137 imp_448280090630 user-4711 full:1 80000"),
 				fmt.Sprintf("H %d %d", now, attempts+1); !strings.HasPrefix(got, want) {
 				t.Fatalf("repeat %d: got %s, want %s", i, got, want)
 			}
@@ -224,7 +232,8 @@ func TestScriptsUseTheServersOwnClock(t *testing.T) {
 		}
 		say(t, s, fmt.Sprintf("touch now=%d", now+600_000))
 		said = say(t, s, "confirm now=", "o3 a3 ann full:1 -")
-		if _, err := fmt.Sscan(said, &verdict, &now, &seq); err != nil || verdict != "H" || time.Since(time.UnixMilli(now)).Abs() > time.Minute {
+		if _, err := fmt.Sscan(said, &verdict, &now, &seq); err != nil || verdict != "H" ||
+			time.Since(time.UnixMilli(now)).Abs() > time.Minute {
 			t.Errorf("with a latest time far ahead, of which neither clock knows: got %s", said)
 		}
 	})

@@ -88,7 +88,10 @@ func oneNode(client *redis.Client) *server {
 }
 
 func connect(t testing.TB, addr, user string) *redis.Client {
-	client := redis.NewClient(&redis.Options{Addr: addr, Username: user, Password: user, Protocol: 2, DisableIdentity: true})
+	client := redis.NewClient(&redis.Options{
+		Addr: addr, Username: user, Password: user, Protocol: 2,
+		DisableIdentity: true,
+	})
 	t.Cleanup(func() { client.Close() })
 	return client
 }
@@ -187,7 +190,10 @@ func (s *server) parts(ctx context.Context, key string) ([]string, error) {
 // keyNames are the last names of a sale's keys, in the order in which scripts
 // declare them.
 func keyNames() []string {
-	return []string{"sale", "orders", "buyers", "ledger", "due", "gates", "notify", "owed", "again", "hastened", "alone", "strangers", "refunds", "aside", "faults", "reconcile", "disputes"}
+	return []string{
+		"sale", "orders", "buyers", "ledger", "due", "gates", "notify", "owed", "again", "hastened",
+		"alone", "strangers", "refunds", "aside", "faults", "reconcile", "disputes",
+	}
 }
 
 func fullName(sale, name string) string {

@@ -75,7 +75,8 @@ func TestComposeWaitsOnlyForWhatComes(t *testing.T) {
 			if wait.Condition == types.ServiceConditionHealthy && !checked {
 				t.Errorf("%s waits until %s is healthy, which has no health check", service.Name, name)
 			}
-			if wait.Condition == types.ServiceConditionCompletedSuccessfully && other.Restart != "" && other.Restart != types.RestartPolicyNo {
+			if wait.Condition == types.ServiceConditionCompletedSuccessfully && other.Restart != "" &&
+				other.Restart != types.RestartPolicyNo {
 				t.Errorf("%s waits for the end of %s, which is restarted", service.Name, name)
 			}
 		}
@@ -143,7 +144,8 @@ func TestComposeGivesWhatIsAskedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, service := range p.Services {
-		if host := service.Environment["PRIMARY_HOST"]; host != nil && *host != primary.Networks["default"].Ipv4Address {
+		if host := service.Environment["PRIMARY_HOST"]; host != nil &&
+			*host != primary.Networks["default"].Ipv4Address {
 			t.Errorf("%s looks for the primary at %s", service.Name, *host)
 		}
 	}
@@ -170,13 +172,16 @@ func TestComposeHasASentinelOnEachRedisHostAndNowhereElse(t *testing.T) {
 			continue
 		}
 		hosts = append(hosts, service.Name)
-		if !slices.Equal(service.Entrypoint, types.ShellCommand{"sh", "/etc/flashgate/redis.sh"}) || service.NetworkMode != "" {
-			t.Errorf("%s is no Redis host of its own: it runs %q in the network %q", service.Name, service.Entrypoint, service.NetworkMode)
+		if !slices.Equal(service.Entrypoint, types.ShellCommand{"sh", "/etc/flashgate/redis.sh"}) ||
+			service.NetworkMode != "" {
+			t.Errorf("%s is no Redis host of its own: it runs %q in the network %q", service.Name, service.Entrypoint,
+				service.NetworkMode)
 		}
 	}
 	slices.Sort(hosts)
 	for _, service := range p.Services {
-		if address := service.Environment["FLASHGATE_REDIS"]; address != nil && !slices.Equal(sentinels(*address), hosts) {
+		if address := service.Environment["FLASHGATE_REDIS"]; address != nil &&
+			!slices.Equal(sentinels(*address), hosts) {
 			t.Errorf("%s asks the Sentinels %q, and the Redis hosts are %q", service.Name, sentinels(*address), hosts)
 		}
 	}
@@ -230,7 +235,8 @@ func TestComposePutsTheDemoSaleOnSale(t *testing.T) {
 		}
 		cmd := flashgate(t, service)
 		cmd.Env = append(slices.DeleteFunc(append(cmd.Env, more...), func(variable string) bool {
-			return strings.HasPrefix(variable, "FLASHGATE_REDIS=") || strings.HasPrefix(variable, "FLASHGATE_WAIT_REPLICAS=")
+			return strings.HasPrefix(variable, "FLASHGATE_REDIS=") ||
+				strings.HasPrefix(variable, "FLASHGATE_WAIT_REPLICAS=")
 		}), "FLASHGATE_REDIS=redis://"+redis)
 		for i, arg := range cmd.Args {
 			arg = strings.Replace(arg, "0.0.0.0:8081", portone, 1)
@@ -267,7 +273,8 @@ func TestComposePutsTheDemoSaleOnSale(t *testing.T) {
 	})
 
 	// When all is started again, nothing of it is as on the first day.
-	if out, err := exec.Command("flashgate", "pause", "demo", "--redis", "redis://"+redis).CombinedOutput(); err != nil {
+	if out, err := exec.Command("flashgate", "pause", "demo", "--redis",
+		"redis://"+redis).CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
 	made("demo: kept as it is\n")
@@ -312,7 +319,8 @@ func TestComposeIsTakenByDocker(t *testing.T) {
 	if out, err := exec.Command("docker", "compose", "version").CombinedOutput(); err != nil {
 		t.Skipf("docker compose is not installed: %s", strings.TrimSpace(string(out)))
 	}
-	if out, err := exec.Command("docker", "compose", "-f", composeFile, "config", "--quiet").CombinedOutput(); err != nil {
+	if out, err := exec.Command("docker", "compose", "-f", composeFile, "config",
+		"--quiet").CombinedOutput(); err != nil {
 		t.Errorf("docker compose config: %v\n%s", err, out)
 	}
 }

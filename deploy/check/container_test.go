@@ -95,7 +95,8 @@ func TestTheImagesAreTheProgramsOnNothing(t *testing.T) {
 	gate, loadtest := images(t)
 	checkImage(t, gate, "/flashgate", "build", "build")
 	checkImage(t, loadtest, "/flashgate-loadtest", "build", "build-loadtest")
-	if entry := only[*instructions.EntrypointCommand](t, loadtest); entry.PrependShell || !slices.Equal(entry.CmdLine, []string{"/flashgate-loadtest"}) {
+	if entry := only[*instructions.EntrypointCommand](t, loadtest); entry.PrependShell ||
+		!slices.Equal(entry.CmdLine, []string{"/flashgate-loadtest"}) {
 		t.Errorf("the rehearsal's image runs %q", entry.CmdLine)
 	}
 }
@@ -182,7 +183,8 @@ func TestTheProgramOfTheImageNeedsNothingBesideIt(t *testing.T) {
 	if home, err := os.UserHomeDir(); err == nil && bytes.Contains(text, []byte(home+"/go/")) {
 		t.Error("it has paths of the machine that built it")
 	}
-	if out, err := exec.Command("flashgate", "version").CombinedOutput(); err != nil || string(out) != "flashgate "+version+"\n" {
+	if out, err := exec.Command("flashgate", "version").CombinedOutput(); err != nil ||
+		string(out) != "flashgate "+version+"\n" {
 		t.Errorf("its version is %q, %v", out, err)
 	}
 }
@@ -213,7 +215,10 @@ func TestTheImagesCommandsRunInAnEmptyFolder(t *testing.T) {
 	contained := func(line ...string) *exec.Cmd {
 		cmd := exec.Command(line[0], line[1:]...)
 		cmd.Dir = "/"
-		cmd.Env = []string{"FLASHGATE_LISTEN=" + public, "FLASHGATE_ADMIN_LISTEN=" + admin, "FLASHGATE_URL=http://" + admin + "/readyz", "FLASHGATE_DRAIN_WAIT=0s"}
+		cmd.Env = []string{
+			"FLASHGATE_LISTEN=" + public, "FLASHGATE_ADMIN_LISTEN=" + admin,
+			"FLASHGATE_URL=http://" + admin + "/readyz", "FLASHGATE_DRAIN_WAIT=0s",
+		}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: dir, Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
 		return cmd
 	}
@@ -271,7 +276,8 @@ func TestTheImageBuilds(t *testing.T) {
 		t.Errorf("the container's version is %q", said)
 	}
 	f("build", "--tag", name, "--target", "loadtest", "--build-arg", "VERSION="+version, root)
-	if said := f("run", "--rm", "--read-only", "--cap-drop", "ALL", name, "version"); said != "flashgate-loadtest "+version+"\n" {
+	if said := f("run", "--rm", "--read-only", "--cap-drop", "ALL", name,
+		"version"); said != "flashgate-loadtest "+version+"\n" {
 		t.Errorf("the rehearsal's container's version is %q", said)
 	}
 }

@@ -114,7 +114,8 @@ func TestKubernetesObjectsAreAllThere(t *testing.T) {
 	t.Parallel()
 	eachBuild(t, func(t *testing.T, m manifests) {
 		got := []int{
-			len(m.deployments), len(m.budgets), len(m.services), len(m.ingresses), len(m.networkPolicies), len(m.podMonitors), len(m.serviceAccounts),
+			len(m.deployments), len(m.budgets), len(m.services), len(m.ingresses), len(m.networkPolicies),
+			len(m.podMonitors), len(m.serviceAccounts),
 		}
 		if want := []int{1, 1, 2, 1, 1, 1, 1}; !slices.Equal(got, want) {
 			t.Errorf("there are %v objects, want %v", got, want)
@@ -191,11 +192,15 @@ func TestKubernetesIngressLetsInConfirmsAndWebhooks(t *testing.T) {
 			for _, path := range rule.HTTP.Paths {
 				paths = append(paths, path.Path)
 				backend := path.Backend.Service
-				public := func(p core.ServicePort) bool { return p.Name == backend.Port.Name && p.TargetPort.StrVal == "public" }
+				public := func(p core.ServicePort) bool {
+					return p.Name == backend.Port.Name &&
+						p.TargetPort.StrVal == "public"
+				}
 				if !slices.ContainsFunc(m.services, func(s core.Service) bool {
 					return s.Name == backend.Name && slices.ContainsFunc(s.Spec.Ports, public)
 				}) {
-					t.Errorf("%s leads to %s, port %q, which is no service of the public listener", path.Path, backend.Name, backend.Port.Name)
+					t.Errorf("%s leads to %s, port %q, which is no service of the public listener", path.Path,
+						backend.Name, backend.Port.Name)
 				}
 			}
 		}
@@ -218,13 +223,15 @@ func TestKubernetesSecretsAndConfigMapsAreThereOrToldOf(t *testing.T) {
 	}
 	secret := func(name, key string) {
 		t.Helper()
-		if !strings.Contains(string(told), "create secret generic "+name+" ") || !strings.Contains(string(told), "--from-literal="+key+"=") {
+		if !strings.Contains(string(told), "create secret generic "+name+" ") ||
+			!strings.Contains(string(told), "--from-literal="+key+"=") {
 			t.Errorf("nobody makes the key %s of the secret %s", key, name)
 		}
 	}
 
 	for _, variable := range gate.Env {
-		if from := variable.ValueFrom; from != nil && (from.SecretKeyRef.Optional == nil || !*from.SecretKeyRef.Optional) {
+		if from := variable.ValueFrom; from != nil &&
+			(from.SecretKeyRef.Optional == nil || !*from.SecretKeyRef.Optional) {
 			secret(from.SecretKeyRef.Name, from.SecretKeyRef.Key)
 		} else if from == nil && strings.Contains(variable.Name, "SECRET") {
 			t.Errorf("%s stands in the file", variable.Name)
@@ -258,18 +265,22 @@ func TestKubernetesGatesMayDoNothingButServe(t *testing.T) {
 		pod, container := deployment.Spec.Template.Spec, gate.SecurityContext
 		spread := pod.TopologySpreadConstraints[0]
 		for what, ok := range map[string]bool{
-			"non-root":              given(t, pod.SecurityContext.RunAsNonRoot) && given(t, pod.SecurityContext.RunAsUser) == 65532,
-			"seccomp":               pod.SecurityContext.SeccompProfile.Type == core.SeccompProfileTypeRuntimeDefault,
-			"no escalation":         !given(t, container.AllowPrivilegeEscalation),
-			"a read-only root":      given(t, container.ReadOnlyRootFilesystem),
-			"no capabilities":       slices.Equal(container.Capabilities.Drop, []core.Capability{"ALL"}),
-			"no token":              !given(t, pod.AutomountServiceAccountToken) && !given(t, m.serviceAccounts[0].AutomountServiceAccountToken),
-			"bounded memory":        !gate.Resources.Limits.Memory().IsZero(),
-			"no limit of cores":     gate.Resources.Limits.Cpu().IsZero(),
-			"requests":              !gate.Resources.Requests.Cpu().IsZero() && !gate.Resources.Requests.Memory().IsZero(),
-			"a fixed number":        given(t, deployment.Spec.Replicas) >= 3,
-			"a budget below that":   m.budgets[0].Spec.MaxUnavailable.IntVal == 1,
-			"a node each":           spread.WhenUnsatisfiable == core.DoNotSchedule && given(t, spread.MinDomains) == given(t, deployment.Spec.Replicas) && spread.MaxSkew == 1,
+			"non-root": given(t, pod.SecurityContext.RunAsNonRoot) &&
+				given(t, pod.SecurityContext.RunAsUser) == 65532,
+			"seccomp":          pod.SecurityContext.SeccompProfile.Type == core.SeccompProfileTypeRuntimeDefault,
+			"no escalation":    !given(t, container.AllowPrivilegeEscalation),
+			"a read-only root": given(t, container.ReadOnlyRootFilesystem),
+			"no capabilities":  slices.Equal(container.Capabilities.Drop, []core.Capability{"ALL"}),
+			"no token": !given(t, pod.AutomountServiceAccountToken) &&
+				!given(t, m.serviceAccounts[0].AutomountServiceAccountToken),
+			"bounded memory":    !gate.Resources.Limits.Memory().IsZero(),
+			"no limit of cores": gate.Resources.Limits.Cpu().IsZero(),
+			"requests": !gate.Resources.Requests.Cpu().IsZero() &&
+				!gate.Resources.Requests.Memory().IsZero(),
+			"a fixed number":      given(t, deployment.Spec.Replicas) >= 3,
+			"a budget below that": m.budgets[0].Spec.MaxUnavailable.IntVal == 1,
+			"a node each": spread.WhenUnsatisfiable == core.DoNotSchedule &&
+				given(t, spread.MinDomains) == given(t, deployment.Spec.Replicas) && spread.MaxSkew == 1,
 			"a new one comes first": deployment.Spec.Strategy.RollingUpdate.MaxUnavailable.IntVal == 0,
 		} {
 			if !ok {
@@ -331,8 +342,10 @@ func TestKubernetesStartsGatesAsTheyWantIt(t *testing.T) {
 			"redis":       "redis+sentinel://flashgate:x@127.0.0.1:1,127.0.0.1:2/flashgate",
 			"signing-key": "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
 			"admin-token": "operator:0123456789abcdef-operator", "admin-read-token": "0123456789abcdef-reader",
-			"portone-v1-key": "key", "portone-v1-secret": "secret", "portone-v2-secret": "secret", "portone-v2-store": "store-1",
-			"webhook-secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk=", "notify-secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk=",
+			"portone-v1-key": "key", "portone-v1-secret": "secret", "portone-v2-secret": "secret",
+			"portone-v2-store": "store-1",
+			"webhook-secret":   "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk=",
+			"notify-secret":    "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk=",
 		}
 		cmd := exec.Command("flashgate", gate.Args...)
 		cmd.Env = os.Environ()
@@ -363,7 +376,8 @@ func TestKubernetesCommandsInAPodWaitForReplicas(t *testing.T) {
 	}
 	eachBuild(t, func(t *testing.T, m manifests) {
 		_, gate := m.gates(t)
-		if !slices.ContainsFunc(gate.Env, func(v core.EnvVar) bool { return v.Name == "FLASHGATE_WAIT_REPLICAS" && v.Value == "1" }) {
+		if !slices.ContainsFunc(gate.Env,
+			func(v core.EnvVar) bool { return v.Name == "FLASHGATE_WAIT_REPLICAS" && v.Value == "1" }) {
 			t.Error("the pod has no FLASHGATE_WAIT_REPLICAS")
 		}
 		if strings.Contains(strings.Join(gate.Args, " "), "--wait-") {
@@ -409,7 +423,8 @@ func TestKubernetesGatesFindTheirSales(t *testing.T) {
 		t.Fatal(err)
 	}
 	admin := freeAddress(t)
-	startProgram(t, exec.Command("flashgate", "serve", "--listen", "127.0.0.1:0", "--admin-listen", admin, "--redis", "embedded", "--sales", file))
+	startProgram(t, exec.Command("flashgate", "serve", "--listen", "127.0.0.1:0", "--admin-listen", admin, "--redis",
+		"embedded", "--sales", file))
 	awaitHealth(t, "http://"+admin+"/v1/sales/seoul-marathon")
 }
 
@@ -419,7 +434,8 @@ func TestKubernetesIsTakenByKubectl(t *testing.T) {
 		t.Skip("kubectl is not installed")
 	}
 	for _, folder := range []string{"base", "overlays/example"} {
-		if out, err := exec.Command("kubectl", "kustomize", filepath.Join(root, "deploy/kubernetes", folder)).CombinedOutput(); err != nil {
+		if out, err := exec.Command("kubectl", "kustomize",
+			filepath.Join(root, "deploy/kubernetes", folder)).CombinedOutput(); err != nil {
 			t.Errorf("kubectl kustomize %s: %v\n%s", folder, err, out)
 		}
 	}

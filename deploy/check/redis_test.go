@@ -92,8 +92,10 @@ func TestComposesRedisIsAPrimaryWithReplicaAndSentinels(t *testing.T) {
 	second := startRedisHost(t, p, "redis2", first)
 	for _, h := range []*redisHost{first, second} {
 		await(t, "a sale to be applied", func() error {
-			cmd := exec.Command("flashgate", "apply", "--open-now", "-f", filepath.Join(root, "deploy/compose/sales.yaml"))
-			cmd.Env = append(os.Environ(), "FLASHGATE_REDIS=redis+sentinel://flashgate:for-gates@127.0.0.1:"+h.sentinel+"/flashgate")
+			cmd := exec.Command("flashgate", "apply", "--open-now", "-f",
+				filepath.Join(root, "deploy/compose/sales.yaml"))
+			cmd.Env = append(os.Environ(),
+				"FLASHGATE_REDIS=redis+sentinel://flashgate:for-gates@127.0.0.1:"+h.sentinel+"/flashgate")
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				return fmt.Errorf("%w: %s", err, out)
@@ -158,7 +160,8 @@ func TestARedisHostComesBackOnlyWhenItWasMissed(t *testing.T) {
 		}
 		cmd := exec.Command("sh", folder+"/compose/redis.sh", "primary")
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "CONFIG="+folder+"/redis", "PRIMARY_HOST=10.0.0.1", "PRIMARY_PORT=1")
+		cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "CONFIG="+folder+"/redis",
+			"PRIMARY_HOST=10.0.0.1", "PRIMARY_PORT=1")
 		cmd.Env = append(cmd.Env, passwords...)
 		out, ended := cmd.CombinedOutput() // the fakes end, and so does it
 		log, err := os.ReadFile(filepath.Join(dir, "log"))

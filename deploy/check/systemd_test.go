@@ -68,7 +68,8 @@ func TestSystemdTakesTheUnit(t *testing.T) {
 	}
 	f := func(args ...string) {
 		t.Helper()
-		if out, err := exec.Command("systemd-analyze", append(args, path)...).CombinedOutput(); err != nil || len(args) == 1 && len(out) > 0 {
+		if out, err := exec.Command("systemd-analyze", append(args, path)...).CombinedOutput(); err != nil ||
+			len(args) == 1 && len(out) > 0 {
 			t.Errorf("systemd-analyze %q: %v\n%s", args, err, out)
 		}
 	}
@@ -111,7 +112,8 @@ func TestSystemdStartsAGateWithTheExample(t *testing.T) {
 	}
 
 	filled := strings.NewReplacer(
-		"k1:BASE64", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "whsec_BASE64", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk=",
+		"k1:BASE64", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "whsec_BASE64",
+		"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk=",
 		"10.0.0.11,10.0.0.12,10.0.0.13", "127.0.0.1:1,127.0.0.1:2",
 	)
 	command := strings.Fields(value(t, unit(t), "ExecStart"))

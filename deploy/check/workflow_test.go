@@ -46,7 +46,8 @@ func TestTheWorkflowRunsWhatCIRuns(t *testing.T) {
 				t.Errorf("%q is not what .ci/run runs", step.Run)
 			}
 		}
-		if version, given := step.With["go-version"].(string); given && !strings.Contains(f("go.mod"), "\ngo "+strings.TrimSuffix(version, "x")) {
+		if version, given := step.With["go-version"].(string); given &&
+			!strings.Contains(f("go.mod"), "\ngo "+strings.TrimSuffix(version, "x")) {
 			t.Errorf("it takes Go %s, which is not that of go.mod", version)
 		}
 	}

@@ -31,7 +31,8 @@ type Store interface {
 	NewestEntry(ctx context.Context, sale string) (int64, error)
 	Sales(ctx context.Context) ([]string, error)
 	Delivery(ctx context.Context, sale string) (gate.Delivery, error)
-	EachEntry(ctx context.Context, sale string, from, upto int64, do func(seq int64, e *gate.Entry, fault error) error) error
+	EachEntry(ctx context.Context, sale string, from, upto int64,
+		do func(seq int64, e *gate.Entry, fault error) error) error
 }
 
 // Payments is what an audit needs of PortOne.
@@ -91,7 +92,10 @@ func Run(ctx context.Context, store Store, sale string, opt Options) (Report, er
 		store: store, sale: sale, opt: opt, accounts: newAccounts(), looks: map[int64]time.Time{},
 		units: map[string]gate.Units{}, chain: newChain(), report: Report{Sale: sale, Findings: []Finding{}},
 	}
-	steps := []func(context.Context) error{a.read, a.follow, a.compareOrders, a.compareBuyers, a.compareLooks, a.compareBeside, a.compareCounters, a.compareSales}
+	steps := []func(context.Context) error{
+		a.read, a.follow, a.compareOrders, a.compareBuyers, a.compareLooks,
+		a.compareBeside, a.compareCounters, a.compareSales,
+	}
 	if a.opt.Payments != nil {
 		steps = append(steps, a.comparePayments, a.compareCharged)
 	}
@@ -133,7 +137,10 @@ func (a *auditor) read(ctx context.Context) error {
 		case l.Entry != 0:
 			a.looks[l.Entry] = l.At
 		default:
-			a.report.add(Finding{Kind: LookUnknown, Text: fmt.Sprintf("due has the member %q, which names neither an order nor a ledger entry", l.Other)})
+			a.report.add(Finding{
+				Kind: LookUnknown,
+				Text: fmt.Sprintf("due has the member %q, which names neither an order nor a ledger entry", l.Other),
+			})
 		}
 		return nil
 	})
@@ -167,7 +174,8 @@ func farLook(l *gate.Look, now time.Time) Finding {
 	if l.Order == "" {
 		what = fmt.Sprintf("the orders of ledger entry %d", l.Entry)
 	}
-	f.Text = fmt.Sprintf("%s would be looked at only at %s, and it is %s", what, l.At.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	f.Text = fmt.Sprintf("%s would be looked at only at %s, and it is %s", what, l.At.UTC().Format(time.RFC3339),
+		now.UTC().Format(time.RFC3339))
 	return f
 }
 
@@ -240,17 +248,26 @@ func (a *auditor) followTo(ctx context.Context, upto int64) error {
 		switch {
 		case a.seq == 0 && fault == nil && e.Kind != "create":
 			a.chain.broken = seq - 1
-			a.report.add(Finding{Kind: LedgerGap, Entry: seq, Text: fmt.Sprintf("the ledger begins with entry %d, which creates no sale", seq)})
+			a.report.add(Finding{
+				Kind: LedgerGap, Entry: seq,
+				Text: fmt.Sprintf("the ledger begins with entry %d, which creates no sale", seq),
+			})
 		case seq == a.seq:
 			fault = errors.New("its number is taken")
 		case a.seq != 0 && seq > a.seq+1:
 			a.chain.broken = seq - 1
-			a.report.add(Finding{Kind: LedgerGap, Entry: seq, Text: fmt.Sprintf("the ledger entries %d to %d are missing", a.seq+1, seq-1)})
+			a.report.add(Finding{
+				Kind: LedgerGap, Entry: seq,
+				Text: fmt.Sprintf("the ledger entries %d to %d are missing", a.seq+1, seq-1),
+			})
 		}
 		a.seq = seq
 		if fault != nil {
 			a.chain.broken = seq
-			a.report.add(Finding{Kind: LedgerFault, Entry: seq, Text: fmt.Sprintf("ledger entry %d cannot be read: %v", seq, fault)})
+			a.report.add(Finding{
+				Kind: LedgerFault, Entry: seq,
+				Text: fmt.Sprintf("ledger entry %d cannot be read: %v", seq, fault),
+			})
 			return nil
 		}
 		a.fold(e)
@@ -266,7 +283,10 @@ func (a *auditor) fold(e *gate.Entry) {
 	for sku, u := range e.Counters {
 		a.units[sku] = u
 		if u.Held+u.Paid > u.Total {
-			a.report.add(Finding{Kind: Oversold, SKU: sku, Entry: e.Seq, Text: fmt.Sprintf("after ledger entry %d SKU %s had %s", e.Seq, sku, spell(u))})
+			a.report.add(Finding{
+				Kind: Oversold, SKU: sku, Entry: e.Seq,
+				Text: fmt.Sprintf("after ledger entry %d SKU %s had %s", e.Seq, sku, spell(u)),
+			})
 		}
 	}
 	if e.Settings != nil {

@@ -51,7 +51,8 @@ func open(t *testing.T) *scene {
 
 func openStore(t *testing.T, server *redistest.Server, now func() time.Time) *store.Store {
 	t.Helper()
-	s, err := store.Open(server.URL(), store.Options{Who: "gate-1", Timeout: 10 * time.Second, Now: now, Log: slog.New(slog.DiscardHandler)})
+	s, err := store.Open(server.URL(),
+		store.Options{Who: "gate-1", Timeout: 10 * time.Second, Now: now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +67,9 @@ func (sc *scene) take(id, buyer string) {
 	d := sc.s.Decider("race")
 	defer d.Close()
 	r := &gate.Request{Confirm: gate.Confirm{
-		Order: []byte(id), Attempt: []byte("a1"), Version: 1, Buyer: []byte(buyer), Amount: gate.Amount{Value: 1000, Known: true},
-		Lines: []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 2}},
+		Order: []byte(id), Attempt: []byte("a1"), Version: 1, Buyer: []byte(buyer),
+		Amount: gate.Amount{Value: 1000, Known: true},
+		Lines:  []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 2}},
 	}}
 	if err := d.Decide(sc.t.Context(), []*gate.Request{r}); err != nil {
 		sc.t.Fatal(err)
@@ -91,7 +93,8 @@ func (sc *scene) settle(id string, state gate.OrderState, attempt gate.AttemptSt
 	for _, c := range change {
 		c(&next)
 	}
-	moved, err := sc.s.Settle(sc.t.Context(), "gate-1", "settle", "race", []gate.Move{{Before: orders[0], After: &next, Look: time.Hour}}, nil)
+	moved, err := sc.s.Settle(sc.t.Context(), "gate-1", "settle", "race",
+		[]gate.Move{{Before: orders[0], After: &next, Look: time.Hour}}, nil)
 	if err != nil || moved[0] != gate.MovedOn {
 		sc.t.Fatalf("order %s: %v, %v", id, moved, err)
 	}
@@ -110,7 +113,8 @@ func (sc *scene) everything() gate.Drop {
 // audit returns the report, which must have looked at all orders.
 func (sc *scene) audit(payments audit.Payments) audit.Report {
 	sc.t.Helper()
-	report, err := audit.Run(sc.t.Context(), sc.s, "race", audit.Options{Payments: payments, Progress: func(string, int64) {}})
+	report, err := audit.Run(sc.t.Context(), sc.s, "race",
+		audit.Options{Payments: payments, Progress: func(string, int64) {}})
 	if err != nil {
 		sc.t.Fatal(err)
 	}
@@ -195,34 +199,46 @@ func TestDamageIsFound(t *testing.T) {
 		sc.settle("o4", gate.OrderReleased, gate.AttemptRequested)
 		sc.Do(sc.t, "HSET", key, "orders", "0,2,1,2,0,1,0")
 	})
-	f("a buyer with too many units", "buyer_units ann", func(sc *scene) { sc.Do(sc.t, "HSET", key+":buyers", "ann", 7) })
+	f("a buyer with too many units", "buyer_units ann",
+		func(sc *scene) { sc.Do(sc.t, "HSET", key+":buyers", "ann", 7) })
 	f("a buyer with too few units", "buyer_units ann", func(sc *scene) { sc.Do(sc.t, "HSET", key+":buyers", "ann", 5) })
 	f("a buyer who is gone", "buyer_units dan", func(sc *scene) { sc.Do(sc.t, "HDEL", key+":buyers", "dan") })
 	f("a buyer with no number", "buyer_units dan", func(sc *scene) { sc.Do(sc.t, "HSET", key+":buyers", "dan", "x") })
 	f("a buyer nobody has", "buyer_unknown eve", func(sc *scene) { sc.Do(sc.t, "HSET", key+":buyers", "eve", 2) })
-	f("a buyer of released orders alone", "buyer_unknown ben", func(sc *scene) { sc.Do(sc.t, "HSET", key+":buyers", "ben", 3) })
+	f("a buyer of released orders alone", "buyer_unknown ben",
+		func(sc *scene) { sc.Do(sc.t, "HSET", key+":buyers", "ben", 3) })
 	f("a record of another version", "unreadable o1", record("o1", "1H", "9H"))
 	f("a record of no state", "unreadable o1", record("o1", "1H", "1Z"))
 	f("a record of no revision", "unreadable o1", record("o1", "1H\x1f1", "1H\x1f0"))
 	f("a record with an attempt of no state", "unreadable o1", record("o1", "O1a1", "Z1a1"))
 	f("a record with a negative quantity", "unreadable o1", record("o1", "full:1", "full:-1"))
-	f("an order lost", "buyer_units ann, order_counters, order_lost o2, unit_counters full, unit_counters half", func(sc *scene) {
-		sc.Do(sc.t, "HDEL", key+":orders", "o2")
-	})
-	f("a released order lost", "order_counters, order_lost o3", func(sc *scene) { sc.Do(sc.t, "HDEL", key+":orders", "o3", "x") })
-	f("an order that nobody took", "buyer_units ann, order_counters, order_untold o9, unit_counters full, unit_counters half", func(sc *scene) {
-		sc.Do(sc.t, "HSET", key+":orders", "o9", sc.Do(sc.t, "HGET", key+":orders", "o2"))
-	})
-	f("an order paid by hand", "order_counters, order_differs o1, unit_counters full, unit_counters half", record("o1", "1H", "1P"))
+	f("an order lost", "buyer_units ann, order_counters, order_lost o2, unit_counters full, unit_counters half",
+		func(sc *scene) {
+			sc.Do(sc.t, "HDEL", key+":orders", "o2")
+		})
+	f("a released order lost", "order_counters, order_lost o3",
+		func(sc *scene) { sc.Do(sc.t, "HDEL", key+":orders", "o3", "x") })
+	f("an order that nobody took",
+		"buyer_units ann, order_counters, order_untold o9, unit_counters full, unit_counters half", func(sc *scene) {
+			sc.Do(sc.t, "HSET", key+":orders", "o9", sc.Do(sc.t, "HGET", key+":orders", "o2"))
+		})
+	f("an order paid by hand", "order_counters, order_differs o1, unit_counters full, unit_counters half",
+		record("o1", "1H", "1P"))
 	f("an order with another amount", "order_differs o2", record("o2", "1000", "1"))
 	f("an order with another attempt", "order_differs o1", record("o1", "O1a1", "O1a2"))
 	f("an order for another buyer", "buyer_units ann, buyer_units zoe, order_differs o1", record("o1", "ann", "zoe"))
-	f("a ledger entry lost", "ledger_gap, order_differs o3", func(sc *scene) { sc.Do(sc.t, "XDEL", key+":ledger", "9-0") })
-	f("the only entry of an order lost", "ledger_gap, order_untold o1, unwatched o1", func(sc *scene) { sc.Do(sc.t, "XDEL", key+":ledger", "2-0") })
-	f("the ledger's beginning lost", "ledger_gap, settings", func(sc *scene) { sc.Do(sc.t, "XTRIM", key+":ledger", "MINID", "2-0") })
-	f("the whole ledger lost", "ledger_counters, ledger_counters full, ledger_counters half, order_untold o1, order_untold o2, "+
-		"order_untold o3, order_untold o4, order_untold o5, order_untold o6, seq, settings, unwatched o1", func(sc *scene) { sc.Do(sc.t, "DEL", key+":ledger") })
-	f("an entry that cannot be read", "ledger_fault, seq", func(sc *scene) { sc.Do(sc.t, "XADD", key+":ledger", "14-0", "e", "x") })
+	f("a ledger entry lost", "ledger_gap, order_differs o3",
+		func(sc *scene) { sc.Do(sc.t, "XDEL", key+":ledger", "9-0") })
+	f("the only entry of an order lost", "ledger_gap, order_untold o1, unwatched o1",
+		func(sc *scene) { sc.Do(sc.t, "XDEL", key+":ledger", "2-0") })
+	f("the ledger's beginning lost", "ledger_gap, settings",
+		func(sc *scene) { sc.Do(sc.t, "XTRIM", key+":ledger", "MINID", "2-0") })
+	f("the whole ledger lost",
+		"ledger_counters, ledger_counters full, ledger_counters half, order_untold o1, order_untold o2, "+
+			"order_untold o3, order_untold o4, order_untold o5, order_untold o6, seq, settings, unwatched o1",
+		func(sc *scene) { sc.Do(sc.t, "DEL", key+":ledger") })
+	f("an entry that cannot be read", "ledger_fault, seq",
+		func(sc *scene) { sc.Do(sc.t, "XADD", key+":ledger", "14-0", "e", "x") })
 	f("an entry with a number that is taken", "ledger_fault", func(sc *scene) {
 		entries := sc.Do(sc.t, "XRANGE", key+":ledger", "13-0", "13-0").([]any)
 		sc.Do(sc.t, append([]any{"XADD", key + ":ledger", "13-1"}, entries[0].([]any)[1].([]any)...)...)
@@ -231,7 +247,8 @@ func TestDamageIsFound(t *testing.T) {
 	f("seq behind the ledger", "seq", hash("seq", "9"))
 	f("settings changed by hand", "settings", func(sc *scene) {
 		text := fmt.Sprint(sc.Do(sc.t, "HGET", key, "settings"))
-		sc.Do(sc.t, "HSET", key, "settings", strings.Replace(text, `"hold_ms":300000`, `"hold_ms":600000`, 1), "hold", 600000)
+		sc.Do(sc.t, "HSET", key, "settings", strings.Replace(text, `"hold_ms":300000`, `"hold_ms":600000`, 1),
+			"hold", 600000)
 	})
 	f("another version of the settings", "settings", hash("version", "2"))
 	f("paused by hand", "settings", hash("paused", "1"))
@@ -243,7 +260,8 @@ func TestDamageIsFound(t *testing.T) {
 	})
 	f("a hold that is looked at with its batch", "", func(sc *scene) { sc.Do(sc.t, "ZREM", key+":again", "o:o6") })
 	f("a hold that is looked at by itself", "", func(sc *scene) { sc.Do(sc.t, "ZREM", key+":due", "seq:7") })
-	f("a hold in time that nobody looks at", "unwatched o1", func(sc *scene) { sc.Do(sc.t, "ZREM", key+":due", "seq:2") })
+	f("a hold in time that nobody looks at", "unwatched o1",
+		func(sc *scene) { sc.Do(sc.t, "ZREM", key+":due", "seq:2") })
 	f("a refund that nobody looks at", "unwatched o4", func(sc *scene) {
 		sc.Do(sc.t, "ZREM", key+":due", "seq:5")
 		sc.Do(sc.t, "ZREM", key+":again", "o:o4")
@@ -260,18 +278,23 @@ func TestDamageIsFound(t *testing.T) {
 		sc.Do(sc.t, "ZREM", key+":due", "seq:4")
 		sc.Do(sc.t, "ZREM", key+":again", "o:o3")
 	})
-	f("all looks lost", "unwatched o1, unwatched o3, unwatched o4, unwatched o6", func(sc *scene) { sc.Do(sc.t, "DEL", key+":due", key+":again") })
+	f("all looks lost", "unwatched o1, unwatched o3, unwatched o4, unwatched o6",
+		func(sc *scene) { sc.Do(sc.t, "DEL", key+":due", key+":again") })
 	f("a hold that is set aside is looked at", "", func(sc *scene) {
 		sc.Do(sc.t, "ZREM", key+":due", "seq:7")
 		sc.Do(sc.t, "ZREM", key+":again", "o:o6")
 		sc.Do(sc.t, "ZADD", key+":aside", 1, "o:o6")
 	})
 	f("a look a year ahead", "look_far o1", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", yearAhead(), "o:o1") })
-	f("a look at a batch a year ahead", "look_far", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", yearAhead(), "seq:2") })
+	f("a look at a batch a year ahead", "look_far",
+		func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", yearAhead(), "seq:2") })
 	f("a look at no order", "look_unknown o9", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", 1, "o:o9") })
-	f("a time that is not yet", "time_ahead", func(sc *scene) { sc.Do(sc.t, "HSET", key, "time", time.Now().Add(2*time.Minute).UnixMilli()) })
-	f("a time a little ahead", "", func(sc *scene) { sc.Do(sc.t, "HSET", key, "time", time.Now().Add(30*time.Second).UnixMilli()) })
-	f("a shop told of what there is not", "notify_ahead", func(sc *scene) { sc.Do(sc.t, "HSET", key+":notify", "position", 14) })
+	f("a time that is not yet", "time_ahead",
+		func(sc *scene) { sc.Do(sc.t, "HSET", key, "time", time.Now().Add(2*time.Minute).UnixMilli()) })
+	f("a time a little ahead", "",
+		func(sc *scene) { sc.Do(sc.t, "HSET", key, "time", time.Now().Add(30*time.Second).UnixMilli()) })
+	f("a shop told of what there is not", "notify_ahead",
+		func(sc *scene) { sc.Do(sc.t, "HSET", key+":notify", "position", 14) })
 	f("a shop told of all", "", func(sc *scene) { sc.Do(sc.t, "HSET", key+":notify", "position", 13) })
 	f("an order to be told of from nowhere", "notify_ahead o1", func(sc *scene) {
 		sc.Do(sc.t, "HSET", key+":notify", "o:o1", `{"entry":14}`, "o:o2", `{"entry":13}`)
@@ -279,13 +302,17 @@ func TestDamageIsFound(t *testing.T) {
 	f("a brake that cannot be read", "braked", func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake", "junk") })
 	f("a brake that cannot count", "braked", func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake_count", "junk") })
 	f("a brake that holds", "", func(sc *scene) {
-		sc.Do(sc.t, "HSET", key, "brake", "1\x1frate\x1famount\x1f21\x1f20", "brake_count", "amount\x1f9\x1f0\x1f0\x1f1:20")
+		sc.Do(sc.t, "HSET", key, "brake", "1\x1frate\x1famount\x1f21\x1f20", "brake_count",
+			"amount\x1f9\x1f0\x1f0\x1f1:20")
 	})
 	f("a brake that holds for so many in a row", "", func(sc *scene) {
-		sc.Do(sc.t, "HSET", key, "brake", "1\x1frow\x1famount\x1f10\x1f10", "brake_count", "amount\x1f10\x1f0\x1f0\x1f1:10")
+		sc.Do(sc.t, "HSET", key, "brake", "1\x1frow\x1famount\x1f10\x1f10", "brake_count",
+			"amount\x1f10\x1f0\x1f0\x1f1:10")
 	})
-	f("a brake of no rule", "braked", func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake", "1\x1fbike\x1famount\x1f10\x1f10") })
-	f("a brake that is off for the scripts alone", "settings", func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake_off", "1") })
+	f("a brake of no rule", "braked",
+		func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake", "1\x1fbike\x1famount\x1f10\x1f10") })
+	f("a brake that is off for the scripts alone", "settings",
+		func(sc *scene) { sc.Do(sc.t, "HSET", key, "brake_off", "1") })
 	f("a name that is not listed", "unlisted", func(sc *scene) { sc.Do(sc.t, "SREM", "fg:sales", "race") })
 	f("a look at nothing", "look_unknown", func(sc *scene) { sc.Do(sc.t, "ZADD", key+":due", 1, "seq:x") })
 }
@@ -318,7 +345,10 @@ func TestNobodyNeedsToLookAtAnOrderThatWasReleasedLongAgo(t *testing.T) {
 	t.Parallel()
 	sc := open(t)
 	sc.Do(t, "DEL", key+":due", key+":again")
-	later := &scene{Server: sc.Server, t: t, s: openStore(t, sc.Server, func() time.Time { return time.Now().Add(24 * time.Hour) })}
+	later := &scene{
+		Server: sc.Server, t: t,
+		s: openStore(t, sc.Server, func() time.Time { return time.Now().Add(24 * time.Hour) }),
+	}
 	if got := kinds(later.audit(nil)); got != "unwatched o1, unwatched o4, unwatched o6" {
 		t.Errorf("found %s", got)
 	}

@@ -55,12 +55,14 @@ func (sc *scene) agreeing() asking {
 		}
 		for _, a := range orders[0].Attempts {
 			to := map[gate.AttemptState]gate.PaymentState{
-				gate.AttemptPaid: gate.PaymentPaid, gate.AttemptFailed: gate.PaymentFailed, gate.AttemptRefunded: gate.PaymentCancelled,
+				gate.AttemptPaid: gate.PaymentPaid, gate.AttemptFailed: gate.PaymentFailed,
+				gate.AttemptRefunded: gate.PaymentCancelled,
 			}[a.State]
 			if to == 0 {
 				to = gate.PaymentReady
 			}
-			found.Payments = append(found.Payments, charged(q.Order, state(to), func(p *gate.Payment) { p.Attempt = a.ID }))
+			found.Payments = append(found.Payments,
+				charged(q.Order, state(to), func(p *gate.Payment) { p.Attempt = a.ID }))
 		}
 		return found
 	}

@@ -79,20 +79,23 @@ func (a *auditor) compareEntry(e *gate.Entry, s *start) {
 		}
 		want.Left = want.Total - want.Held - want.Paid - want.Withheld
 		if !s.unknown[sku] && a.chain.knows(a.chain.units[sku]) && is != want {
-			a.unfollowed(e, Finding{SKU: sku}, "leaves SKU %s with %s; with what it changed, that should be %s", sku, spell(is), spell(want))
+			a.unfollowed(e, Finding{SKU: sku}, "leaves SKU %s with %s; with what it changed, that should be %s", sku,
+				spell(is), spell(want))
 		}
 	}
 	want := plus(s.counts, a.accounts.counts, 1)
 	want = plus(want, s.countCounts, -1)
 	if len(s.unknown) == 0 && a.chain.knows(a.chain.counts) && e.Counts != want {
-		a.unfollowed(e, Finding{}, "leaves the orders as %s; with what it changed, that should be %s", spellCounts(e.Counts), spellCounts(want))
+		a.unfollowed(e, Finding{}, "leaves the orders as %s; with what it changed, that should be %s",
+			spellCounts(e.Counts), spellCounts(want))
 	}
 	if e.Settings != nil && s.register != nil && a.chain.broken == 0 {
 		switch {
 		case e.Before != nil && !e.Before.Equal(s.register.Settings):
 			a.unfollowed(e, Finding{}, "replaces settings that are not those of the entry before")
 		case e.Settings.Version != s.register.Version+1:
-			a.unfollowed(e, Finding{}, "has settings of version %d, after version %d", e.Settings.Version, s.register.Version)
+			a.unfollowed(e, Finding{}, "has settings of version %d, after version %d", e.Settings.Version,
+				s.register.Version)
 		}
 	}
 }
@@ -104,7 +107,8 @@ func (a *auditor) compareRecord(e *gate.Entry, acc *account, o *gate.Order) {
 	}
 	of := Finding{Order: o.ID}
 	if o.Revision != acc.revision+1 || !slices.Contains(next(acc.state), o.State) {
-		a.unfollowed(e, of, "makes order %s %s in revision %d; before it was %s in revision %d", o.ID, o.State, o.Revision, stateName(acc.state), acc.revision)
+		a.unfollowed(e, of, "makes order %s %s in revision %d; before it was %s in revision %d", o.ID, o.State,
+			o.Revision, stateName(acc.state), acc.revision)
 	}
 	buyer := int32(-1)
 	if o.Buyer != "" {
@@ -120,7 +124,8 @@ func plus(c, d gate.OrderCounts, sign int64) gate.OrderCounts {
 	return gate.OrderCounts{
 		Asking: c.Asking + sign*d.Asking, Held: c.Held + sign*d.Held, Paid: c.Paid + sign*d.Paid,
 		Released: c.Released + sign*d.Released, RefundDue: c.RefundDue + sign*d.RefundDue,
-		Refunded: c.Refunded + sign*d.Refunded, Refunds: c.Refunds + sign*d.Refunds, Requested: c.Requested + sign*d.Requested,
+		Refunded: c.Refunded + sign*d.Refunded, Refunds: c.Refunds + sign*d.Refunds,
+		Requested: c.Requested + sign*d.Requested,
 	}
 }
 
@@ -142,7 +147,10 @@ func next(state gate.OrderState) []gate.OrderState {
 	case gate.OrderHeld:
 		return []gate.OrderState{gate.OrderHeld, gate.OrderPaid, gate.OrderReleased}
 	case gate.OrderReleased:
-		return []gate.OrderState{gate.OrderReleased, gate.OrderAsking, gate.OrderHeld, gate.OrderPaid, gate.OrderRefundDue}
+		return []gate.OrderState{
+			gate.OrderReleased, gate.OrderAsking, gate.OrderHeld, gate.OrderPaid,
+			gate.OrderRefundDue,
+		}
 	case gate.OrderPaid:
 		return []gate.OrderState{gate.OrderPaid, gate.OrderRefunded, gate.OrderWithheld}
 	case gate.OrderRefundDue:

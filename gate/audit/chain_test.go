@@ -68,16 +68,20 @@ func TestAnEntryThatDoesNotFollowIsFound(t *testing.T) {
 	f("a unit that vanished and came back", "ledger_break full", in(4, "full:100,97,3,0,0", "full:100,96,3,0,0"))
 	f("a hold too many", "ledger_break full, ledger_break full", in(4, "full:100,97,3,0,0", "full:100,96,4,0,0"))
 	f("a payment too many", "ledger_break full, ledger_break full", in(8, "full:100,94,5,1,0", "full:100,93,5,2,0"))
-	f("a unit withheld too many", "ledger_break full, ledger_counters full", in(12, "full:100,96,2,1,1", "full:100,96,2,0,2"))
-	f("stock that no settings gave", "ledger_break full, ledger_break full", in(4, "full:100,97,3,0,0", "full:101,98,3,0,0"))
+	f("a unit withheld too many", "ledger_break full, ledger_counters full",
+		in(12, "full:100,96,2,1,1", "full:100,96,2,0,2"))
+	f("stock that no settings gave", "ledger_break full, ledger_break full",
+		in(4, "full:100,97,3,0,0", "full:101,98,3,0,0"))
 	f("counters that are not told", "ledger_break half, ledger_break half", in(4, ";half:100,94,6,0,0", ""))
 	f("orders counted wrong for a while", "ledger_break, ledger_break", in(9, "0,4,1,1,0,0,0", "0,4,1,2,0,0,0"))
 	f("refunds counted wrong for a while", "ledger_break, ledger_break", in(10, "0,3,1,2,0,0,1", "0,3,1,2,0,0,0"))
 	f("a revision left out", "ledger_break o5, ledger_break o5", in(11, "1P\x1f2", "1P\x1f3"))
 	f("a first record that is not the first", "ledger_break o1, order_differs o1", in(2, "1H\x1f1", "1H\x1f2"))
-	f("other units than before", "ledger_break half, ledger_break half, ledger_break o5, ledger_break o5", in(11, "half:2", "half:1"))
+	f("other units than before", "ledger_break half, ledger_break half, ledger_break o5, ledger_break o5",
+		in(11, "half:2", "half:1"))
 	f("another buyer than before", "ledger_break o5, ledger_break o5", in(11, "cho", "eve"))
-	f("an order that begins as paid", "ledger_break, ledger_break full, ledger_break half, ledger_break o1, order_differs o1",
+	f("an order that begins as paid",
+		"ledger_break, ledger_break full, ledger_break half, ledger_break o1, order_differs o1",
 		in(2, "1H\x1f1", "1P\x1f1"))
 	f("an order paid after it was refunded", "ledger_break o5", func(sc *scene) {
 		sc.settle("o5", gate.OrderPaid, gate.AttemptPaid)
@@ -104,14 +108,16 @@ func TestNothingFollowsAcrossAGap(t *testing.T) {
 	}
 	sc.take("o9", "ann")
 	sc.rewrite(14, "full:100,95,3,1,1", "full:100,95,2,1,2")
-	if got := kinds(sc.audit(nil)); got != "ledger_break full, ledger_counters full, ledger_gap, order_differs o3, order_differs o4" {
+	if got := kinds(sc.audit(nil)); got != "ledger_break full, ledger_counters full, ledger_gap, order_differs o3, "+
+		"order_differs o4" {
 		t.Errorf("after an entry behind the gap, found %s", got)
 	}
 	sc.settle("o3", gate.OrderReleased, gate.AttemptRefundDue)
 	sc.apply(func(s *gate.Settings) { s.PerBuyer = 3 })
 	sc.apply(func(s *gate.Settings) { s.PerBuyer = 4 })
 	sc.Do(t, "XDEL", key+":ledger", "16-0")
-	if got := kinds(sc.audit(nil)); got != "ledger_break full, ledger_counters full, ledger_gap, ledger_gap, order_differs o4" {
+	if got := kinds(sc.audit(nil)); got != "ledger_break full, ledger_counters full, ledger_gap, ledger_gap, "+
+		"order_differs o4" {
 		t.Errorf("after an order and settings behind the gap, found %s", got)
 	}
 }

@@ -67,7 +67,8 @@ func (a *auditor) compareWithOrders(ctx context.Context, payments []gate.Payment
 		switch {
 		case !known:
 			unknown = append(unknown, p)
-		case o == nil, slices.ContainsFunc(o.Attempts, func(t gate.Attempt) bool { return t.ID == p.Attempt && t.Version == p.Version }):
+		case o == nil, slices.ContainsFunc(o.Attempts,
+			func(t gate.Attempt) bool { return t.ID == p.Attempt && t.Version == p.Version }):
 		default:
 			a.report.addOnce(neverConfirmed(o, &p))
 		}
@@ -79,7 +80,9 @@ func (a *auditor) compareWithOrders(ctx context.Context, payments []gate.Payment
 		return err
 	}
 	for _, p := range unknown {
-		a.report.add(ofOrder(Forgotten, p.Order, "is %s at PortOne by its attempt %s, with %d %s, and no sale knows the order", p.State, p.Attempt, p.Amount, p.Currency))
+		a.report.add(ofOrder(Forgotten, p.Order,
+			"is %s at PortOne by its attempt %s, with %d %s, and no sale knows the order", p.State, p.Attempt,
+			p.Amount, p.Currency))
 	}
 	return nil
 }
@@ -87,7 +90,8 @@ func (a *auditor) compareWithOrders(ctx context.Context, payments []gate.Payment
 // ofNoSale returns the payments of orders that no other sale has either, and that
 // the shop's sales might have.
 func (a *auditor) ofNoSale(ctx context.Context, payments []gate.Payment) ([]gate.Payment, error) {
-	payments = slices.DeleteFunc(payments, func(p gate.Payment) bool { return a.opt.Known || !p.Live || !strings.HasPrefix(p.Order, a.opt.Prefix) })
+	payments = slices.DeleteFunc(payments,
+		func(p gate.Payment) bool { return a.opt.Known || !p.Live || !strings.HasPrefix(p.Order, a.opt.Prefix) })
 	names, err := a.store.Sales(ctx)
 	if err != nil {
 		return nil, err

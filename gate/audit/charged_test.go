@@ -43,14 +43,18 @@ func TestAPaymentWhoseOrderIsForgottenIsFound(t *testing.T) {
 	t.Parallel()
 	sc := open(t)
 	other := gate.Sale{Name: "swim", Run: 1, Settings: gate.Settings{
-		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: time.Minute, SKUs: []gate.SKU{{Name: "full", Stock: 9}},
+		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: time.Minute,
+		SKUs: []gate.SKU{{Name: "full", Stock: 9}},
 	}}
 	if err := sc.s.Create(t.Context(), gate.Creation{Who: "kim", Sale: other, OpenNow: true}); err != nil {
 		t.Fatal(err)
 	}
 	d := sc.s.Decider("swim")
 	defer d.Close()
-	r := &gate.Request{Confirm: gate.Confirm{Order: []byte("s1"), Attempt: []byte("a1"), Version: 1, Lines: []gate.Line{{SKU: "full", Quantity: 1}}}}
+	r := &gate.Request{Confirm: gate.Confirm{
+		Order: []byte("s1"), Attempt: []byte("a1"), Version: 1,
+		Lines: []gate.Line{{SKU: "full", Quantity: 1}},
+	}}
 	if err := d.Decide(t.Context(), []*gate.Request{r}); err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +77,16 @@ func TestAPaymentWhoseOrderIsForgottenIsFound(t *testing.T) {
 	f("of orders that are known", "", audit.Options{})
 	f("of an order of another sale", "", audit.Options{}, charged("s1"))
 	f("of an order that nobody knows", "forgotten x1", audit.Options{}, charged("x1"))
-	f("of two", "forgotten x1, forgotten x2", audit.Options{}, charged("x1"), charged("s1"), charged("x2", state(gate.PaymentPartCancelled)))
+	f("of two", "forgotten x1, forgotten x2", audit.Options{}, charged("x1"), charged("s1"),
+		charged("x2", state(gate.PaymentPartCancelled)))
 	f("of a test channel", "", audit.Options{}, charged("x1", func(p *gate.Payment) { p.Live = false }))
 	f("of an order as sales have them", "forgotten r-1", audit.Options{Prefix: "r-"}, charged("r-1"), charged("x1"))
 	f("of a shop that sells other things", "", audit.Options{Known: true}, charged("x1"))
 	attempt := func(p *gate.Payment) { p.Attempt = "a9" }
 	f("of a released order that was never confirmed", "paid_there_only o3", audit.Options{}, charged("o3", attempt))
 	f("of a paid one", "paid_there_only o2", audit.Options{Known: true}, charged("o2", attempt))
-	f("by another version", "paid_there_only o2", audit.Options{}, charged("o2", func(p *gate.Payment) { p.Version = 2 }))
+	f("by another version", "paid_there_only o2", audit.Options{},
+		charged("o2", func(p *gate.Payment) { p.Version = 2 }))
 }
 
 // A payment that is both looked up and listed is found once.
@@ -89,7 +95,10 @@ func TestWhatIsFoundTwiceCountsOnce(t *testing.T) {
 	there := &charges{payments: asOrdered()}
 	there.payments["o3"] = append(there.payments["o3"], charged("o3", func(p *gate.Payment) { p.Attempt = "a9" }))
 	sc := open(t)
-	later := &scene{Server: sc.Server, t: t, s: openStore(t, sc.Server, func() time.Time { return time.Now().Add(2 * time.Hour) })}
+	later := &scene{
+		Server: sc.Server, t: t,
+		s: openStore(t, sc.Server, func() time.Time { return time.Now().Add(2 * time.Hour) }),
+	}
 	if r := later.audit(there); kinds(r) != "paid_there_only o3" || r.Differences != 1 {
 		t.Errorf("found %s", kinds(r))
 	}

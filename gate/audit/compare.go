@@ -13,7 +13,9 @@ import (
 // settleDown compares what seems to differ again and again, until each of it is
 // stable, or for a number of rounds. read reads chunks of it anew; after that
 // the ledger is followed, and judge tells whether one is the same as before.
-func (a *auditor) settleDown(ctx context.Context, ids []string, read func(ctx context.Context, ids []string) error, judge func(id string, since int64) bool) error {
+func (a *auditor) settleDown(ctx context.Context, ids []string, read func(ctx context.Context, ids []string) error,
+	judge func(id string, since int64) bool,
+) error {
 	for round := 0; len(ids) > 0; round++ {
 		if round == rounds {
 			a.report.Moving += int64(len(ids))
@@ -73,9 +75,11 @@ func (a *auditor) judgeOrder(id string, acc *account, o *gate.Order, fault error
 	case acc.stored == 0:
 		a.report.add(ofOrder(OrderLost, id, "is not there; the ledger's entry %d told of it last", acc.changed))
 	case acc.told == 0:
-		a.report.add(ofOrder(OrderUntold, id, "is %s in revision %d, and the ledger does not tell of it", o.State, o.Revision))
+		a.report.add(ofOrder(OrderUntold, id, "is %s in revision %d, and the ledger does not tell of it",
+			o.State, o.Revision))
 	default:
-		a.report.add(ofOrder(OrderDiffers, id, "is %s in revision %d, which is not what the ledger's entry %d told of it last", o.State, o.Revision, acc.changed))
+		a.report.add(ofOrder(OrderDiffers, id, "is %s in revision %d, which is not what the ledger's entry %d "+
+			"told of it last", o.State, o.Revision, acc.changed))
 	}
 	a.accounts.replace(acc, o)
 	acc.revision = 0
@@ -101,14 +105,18 @@ func (a *auditor) compareBuyers(ctx context.Context) error {
 		if has.changed > since {
 			return false
 		}
-		f := Finding{Kind: BuyerUnits, Buyer: buyer, Text: fmt.Sprintf("buyer %s has %d units, and orders for %d", buyer, has.stored, has.counted)}
+		f := Finding{
+			Kind: BuyerUnits, Buyer: buyer,
+			Text: fmt.Sprintf("buyer %s has %d units, and orders for %d", buyer, has.stored, has.counted),
+		}
 		switch {
 		case has.stored == has.counted:
 			return true
 		case has.stored < 0:
 			f.Text = fmt.Sprintf("buyer %s has what is no count of units, and orders for %d", buyer, has.counted)
 		case has.counted == 0:
-			f.Kind, f.Text = BuyerUnknown, fmt.Sprintf("buyer %s has %d units, and no order that is held or paid", buyer, has.stored)
+			f.Kind, f.Text = BuyerUnknown,
+				fmt.Sprintf("buyer %s has %d units, and no order that is held or paid", buyer, has.stored)
 		}
 		a.report.add(f)
 		return true
@@ -149,7 +157,8 @@ func (a *auditor) compareLooks(ctx context.Context) error {
 	}
 	for _, id := range unseen {
 		if acc := a.accounts.order(id); acc.changed <= a.begun {
-			a.report.add(ofOrder(Unwatched, id, "is %s with %d payments to be given back, and nobody is to look at it", acc.state, acc.refunds+acc.requested))
+			a.report.add(ofOrder(Unwatched, id, "is %s with %d payments to be given back, and nobody is to look at it",
+				acc.state, acc.refunds+acc.requested))
 		}
 	}
 	return nil
@@ -171,7 +180,10 @@ func (a *auditor) compareCounters(ctx context.Context) error {
 	}
 	a.report.Seq = state.Seq
 	if a.seq != state.Seq {
-		a.report.add(Finding{Kind: Seq, Entry: a.seq, Text: fmt.Sprintf("the sale counts %d ledger entries, and the newest one is %d", state.Seq, a.seq)})
+		a.report.add(Finding{
+			Kind: Seq, Entry: a.seq,
+			Text: fmt.Sprintf("the sale counts %d ledger entries, and the newest one is %d", state.Seq, a.seq),
+		})
 	}
 	a.compareUnits(&state.State)
 	a.compareCounts(&state.State)
@@ -194,7 +206,8 @@ func (a *auditor) compareUnits(state *gate.State) {
 		if u.Sum() != u.Total {
 			add(Sum, "has a total of %d, and its units are %d in all: %s", u.Total, u.Sum(), spell(u))
 		}
-		if counted := a.accounts.unitsOf(sku); counted.Held != u.Held || counted.Paid != u.Paid || counted.Withheld != u.Withheld {
+		if counted := a.accounts.unitsOf(sku); counted.Held != u.Held || counted.Paid != u.Paid ||
+			counted.Withheld != u.Withheld {
 			add(UnitCounters, "counts %d held, %d paid and %d withheld, and its orders have %d, %d and %d",
 				u.Held, u.Paid, u.Withheld, counted.Held, counted.Paid, counted.Withheld)
 		}
@@ -220,22 +233,36 @@ func spell(u gate.Units) string {
 func (a *auditor) compareCounts(state *gate.State) {
 	counted, noted, told := a.accounts.counts, state.Orders, a.counts
 	if counted.Refunds != noted.Refunds {
-		a.report.add(Finding{Kind: RefundCounter, Text: fmt.Sprintf("the sale counts %d attempts that are refund due, and its orders have %d", noted.Refunds, counted.Refunds)})
+		a.report.add(Finding{
+			Kind: RefundCounter,
+			Text: fmt.Sprintf("the sale counts %d attempts that are refund due, and its orders have %d", noted.Refunds,
+				counted.Refunds),
+		})
 	}
 	if counted.Requested != noted.Requested {
-		a.report.add(Finding{Kind: RefundCounter, Text: fmt.Sprintf("the sale counts %d attempts whose refund is requested, and its orders have %d", noted.Requested, counted.Requested)})
+		a.report.add(Finding{
+			Kind: RefundCounter,
+			Text: fmt.Sprintf("the sale counts %d attempts whose refund is requested, and its orders have %d",
+				noted.Requested, counted.Requested),
+		})
 	}
 	if told != noted {
-		a.report.add(Finding{Kind: LedgerCounters, Text: fmt.Sprintf("the sale counts its orders as %s, and the ledger told %s last", spellCounts(noted), spellCounts(told))})
+		a.report.add(Finding{
+			Kind: LedgerCounters,
+			Text: fmt.Sprintf("the sale counts its orders as %s, and the ledger told %s last", spellCounts(noted),
+				spellCounts(told)),
+		})
 	}
 	counted.Refunds, counted.Requested = noted.Refunds, noted.Requested
 	if counted != noted {
-		a.report.add(Finding{Kind: OrderCounters, Text: fmt.Sprintf("the sale counts its orders as %s, and they are %s", spellCounts(noted), spellCounts(counted))})
+		a.report.add(Finding{Kind: OrderCounters, Text: fmt.Sprintf("the sale counts its orders as %s, and they are %s",
+			spellCounts(noted), spellCounts(counted))})
 	}
 }
 
 func spellCounts(c gate.OrderCounts) string {
-	return fmt.Sprintf("%d asking, %d held, %d paid, %d released, %d refund due, %d refunded, with %d attempts refund due and %d requested",
+	return fmt.Sprintf("%d asking, %d held, %d paid, %d released, %d refund due, %d refunded, with %d attempts "+
+		"refund due and %d requested",
 		c.Asking, c.Held, c.Paid, c.Released, c.RefundDue, c.Refunded, c.Refunds, c.Requested)
 }
 
@@ -247,13 +274,17 @@ func (a *auditor) compareSettings(state *gate.Inspection) {
 	case r == nil:
 		add("the ledger tells of no settings")
 	case r.Run != state.Run || r.Version != state.Version:
-		add("the settings are version %d of run %d, and the ledger told of version %d of run %d last", state.Version, state.Run, r.Version, r.Run)
+		add("the settings are version %d of run %d, and the ledger told of version %d of run %d last", state.Version,
+			state.Run, r.Version, r.Run)
 	case !r.Settings.Equal(state.Settings):
 		add("the settings are not what the ledger told last, though their version is %d too", r.Version)
 	}
 	s, obeyed := &state.Settings, &state.Obeyed
-	if !obeyed.OpensAt.Equal(s.OpensAt) || !obeyed.ClosesAt.Equal(s.ClosesAt) || obeyed.Hold != s.Hold || obeyed.PerBuyer != s.PerBuyer || obeyed.Paused != s.Paused || obeyed.Unbraked != s.Unbraked {
-		add("the scripts do not obey the settings: window %s to %s, hold %s, %d for a buyer, paused %t, refund_brake off %t",
-			obeyed.OpensAt.UTC().Format(time.RFC3339), obeyed.ClosesAt.UTC().Format(time.RFC3339), obeyed.Hold, obeyed.PerBuyer, obeyed.Paused, obeyed.Unbraked)
+	if !obeyed.OpensAt.Equal(s.OpensAt) || !obeyed.ClosesAt.Equal(s.ClosesAt) || obeyed.Hold != s.Hold ||
+		obeyed.PerBuyer != s.PerBuyer || obeyed.Paused != s.Paused || obeyed.Unbraked != s.Unbraked {
+		add("the scripts do not obey the settings: window %s to %s, hold %s, %d for a buyer, paused %t, "+
+			"refund_brake off %t",
+			obeyed.OpensAt.UTC().Format(time.RFC3339), obeyed.ClosesAt.UTC().Format(time.RFC3339), obeyed.Hold,
+			obeyed.PerBuyer, obeyed.Paused, obeyed.Unbraked)
 	}
 }

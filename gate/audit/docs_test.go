@@ -28,7 +28,7 @@ func TestThePageHasEachKind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows = append(rows, []string{"`" + kind + "`", strings.TrimSpace(spec.Comment.Text())})
+		rows = append(rows, []string{"`" + kind + "`", strings.Join(strings.Fields(spec.Doc.Text()), " ")})
 		return true
 	})
 	if len(rows) < 20 {

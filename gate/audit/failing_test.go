@@ -83,7 +83,9 @@ func (f *failing) Delivery(ctx context.Context, sale string) (d gate.Delivery, e
 	return d, err
 }
 
-func (f *failing) EachEntry(ctx context.Context, sale string, from, upto int64, do func(int64, *gate.Entry, error) error) error {
+func (f *failing) EachEntry(ctx context.Context, sale string, from, upto int64,
+	do func(int64, *gate.Entry, error) error,
+) error {
 	return errors.Join(f.Store.EachEntry(ctx, sale, from, upto, do), f.call())
 }
 
@@ -97,7 +99,8 @@ func TestAnAuditThatCannotReadAllOfItFails(t *testing.T) {
 	sc.Do(t, "HDEL", key+":orders", "o2")
 	for on := 1; ; on++ {
 		f := &failing{Store: sc.s, on: on}
-		report, err := audit.Run(t.Context(), f, "race", audit.Options{Payments: asOrdered(), Progress: func(string, int64) {}})
+		report, err := audit.Run(t.Context(), f, "race",
+			audit.Options{Payments: asOrdered(), Progress: func(string, int64) {}})
 		if f.calls < on {
 			if err != nil || report.Differences == 0 || on < 15 {
 				t.Errorf("with %d calls, none of which failed, it found %+v, %v", f.calls, report, err)

@@ -30,7 +30,9 @@ func (w *watched) EachLook(ctx context.Context, sale string, do func(gate.Look) 
 	})
 }
 
-func (w *watched) EachOrder(ctx context.Context, sale string, do func(id string, o gate.Order, fault error) error) error {
+func (w *watched) EachOrder(ctx context.Context, sale string,
+	do func(id string, o gate.Order, fault error) error,
+) error {
 	err := w.Store.EachOrder(ctx, sale, do)
 	if err == nil && w.twice {
 		err = w.Store.EachOrder(ctx, sale, do)
@@ -38,7 +40,9 @@ func (w *watched) EachOrder(ctx context.Context, sale string, do func(id string,
 	return err
 }
 
-func (w *watched) EachEntry(ctx context.Context, sale string, from, upto int64, do func(seq int64, e *gate.Entry, fault error) error) error {
+func (w *watched) EachEntry(ctx context.Context, sale string, from, upto int64,
+	do func(seq int64, e *gate.Entry, fault error) error,
+) error {
 	if w.entries != nil {
 		w.entries()
 	}
@@ -103,7 +107,8 @@ func TestARunThatEndsDuringALookUpIsSeen(t *testing.T) {
 			sc.t.Fatal(err)
 		}
 		state.Run++
-		if err := sc.s.Create(sc.t.Context(), gate.Creation{Who: "kim", Sale: state.Sale, Drop: sc.everything()}); err != nil {
+		if err := sc.s.Create(sc.t.Context(),
+			gate.Creation{Who: "kim", Sale: state.Sale, Drop: sc.everything()}); err != nil {
 			sc.t.Fatal(err)
 		}
 	}
@@ -127,14 +132,15 @@ func TestARunThatEndsDuringALookUpIsSeen(t *testing.T) {
 				sc.take("o7", "") // so that there is something to follow
 				w.entries = end
 			}
-			_, err := audit.Run(t.Context(), w, "race", audit.Options{Progress: func(string, int64) {}, Payments: asking(func(q portone.Query) portone.Finding {
-				if q.Order == "o2" { // differs, so that it is asked for once more
-					if asked++; !whileEntriesAreRead {
-						end()
+			_, err := audit.Run(t.Context(), w, "race",
+				audit.Options{Progress: func(string, int64) {}, Payments: asking(func(q portone.Query) portone.Finding {
+					if q.Order == "o2" { // differs, so that it is asked for once more
+						if asked++; !whileEntriesAreRead {
+							end()
+						}
 					}
-				}
-				return payments{}.find(q)
-			})})
+					return payments{}.find(q)
+				})})
 			if !errors.Is(err, audit.ErrRestarted) || !ended {
 				t.Errorf("got %v", err)
 			}

@@ -210,7 +210,8 @@ func differences(o *gate.Order, version gate.Version, payments []gate.Payment) (
 		switch attempt.State {
 		case gate.AttemptPaid:
 			switch {
-			case p != nil && (p.State == gate.PaymentCancelled || p.State == gate.PaymentRefunding || p.State == gate.PaymentStranded):
+			case p != nil && (p.State == gate.PaymentCancelled || p.State == gate.PaymentRefunding ||
+				p.State == gate.PaymentStranded):
 				add(RefundedThere, "is %s here by attempt %s, and at PortOne that is %s", o.State, attempt.ID, there)
 			case p != nil && p.State == gate.PaymentChargedBack: // it stays paid here
 			case !charged:
@@ -220,16 +221,19 @@ func differences(o *gate.Order, version gate.Version, payments []gate.Payment) (
 			}
 		case gate.AttemptRefunded:
 			if charged || p != nil && (p.State == gate.PaymentRefunding || p.State == gate.PaymentStranded) {
-				add(RefundedHere, "has the attempt %s, which is refunded here, and at PortOne it is %s", attempt.ID, there)
+				add(RefundedHere, "has the attempt %s, which is refunded here, and at PortOne it is %s",
+					attempt.ID, there)
 			}
 		case gate.AttemptOpen, gate.AttemptDeposit, gate.AttemptFailed, gate.AttemptCancelled:
 			if charged {
-				add(PaidThereOnly, "is %s here, its attempt %s is %s, and at PortOne that is %s", o.State, attempt.ID, attempt.State, there)
+				add(PaidThereOnly, "is %s here, its attempt %s is %s, and at PortOne that is %s", o.State, attempt.ID,
+					attempt.State, there)
 			}
 		}
 	}
 	for _, p := range payments {
-		if p.Order == o.ID && !known[p.Attempt] && (p.State == gate.PaymentPaid || p.State == gate.PaymentPartCancelled) {
+		if p.Order == o.ID && !known[p.Attempt] &&
+			(p.State == gate.PaymentPaid || p.State == gate.PaymentPartCancelled) {
 			all = append(all, neverConfirmed(o, &p))
 		}
 	}
@@ -239,7 +243,8 @@ func differences(o *gate.Order, version gate.Version, payments []gate.Payment) (
 // neverConfirmed is the finding that an order has a charged payment which no confirm
 // told of.
 func neverConfirmed(o *gate.Order, p *gate.Payment) Finding {
-	return ofOrder(PaidThereOnly, o.ID, "is %s here, and at PortOne its attempt %s is %s, which was never confirmed here", o.State, p.Attempt, p.State)
+	return ofOrder(PaidThereOnly, o.ID,
+		"is %s here, and at PortOne its attempt %s is %s, which was never confirmed here", o.State, p.Attempt, p.State)
 }
 
 func compareAmount(o *gate.Order, p *gate.Payment, add func(Kind, string, ...any)) {
@@ -249,7 +254,8 @@ func compareAmount(o *gate.Order, p *gate.Payment, add func(Kind, string, ...any
 	}
 	switch {
 	case o.Amount.Known && (o.Amount.Value != p.Amount || p.AmountCents > 0):
-		add(Amount, "has the amount %d here, and %s at PortOne", o.Amount.Value, gate.AmountText(p.Amount, p.AmountCents))
+		add(Amount, "has the amount %d here, and %s at PortOne", o.Amount.Value,
+			gate.AmountText(p.Amount, p.AmountCents))
 	case o.Amount.Known && balance != p.Balance:
 		add(Amount, "has %d of its amount left here, and %d at PortOne", balance, p.Balance)
 	}

@@ -61,7 +61,10 @@ func (p payments) counted(asked map[string]int) asking {
 
 // charged is a payment of 1000 won by the attempt a1.
 func charged(order string, change ...func(*gate.Payment)) gate.Payment {
-	p := gate.Payment{Order: order, Attempt: "a1", Version: 1, State: gate.PaymentPaid, Amount: 1000, Balance: 1000, Currency: "KRW", Live: true}
+	p := gate.Payment{
+		Order: order, Attempt: "a1", Version: 1, State: gate.PaymentPaid, Amount: 1000, Balance: 1000,
+		Currency: "KRW", Live: true,
+	}
 	for _, c := range change {
 		c(&p)
 	}
@@ -80,7 +83,8 @@ func state(s gate.PaymentState) func(*gate.Payment) {
 // asOrdered is PortOne as the orders of a scene say that it is.
 func asOrdered() payments {
 	return payments{
-		"o1": {charged("o1", state(gate.PaymentReady))}, "o2": {charged("o2")}, "o3": {charged("o3", state(gate.PaymentFailed))},
+		"o1": {charged("o1", state(gate.PaymentReady))}, "o2": {charged("o2")},
+		"o3": {charged("o3", state(gate.PaymentFailed))},
 		"o4": {charged("o4")}, "o5": {charged("o5", state(gate.PaymentCancelled))},
 	}
 }
@@ -89,7 +93,10 @@ func TestOrdersAreComparedWithTheirPayments(t *testing.T) {
 	t.Parallel()
 	sc := open(t)
 	later := func(by time.Duration) *scene {
-		return &scene{Server: sc.Server, t: t, s: openStore(t, sc.Server, func() time.Time { return time.Now().Add(by) })}
+		return &scene{
+			Server: sc.Server, t: t,
+			s: openStore(t, sc.Server, func() time.Time { return time.Now().Add(by) }),
+		}
 	}
 	soon, late := later(time.Minute), later(2*time.Hour)
 	f := func(what string, at *scene, want string, change func(payments)) {
@@ -106,35 +113,53 @@ func TestOrdersAreComparedWithTheirPayments(t *testing.T) {
 	}
 	f("as ordered", soon, "", func(payments) {})
 	f("as ordered, late", late, "", func(payments) {})
-	f("paid here, failed there", soon, "paid_here_only o2", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentFailed))} })
+	f("paid here, failed there", soon, "paid_here_only o2",
+		func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentFailed))} })
 	f("paid here, unknown there", soon, "paid_here_only o2", func(p payments) { delete(p, "o2") })
-	f("paid here by another order's payment", soon, "paid_here_only o2", func(p payments) { p["o2"] = []gate.Payment{charged("o1")} })
-	f("paid here, given back there", late, "refunded_there o2", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentCancelled))} })
-	f("given back there, not looked at yet", soon, "", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentCancelled))} })
+	f("paid here by another order's payment", soon, "paid_here_only o2",
+		func(p payments) { p["o2"] = []gate.Payment{charged("o1")} })
+	f("paid here, given back there", late, "refunded_there o2",
+		func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentCancelled))} })
+	f("given back there, not looked at yet", soon, "",
+		func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentCancelled))} })
 	f("held here, paid there", late, "paid_there_only o1", func(p payments) { p["o1"] = []gate.Payment{charged("o1")} })
-	f("held here, paid there, not looked at yet", soon, "", func(p payments) { p["o1"] = []gate.Payment{charged("o1")} })
-	f("held with an hour to the next look, paid there", soon, "", func(p payments) { p["o6"] = []gate.Payment{charged("o6")} })
-	f("released here, paid there", late, "paid_there_only o3", func(p payments) { p["o3"] = []gate.Payment{charged("o3")} })
-	f("released here, in part cancelled there", late, "paid_there_only o3", func(p payments) { p["o3"] = []gate.Payment{charged("o3", state(gate.PaymentPartCancelled))} })
-	f("another amount", late, "amount o2", func(p payments) { p["o2"] = []gate.Payment{charged("o2", func(p *gate.Payment) { p.Amount = 900 })} })
+	f("held here, paid there, not looked at yet", soon, "",
+		func(p payments) { p["o1"] = []gate.Payment{charged("o1")} })
+	f("held with an hour to the next look, paid there", soon, "",
+		func(p payments) { p["o6"] = []gate.Payment{charged("o6")} })
+	f("released here, paid there", late, "paid_there_only o3",
+		func(p payments) { p["o3"] = []gate.Payment{charged("o3")} })
+	f("released here, in part cancelled there", late, "paid_there_only o3",
+		func(p payments) { p["o3"] = []gate.Payment{charged("o3", state(gate.PaymentPartCancelled))} })
+	f("another amount", late, "amount o2",
+		func(p payments) { p["o2"] = []gate.Payment{charged("o2", func(p *gate.Payment) { p.Amount = 900 })} })
 	f("another balance", late, "amount o2", func(p payments) {
-		p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentPartCancelled), func(p *gate.Payment) { p.Balance = 400 })}
+		p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentPartCancelled),
+			func(p *gate.Payment) { p.Balance = 400 })}
 	})
-	f("refund due here, given back there", late, "", func(p payments) { p["o4"] = []gate.Payment{charged("o4", state(gate.PaymentCancelled))} })
-	f("paid here, charged back there", late, "", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentChargedBack))} })
+	f("refund due here, given back there", late, "",
+		func(p payments) { p["o4"] = []gate.Payment{charged("o4", state(gate.PaymentCancelled))} })
+	f("paid here, charged back there", late, "",
+		func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(gate.PaymentChargedBack))} })
 	for _, s := range []gate.PaymentState{gate.PaymentRefunding, gate.PaymentStranded} {
-		f("paid here, "+s.String()+" there", late, "refunded_there o2", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(s))} })
-		f("paid here, not looked at yet, "+s.String()+" there", soon, "", func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(s))} })
-		f("refunded here, "+s.String()+" there", soon, "refunded_here o5", func(p payments) { p["o5"] = []gate.Payment{charged("o5", state(s))} })
+		f("paid here, "+s.String()+" there", late, "refunded_there o2",
+			func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(s))} })
+		f("paid here, not looked at yet, "+s.String()+" there", soon, "",
+			func(p payments) { p["o2"] = []gate.Payment{charged("o2", state(s))} })
+		f("refunded here, "+s.String()+" there", soon, "refunded_here o5",
+			func(p payments) { p["o5"] = []gate.Payment{charged("o5", state(s))} })
 	}
-	f("refunded here, charged there", soon, "refunded_here o5", func(p payments) { p["o5"] = []gate.Payment{charged("o5")} })
+	f("refunded here, charged there", soon, "refunded_here o5",
+		func(p payments) { p["o5"] = []gate.Payment{charged("o5")} })
 	f("an attempt that was never confirmed", late, "paid_there_only o2", func(p payments) {
 		p["o2"] = append(p["o2"], charged("o2", func(p *gate.Payment) { p.Attempt = "a9" }))
 	})
 	f("one that was never confirmed, given back", late, "", func(p payments) {
-		p["o2"] = append(p["o2"], charged("o2", state(gate.PaymentCancelled), func(p *gate.Payment) { p.Attempt = "a9" }))
+		p["o2"] = append(p["o2"],
+			charged("o2", state(gate.PaymentCancelled), func(p *gate.Payment) { p.Attempt = "a9" }))
 	})
-	f("all at once", late, "paid_here_only o2, paid_there_only o1, paid_there_only o3, paid_there_only o6, refunded_here o5", func(p payments) {
+	f("all at once", late, "paid_here_only o2, paid_there_only o1, paid_there_only o3, paid_there_only o6, "+
+		"refunded_here o5", func(p payments) {
 		delete(p, "o2")
 		for _, id := range []string{"o1", "o3", "o5", "o6"} {
 			p[id] = []gate.Payment{charged(id)}
@@ -147,7 +172,10 @@ func TestOrdersAreComparedWithBothVersions(t *testing.T) {
 	sc := open(t)
 	next := gate.Attempt{ID: "t2", State: gate.AttemptPaid, Version: 2}
 	sc.settle("o2", gate.OrderPaid, gate.AttemptFailed, func(o *gate.Order) { o.Attempts = append(o.Attempts, next) })
-	there := versions{1: asOrdered(), 2: {"o2": {charged("o2", func(p *gate.Payment) { p.Attempt, p.Version = "t2", 2 })}}}
+	there := versions{
+		1: asOrdered(),
+		2: {"o2": {charged("o2", func(p *gate.Payment) { p.Attempt, p.Version = "t2", 2 })}},
+	}
 	there[1]["o2"] = []gate.Payment{charged("o2", state(gate.PaymentFailed))}
 	if r := sc.audit(there); kinds(r) != "" {
 		t.Errorf("as ordered: %+v", r)
@@ -191,9 +219,14 @@ func TestWhatCannotBeLookedUpIsCounted(t *testing.T) {
 func TestALookUpThatSaysNothingIsNoAgreement(t *testing.T) {
 	t.Parallel()
 	for name, silent := range map[string]audit.Payments{
-		"empty findings":  asking(func(portone.Query) portone.Finding { return portone.Finding{} }),
-		"no findings":     silence{},
-		"another attempt": asking(func(q portone.Query) portone.Finding { return portone.Finding{Order: q.Order, Missing: []string{"a9"}} }),
+		"empty findings": asking(func(portone.Query) portone.Finding { return portone.Finding{} }),
+		"no findings":    silence{},
+		"another attempt": asking(func(q portone.Query) portone.Finding {
+			return portone.Finding{
+				Order:   q.Order,
+				Missing: []string{"a9"},
+			}
+		}),
 	} {
 		r := open(t).audit(silent)
 		if r.NotLookedUp == 0 || r.NotLookedUp != r.Payments || r.Differences != 0 {
@@ -265,13 +298,15 @@ func TestAnAuditOfNoSale(t *testing.T) {
 	t.Parallel()
 	sc := open(t)
 	progress := func(string, int64) {}
-	if _, err := audit.Run(t.Context(), sc.s, "swim", audit.Options{Progress: progress}); !errors.Is(err, gate.ErrNoSale) {
+	if _, err := audit.Run(t.Context(), sc.s, "swim", audit.Options{Progress: progress}); !errors.Is(err,
+		gate.ErrNoSale) {
 		t.Errorf("of a sale that never was: %v", err)
 	}
 	if err := sc.s.Delete(t.Context(), "kim", "race", sc.everything()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := audit.Run(t.Context(), sc.s, "race", audit.Options{Progress: progress}); !errors.Is(err, gate.ErrNoSale) {
+	if _, err := audit.Run(t.Context(), sc.s, "race", audit.Options{Progress: progress}); !errors.Is(err,
+		gate.ErrNoSale) {
 		t.Errorf("of a tombstone: %v", err)
 	}
 }
@@ -306,7 +341,8 @@ func TestAnAuditEndsWithTheRun(t *testing.T) {
 			sc.t.Error(err)
 		}
 		state.Run++
-		if err := sc.s.Create(sc.t.Context(), gate.Creation{Who: "kim", Sale: state.Sale, Drop: sc.everything()}); err != nil {
+		if err := sc.s.Create(sc.t.Context(),
+			gate.Creation{Who: "kim", Sale: state.Sale, Drop: sc.everything()}); err != nil {
 			sc.t.Error(err)
 		}
 	})

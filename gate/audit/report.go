@@ -13,41 +13,74 @@ type Kind string
 
 // What is found within a sale. docs/operate.md has these comments as its table.
 const (
-	Oversold       Kind = "oversold"        // after this ledger entry more units of a SKU were held and paid than it has: pause the sale, then decide which orders to serve
-	Sum            Kind = "sum"             // a SKU's left, held, paid and withheld units do not add up to its total
-	UnitCounters   Kind = "unit_counters"   // a SKU's counters are not what its orders add up to
-	OrderCounters  Kind = "order_counters"  // the counts of orders by state are not a recount of the orders
-	RefundCounter  Kind = "refund_counter"  // the count of payments to be refunded is not a recount of the orders
-	BuyerUnits     Kind = "buyer_units"     // a buyer has a different number of units than the buyer's orders
-	BuyerUnknown   Kind = "buyer_unknown"   // a buyer has units, but no order that is held or paid
-	Unreadable     Kind = "unreadable"      // the record of an order cannot be read
-	OrderLost      Kind = "order_lost"      // the ledger has an order that Redis has not
-	OrderUntold    Kind = "order_untold"    // Redis has an order that the ledger has not
-	OrderDiffers   Kind = "order_differs"   // an order is not what the ledger says of it
-	LedgerGap      Kind = "ledger_gap"      // ledger entries are missing
-	LedgerFault    Kind = "ledger_fault"    // a ledger entry cannot be read
-	LedgerBreak    Kind = "ledger_break"    // a ledger entry contradicts the entries before it
-	LedgerCounters Kind = "ledger_counters" // the counters are not those of the newest ledger entry
-	Seq            Kind = "seq"             // the sale counts more or fewer ledger entries than there are
-	Settings       Kind = "settings"        // the settings are not those of the ledger, or not those that scripts obey
-	Unwatched      Kind = "unwatched"       // no look-up is due for an order that needs one: it is held, is owed a refund, or was released less than a day ago
-	LookUnknown    Kind = "look_unknown"    // a look-up is due for an order that is not there
-	LookFar        Kind = "look_far"        // a look-up is due later than any may be
-	TimeAhead      Kind = "time_ahead"      // the sale has recorded a time that lies in the future
-	NotifyAhead    Kind = "notify_ahead"    // your server is recorded as told of ledger entries that do not exist
-	Braked         Kind = "braked"          // the counters of the brake on refunds cannot be read: the brake holds, or will at the next refund
-	Unlisted       Kind = "unlisted"        // the list of sales lacks this sale, so a gate that starts does not find it
-	PaidElsewhere  Kind = "paid_elsewhere"  // one payment pays an order here and an order of the sale in `sale`: your server signed it into both
+	// after this ledger entry more units of a SKU were held and paid than it has: pause the sale, then
+	// decide which orders to serve
+	Oversold Kind = "oversold"
+	// a SKU's left, held, paid and withheld units do not add up to its total
+	Sum Kind = "sum"
+	// a SKU's counters are not what its orders add up to
+	UnitCounters Kind = "unit_counters"
+	// the counts of orders by state are not a recount of the orders
+	OrderCounters Kind = "order_counters"
+	// the count of payments to be refunded is not a recount of the orders
+	RefundCounter Kind = "refund_counter"
+	// a buyer has a different number of units than the buyer's orders
+	BuyerUnits Kind = "buyer_units"
+	// a buyer has units, but no order that is held or paid
+	BuyerUnknown Kind = "buyer_unknown"
+	// the record of an order cannot be read
+	Unreadable Kind = "unreadable"
+	// the ledger has an order that Redis has not
+	OrderLost Kind = "order_lost"
+	// Redis has an order that the ledger has not
+	OrderUntold Kind = "order_untold"
+	// an order is not what the ledger says of it
+	OrderDiffers Kind = "order_differs"
+	// ledger entries are missing
+	LedgerGap Kind = "ledger_gap"
+	// a ledger entry cannot be read
+	LedgerFault Kind = "ledger_fault"
+	// a ledger entry contradicts the entries before it
+	LedgerBreak Kind = "ledger_break"
+	// the counters are not those of the newest ledger entry
+	LedgerCounters Kind = "ledger_counters"
+	// the sale counts more or fewer ledger entries than there are
+	Seq Kind = "seq"
+	// the settings are not those of the ledger, or not those that scripts obey
+	Settings Kind = "settings"
+	// no look-up is due for an order that needs one: it is held, is owed a refund, or was released less
+	// than a day ago
+	Unwatched Kind = "unwatched"
+	// a look-up is due for an order that is not there
+	LookUnknown Kind = "look_unknown"
+	// a look-up is due later than any may be
+	LookFar Kind = "look_far"
+	// the sale has recorded a time that lies in the future
+	TimeAhead Kind = "time_ahead"
+	// your server is recorded as told of ledger entries that do not exist
+	NotifyAhead Kind = "notify_ahead"
+	// the counters of the brake on refunds cannot be read: the brake holds, or will at the next refund
+	Braked Kind = "braked"
+	// the list of sales lacks this sale, so a gate that starts does not find it
+	Unlisted Kind = "unlisted"
+	// one payment pays an order here and an order of the sale in `sale`: your server signed it into both
+	PaidElsewhere Kind = "paid_elsewhere"
 )
 
 // What is found between a sale and PortOne.
 const (
-	PaidHereOnly  Kind = "paid_here_only"  // an order is paid here, and PortOne has no such payment, or has not charged it
-	PaidThereOnly Kind = "paid_there_only" // PortOne has charged a payment that is not paid here
-	Amount        Kind = "amount"          // PortOne has charged another amount than the order records
-	RefundedThere Kind = "refunded_there"  // a payment is cancelled at PortOne and still paid here
-	RefundedHere  Kind = "refunded_here"   // a payment is refunded here, and the buyer does not have the money back
-	Forgotten     Kind = "forgotten"       // PortOne charged a payment in the sale's time, and no sale has its order
+	// an order is paid here, and PortOne has no such payment, or has not charged it
+	PaidHereOnly Kind = "paid_here_only"
+	// PortOne has charged a payment that is not paid here
+	PaidThereOnly Kind = "paid_there_only"
+	// PortOne has charged another amount than the order records
+	Amount Kind = "amount"
+	// a payment is cancelled at PortOne and still paid here
+	RefundedThere Kind = "refunded_there"
+	// a payment is refunded here, and the buyer does not have the money back
+	RefundedHere Kind = "refunded_here"
+	// PortOne charged a payment in the sale's time, and no sale has its order
+	Forgotten Kind = "forgotten"
 )
 
 // Finding is one thing that differs.
@@ -107,7 +140,8 @@ func (r *Report) addOnce(f Finding) {
 // sort puts the findings into an order that does not depend on chance.
 func (r *Report) sort() {
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		return cmp.Or(strings.Compare(a.SKU, b.SKU), strings.Compare(a.Order, b.Order), strings.Compare(a.Buyer, b.Buyer),
+		return cmp.Or(strings.Compare(a.SKU, b.SKU), strings.Compare(a.Order, b.Order),
+			strings.Compare(a.Buyer, b.Buyer),
 			cmp.Compare(a.Entry, b.Entry), strings.Compare(string(a.Kind), string(b.Kind)))
 	})
 }

@@ -60,7 +60,8 @@ func (a *auditor) compareSale(ctx context.Context, other string, ids []string) e
 	for _, id := range ids {
 		for _, attempt := range here[id] {
 			if slices.Contains(there[id], attempt) {
-				f := ofOrder(PaidElsewhere, id, "is paid here by attempt %s, which pays order %s of sale %s too", attempt.ID, id, other)
+				f := ofOrder(PaidElsewhere, id, "is paid here by attempt %s, which pays order %s of sale %s too",
+					attempt.ID, id, other)
 				f.Sale = other
 				a.report.add(f)
 			}

@@ -31,7 +31,8 @@ func (f *adminFlag) given() bool {
 func (f *adminFlag) validate() error {
 	switch {
 	case !f.given() && !cmdline.Loopback(f.AdminListen):
-		return fmt.Errorf("--admin-listen %s: whoever reaches it could change sales; set FLASHGATE_ADMIN_TOKEN (openssl rand -hex 32), or listen on 127.0.0.1", f.AdminListen)
+		return fmt.Errorf("--admin-listen %s: whoever reaches it could change sales; set FLASHGATE_ADMIN_TOKEN "+
+			"(openssl rand -hex 32), or listen on 127.0.0.1", f.AdminListen)
 	case (f.AdminTLSCert == "") != (f.AdminTLSKey == ""):
 		return errors.New("--admin-tls-cert and --admin-tls-key: give both")
 	case f.PublicURL != "":
@@ -55,9 +56,10 @@ func (f *adminFlag) tokens() (*web.Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = cmdline.Secret("admin-read-token", f.AdminReadToken, f.AdminReadTokenFile, func(text string) (*web.Tokens, error) {
-		return tokens, tokens.AddReaders(text)
-	})
+	_, err = cmdline.Secret("admin-read-token", f.AdminReadToken, f.AdminReadTokenFile,
+		func(text string) (*web.Tokens, error) {
+			return tokens, tokens.AddReaders(text)
+		})
 	if err != nil {
 		return nil, err
 	}

@@ -73,9 +73,11 @@ func TestALinkFromTheAdminAPIIsTaken(t *testing.T) {
 	const token = "0123456789abcdef-shop"
 	redis := redistest.Start(t)
 	applySale(t, redis.URL(), openSale("race", 10))
-	gate := startGate(t, "--redis", redis.URL(), "--admin-token", "shop:"+token, "--public-url", "https://gate.example.com",
+	gate := startGate(t, "--redis", redis.URL(), "--admin-token", "shop:"+token, "--public-url",
+		"https://gate.example.com",
 		"--signing-key", "k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-	status, text := gate.ask(t, token, "POST", "/v1/sales/race/confirm-url", `{"items":"unit:2","buyer":"김","order":"order-1","amount":1000}`)
+	status, text := gate.ask(t, token, "POST", "/v1/sales/race/confirm-url",
+		`{"items":"unit:2","buyer":"김","order":"order-1","amount":1000}`)
 	var said struct {
 		ConfirmURL string `json:"confirm_url"`
 	}
@@ -90,7 +92,8 @@ func TestALinkFromTheAdminAPIIsTaken(t *testing.T) {
 	if a := caller.post(gate.listen, link.RequestURI(), "application/json", v1("order-1", "i")); a.code != "held" {
 		t.Errorf("its order: %+v", a)
 	}
-	if a := caller.post(gate.listen, link.RequestURI(), "application/json", v1("order-2", "i")); a.code != "bad_signature" {
+	if a := caller.post(gate.listen, link.RequestURI(), "application/json",
+		v1("order-2", "i")); a.code != "bad_signature" {
 		t.Errorf("another order: %+v", a)
 	}
 
@@ -107,7 +110,8 @@ func TestALinkFromTheAdminAPIIsTaken(t *testing.T) {
 		if a := caller.confirm(gate.listen, "race", "order-3"); a.code != "bad_signature" { // it is unsigned
 			return fmt.Errorf("%+v", a)
 		}
-		if status, text := gate.ask(t, token, "GET", "/v1/sales/race", ""); status != 200 || !strings.Contains(text, `"state": "paused"`) {
+		if status, text := gate.ask(t, token, "GET", "/v1/sales/race", ""); status != 200 ||
+			!strings.Contains(text, `"state": "paused"`) {
 			return errors.New(text)
 		}
 		return nil
@@ -129,7 +133,10 @@ func TestTheAdminListenerSpeaksTLSAndTakesANewCertificate(t *testing.T) {
 		return nil
 	})
 	trusts := func(roots *x509.CertPool) error {
-		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+		client := http.Client{Transport: &http.Transport{
+			DisableKeepAlives: true,
+			TLSClientConfig:   &tls.Config{RootCAs: roots},
+		}}
 		answer, err := client.Get("https://" + gate.admin + "/healthz")
 		if err != nil {
 			return err
@@ -144,7 +151,8 @@ func TestTheAdminListenerSpeaksTLSAndTakesANewCertificate(t *testing.T) {
 	}
 
 	second := install(t, redistest.NewAuthority(t), cert, key)
-	if err := os.Chtimes(cert, time.Time{}, time.Now().Add(time.Minute)); err != nil { // whatever the file system's clock
+	// whatever the file system's clock
+	if err := os.Chtimes(cert, time.Time{}, time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the new certificate to be used", func() error { return trusts(second) })

@@ -44,7 +44,8 @@ func (c *applyCommand) Run(ctx context.Context, env *environment) error {
 				problems = append(problems, fmt.Errorf("sale %s: %w", sale.Name, err))
 			}
 			if len(sale.Accept) == 0 && len(refused) > 0 {
-				fmt.Fprintf(env.out, "  note: gates with this environment's settings take less than PortOne can send: %s\n", untaken(refused))
+				fmt.Fprintf(env.out, "  note: gates with this environment's settings take less than PortOne "+
+					"can send: %s\n", untaken(refused))
 			}
 			for _, note := range slices.Concat(env.decimalsNotes(&sale.Settings), env.lastWordNotes(&sale.Settings)) {
 				fmt.Fprintf(env.out, "  note: %s\n", note)
@@ -54,7 +55,9 @@ func (c *applyCommand) Run(ctx context.Context, env *environment) error {
 	})
 }
 
-func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Store, sale gate.Sale, drop gate.Drop) error {
+func (c *applyCommand) apply(ctx context.Context, env *environment, s *store.Store, sale gate.Sale,
+	drop gate.Drop,
+) error {
 	done, err := gate.Apply(ctx, s, gate.Application{
 		Who: c.By, Sale: sale, Drop: drop, DryRun: c.DryRun, OpenNow: c.OpenNow, IfNone: c.OnlyNew, Now: time.Now(),
 	})
@@ -98,6 +101,7 @@ func (e *environment) takes() (*portone.Secrets, portone.Lookups) {
 		secrets = portone.Unverified()
 	}
 	return secrets, portone.Lookups{
-		V1: e.has("PORTONE_V1_SECRET", "PORTONE_V1_SECRET_FILE"), V2: e.has("PORTONE_V2_SECRET", "PORTONE_V2_SECRET_FILE"),
+		V1: e.has("PORTONE_V1_SECRET", "PORTONE_V1_SECRET_FILE"), V2: e.has("PORTONE_V2_SECRET",
+			"PORTONE_V2_SECRET_FILE"),
 	}
 }

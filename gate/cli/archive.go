@@ -86,13 +86,15 @@ func (c *archiveCommand) archive(ctx context.Context, env *environment, s *store
 	if err != nil {
 		return fmt.Errorf("archive sale %s: %w", c.Sale, err)
 	}
-	fmt.Fprintf(env.out, "%s: %d orders and %d ledger entries archived in %s, sha256 %s\n", c.Sale, whole.Orders, whole.Entries, c.To, whole.Sum)
+	fmt.Fprintf(env.out, "%s: %d orders and %d ledger entries archived in %s, sha256 %s\n", c.Sale, whole.Orders,
+		whole.Entries, c.To, whole.Sum)
 	if !c.Remove {
 		return nil
 	}
 	err = s.Delete(ctx, c.By, c.Sale, drop)
 	if loss, is := errors.AsType[*gate.LossError](err); is && loss.Seq != state.Seq {
-		return fmt.Errorf("sale %s has changed since it was archived, and stays: archive it again, to another file", c.Sale)
+		return fmt.Errorf("sale %s has changed since it was archived, and stays: archive it again, to another file",
+			c.Sale)
 	}
 	if err != nil && !gate.IsUnsecured(err) {
 		return err
@@ -102,7 +104,9 @@ func (c *archiveCommand) archive(ctx context.Context, env *environment, s *store
 }
 
 // write writes the file and reads it back. A file that is not whole is removed.
-func (c *archiveCommand) write(ctx context.Context, env *environment, s *store.Store, state *gate.State) (archived, error) {
+func (c *archiveCommand) write(ctx context.Context, env *environment, s *store.Store,
+	state *gate.State,
+) (archived, error) {
 	file, err := os.OpenFile(c.To, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return archived{}, err

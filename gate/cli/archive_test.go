@@ -28,7 +28,8 @@ func archiveOf(t *testing.T) (text string, redis *redistest.Server) {
 		if a := newCaller(t).confirm(p.listen, "race", order(i)); a.code != "held" {
 			t.Fatalf("%+v", a)
 		}
-		if status, text := p.ask(t, "", "POST", "/v1/sales/race/orders/"+order(i)+"/report", fmt.Sprintf(`{"state":%q}`, state)); status != 200 {
+		if status, text := p.ask(t, "", "POST", "/v1/sales/race/orders/"+order(i)+"/report",
+			fmt.Sprintf(`{"state":%q}`, state)); status != 200 {
 			t.Fatal(status, text)
 		}
 	}
@@ -65,7 +66,8 @@ func TestADamagedArchiveIsFound(t *testing.T) {
 	f("cut off after a line", strings.Join(lines[:3], ""), "cut off in line 4")
 	f("no head", without(0), "line 1 of the archive: it is not the head")
 	f("only an end", lines[last]+"\n", "the archive has no head")
-	f("of a later version", strings.Replace(whole, `"version":1`, `"version":2`, 1), "it is not the head of an archive of version 1")
+	f("of a later version", strings.Replace(whole, `"version":1`, `"version":2`, 1),
+		"it is not the head of an archive of version 1")
 	f("a changed amount", strings.Replace(whole, `"amount":1000`, `"amount":1`, 1), "it was changed")
 	f("a changed sum", strings.Replace(whole, `"sha256":"`, `"sha256":"0`, 1), "it was changed")
 	f("an order lost", without(1), "it was changed")
@@ -73,9 +75,11 @@ func TestADamagedArchiveIsFound(t *testing.T) {
 	f("an order behind the ledger", strings.Join(lines[:last], "")+lines[1]+lines[last]+"\n", "it is not in its place")
 	f("a second head", lines[0]+whole, "it is not in its place")
 	f("what is no JSON", lines[0]+"x\n"+strings.Join(lines[1:], ""), "line 2 of the archive cannot be read")
-	f("what is unknown", lines[0]+`{"refund":{}}`+"\n"+strings.Join(lines[1:], ""), "line 2 of the archive cannot be read")
+	f("what is unknown", lines[0]+`{"refund":{}}`+"\n"+strings.Join(lines[1:], ""),
+		"line 2 of the archive cannot be read")
 	f("more behind the end", whole+"x", "more behind the archive's end")
-	f("other counts", strings.Replace(whole, `"end":{"orders":2`, `"end":{"orders":3`, 1), "the archive ends with 3 orders")
+	f("other counts", strings.Replace(whole, `"end":{"orders":2`, `"end":{"orders":3`, 1),
+		"the archive ends with 3 orders")
 }
 
 // A sale of which somebody is still to be paid back or told is not removed, and
@@ -101,8 +105,10 @@ func TestASaleThatIsStillNeededIsNotRemoved(t *testing.T) {
 	}
 	f("with nobody left", drop(), "")
 	before := drop()
-	applySale(t, redis.URL(), strings.Replace(closedSale("race"), "hold:", "notify: 'http://127.0.0.1:9/told', hold:", 1))
-	f("with a shop to be told", drop(), "6 ledger entries that the shop was not told of; to drop it all the same add --drop-undelivered")
+	applySale(t, redis.URL(),
+		strings.Replace(closedSale("race"), "hold:", "notify: 'http://127.0.0.1:9/told', hold:", 1))
+	f("with a shop to be told", drop(),
+		"6 ledger entries that the shop was not told of; to drop it all the same add --drop-undelivered")
 	told := drop()
 	told.Undelivered = true
 	f("with a shop that need not be told", told, "")
@@ -114,7 +120,8 @@ func TestASaleThatIsStillNeededIsNotRemoved(t *testing.T) {
 
 func openStore(t *testing.T, redis string) *store.Store {
 	t.Helper()
-	s, err := store.Open(redis, store.Options{Who: "test", Timeout: 10 * time.Second, Log: cmdline.NewLog(os.Stderr, "text", 0)})
+	s, err := store.Open(redis,
+		store.Options{Who: "test", Timeout: 10 * time.Second, Log: cmdline.NewLog(os.Stderr, "text", 0)})
 	if err != nil {
 		t.Fatal(err)
 	}

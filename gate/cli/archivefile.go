@@ -50,7 +50,9 @@ type archived struct {
 }
 
 // writeArchive writes a sale's archive.
-func writeArchive(ctx context.Context, file *os.File, compress bool, s *store.Store, state *gate.State, progress func(string, int64)) (archived, error) {
+func writeArchive(ctx context.Context, file *os.File, compress bool, s *store.Store, state *gate.State,
+	progress func(string, int64),
+) (archived, error) {
 	a := archived{Sale: state.Name, Run: state.Run, Seq: state.Seq}
 	buffered := bufio.NewWriterSize(file, 1<<20)
 	var out io.Writer = buffered
@@ -61,7 +63,10 @@ func writeArchive(ctx context.Context, file *os.File, compress bool, s *store.St
 	}
 	sum := sha256.New()
 	lines := json.NewEncoder(io.MultiWriter(out, sum))
-	if err := lines.Encode(archiveLine{Head: &archiveHead{archiveVersion, state.Form(), state.Paused, state.View()}}); err != nil {
+	if err := lines.Encode(archiveLine{Head: &archiveHead{
+		archiveVersion, state.Form(), state.Paused,
+		state.View(),
+	}}); err != nil {
 		return a, err
 	}
 	seen := map[string]bool{}
@@ -153,7 +158,8 @@ func (c *archiveCheck) take(l *archiveLine) error {
 		c.orders++
 	case l.Entry != nil:
 		if c.entries == 0 && l.Entry.Kind != "create" || c.entries > 0 && l.Entry.Seq != c.seq+1 {
-			return fmt.Errorf("ledger entry %d does not follow entry %d: flashgate audit tells what the sale lacks", l.Entry.Seq, c.seq)
+			return fmt.Errorf("ledger entry %d does not follow entry %d: flashgate audit tells what the sale lacks",
+				l.Entry.Seq, c.seq)
 		}
 		c.entries, c.seq = c.entries+1, l.Entry.Seq
 	default:
@@ -167,16 +173,20 @@ func (c *archiveCheck) end(end *archiveEnd, sum string) (archived, error) {
 		return archived{}, errors.New("the archive has no head")
 	}
 	r := &c.head.Report
-	counted := r.Orders.Asking + r.Orders.Held + r.Orders.Paid + r.Orders.Released + r.Orders.RefundDue + r.Orders.Refunded
+	counted := r.Orders.Asking + r.Orders.Held + r.Orders.Paid + r.Orders.Released + r.Orders.RefundDue +
+		r.Orders.Refunded
 	switch {
 	case sum != end.Sum:
 		return archived{}, fmt.Errorf("the archive has the sum %s, and its lines %s: it was changed", end.Sum, sum)
 	case end.Orders != c.orders || end.Entries != c.entries:
-		return archived{}, fmt.Errorf("the archive ends with %d orders and %d ledger entries, and has %d and %d", end.Orders, end.Entries, c.orders, c.entries)
+		return archived{}, fmt.Errorf("the archive ends with %d orders and %d ledger entries, and has %d and %d",
+			end.Orders, end.Entries, c.orders, c.entries)
 	case counted != c.orders:
-		return archived{}, fmt.Errorf("the sale counts %d orders, and the archive has %d: flashgate audit tells what the sale lacks", counted, c.orders)
+		return archived{}, fmt.Errorf("the sale counts %d orders, and the archive has %d: flashgate audit tells what "+
+			"the sale lacks", counted, c.orders)
 	case r.Seq != c.seq:
-		return archived{}, fmt.Errorf("the sale was at ledger entry %d, and the archive ends with entry %d", r.Seq, c.seq)
+		return archived{}, fmt.Errorf("the sale was at ledger entry %d, and the archive ends with entry %d", r.Seq,
+			c.seq)
 	}
 	return archived{Sale: r.Sale, Run: r.Run, Seq: r.Seq, archiveEnd: *end}, nil
 }

@@ -45,7 +45,8 @@ func printAside(env *environment, list []gate.SetAside) error {
 	fmt.Fprintln(w, "order\tsince\ttries\tnext\treason")
 	for i := range list {
 		a := &list[i]
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", asideName(a), a.Since.Local().Format(time.RFC3339), a.Tries, a.Next.Local().Format(time.RFC3339), a.Reason)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", asideName(a), a.Since.Local().Format(time.RFC3339), a.Tries,
+			a.Next.Local().Format(time.RFC3339), a.Reason)
 	}
 	return w.Flush()
 }

@@ -38,7 +38,8 @@ func (c *auditCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	return c.with(env, func(s *store.Store) error {
-		report, err := runAudit(ctx, s, client, c.Sale, audit.Options{Prefix: c.OrderPrefix, Known: c.KnownOrders, Progress: progressTo(env.err)})
+		report, err := runAudit(ctx, s, client, c.Sale,
+			audit.Options{Prefix: c.OrderPrefix, Known: c.KnownOrders, Progress: progressTo(env.err)})
 		if err != nil {
 			return gate.Gone(ctx, s, c.Sale, err)
 		}
@@ -55,7 +56,9 @@ func (c *auditCommand) Run(ctx context.Context, env *environment) error {
 }
 
 // runAudit audits a sale, against PortOne too unless client is nil.
-func runAudit(ctx context.Context, s *store.Store, client *portone.Client, sale string, opt audit.Options) (audit.Report, error) {
+func runAudit(ctx context.Context, s *store.Store, client *portone.Client, sale string,
+	opt audit.Options,
+) (audit.Report, error) {
 	if client != nil {
 		opt.Payments = client
 	}
@@ -76,7 +79,8 @@ func printAudit(env *environment, r *audit.Report, asked bool) error {
 	if !asked {
 		at = "nothing looked up at PortOne, for there are no credentials"
 	}
-	_, err := fmt.Fprintf(env.out, "%s, run %d, up to ledger entry %d: %d orders, %d buyers, %d looks due, %d ledger entries; %s\n",
+	_, err := fmt.Fprintf(env.out,
+		"%s, run %d, up to ledger entry %d: %d orders, %d buyers, %d looks due, %d ledger entries; %s\n",
 		r.Sale, r.Run, r.Seq, r.Orders, r.Buyers, r.Looks, r.Entries, at)
 	return err
 }
@@ -87,9 +91,11 @@ func verdict(r *audit.Report) error {
 	case r.Differences > 0:
 		return fmt.Errorf("the audit of sale %s found %d differences", r.Sale, r.Differences)
 	case r.NotLookedUp > 0:
-		return fmt.Errorf("%d orders or lists of sale %s could not be looked up at PortOne, so that the audit is not complete: %s", r.NotLookedUp, r.Sale, r.Problem)
+		return fmt.Errorf("%d orders or lists of sale %s could not be looked up at PortOne, so that the audit is not "+
+			"complete: %s", r.NotLookedUp, r.Sale, r.Problem)
 	case r.Moving > 0:
-		return fmt.Errorf("%d orders or buyers of sale %s changed whenever they were compared: audit it again when less is going on", r.Moving, r.Sale)
+		return fmt.Errorf("%d orders or buyers of sale %s changed whenever they were compared: audit it again when "+
+			"less is going on", r.Moving, r.Sale)
 	}
 	return nil
 }

@@ -57,7 +57,8 @@ func (c *refundsCommand) goOn(ctx context.Context, env *environment, s *store.St
 	if done.Released {
 		what = "the brake is released"
 	}
-	fmt.Fprintf(env.out, "%s: %s; the gates try the refunds of %d orders now, and flashgate refunds %s shows what comes of it\n", c.Sale, what, done.Orders, c.Sale)
+	fmt.Fprintf(env.out, "%s: %s; the gates try the refunds of %d orders now, and flashgate refunds %s shows what "+
+		"comes of it\n", c.Sale, what, done.Orders, c.Sale)
 	return err
 }
 

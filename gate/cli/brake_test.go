@@ -27,7 +27,8 @@ func TestTheBrakeIsToldOfAndReleased(t *testing.T) {
 	for i := range buyers {
 		shopping.Go(func() {
 			sim.Pay(t.Context(), portonesim.Order{
-				Body: "v1", ID: fmt.Sprintf("ORD%06d", i), Amount: 1000, ConfirmURL: "http://" + steady.listen + "/confirm/race?items=unit",
+				Body: "v1", ID: fmt.Sprintf("ORD%06d",
+					i), Amount: 1000, ConfirmURL: "http://" + steady.listen + "/confirm/race?items=unit",
 			})
 		})
 	}
@@ -39,7 +40,8 @@ func TestTheBrakeIsToldOfAndReleased(t *testing.T) {
 		return n
 	}
 	redistest.Await(t, 4*patience, "the brake to hold, with all that was sent done", func() error {
-		if r := readStatus(t, redis.URL(), "race"); r.RefundBrake == nil || r.Orders.Refunds != 3 || r.RefundBrake.Waiting.Payments != 3 {
+		if r := readStatus(t, redis.URL(), "race"); r.RefundBrake == nil || r.Orders.Refunds != 3 ||
+			r.RefundBrake.Waiting.Payments != 3 {
 			return fmt.Errorf("%+v, %+v, %d cancelled", r.Orders, r.RefundBrake, cancelled())
 		}
 		return nil
@@ -55,21 +57,24 @@ func TestTheBrakeIsToldOfAndReleased(t *testing.T) {
 		t.Errorf("the metric is %s", n)
 	}
 	told := "holds since 20"
-	why := ": 21 refunds within ten minutes, where 20 may be; the last for paid_twice. Nothing is cancelled; 3 payments of 3 orders, 3000 in all, wait. " +
-		"flashgate refunds race lists them, and with --go-on gives them back"
+	why := ": 21 refunds within ten minutes, where 20 may be; the last for paid_twice. Nothing is cancelled; 3 " +
+		"payments of 3 orders, 3000 in all, wait. flashgate refunds race lists them, and with --go-on gives them back"
 	for _, line := range []string{"status", "refunds"} {
-		if said := command(t, line, "--redis", redis.URL(), "race"); !strings.Contains(said, told) || !strings.Contains(said, why) {
+		if said := command(t, line, "--redis", redis.URL(), "race"); !strings.Contains(said, told) ||
+			!strings.Contains(said, why) {
 			t.Errorf("flashgate %s says %s", line, said)
 		}
 	}
 	if said := command(t, "refunds", "--redis", redis.URL(), "race"); strings.Count(said, "  brake  ") != 3 {
 		t.Errorf("flashgate refunds lists %s", said)
 	}
-	if said := command(t, "status", "--redis", redis.URL()); !strings.Contains(said, "race: the brake on refunds holds") {
+	if said := command(t, "status", "--redis", redis.URL()); !strings.Contains(said,
+		"race: the brake on refunds holds") {
 		t.Errorf("the list of sales says %s", said)
 	}
 	before := command(t, "refunds", "--redis", redis.URL(), "race", "--go-on", "--wait-replicas", "0", "--by", "kim")
-	if before != "race: the brake is released; the gates try the refunds of 3 orders now, and flashgate refunds race shows what comes of it\n" {
+	if before != "race: the brake is released; the gates try the refunds of 3 orders now, and flashgate refunds race "+
+		"shows what comes of it\n" {
 		t.Errorf("--go-on says %s", before)
 	}
 	redistest.Await(t, 2*patience, "the rest to be given back", func() error {
@@ -85,7 +90,8 @@ func TestTheBrakeIsToldOfAndReleased(t *testing.T) {
 	if again != "{\n  \"released\": false,\n  \"orders\": 0\n}\n" {
 		t.Errorf("said again: %s", again)
 	}
-	if said := command(t, append([]string{"audit", "--redis", redis.URL(), "race"}, sim.credentials()...)...); !strings.HasPrefix(said, "nothing differs\n") {
+	if said := command(t, append([]string{"audit", "--redis", redis.URL(), "race"},
+		sim.credentials()...)...); !strings.HasPrefix(said, "nothing differs\n") {
 		t.Errorf("the audit says: %s", said)
 	}
 }
@@ -95,7 +101,10 @@ func TestGoOnAsksWhoSitsAtATerminal(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	applySale(t, redis.URL(), pricedSale(100, "auto_refund: true"))
-	for answer, agrees := range map[string]bool{"y\n": true, "YES\n": true, "n\n": false, "\n": false, "": false, "yet\n": false} {
+	for answer, agrees := range map[string]bool{
+		"y\n": true, "YES\n": true, "n\n": false, "\n": false, "": false,
+		"yet\n": false,
+	} {
 		redis.Do(t, "HSET", "fg:{race}", "brake", "1000\x1frow\x1famount\x1f10\x1f10")
 		var out, asked bytes.Buffer
 		env := &environment{out: &out, err: &asked, person: strings.NewReader(answer)}
@@ -105,7 +114,8 @@ func TestGoOnAsksWhoSitsAtATerminal(t *testing.T) {
 		if agrees != (err == nil) || agrees != strings.Contains(out.String(), "the brake is released") {
 			t.Errorf("%q: %v, %s", answer, err, out.String())
 		}
-		if want := "10 refunds in a row for amount, which a wrong setting may cause. To be given back now: 0 payments of 0 orders, 0 in all\nGive them back? [y/N] "; !strings.HasSuffix(asked.String(), want) {
+		if want := "10 refunds in a row for amount, which a wrong setting may cause. To be given back now: 0 " +
+			"payments of 0 orders, 0 in all\nGive them back? [y/N] "; !strings.HasSuffix(asked.String(), want) {
 			t.Errorf("asked: %s", asked.String())
 		}
 		if held := redis.Do(t, "HEXISTS", "fg:{race}", "brake"); (held == int64(1)) == agrees {

@@ -45,7 +45,8 @@ func TestBurstSellsExactlyTheStock(t *testing.T) {
 			want, code = http.StatusOK, "held"
 		}
 		if a.status != want || a.code != code {
-			t.Errorf("order %s, recorded: %v, was answered %d %s (%v)", a.order, recorded[a.order], a.status, a.code, a.err)
+			t.Errorf("order %s, recorded: %v, was answered %d %s (%v)", a.order, recorded[a.order], a.status,
+				a.code, a.err)
 		}
 	}
 	report := readStatus(t, redis.URL(), "race")

@@ -48,7 +48,9 @@ func newChecks(all []check, now func() time.Time, registry prometheus.Registerer
 		all: all, now: now, log: log, found: map[string]map[string]gate.Check{}, anew: map[string]bool{},
 		gauge: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flashgate_check_ok",
-			Help: "1 while what this gate depends on is in order, 0 while it is not, NaN while that is not known. check is portone_v1, portone_v2, redis_clock, redis_persistence, redis_min_replicas, shop_notify, shop_ask or shop_forward.",
+			Help: "1 while what this gate depends on is in order, 0 while it is not, NaN while that is not known. " +
+				"check is portone_v1, portone_v2, redis_clock, redis_persistence, redis_min_replicas, shop_notify, " +
+				"shop_ask or shop_forward.",
 		}, []string{"check"}),
 	}
 	for _, k := range all {
@@ -130,7 +132,10 @@ func (c *checks) due(k *check) (due []string) {
 // note keeps what came of a try, and logs what is new about it.
 func (c *checks) note(name, subject string, err error) {
 	now := c.now()
-	next := gate.Check{Name: name, Subject: subject, OK: err == nil, Unknown: errors.As(err, new(*gate.UnknownError)), Since: now, TriedAt: now}
+	next := gate.Check{
+		Name: name, Subject: subject, OK: err == nil, Unknown: errors.As(err, new(*gate.UnknownError)),
+		Since: now, TriedAt: now,
+	}
 	if err != nil {
 		next.Problem = err.Error()
 	}
@@ -149,7 +154,8 @@ func (c *checks) note(name, subject string, err error) {
 	case next.OK:
 		c.log.Info("what this gate depends on is as it should be again", about...)
 	case next.Unknown:
-		c.log.Info("it is not known whether what this gate depends on is as it should be", append(about, "problem", next.Problem)...)
+		c.log.Info("it is not known whether what this gate depends on is as it should be",
+			append(about, "problem", next.Problem)...)
 	default:
 		c.log.Warn("what this gate depends on is not as it should be", append(about, "problem", next.Problem)...)
 	}

@@ -84,12 +84,16 @@ func TestWhatIsNotAsItShouldBeIsLoggedOncePerChangeAndShownMeanwhile(t *testing.
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		shops := &tried{wrong: map[string]error{"a": nil, "b": errors.New("b is down: start it")}, times: map[string]int{}}
+		shops := &tried{
+			wrong: map[string]error{"a": nil, "b": errors.New("b is down: start it")},
+			times: map[string]int{},
+		}
 		c, log, _ := runChecks(t, check{"shop_notify", shops.subjects, shops.try})
 		f := func(what, wantLog, gauge string, want ...gate.Check) {
 			t.Helper()
 			synctest.Wait()
-			if got := log.since(); (got == "") != (wantLog == "") || !strings.Contains(got, wantLog) || strings.Count(got, "\n") > 1 {
+			if got := log.since(); (got == "") != (wantLog == "") || !strings.Contains(got, wantLog) ||
+				strings.Count(got, "\n") > 1 {
 				t.Errorf("%s: the log has\n%swant %q", what, got, wantLog)
 			}
 			if got := fmt.Sprint(testutil.ToFloat64(c.gauge.WithLabelValues("shop_notify"))); got != gauge {
@@ -112,7 +116,8 @@ func TestWhatIsNotAsItShouldBeIsLoggedOncePerChangeAndShownMeanwhile(t *testing.
 		bad := func(subject, problem string, since time.Time) gate.Check {
 			return gate.Check{Name: "shop_notify", Subject: subject, Problem: problem, Since: since}
 		}
-		const down, up = `level=WARN msg="what this gate depends on is not as it should be" check=shop_notify subject=b problem="b is `,
+		const down,
+			up = `level=WARN msg="what this gate depends on is not as it should be" check=shop_notify subject=b problem="b is `,
 			`level=INFO msg="what this gate depends on is as it should be again" check=shop_notify subject=b`
 		f("at first", down+`down: start it"`, "0", good("a", began), bad("b", "b is down: start it", began))
 		time.Sleep(10 * time.Minute)
@@ -140,7 +145,8 @@ func TestWhatIsNotAsItShouldBeIsLoggedOncePerChangeAndShownMeanwhile(t *testing.
 		log.since()
 		shops.drop("a") // such as when the sale is given another URL
 		time.Sleep(watchEvery)
-		f("no more", "level=INFO msg=\"what this gate depended on is not needed any more\" check=shop_notify subject=a", "1", good("b", c.list()[0].Since))
+		f("no more", "level=INFO msg=\"what this gate depended on is not needed any more\" check=shop_notify subject=a",
+			"1", good("b", c.list()[0].Since))
 		shops.drop("b")
 		time.Sleep(watchEvery)
 		f("none", "", "NaN")
@@ -184,7 +190,8 @@ func TestACheckThatHangsHoldsUpNothing(t *testing.T) {
 			return fmt.Errorf("it hung: %w", ctx.Err())
 		}
 		good := func(context.Context, string) error { return nil }
-		c, log, stop := runChecks(t, check{"shop_notify", func() []string { return hosts }, hang}, check{"portone_v1", only("api"), good})
+		c, log, stop := runChecks(t, check{"shop_notify", func() []string { return hosts }, hang},
+			check{"portone_v1", only("api"), good})
 		if list := c.list(); list[len(hosts)].Name != "portone_v1" || !list[len(hosts)].OK {
 			t.Errorf("the check that does not hang is %+v", list[len(hosts)])
 		}

@@ -121,7 +121,8 @@ func (f *redisFlag) waiting(env *environment, replicas *replicasFlag, do func(*s
 		return fmt.Errorf("--by %q: %s", f.By, gate.WantID)
 	}
 	if f.Redis == embeddedRedis {
-		return errors.New("--redis embedded: only serve has a store of its own; its log says at which address other commands reach it")
+		return errors.New("--redis embedded: only serve has a store of its own; its log says at which address other " +
+			"commands reach it")
 	}
 	options := store.Options{Who: f.By, Timeout: commandTimeout, Log: cmdline.NewLog(env.err, "text", slog.LevelWarn)}
 	var err error

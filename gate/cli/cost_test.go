@@ -49,22 +49,25 @@ func TestNoSaleFileTakesLong(t *testing.T) {
 	const size = 128 << 10
 	many := func(unit string) string { return strings.Repeat(unit, size/len(unit)) }
 	for name, row := range map[string]struct{ text, want string }{
-		"entries":                   {many("a: 1\n"), "more than 64 entries"},
-		"entries behind a list":     {"b:\n- 1\n" + many("a: 1\n"), "more than 64 entries"},
-		"entries of a list's item":  {"- " + many("a: 1\n  "), "more than 64 entries"},
-		"entries with a list each":  {many("a:\n- 1\n"), "more than 64 entries"},
-		"entries of anchors":        {many("&b a: 1\n"), "more than 64 entries"},
-		"entries in brackets":       {"{" + many("a: 1, ") + "}", "more than 64 entries"},
-		"entries of a list":         {"[" + many("a: 1, ") + "]", "more than 64 entries"},
-		"entries of JSON":           {"{" + many(`"a":1,`) + `"a":1}`, "more than 64 entries"},
-		"keys in many lines":        {many("? a\n"), "more than 64 entries"},
-		"keys in one line":          {many("? "), "nested too deep"},
-		"mappings in one line":      {many("a: "), "nested too deep"},
-		"lists in one line":         {many("- "), "nested too deep"},
-		"lists in lists":            {stairs(size, "-"), "nested too deep"},
-		"mappings in mappings":      {stairs(size, strings.Repeat("a", 1000)+":"), "nested too deep"},
-		"brackets":                  {many("["), "nested too deep"},
-		"brackets of JSON":          {`{"a":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}", "nested too deep"},
+		"entries":                  {many("a: 1\n"), "more than 64 entries"},
+		"entries behind a list":    {"b:\n- 1\n" + many("a: 1\n"), "more than 64 entries"},
+		"entries of a list's item": {"- " + many("a: 1\n  "), "more than 64 entries"},
+		"entries with a list each": {many("a:\n- 1\n"), "more than 64 entries"},
+		"entries of anchors":       {many("&b a: 1\n"), "more than 64 entries"},
+		"entries in brackets":      {"{" + many("a: 1, ") + "}", "more than 64 entries"},
+		"entries of a list":        {"[" + many("a: 1, ") + "]", "more than 64 entries"},
+		"entries of JSON":          {"{" + many(`"a":1,`) + `"a":1}`, "more than 64 entries"},
+		"keys in many lines":       {many("? a\n"), "more than 64 entries"},
+		"keys in one line":         {many("? "), "nested too deep"},
+		"mappings in one line":     {many("a: "), "nested too deep"},
+		"lists in one line":        {many("- "), "nested too deep"},
+		"lists in lists":           {stairs(size, "-"), "nested too deep"},
+		"mappings in mappings":     {stairs(size, strings.Repeat("a", 1000)+":"), "nested too deep"},
+		"brackets":                 {many("["), "nested too deep"},
+		"brackets of JSON": {
+			`{"a":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "}",
+			"nested too deep",
+		},
 		"aliases of aliases":        {"a: &a [x, x]\n" + many("b: &a [*a, *a, *a, *a]\n"), "more than 64 entries"},
 		"documents":                 {many("---\n"), "one YAML document"},
 		"documents in a text":       {"a: |+\n" + many("\t---\n---\n"), "one YAML document"},
@@ -73,13 +76,17 @@ func TestNoSaleFileTakesLong(t *testing.T) {
 		"lines of spaces":           {"a: |\n b\n" + many(" \n"), "are empty"},
 		"carriage returns":          {"a: >\n " + many("\r"), "are empty"},
 		"less and less":             {"a" + many("<<"), "so many <"},
-		"one large item":            {"sales: [{name: a, messages: {closed: \"" + many("x") + "\"}}]", "1 to 500 bytes"},
-		"items":                     {"sales:\n" + many("- a\n"), "must list 0 to 1000"},
-		"comments":                  {many("# a\n"), "there are none in this file"},
+		"one large item": {
+			"sales: [{name: a, messages: {closed: \"" + many("x") + "\"}}]",
+			"1 to 500 bytes",
+		},
+		"items":    {"sales:\n" + many("- a\n"), "must list 0 to 1000"},
+		"comments": {many("# a\n"), "there are none in this file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			withinReason(t, func(text []byte) error { _, err := parseSales("sales.yaml", text); return err }, row.text, row.want)
+			withinReason(t, func(text []byte) error { _, err := parseSales("sales.yaml", text); return err },
+				row.text, row.want)
 		})
 	}
 }
@@ -97,14 +104,18 @@ func TestABodyThatIsNoJSONIsShort(t *testing.T) {
 func largest(name string) gate.Sale {
 	opens := time.Date(2026, 12, 1, 10, 0, 0, 0, time.FixedZone("", 9*60*60))
 	sale := gate.Sale{Name: name, Run: 1, Settings: gate.Settings{
-		OpensAt: opens, ClosesAt: opens.Add(time.Hour), Hold: 5 * time.Minute, PerBuyer: gate.MaxUnits, Accept: gate.VersionNames(),
+		OpensAt: opens, ClosesAt: opens.Add(time.Hour), Hold: 5 * time.Minute, PerBuyer: gate.MaxUnits,
+		Accept: gate.VersionNames(),
 		Notify: "https://shop.example.com/" + strings.Repeat("a", gate.MaxMessage-25), Messages: map[string]string{},
 	}}
 	for _, code := range gate.MessageNames() {
 		sale.Messages[code] = strings.Repeat("매", gate.MaxMessage/len("매"))
 	}
 	for i := range gate.MaxSKUs {
-		sale.SKUs = append(sale.SKUs, gate.SKU{Name: fmt.Sprintf("%0*d", gate.MaxName, i), Stock: gate.MaxUnits, Price: new(int64(gate.MaxAmount))})
+		sale.SKUs = append(sale.SKUs, gate.SKU{
+			Name: fmt.Sprintf("%0*d", gate.MaxName, i), Stock: gate.MaxUnits,
+			Price: new(int64(gate.MaxAmount)),
+		})
 	}
 	return sale
 }
@@ -131,7 +142,8 @@ func TestALargeFileOfOrdinarySalesIsTaken(t *testing.T) {
 	var text bytes.Buffer
 	text.WriteString("sales:\n")
 	for i := range maxSales {
-		fmt.Fprintf(&text, "  - name: sale-%d\n    opens_at: 2026-12-01T10:00:00+09:00\n    closes_at: 2026-12-01T18:00:00+09:00\n"+
+		fmt.Fprintf(&text, "  - name: sale-%d\n    opens_at: 2026-12-01T10:00:00+09:00\n    closes_at: "+
+			"2026-12-01T18:00:00+09:00\n"+
 			"    hold: 5m\n    per_buyer: 2\n    messages:\n      sold_out: \"매진되었습니다.\"\n    skus:\n", i)
 		for k := range 25 {
 			fmt.Fprintf(&text, "      - {name: seat-%d, stock: 100, price: 80000}\n", k)

@@ -33,10 +33,12 @@ func (c *serveCommand) createSales(ctx context.Context, s *store.Store, sales []
 		case err != nil:
 			return fmt.Errorf("create sale %s: %w", sale.Name, err)
 		case !old.Deleted.IsZero():
-			log.Warn("a sale of the file was deleted and is not brought back: give it a higher run and apply it", "sale", sale.Name, "deleted_in_run", old.Run)
+			log.Warn("a sale of the file was deleted and is not brought back: give it a higher run and apply it",
+				"sale", sale.Name, "deleted_in_run", old.Run)
 		case old.Run > 0:
 			for _, difference := range changes(old.Sale, sale) {
-				log.Warn("a sale differs from the file and is left as it is: flashgate apply would change it", "sale", sale.Name, "change", string(difference))
+				log.Warn("a sale differs from the file and is left as it is: flashgate apply would change it", "sale",
+					sale.Name, "change", string(difference))
 			}
 		}
 	}
@@ -47,7 +49,9 @@ func (c *serveCommand) createSales(ctx context.Context, s *store.Store, sales []
 // by Redis' clock and by this gate's: one that is open may have been sold from
 // data that is lost, and the gate says what there is to do. The embedded store
 // cannot have lost any. It returns what is there already.
-func (c *serveCommand) createSale(ctx context.Context, s *store.Store, sale gate.Sale, log *slog.Logger) (gate.State, error) {
+func (c *serveCommand) createSale(ctx context.Context, s *store.Store, sale gate.Sale,
+	log *slog.Logger,
+) (gate.State, error) {
 	old, err := s.Sale(ctx, sale.Name)
 	if !errors.Is(err, gate.ErrNoSale) {
 		return old, err

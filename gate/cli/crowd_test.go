@@ -18,7 +18,9 @@ import (
 func spawnWithFiles(t *testing.T, files int, args ...string) *process {
 	t.Helper()
 	shell := redistest.Require(t, "sh")
-	return startProcess(t, shell, append([]string{"-c", `ulimit -n ` + strconv.Itoa(files) + ` && exec "$0" "$@"`, "flashgate"}, serveArgs(args)...)...)
+	return startProcess(t, shell,
+		append([]string{"-c", `ulimit -n ` + strconv.Itoa(files) + ` && exec "$0" "$@"`, "flashgate"},
+			serveArgs(args)...)...)
 }
 
 // besiege keeps so many connections to addr, that begin a request each and send no
@@ -66,15 +68,17 @@ func TestACrowdThatHasAllDescriptorsEndsNothing(t *testing.T) {
 	redis := redistest.Start(t)
 	applySale(t, redis.URL(), openSale("race", 100_000))
 	gate := awaitReady(t, spawnWithFiles(t, 256, "--redis", redis.URL(), "--allow-unsigned"))
-	if told, ok := gate.logged("few files may be open, and each connection is one: set LimitNOFILE=65536 in the unit of systemd, " +
-		"ulimits: {nofile: 65536} in Compose, --ulimit nofile=65536 for docker run, or ulimit -n 65536 in the shell"); !ok || told["open_files"] != 256.0 {
+	if told, ok := gate.logged("few files may be open, and each connection is one: set LimitNOFILE=65536 in the unit " +
+		"of systemd, ulimits: {nofile: 65536} in Compose, --ulimit nofile=65536 for docker run, or ulimit -n 65536 " +
+		"in the shell"); !ok || told["open_files"] != 256.0 {
 		t.Errorf("the limit of open files is not told: %v", told)
 	}
 
 	besiege(t, gate.listen, 400, "")
 	besiege(t, gate.listen, 100, "POST /confirm/race?items=unit HTTP/1.1\r\nHost: gate\r\n")
 	besiege(t, gate.admin, 100, "")
-	await(t, "the crowd to be too many", func() error { return atLeast(t, gate, `flashgate_connections_shed_total{listener="public"}`, 100) })
+	await(t, "the crowd to be too many",
+		func() error { return atLeast(t, gate, `flashgate_connections_shed_total{listener="public"}`, 100) })
 
 	kept := startLoadAt(t, "race", 2, gate.listen)
 	kept.await(t, 50, "held")

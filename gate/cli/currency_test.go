@@ -20,7 +20,8 @@ func TestACurrencyByMistakeGivesNoMoneyBack(t *testing.T) {
 	mistaken := startGate(t, append(flags, "--currency", "USD")...)
 	for version := 1; version <= 2; version++ {
 		r := sim.Pay(t.Context(), portonesim.Order{
-			Version: version, ID: order(version), Amount: 1000, ConfirmURL: "http://" + mistaken.listen + "/confirm/race?items=unit",
+			Version: version, ID: order(version), Amount: 1000,
+			ConfirmURL: "http://" + mistaken.listen + "/confirm/race?items=unit",
 		})
 		if r.Status != "paid" {
 			t.Fatalf("%+v", r)
@@ -31,7 +32,8 @@ func TestACurrencyByMistakeGivesNoMoneyBack(t *testing.T) {
 		await(t, "both payments to be left to a person more than once", func() error {
 			left := 0.
 			for line := range strings.Lines(gate.stderr.String()) {
-				if record, ok := logged(line, "payments that are refund due wait for a person: they are in another currency than --currency, or were for a gate that looked before"); ok {
+				if record, ok := logged(line, "payments that are refund due wait for a person: they are in another "+
+					"currency than --currency, or were for a gate that looked before"); ok {
 					left += record["payments"].(float64)
 				}
 			}
@@ -42,7 +44,8 @@ func TestACurrencyByMistakeGivesNoMoneyBack(t *testing.T) {
 		})
 	}
 	waits(mistaken)
-	if _, said := mistaken.logged("payments are in another currency than --currency: they are refund due, and wait for a person, also with auto_refund. If they are right, correct --currency"); !said {
+	if _, said := mistaken.logged("payments are in another currency than --currency: they are refund due, and wait " +
+		"for a person, also with auto_refund. If they are right, correct --currency"); !said {
 		t.Errorf("the log does not say why they are refund due")
 	}
 	mistaken.stop(t)
@@ -57,7 +60,8 @@ func TestACurrencyByMistakeGivesNoMoneyBack(t *testing.T) {
 		}
 	}
 	listed := command(t, "status", "--redis", redis.URL(), "race", "--refunds")
-	if !strings.Contains(listed, order(1)) || !strings.Contains(listed, order(2)) || strings.Count(listed, " person ") != 2 {
+	if !strings.Contains(listed, order(1)) || !strings.Contains(listed, order(2)) ||
+		strings.Count(listed, " person ") != 2 {
 		t.Errorf("status --refunds says\n%s", listed)
 	}
 }

@@ -66,7 +66,8 @@ func TestAGateMayDieAtEveryStep(t *testing.T) {
 				s.hurry()
 				return s.check()
 			})
-			if said := command(t, append([]string{"audit", "--redis", s.redis.URL(), "race"}, s.sim.credentials()...)...); !strings.HasPrefix(said, "nothing differs\n") {
+			if said := command(t, append([]string{"audit", "--redis", s.redis.URL(), "race"},
+				s.sim.credentials()...)...); !strings.HasPrefix(said, "nothing differs\n") {
 				t.Errorf("the audit says: %s", said)
 			}
 		})
@@ -112,7 +113,8 @@ const stageStock = 20
 func openStage(t *testing.T) *stage {
 	s := &stage{
 		t: t, doom: &doom{over: t.Context().Done()}, sim: startSimulator(t, portonesim.Plan{Declines: 0.5}),
-		redis: redistest.Start(t), caller: newCaller(t), shopped: make(chan struct{}), told: map[string][]int64{}, state: map[string]string{},
+		redis: redistest.Start(t), caller: newCaller(t), shopped: make(chan struct{}), told: map[string][]int64{},
+		state: map[string]string{},
 	}
 	toPortOne := s.doom.web(t, s.sim.Handler(), func(r *http.Request) string {
 		switch {
@@ -129,7 +131,8 @@ func openStage(t *testing.T) *stage {
 	s.flags = append((&simulator{s.sim.Sim, toPortOne}).settling(),
 		"--redis", s.doom.redis(t, s.redis), "--allow-unsigned", "--first-look", "1m", "--notify-secret", hookSecret)
 	lastWord := s.doom.web(t, http.HandlerFunc(s.agree), func(*http.Request) string { return "ask" })
-	applySale(t, s.redis.URL(), pricedSale(stageStock, "hold: 10h, auto_refund: true, refund_brake: off, notify: "+toShop+", ask: "+lastWord))
+	applySale(t, s.redis.URL(),
+		pricedSale(stageStock, "hold: 10h, auto_refund: true, refund_brake: off, notify: "+toShop+", ask: "+lastWord))
 	return s
 }
 
@@ -212,7 +215,8 @@ func (s *stage) shop() {
 	pay(portonesim.Order{Version: 1, ID: "ORDPAID"}, 1, paid)
 	pay(portonesim.Order{Version: 1, ID: "ORDTWICE"}, 2, paid)
 	pay(portonesim.Order{Version: 2, ID: "ORDTESTED", Test: true}, 1, paid)
-	pay(portonesim.Order{Version: 1, ID: "DECLINED"}, 1, func(r portonesim.Result) bool { return r.ConfirmStatus == 200 && !paid(r) })
+	pay(portonesim.Order{Version: 1, ID: "DECLINED"}, 1,
+		func(r portonesim.Result) bool { return r.ConfirmStatus == 200 && !paid(r) })
 }
 
 // hurry has everything due now, once all buyers have been there: no look is waited
@@ -244,7 +248,8 @@ func (s *stage) hurry() {
 func (s *stage) check() error {
 	r := readStatus(s.t, s.redis.URL(), "race")
 	u := r.SKUs[0]
-	if r.Orders.Held != 0 || r.Orders.Refunds != 0 || u.Held != 0 || u.Withheld != 0 || u.Left != stageStock-u.Paid || u.Paid != r.Orders.Paid {
+	if r.Orders.Held != 0 || r.Orders.Refunds != 0 || u.Held != 0 || u.Withheld != 0 || u.Left != stageStock-u.Paid ||
+		u.Paid != r.Orders.Paid {
 		return fmt.Errorf("%+v", r)
 	}
 	if err := checkMoney(s.t, s.sim, s.redis); err != nil {
@@ -283,7 +288,8 @@ func (s *stage) checkTold() error {
 			}
 		}
 		if len(first) == 0 || first[len(first)-1] != revision || !slices.IsSorted(first) || s.state[id] != state {
-			return fmt.Errorf("of %s, which is %s in revision %d, the shop was told %v and at last %q", id, state, revision, s.told[id], s.state[id])
+			return fmt.Errorf("of %s, which is %s in revision %d, the shop was told %v and at last %q", id, state,
+				revision, s.told[id], s.state[id])
 		}
 	}
 	return nil

@@ -15,7 +15,8 @@ import (
 func demoSale(now time.Time) gate.Sale {
 	return gate.Sale{Name: "demo", Run: 1, Settings: gate.Settings{
 		OpensAt: now.Add(-time.Minute).Truncate(time.Second), ClosesAt: now.AddDate(0, 0, 30).Truncate(time.Second),
-		Hold: 5 * time.Minute, Accept: gate.VersionNames(), AmountOptional: true, SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
+		Hold: 5 * time.Minute, Accept: gate.VersionNames(), AmountOptional: true,
+		SKUs: []gate.SKU{{Name: "ticket", Stock: 100}},
 	}}
 }
 
@@ -26,7 +27,10 @@ func demoHint(addr net.Addr, keys *gate.Keys) string {
 	link := "http://" + host + "/confirm/demo?items=ticket&buyer=alice"
 	again := "Again with another merchant_uid takes another one; with the same, none."
 	if keys != nil {
-		offer := gate.Offer{Sale: "demo", Items: "ticket", Buyer: "alice", Order: "order_1", Expires: time.Now().Add(time.Hour)}
+		offer := gate.Offer{
+			Sale: "demo", Items: "ticket", Buyer: "alice", Order: "order_1",
+			Expires: time.Now().Add(time.Hour),
+		}
 		if signed, err := keys.URL("http://"+host, offer); err == nil {
 			link, again = signed, "The link is signed for order_1 and serves for an hour: flashgate sign makes others."
 		}

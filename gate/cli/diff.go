@@ -37,7 +37,8 @@ func changes(old, new gate.Sale) []change {
 	compare("auto_refund", strconv.FormatBool(old.AutoRefund), strconv.FormatBool(new.AutoRefund))
 	compare("refund_brake", either(old.Unbraked, "off", "on"), either(new.Unbraked, "off", "on"))
 	compare("restock", either(old.Withhold, "withhold", "return"), either(new.Withhold, "withhold", "return"))
-	compare("virtual_accounts", either(old.RefuseDeposits, "refuse", "hold"), either(new.RefuseDeposits, "refuse", "hold"))
+	compare("virtual_accounts", either(old.RefuseDeposits, "refuse", "hold"),
+		either(new.RefuseDeposits, "refuse", "hold"))
 	compare("deposit_limit", duration(old.LongestDeposit()), duration(new.LongestDeposit()))
 	compare("reconcile_for", reconciled(&old.Settings), reconciled(&new.Settings))
 	compare("release_unproven", strconv.FormatBool(old.ReleaseUnproven), strconv.FormatBool(new.ReleaseUnproven))

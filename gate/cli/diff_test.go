@@ -59,16 +59,34 @@ func changeTests() []changeTest {
 		{"no brake", func(s *gate.Sale) { s.Unbraked = true }, []change{"refund_brake: on -> off"}},
 		{"restock", func(s *gate.Sale) { s.Withhold = true }, []change{"restock: return -> withhold"}},
 		{"deposits", func(s *gate.Sale) { s.RefuseDeposits = true }, []change{"virtual_accounts: hold -> refuse"}},
-		{"deposits, a day", func(s *gate.Sale) { s.DepositLimit = 24 * time.Hour }, []change{"deposit_limit: 72h -> 24h"}},
+		{
+			"deposits, a day", func(s *gate.Sale) { s.DepositLimit = 24 * time.Hour },
+			[]change{"deposit_limit: 72h -> 24h"},
+		},
 		{"deposits, as is usual", func(s *gate.Sale) { s.DepositLimit = gate.DefaultDepositLimit }, nil},
 		{"unproven", func(s *gate.Sale) { s.ReleaseUnproven = true }, []change{"release_unproven: false -> true"}},
-		{"compared for a month", func(s *gate.Sale) { s.ReconcileFor = 720 * time.Hour }, []change{"reconcile_for: 168h -> 720h"}},
-		{"compared never", func(s *gate.Sale) { s.ReconcileFor = gate.NeverReconcile }, []change{"reconcile_for: 168h -> off"}},
+		{
+			"compared for a month", func(s *gate.Sale) { s.ReconcileFor = 720 * time.Hour },
+			[]change{"reconcile_for: 168h -> 720h"},
+		},
+		{
+			"compared never", func(s *gate.Sale) { s.ReconcileFor = gate.NeverReconcile },
+			[]change{"reconcile_for: 168h -> off"},
+		},
 		{"compared as is usual", func(s *gate.Sale) { s.ReconcileFor = gate.DefaultReconcileFor }, nil},
 		{"notify", func(s *gate.Sale) { s.Notify = "http://a" }, []change{"notify: nobody -> http://a"}},
-		{"notify with a secret", func(s *gate.Sale) { s.Notify = "http://a/b?token=s3cret" }, []change{"notify: nobody -> http://a/b?…"}},
-		{"healthy", func(s *gate.Sale) { s.Healthy = "https://a/up?token=s3cret" }, []change{"healthy: not looked at -> https://a/up?…"}},
-		{"ask", func(s *gate.Sale) { s.Ask = "https://a/ask?token=s3cret" }, []change{"ask: nobody -> https://a/ask?…"}},
+		{
+			"notify with a secret", func(s *gate.Sale) { s.Notify = "http://a/b?token=s3cret" },
+			[]change{"notify: nobody -> http://a/b?…"},
+		},
+		{
+			"healthy", func(s *gate.Sale) { s.Healthy = "https://a/up?token=s3cret" },
+			[]change{"healthy: not looked at -> https://a/up?…"},
+		},
+		{
+			"ask", func(s *gate.Sale) { s.Ask = "https://a/ask?token=s3cret" },
+			[]change{"ask: nobody -> https://a/ask?…"},
+		},
 		{"amounts", func(s *gate.Sale) { s.AmountOptional = true }, []change{"amount_optional: false -> true"}},
 		{"versions", func(s *gate.Sale) { s.Accept = []string{"v1", "v2"} }, []change{"accept: any -> v1, v2"}},
 		{"no limit", func(s *gate.Sale) { s.PerBuyer = 0 }, []change{"per_buyer: 2 -> no limit"}},
@@ -88,7 +106,11 @@ func changeTests() []changeTest {
 		{
 			"SKUs added and removed",
 			func(s *gate.Sale) {
-				s.SKUs = []gate.SKU{{Name: "kids", Stock: 5, Price: new(int64(100))}, {Name: "vip", Stock: 1}, s.SKUs[1]}
+				s.SKUs = []gate.SKU{
+					{Name: "kids", Stock: 5, Price: new(int64(100))},
+					{Name: "vip", Stock: 1},
+					s.SKUs[1],
+				}
 			},
 			[]change{"skus.kids: added (stock 5, price 100)", "skus.vip: added (stock 1)", "skus.full: removed"},
 		},

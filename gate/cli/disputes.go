@@ -40,7 +40,8 @@ func (c *disputesCommand) Run(ctx context.Context, env *environment) error {
 		fmt.Fprintln(w, "order\tattempt\tkind\tamount\tsince\tid\treason")
 		for _, r := range reports {
 			for _, d := range r.Disputes {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Order, d.Attempt, d.Kind, amountText(d.Amount), sinceText(d.At), dash(d.ID), dash(d.Reason))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Order, d.Attempt, d.Kind, amountText(d.Amount),
+					sinceText(d.At), dash(d.ID), dash(d.Reason))
 			}
 		}
 		return w.Flush()

@@ -16,7 +16,8 @@ func TestDisputesAndChargebacksAreShownAndSellNothing(t *testing.T) {
 	t.Parallel()
 	sim, redis := startSimulator(t, portonesim.Plan{}), redistest.Start(t)
 	applySale(t, redis.URL(), pricedSale(10, "hold: 1m"))
-	g := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store", portonesim.StoreID)...)
+	g := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store",
+		portonesim.StoreID)...)
 	for i := range 3 {
 		r := sim.Pay(t.Context(), portonesim.Order{
 			Version: 2, ID: fmt.Sprint("order_", i), Amount: 1000,
@@ -33,7 +34,8 @@ func TestDisputesAndChargebacksAreShownAndSellNothing(t *testing.T) {
 		}
 		await(t, what, func() error {
 			var reports []gate.DisputeView
-			if err := json.Unmarshal([]byte(command(t, "disputes", "--redis", redis.URL(), "--json", "race")), &reports); err != nil {
+			if err := json.Unmarshal([]byte(command(t, "disputes", "--redis", redis.URL(), "--json", "race")),
+				&reports); err != nil {
 				return err
 			}
 			var got []string
@@ -53,18 +55,22 @@ func TestDisputesAndChargebacksAreShownAndSellNothing(t *testing.T) {
 	f("a dispute", sim.Dispute("order_1"), "[order_1 dispute 0]")
 	f("a chargeback", sim.Chargeback("order_2"), "[order_1 dispute 0 order_2 chargeback 1000]")
 	for _, shown := range []string{
-		command(t, "disputes", "--redis", redis.URL(), "race"), command(t, "order", "--redis", redis.URL(), "race", "order_1"),
+		command(t, "disputes", "--redis", redis.URL(), "race"), command(t, "order", "--redis", redis.URL(),
+			"race", "order_1"),
 	} {
 		if !strings.Contains(shown, "dispute") || !strings.Contains(shown, "\uad6c\ub9e4\uc790\uac00") {
 			t.Errorf("it shows\n%s", shown)
 		}
 	}
-	if _, body := g.get(g.admin, "/v1/sales/race/orders/order_2"); !strings.Contains(body, `"kind": "chargeback"`) || !strings.Contains(body, `"state": "paid"`) {
+	if _, body := g.get(g.admin, "/v1/sales/race/orders/order_2"); !strings.Contains(body, `"kind": "chargeback"`) ||
+		!strings.Contains(body, `"state": "paid"`) {
 		t.Errorf("the API shows %s", body)
 	}
-	if _, metrics := g.get(g.admin, "/metrics"); !strings.Contains(metrics, `flashgate_disputes_total{kind="chargeback",sale="race"} 1`) {
+	if _, metrics := g.get(g.admin, "/metrics"); !strings.Contains(metrics,
+		`flashgate_disputes_total{kind="chargeback",sale="race"} 1`) {
 		t.Error("no chargeback is counted")
 	}
 	f("it is resolved", sim.Resolve("order_1"), "[order_2 chargeback 1000]")
-	command(t, append([]string{"audit", "--redis", redis.URL(), "race", "--portone-v2-store", portonesim.StoreID}, sim.credentials()...)...)
+	command(t, append([]string{"audit", "--redis", redis.URL(), "race", "--portone-v2-store", portonesim.StoreID},
+		sim.credentials()...)...)
 }

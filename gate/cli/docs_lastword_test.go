@@ -36,7 +36,8 @@ func TestThePagesServersHaveTheLastWord(t *testing.T) {
 			}
 			port := redistest.FreePort(t)
 			cmd := exec.Command(interpreter, file)
-			cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(modules, "node_modules"), fmt.Sprint("PORT=", port), "FLASHGATE_NOTIFY_SECRET="+notifySecret)
+			cmd.Env = append(os.Environ(), "NODE_PATH="+filepath.Join(modules, "node_modules"),
+				fmt.Sprint("PORT=", port), "FLASHGATE_NOTIFY_SECRET="+notifySecret)
 			redistest.StartProgram(t, cmd)
 			shop := fmt.Sprint("http://127.0.0.1:", port)
 			await(t, "the server", func() error {
@@ -48,14 +49,16 @@ func TestThePagesServersHaveTheLastWord(t *testing.T) {
 			})
 
 			redis := redistest.Start(t)
-			g := serveSale(t, redis.URL(), askingSale(10, "ask: "+shop+"/last-word, healthy: "+shop+"/up"), "--notify-secret", notifySecret)
+			g := serveSale(t, redis.URL(), askingSale(10, "ask: "+shop+"/last-word, healthy: "+shop+"/up"),
+				"--notify-secret", notifySecret)
 			c := newCaller(t)
 			await(t, "the shop to be known as up", func() error { return sells(c, g, "race", "주문-1") })
 			if code, text := sentence(t, g, "ORD-COUPON"); code != "shop_refused" || text != "이미 사용된 쿠폰입니다." {
 				t.Errorf("got %s %q", code, text)
 			}
 			stands(t, redis, 0, 1, 1)
-			answer, err := http.Post(shop+"/last-word", "application/json", strings.NewReader(`{"type":"order.ask","order":"ORD-1"}`))
+			answer, err := http.Post(shop+"/last-word", "application/json",
+				strings.NewReader(`{"type":"order.ask","order":"ORD-1"}`))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -28,7 +28,8 @@ func TestThePagesServerIsToldOfAnOrder(t *testing.T) {
 	}
 	dir := t.TempDir()
 	program, socket := filepath.Join(dir, "server.cjs"), filepath.Join(dir, "socket")
-	if err := os.WriteFile(program, []byte(pageBlock(t, "docs/integrate.md", "js", `order\.revision`)), 0o600); err != nil {
+	if err := os.WriteFile(program, []byte(pageBlock(t, "docs/integrate.md", "js", `order\.revision`)),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(node, program)
@@ -44,7 +45,8 @@ func TestThePagesServerIsToldOfAnOrder(t *testing.T) {
 	})
 	t.Cleanup(shop.Close)
 	gate := serveSale(t, redistest.Start(t).URL(), notifyingSale("race", shop.URL), "--notify-secret", notifySecret)
-	if a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json", v1("주문-1", "imp_1")); a.code != "held" {
+	if a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json",
+		v1("주문-1", "imp_1")); a.code != "held" {
 		t.Fatalf("%+v", a)
 	}
 	await(t, "the order", func() error {

@@ -59,7 +59,8 @@ func TestThePageHasEachCommand(t *testing.T) {
 // only with some setting, or once something has happened.
 func TestThePageHasEachMetric(t *testing.T) {
 	t.Parallel()
-	described := regexp.MustCompile(`^Desc\{fqName: (".*"), help: (".*?"), (?:unit: ".*?", )?constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
+	described := regexp.MustCompile(
+		`^Desc\{fqName: (".*"), help: (".*?"), (?:unit: ".*?", )?constLabels: \{(.*)\}, variableLabels: \{(.*)\}\}$`)
 	rows := [][]string{}
 	for _, d := range descriptions(t) {
 		said := described.FindStringSubmatch(d)
@@ -78,11 +79,16 @@ func TestThePageHasEachMetric(t *testing.T) {
 		}
 		rows = append(rows, []string{"`" + name + "`", strings.Join(labels, ", "), help})
 	}
-	slices.SortFunc(rows, func(a, b []string) int { return strings.Compare(strings.Trim(a[0], "`"), strings.Trim(b[0], "`")) })
+	slices.SortFunc(rows, func(a,
+		b []string,
+	) int {
+		return strings.Compare(strings.Trim(a[0], "`"), strings.Trim(b[0], "`"))
+	})
 	if len(rows) < 50 {
 		t.Errorf("%d metrics", len(rows))
 	}
-	pagetest.Generated(t, "docs/metrics.md", "metrics", slices.Insert(rows, 0, []string{"metric", "labels", "what it is"}))
+	pagetest.Generated(t, "docs/metrics.md", "metrics",
+		slices.Insert(rows, 0, []string{"metric", "labels", "what it is"}))
 }
 
 // leaf returns a command of the command line.

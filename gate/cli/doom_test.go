@@ -75,7 +75,8 @@ func (d *doom) pass(call, text string, do func() (came bool, err error)) error {
 
 func (d *doom) strikes(call, text string, done bool) bool {
 	d.mu.Lock()
-	behind := d.step.behind == "" || slices.ContainsFunc(d.cancels, func(c string) bool { return strings.Contains(c, d.step.behind) })
+	behind := d.step.behind == "" ||
+		slices.ContainsFunc(d.cancels, func(c string) bool { return strings.Contains(c, d.step.behind) })
 	struck, victim := d.struck, d.victim
 	if struck == nil || done != d.done || call != d.step.call || !strings.Contains(text, d.step.of) || !behind {
 		d.mu.Unlock()
@@ -202,12 +203,16 @@ func (d *doom) scriptOf(words []string) string {
 	if len(words) < 7 || !strings.HasPrefix(strings.ToLower(words[0]), "eval") {
 		return ""
 	}
-	for _, script := range []luascripts.Script{luascripts.Confirm, luascripts.Grant, luascripts.Claim, luascripts.Settle} {
+	for _, script := range []luascripts.Script{
+		luascripts.Confirm, luascripts.Grant, luascripts.Claim,
+		luascripts.Settle,
+	} {
 		if words[1] == script.SHA1 || words[1] == script.Source {
 			return script.Name
 		}
 	}
-	if words[1] != luascripts.Lease.SHA1 && words[1] != luascripts.Lease.Source || !strings.HasSuffix(words[4], ":notify") {
+	if words[1] != luascripts.Lease.SHA1 && words[1] != luascripts.Lease.Source ||
+		!strings.HasSuffix(words[4], ":notify") {
 		return ""
 	}
 	if words[6] == "claim" {

@@ -127,7 +127,8 @@ func dial(t *testing.T, gate *process) net.Conn {
 
 func rawConfirm(sale, order string) string {
 	body := v1(order, "imp_"+order)
-	return fmt.Sprintf("POST /confirm/%s?items=unit HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+	return fmt.Sprintf("POST /confirm/%s?items=unit HTTP/1.1\r\nHost: gate\r\nContent-Type: "+
+		"application/json\r\nContent-Length: %d\r\n\r\n%s",
 		sale, len(body), body)
 }
 
@@ -167,7 +168,8 @@ func TestSecondSignalEndsItAtOnce(t *testing.T) {
 	gate := startGate(t, "--drain-wait", "1m")
 	gate.signal(t, syscall.SIGTERM)
 	await(t, "the drain", func() error {
-		if _, draining := gate.logged("draining: not ready, but still answering; a second signal ends it at once"); !draining {
+		if _, draining := gate.logged("draining: not ready, but still answering; a second signal " +
+			"ends it at once"); !draining {
 			return errors.New("it is not draining")
 		}
 		return nil
@@ -204,8 +206,10 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var log journal
 		c := serveCommand{
-			Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Redis: address, AllowUnsigned: true, Name: "gate",
-			Sales: saleFile(t, openSale("race", 10)), portoneFlag: portoneFlag{FirstLook: time.Second}, Language: "ko", RedisTimeout: 500 * time.Millisecond, Queue: 10,
+			Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Redis: address,
+			AllowUnsigned: true, Name: "gate",
+			Sales: saleFile(t, openSale("race", 10)), portoneFlag: portoneFlag{FirstLook: time.Second}, Language: "ko",
+			RedisTimeout: 500 * time.Millisecond, Queue: 10,
 			RefusalLog: "-", LogFormat: "json", LogLevel: slog.LevelInfo,
 		}
 		var refusals bytes.Buffer
@@ -232,7 +236,8 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		if !strings.Contains(refusals.String(), `"order":"order-2","attempt":"i","items":"lamp","amount":1000,"code":"unknown_sku","sku":"lamp"}`) {
+		if !strings.Contains(refusals.String(),
+			`"order":"order-2","attempt":"i","items":"lamp","amount":1000,"code":"unknown_sku","sku":"lamp"}`) {
 			t.Errorf("the refusals on standard output are %s", refusals.String())
 		}
 	}

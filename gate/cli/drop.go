@@ -43,7 +43,8 @@ func (f *dropFlags) drops(env *environment, sales ...string) (map[string]gate.Dr
 		}
 		d, known := drops[whole.Sale]
 		if !known || d.Archived != nil {
-			return nil, fmt.Errorf("--archived %s: it is of sale %s: give one archive for each sale, of %s", path, whole.Sale, strings.Join(sales, ", "))
+			return nil, fmt.Errorf("--archived %s: it is of sale %s: give one archive for each sale, of %s", path,
+				whole.Sale, strings.Join(sales, ", "))
 		}
 		d.Archived = &gate.Archived{Run: whole.Run, Seq: whole.Seq}
 		drops[whole.Sale] = d

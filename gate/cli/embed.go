@@ -9,7 +9,9 @@ import (
 // Serve runs a gate inside of another program, until ctx is done: the command serve with
 // these flags, and the settings of an environment as os.Environ has it. Once it serves it
 // tells started its public and its admin address. Its log goes to errOut.
-func Serve(ctx context.Context, flags, environ []string, errOut io.Writer, version string, started func(public, admin net.Addr)) error {
+func Serve(ctx context.Context, flags, environ []string, errOut io.Writer, version string,
+	started func(public, admin net.Addr),
+) error {
 	var c commands
 	program := newProgram(environ, io.Discard, errOut)
 	parser, err := program.Parser(&c, func(int) {})

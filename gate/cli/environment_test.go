@@ -80,7 +80,10 @@ func TestASettingThatIsThereAndEmptyIsRefusedByEveryCommand(t *testing.T) {
 		t.Errorf("%d variables", seen)
 	}
 	status, text := said(serveNowhere, "FLASHGATE_REDIS=")
-	for _, way := range []string{"in an env file: no such line", "in Compose: its name without a value", "in Kubernetes: optional: true"} {
+	for _, way := range []string{
+		"in an env file: no such line", "in Compose: its name without a value",
+		"in Kubernetes: optional: true",
+	} {
 		if status != 2 || !strings.Contains(text, way) {
 			t.Errorf("%d %s: does not say %s", status, text, way)
 		}
@@ -122,21 +125,27 @@ func TestServeRefusesWhatNothingReadsAndOthersWarn(t *testing.T) {
 	t.Parallel()
 	f := func(variable, want string) {
 		t.Helper()
-		if status, text := said(serveNowhere, variable); status != 2 || !strings.Contains(text, want) || strings.Contains(text, "sesame") {
+		if status, text := said(serveNowhere, variable); status != 2 || !strings.Contains(text, want) ||
+			strings.Contains(text, "sesame") {
 			t.Errorf("serve with %s: %d %s, want %s", variable, status, text, want)
 		}
-		if status, text := said("version", variable); status != 0 || !strings.Contains(text, "flashgate: warning: ") || !strings.Contains(text, want) || strings.Contains(text, "sesame") {
+		if status, text := said("version", variable); status != 0 || !strings.Contains(text, "flashgate: warning: ") ||
+			!strings.Contains(text, want) || strings.Contains(text, "sesame") {
 			t.Errorf("version with %s: %d %s, want %s", variable, status, text, want)
 		}
 	}
-	f("FLASHGATE_SINGING_KEY=sesame", "FLASHGATE_SINGING_KEY is the variable of no flag: did you mean FLASHGATE_SIGNING_KEY?")
+	f("FLASHGATE_SINGING_KEY=sesame",
+		"FLASHGATE_SINGING_KEY is the variable of no flag: did you mean FLASHGATE_SIGNING_KEY?")
 	f("FLASHGATE_WAIT_REPLICA=1", "did you mean FLASHGATE_WAIT_REPLICAS?")
 	f("FLASHGATE_REDIS_URL=sesame", "did you mean FLASHGATE_REDIS")
 	f("FLASHGATE_redis=sesame", "FLASHGATE_redis is the variable of no flag")
 	f("FLASHGATE_PORT=8080", "FLASHGATE_PORT is the variable of no flag")
 	f("FLASHGATE_=", "FLASHGATE_ is the variable of no flag")
 	f("FLASHGATE_SIM_LISTEN=", "FLASHGATE_SIM_LISTEN is set and empty")
-	for _, variable := range []string{"FLASHGATE=bin/flashgate", "FLASHGATES_REDIS=", "MY_FLASHGATE_REDIS=", "PATH=", "FLASHGATE_REDIS"} {
+	for _, variable := range []string{
+		"FLASHGATE=bin/flashgate", "FLASHGATES_REDIS=", "MY_FLASHGATE_REDIS=", "PATH=",
+		"FLASHGATE_REDIS",
+	} {
 		if status, text := said("version", variable); status != 0 || text != "" {
 			t.Errorf("%s: %d %s", variable, status, text)
 		}
@@ -159,8 +168,10 @@ func TestServiceLinksAreNoSettings(t *testing.T) {
 	t.Parallel()
 	for _, service := range []string{"FLASHGATE", "FLASHGATE_ADMIN", "FLASHGATE_2"} {
 		for _, variable := range []string{
-			"_SERVICE_HOST=10.0.0.1", "_SERVICE_PORT=8080", "_SERVICE_PORT_PUBLIC=8080", "_PORT=tcp://10.0.0.1:8080", "_PORT_8080_TCP=tcp://10.0.0.1:8080",
-			"_PORT_8080_TCP_PROTO=tcp", "_PORT_8080_TCP_PORT=8080", "_PORT_8080_TCP_ADDR=10.0.0.1", "_PORT_53_UDP_ADDR=10.0.0.1",
+			"_SERVICE_HOST=10.0.0.1", "_SERVICE_PORT=8080", "_SERVICE_PORT_PUBLIC=8080", "_PORT=tcp://10.0.0.1:8080",
+			"_PORT_8080_TCP=tcp://10.0.0.1:8080",
+			"_PORT_8080_TCP_PROTO=tcp", "_PORT_8080_TCP_PORT=8080", "_PORT_8080_TCP_ADDR=10.0.0.1",
+			"_PORT_53_UDP_ADDR=10.0.0.1",
 		} {
 			if status, text := said("version", service+variable); status != 0 || text != "" {
 				t.Errorf("%s: %d %s", service+variable, status, text)
@@ -172,14 +183,19 @@ func TestServiceLinksAreNoSettings(t *testing.T) {
 func TestValuesOfTheEnvironmentAreTrimmedAndWhatIsNotAllowedIsNamed(t *testing.T) {
 	t.Parallel()
 	c, _, err := parseWith(t, []string{
-		"FLASHGATE_REDIS= embedded\n", "FLASHGATE_NAME=\tgate-1\u00a0", "FLASHGATE_QUEUE= 5 ", "FLASHGATE_ALLOW_UNSIGNED=true\r\n", "FLASHGATE_LOG_LEVEL= warn",
-		"FLASHGATE_TRUSTED_PROXIES= 10.0.0.0/8 ,\n127.0.0.1 ", "FLASHGATE_ALLOW_FROM=portone, 10.0.0.1", "FLASHGATE_GRACE= 2m", "FLASHGATE_CURRENCY= USD ",
+		"FLASHGATE_REDIS= embedded\n", "FLASHGATE_NAME=\tgate-1\u00a0", "FLASHGATE_QUEUE= 5 ",
+		"FLASHGATE_ALLOW_UNSIGNED=true\r\n", "FLASHGATE_LOG_LEVEL= warn",
+		"FLASHGATE_TRUSTED_PROXIES= 10.0.0.0/8 ,\n127.0.0.1 ", "FLASHGATE_ALLOW_FROM=portone, 10.0.0.1",
+		"FLASHGATE_GRACE= 2m", "FLASHGATE_CURRENCY= USD ",
 		"FLASHGATE_PUBLIC_URL= https://gate.example.com ", "FLASHGATE_PORTONE_V1_KEY= key ",
 	}, "serve")
 	s := &c.Serve
-	if err != nil || s.Redis != "embedded" || s.Name != "gate-1" || s.Queue != 5 || !s.AllowUnsigned || s.LogLevel.String() != "WARN" ||
-		!slices.Equal(s.TrustedProxies, []string{"10.0.0.0/8", "127.0.0.1"}) || !slices.Equal(s.AllowFrom, []string{"portone", "10.0.0.1"}) ||
-		s.Grace.String() != "2m0s" || s.Currency != "USD" || s.PublicURL != "https://gate.example.com" || s.PortoneV1Key != "key" {
+	if err != nil || s.Redis != "embedded" || s.Name != "gate-1" || s.Queue != 5 || !s.AllowUnsigned ||
+		s.LogLevel.String() != "WARN" ||
+		!slices.Equal(s.TrustedProxies, []string{"10.0.0.0/8", "127.0.0.1"}) ||
+		!slices.Equal(s.AllowFrom, []string{"portone", "10.0.0.1"}) ||
+		s.Grace.String() != "2m0s" || s.Currency != "USD" || s.PublicURL != "https://gate.example.com" ||
+		s.PortoneV1Key != "key" {
 		t.Errorf("%v, got %+v", err, s)
 	}
 
@@ -193,7 +209,8 @@ func TestValuesOfTheEnvironmentAreTrimmedAndWhatIsNotAllowedIsNamed(t *testing.T
 	f("status", "FLASHGATE_REDIS=redis://u:sesame\u00a0@h", "FLASHGATE_REDIS has U+00A0 at column 17")
 	f(serveNowhere, "FLASHGATE_NAME=\ufeffgate-1", "FLASHGATE_NAME has U+FEFF at column 1")
 	f(serveNowhere, "FLASHGATE_ADMIN_TOKEN=kim:sesame\u200bsesame", "FLASHGATE_ADMIN_TOKEN has U+200B at column 11")
-	f(serveNowhere, "FLASHGATE_SIGNING_KEY=k1:sesame,\nk2:sesame\nsesame", "FLASHGATE_SIGNING_KEY has U+000A at column 10")
+	f(serveNowhere, "FLASHGATE_SIGNING_KEY=k1:sesame,\nk2:sesame\nsesame",
+		"FLASHGATE_SIGNING_KEY has U+000A at column 10")
 	f(serveNowhere, "FLASHGATE_SALES=판매\xff.yaml", "FLASHGATE_SALES has the byte 0xFF at column 3")
 	f(serveNowhere, "FLASHGATE_QUEUE=many", "FLASHGATE_QUEUE: expected a valid 64 bit int but got \"many\"")
 }
@@ -201,11 +218,13 @@ func TestValuesOfTheEnvironmentAreTrimmedAndWhatIsNotAllowedIsNamed(t *testing.T
 // Secrets in files are trimmed too, and a character that no secret has is named.
 func TestSecretsInFilesAreTrimmedAndWhatIsNotAllowedIsNamed(t *testing.T) {
 	t.Parallel()
-	const key, token, hook = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "0123456789abcdef", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk="
+	const key, token, hook = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", "0123456789abcdef",
+		"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk="
 	f := func(flag, text, want string) {
 		t.Helper()
 		file := saleFile(t, text)
-		status, said := said(serveNowhere+" --redis embedded --portone-v1-key k --"+flag+"-file "+file, "FLASHGATE_PORTONE_V1_SECRET=s")
+		status, said := said(serveNowhere+" --redis embedded --portone-v1-key k --"+flag+"-file "+file,
+			"FLASHGATE_PORTONE_V1_SECRET=s")
 		if status != 1 || !strings.Contains(said, want) {
 			t.Errorf("%s of %q: %d %s, want %s", flag, text, status, said, want)
 		}
@@ -226,10 +245,14 @@ func TestSecretsInFilesAreTrimmedAndWhatIsNotAllowedIsNamed(t *testing.T) {
 func TestAGateWithASettingOfARealOneWantsARedis(t *testing.T) {
 	t.Parallel()
 	eachRealSetting := []string{
-		"--sales x", "--signing-key k", "--signing-key-file x", "--webhook-secret x", "--webhook-secret-file x", "--notify-secret x", "--notify-secret-file x",
-		"--admin-token x", "--admin-token-file x", "--admin-read-token x", "--admin-read-token-file x", "--admin-tls-cert x --admin-tls-key x",
-		"--public-url https://gate.example.com", "--portone-v1-key x", "--portone-v1-secret x", "--portone-v1-secret-file x", "--portone-v2-secret x",
-		"--portone-v2-secret-file x", "--forward-webhooks https://shop.example.com", "--trusted-proxies 10.0.0.1", "--allow-from portone",
+		"--sales x", "--signing-key k", "--signing-key-file x", "--webhook-secret x", "--webhook-secret-file x",
+		"--notify-secret x", "--notify-secret-file x",
+		"--admin-token x", "--admin-token-file x", "--admin-read-token x", "--admin-read-token-file x",
+		"--admin-tls-cert x --admin-tls-key x",
+		"--public-url https://gate.example.com", "--portone-v1-key x", "--portone-v1-secret x",
+		"--portone-v1-secret-file x", "--portone-v2-secret x",
+		"--portone-v2-secret-file x", "--forward-webhooks https://shop.example.com", "--trusted-proxies 10.0.0.1",
+		"--allow-from portone",
 		"--admin-listen 0.0.0.0:9090 --admin-token x",
 	}
 	for _, setting := range eachRealSetting {
@@ -240,22 +263,29 @@ func TestAGateWithASettingOfARealOneWantsARedis(t *testing.T) {
 			t.Errorf("serve --redis embedded %s: %v", setting, err)
 		}
 	}
-	if _, _, err := parseWith(t, []string{"FLASHGATE_SALES=x"}, "serve"); err == nil || !strings.Contains(err.Error(), "--sales is of a gate that sells") {
+	if _, _, err := parseWith(t, []string{"FLASHGATE_SALES=x"}, "serve"); err == nil ||
+		!strings.Contains(err.Error(), "--sales is of a gate that sells") {
 		t.Errorf("FLASHGATE_SALES: %v", err)
 	}
 	for _, look := range []string{
-		"", "--language en", "--queue 5", "--listen 127.0.0.1:0 --admin-listen 127.0.0.1:0", "--name x", "--log-level debug", "--allow-unsigned",
-		"--refusal-log -", "--drain-wait 0s", "--max-connections-per-address 5", "--test-payments", "--first-look 1s", "--currency USD",
+		"", "--language en", "--queue 5", "--listen 127.0.0.1:0 --admin-listen 127.0.0.1:0", "--name x",
+		"--log-level debug", "--allow-unsigned",
+		"--refusal-log -", "--drain-wait 0s", "--max-connections-per-address 5", "--test-payments", "--first-look 1s",
+		"--currency USD",
 	} {
 		if _, err := parse(t, "serve "+look); err != nil {
 			t.Errorf("serve %s: %v", look, err)
 		}
 	}
-	for _, command := range []string{"status", "apply -f x", "pause x", "audit x", "archive x --to " + t.TempDir() + "/x"} {
+	for _, command := range []string{
+		"status", "apply -f x", "pause x", "audit x",
+		"archive x --to " + t.TempDir() + "/x",
+	} {
 		if command == "apply -f x" {
 			command = "apply -f " + saleFile(t, openSale("race", 1))
 		}
-		if status, text := said(command, "FLASHGATE_REDIS=embedded"); status != 1 || !strings.Contains(text, "--redis embedded: only serve has a store of its own") {
+		if status, text := said(command, "FLASHGATE_REDIS=embedded"); status != 1 ||
+			!strings.Contains(text, "--redis embedded: only serve has a store of its own") {
 			t.Errorf("%s: %d %s", command, status, text)
 		}
 	}

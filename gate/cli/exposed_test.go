@@ -24,7 +24,8 @@ func TestSecretsOnTheCommandLineAreRefused(t *testing.T) {
 			}
 			return
 		}
-		want := "flashgate: " + flags + ": whoever lists this machine's processes reads a command line, so no secret may stand there. Type instead:\n  " + line
+		want := "flashgate: " + flags + ": whoever lists this machine's processes reads a command line, so no secret " +
+			"may stand there. Type instead:\n  " + line
 		if files != "" {
 			want += "\nor give " + files + " (- is standard input)"
 		}
@@ -33,25 +34,37 @@ func TestSecretsOnTheCommandLineAreRefused(t *testing.T) {
 		}
 	}
 	f("serve --queue 5", "", "", "")
-	f("serve --portone-v2-secret sesame", "--portone-v2-secret", "FLASHGATE_PORTONE_V2_SECRET=... flashgate serve", "--portone-v2-secret-file FILE")
-	f("serve --signing-key k1:sesame --queue 5", "--signing-key", "FLASHGATE_SIGNING_KEY=... flashgate serve ...", "--signing-key-file FILE")
+	f("serve --portone-v2-secret sesame", "--portone-v2-secret", "FLASHGATE_PORTONE_V2_SECRET=... flashgate serve",
+		"--portone-v2-secret-file FILE")
+	f("serve --signing-key k1:sesame --queue 5", "--signing-key", "FLASHGATE_SIGNING_KEY=... flashgate serve ...",
+		"--signing-key-file FILE")
 	f("serve --webhook-secret=whsec_sesame --admin-token=kim:sesame=", "--webhook-secret, --admin-token",
-		"FLASHGATE_WEBHOOK_SECRET=... FLASHGATE_ADMIN_TOKEN=... flashgate serve", "--webhook-secret-file FILE, --admin-token-file FILE")
-	f("serve --admin-token kim:sesame --admin-token lee:sesame", "--admin-token", "FLASHGATE_ADMIN_TOKEN=... flashgate serve", "--admin-token-file FILE")
-	f("sign --signing-key k1: sesame --sale race", "--signing-key", "FLASHGATE_SIGNING_KEY=... flashgate sign ...", "--signing-key-file FILE")
-	f("--portone-v1-secret sesame audit race", "--portone-v1-secret", "FLASHGATE_PORTONE_V1_SECRET=... flashgate ...", "--portone-v1-secret-file FILE")
+		"FLASHGATE_WEBHOOK_SECRET=... FLASHGATE_ADMIN_TOKEN=... flashgate serve",
+		"--webhook-secret-file FILE, --admin-token-file FILE")
+	f("serve --admin-token kim:sesame --admin-token lee:sesame", "--admin-token",
+		"FLASHGATE_ADMIN_TOKEN=... flashgate serve", "--admin-token-file FILE")
+	f("sign --signing-key k1: sesame --sale race", "--signing-key", "FLASHGATE_SIGNING_KEY=... flashgate sign ...",
+		"--signing-key-file FILE")
+	f("--portone-v1-secret sesame audit race", "--portone-v1-secret", "FLASHGATE_PORTONE_V1_SECRET=... flashgate ...",
+		"--portone-v1-secret-file FILE")
 	f("--signing-key k1:sesame", "--signing-key", "FLASHGATE_SIGNING_KEY=... flashgate", "--signing-key-file FILE")
 
 	const withoutPassword = "--redis without the password and --redis-password-file FILE"
 	f("status --redis redis://u:sesame@h race", "--redis", "FLASHGATE_REDIS=... flashgate status ...", withoutPassword)
 	f("status --redis=redis://:sesame@h race", "--redis", "FLASHGATE_REDIS=... flashgate status ...", withoutPassword)
-	f("archive race --redis redis://u:ses@me/7@h", "--redis", "FLASHGATE_REDIS=... flashgate archive ...", withoutPassword)
+	f("archive race --redis redis://u:ses@me/7@h", "--redis", "FLASHGATE_REDIS=... flashgate archive ...",
+		withoutPassword)
 	f("sign --redis u:sesame@h", "--redis", "FLASHGATE_REDIS=... flashgate sign", withoutPassword)
-	f("serve --redis redis+sentinel://h/m?sentinel_password=sesame", "--redis", "FLASHGATE_REDIS=... flashgate serve", "")
-	for _, address := range []string{"redis://h", "redis://u@h", "redis://u:@h", "redis://h:6379/0", "embedded", "redis+sentinel://h:1,i:2/m?sentinel_username=s"} {
+	f("serve --redis redis+sentinel://h/m?sentinel_password=sesame", "--redis",
+		"FLASHGATE_REDIS=... flashgate serve", "")
+	for _, address := range []string{
+		"redis://h", "redis://u@h", "redis://u:@h", "redis://h:6379/0", "embedded",
+		"redis+sentinel://h:1,i:2/m?sentinel_username=s",
+	} {
 		f("serve --redis "+address, "", "", "")
 	}
-	f("serve --forward-webhooks https://h/p?token=sesame", "--forward-webhooks", "FLASHGATE_FORWARD_WEBHOOKS=... flashgate serve", "")
+	f("serve --forward-webhooks https://h/p?token=sesame", "--forward-webhooks",
+		"FLASHGATE_FORWARD_WEBHOOKS=... flashgate serve", "")
 	f("serve --forward-webhooks https://h/p", "", "", "")
 
 	f("serve --signing-key-file f --redis-password-file f", "", "", "")
@@ -77,7 +90,8 @@ func TestEachSecretHasAVariableAndAFile(t *testing.T) {
 			}
 			switch {
 			case (kind == "value") != (file != nil):
-				t.Errorf("flashgate %s --%s: is all of it a secret? %t. Is there --%s-file? %t", line, name, kind == "value", name, file != nil)
+				t.Errorf("flashgate %s --%s: is all of it a secret? %t. Is there --%s-file? %t", line, name,
+					kind == "value", name, file != nil)
 			case kind == "password" && flags[name+"-password-file"] == nil:
 				t.Errorf("flashgate %s --%s lacks --%s-password-file", line, name, name)
 			case kind != "value":
@@ -115,7 +129,8 @@ func TestARunningGateShowsNoSecret(t *testing.T) {
 		t.Errorf("the token does not open the admin listener: %.200s %.200s", metrics, profile)
 	}
 	shown := map[string]string{
-		"the command line": string(line), "the log": gate.stderr.String(), "the metrics": metrics, "the goroutines": profile, "cmdline": cmdline,
+		"the command line": string(line), "the log": gate.stderr.String(), "the metrics": metrics,
+		"the goroutines": profile, "cmdline": cmdline,
 	}
 	for what, text := range shown {
 		if strings.Contains(text, key) || strings.Contains(text, token) {

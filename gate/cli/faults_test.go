@@ -156,7 +156,8 @@ func TestEvictingRedisIsRefused(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t, "--maxmemory-policy", "allkeys-lru")
 	gate := spawn(t, "--redis", redis.URL(), "--allow-unsigned")
-	if status := gate.wait(t); status != 1 || !strings.Contains(gate.stderr.String(), "maxmemory-policy allkeys-lru): set it to noeviction") {
+	if status := gate.wait(t); status != 1 ||
+		!strings.Contains(gate.stderr.String(), "maxmemory-policy allkeys-lru): set it to noeviction") {
 		t.Errorf("it ended with status %d and said %s", status, gate.stderr.String())
 	}
 
@@ -175,7 +176,8 @@ func TestEvictingRedisIsRefused(t *testing.T) {
 	await(t, "the log to say why", func() error {
 		caller.confirm(gate.listen, "race", "meanwhile")
 		refused, _ := gate.logged("the store does not decide: payments are refused until it does")
-		if why := fmt.Sprint(refused["error"]); !strings.Contains(why, "maxmemory-policy allkeys-random): set it to noeviction") {
+		if why := fmt.Sprint(refused["error"]); !strings.Contains(why,
+			"maxmemory-policy allkeys-random): set it to noeviction") {
 			return fmt.Errorf("it says %q", why)
 		}
 		return nil

@@ -25,7 +25,8 @@ func tellFiles(log *slog.Logger, limit uint64, public, admin int) {
 		log.Warn("the limit of open files is not known: connections are not bounded by it")
 	case limit < fewFiles:
 		log.Warn("few files may be open, and each connection is one: set LimitNOFILE=65536 in the unit of systemd, "+
-			"ulimits: {nofile: 65536} in Compose, --ulimit nofile=65536 for docker run, or ulimit -n 65536 in the shell", args...)
+			"ulimits: {nofile: 65536} in Compose, --ulimit nofile=65536 for docker run, or ulimit -n 65536 "+
+			"in the shell", args...)
 	default:
 		log.Info("connections are bounded by the limit of open files", args...)
 	}

@@ -17,7 +17,10 @@ import (
 func TestEveryFlagHasItsVariable(t *testing.T) {
 	t.Parallel()
 	seen := 0
-	once := []string{"open-now", "drop-held", "drop-paid", "archived", "drop-undelivered", "go-on", "yes", "bank", "account", "holder", "phone"}
+	once := []string{
+		"open-now", "drop-held", "drop-paid", "archived", "drop-undelivered", "go-on", "yes", "bank",
+		"account", "holder", "phone",
+	}
 	eachFlag(t, func(f *kong.Flag) {
 		seen++
 		if slices.Contains(once, f.Name) {
@@ -76,7 +79,10 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 		}
 	}
 
-	for _, flags := range []string{"", "--redis redis://r --allow-unsigned", "--redis redis://r --signing-key-file KEY", "--redis embedded --signing-key-file KEY", "--redis embedded"} {
+	for _, flags := range []string{
+		"", "--redis redis://r --allow-unsigned", "--redis redis://r --signing-key-file KEY",
+		"--redis embedded --signing-key-file KEY", "--redis embedded",
+	} {
 		f("serve "+flags, "")
 	}
 	f("serve --redis redis://r", "without a signing key")
@@ -108,7 +114,8 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 	f("serve --redis embedded --trusted-proxies 10.0.0.0/8,0.0.0.0/0", "0.0.0.0/0 is everybody")
 	f("serve --redis embedded --trusted-proxies ::/0", "::/0 is everybody")
 	f("serve --currency USD", "")
-	f("serve --currency krw", `--currency "krw": must be the ISO 4217 code of a currency in use, in capitals, such as KRW: did you mean KRW?`)
+	f("serve --currency krw",
+		`--currency "krw": must be the ISO 4217 code of a currency in use, in capitals, such as KRW: did you mean KRW?`)
 	f("serve --currency CURRENCY_KRW", "did you mean KRW?")
 	f("serve --currency HRK", "HRK was replaced by EUR")
 	f("serve --currency WON", "must be the ISO 4217 code")
@@ -125,7 +132,10 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 		f("archive --check FILE "+more, "stands alone")
 	}
 	f("archive swim --to FILE --redis redis://r --remove", "")
-	for _, line := range []string{"archive --to FILE --redis redis://r", "archive swim --redis redis://r", "archive swim --to FILE"} {
+	for _, line := range []string{
+		"archive --to FILE --redis redis://r", "archive swim --redis redis://r",
+		"archive swim --to FILE",
+	} {
 		f(line, "give SALE, --to FILE and --redis URL")
 	}
 
@@ -146,7 +156,8 @@ func TestValidatingChangesNoFlag(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := c.Serve
-		if err := c.Serve.Validate(); err != nil || !reflect.DeepEqual(c.Serve, before) || c.Serve.Name != strings.TrimPrefix(name, " --name ") || c.Serve.name() != want {
+		if err := c.Serve.Validate(); err != nil || !reflect.DeepEqual(c.Serve, before) ||
+			c.Serve.Name != strings.TrimPrefix(name, " --name ") || c.Serve.name() != want {
 			t.Errorf("serve%s: %v, %+v, and the name %q", name, err, c.Serve, c.Serve.name())
 		}
 	}

@@ -26,9 +26,12 @@ type following struct {
 }
 
 // newFollowing registers what it watches.
-func newFollowing(read func(context.Context) (int, bool, error), needed int, registry prometheus.Registerer, log *slog.Logger) *following {
+func newFollowing(read func(context.Context) (int, bool, error), needed int, registry prometheus.Registerer,
+	log *slog.Logger,
+) *following {
 	f := &following{read: read, needed: needed, log: log, gauge: prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "flashgate_replicas", Help: "Replicas of Redis that are online; in a Cluster, those of the primary with the fewest. NaN while that is not known or --wait-replicas is 0.",
+		Name: "flashgate_replicas", Help: "Replicas of Redis that are online; in a Cluster, those of the primary " +
+			"with the fewest. NaN while that is not known or --wait-replicas is 0.",
 	})}
 	wanted := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "flashgate_replicas_needed", Help: "Replicas that a 200 waits for: --wait-replicas.",
@@ -101,7 +104,8 @@ func followingText(replicas int, known bool, needed int) string {
 	case !known:
 		return "Redis does not tell how many replicas it has: make sure that there are as many as --wait-replicas says"
 	case replicas < needed:
-		return fmt.Sprintf("nothing is sold: Redis has %d replicas online, and --wait-replicas needs %d: start replicas, or set fewer (0 on a Redis without any)", replicas, needed)
+		return fmt.Sprintf("nothing is sold: Redis has %d replicas online, and --wait-replicas needs %d: start "+
+			"replicas, or set fewer (0 on a Redis without any)", replicas, needed)
 	}
 	return fmt.Sprintf("Redis has as many replicas as --wait-replicas needs: %d online, %d needed", replicas, needed)
 }

@@ -20,7 +20,8 @@ func TestAGateSaysThatTooFewReplicasFollowAndWhenThereAreEnough(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	gate := serveSale(t, redis.URL(), openSale("race", 10), "--wait-replicas", "1")
-	const few = "nothing is sold: Redis has 0 replicas online, and --wait-replicas needs 1: start replicas, or set fewer (0 on a Redis without any)"
+	const few = "nothing is sold: Redis has 0 replicas online, and --wait-replicas needs 1: start replicas, or set " +
+		"fewer (0 on a Redis without any)"
 	const enough = "Redis has as many replicas as --wait-replicas needs: 1 online, 1 needed"
 	says := func(level, message, count string) {
 		t.Helper()
@@ -33,7 +34,8 @@ func TestAGateSaysThatTooFewReplicasFollowAndWhenThereAreEnough(t *testing.T) {
 			}
 			return nil
 		})
-		if out := command(t, "status", "--redis", redis.URL(), "--wait-replicas", "1"); !strings.Contains(out, message) {
+		if out := command(t, "status", "--redis", redis.URL(), "--wait-replicas",
+			"1"); !strings.Contains(out, message) {
 			t.Errorf("status prints\n%s", out)
 		}
 	}
@@ -80,7 +82,8 @@ func TestStatusTellsOfReplicasInJSONToo(t *testing.T) {
 			t.Errorf("%q: got %v of %v, want %v", args, got, report["sale"], want)
 		}
 	}
-	const few = "map[have:0 needed:1 problem:nothing is sold: Redis has 0 replicas online, and --wait-replicas needs 1: start replicas, or set fewer (0 on a Redis without any)]"
+	const few = "map[have:0 needed:1 problem:nothing is sold: Redis has 0 replicas online, and --wait-replicas needs " +
+		"1: start replicas, or set fewer (0 on a Redis without any)]"
 	f("<nil>")
 	f("<nil>", "race")
 	f(few, "--wait-replicas", "1")
@@ -88,7 +91,8 @@ func TestStatusTellsOfReplicasInJSONToo(t *testing.T) {
 	redistest.StartReplica(t, redis)
 	f("map[have:1 needed:1]", "--wait-replicas", "1")
 	redis.Do(t, "ACL", "SETUSER", "flashgate", "-info")
-	f("map[have:<nil> needed:1 problem:Redis does not tell how many replicas it has: make sure that there are as many as --wait-replicas says]", "race", "--wait-replicas", "1")
+	f("map[have:<nil> needed:1 problem:Redis does not tell how many replicas it has: make sure that there are as "+
+		"many as --wait-replicas says]", "race", "--wait-replicas", "1")
 	redis.Do(t, "ACL", "LOG", "RESET")
 }
 
@@ -99,7 +103,8 @@ func TestReplicasAreSpokenOfOncePerChange(t *testing.T) {
 	var replicas int
 	var known bool
 	var failure error
-	f := newFollowing(func(context.Context) (int, bool, error) { return replicas, known, failure }, 2, prometheus.NewRegistry(), slog.New(slog.NewTextHandler(&log, nil)))
+	f := newFollowing(func(context.Context) (int, bool, error) { return replicas, known, failure }, 2,
+		prometheus.NewRegistry(), slog.New(slog.NewTextHandler(&log, nil)))
 	look := func(what, want, gauge string) {
 		t.Helper()
 		log.Reset()
@@ -112,7 +117,8 @@ func TestReplicasAreSpokenOfOncePerChange(t *testing.T) {
 		}
 	}
 	replicas, known = 1, true
-	look("one of two", "level=WARN msg=\"nothing is sold: Redis has 1 replicas online, and --wait-replicas needs 2", "1")
+	look("one of two", "level=WARN msg=\"nothing is sold: Redis has 1 replicas online, and --wait-replicas needs 2",
+		"1")
 	look("as before", "", "1")
 	replicas, failure = 0, errors.New("timeout")
 	look("Redis does not answer", "", "NaN")

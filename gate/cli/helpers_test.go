@@ -67,7 +67,8 @@ func spawn(t testing.TB, args ...string) *process {
 
 func serveArgs(args []string) []string {
 	return append([]string{
-		"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--drain-wait", "0s", "--log-format", "json",
+		"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--drain-wait", "0s",
+		"--log-format", "json",
 	}, args...)
 }
 

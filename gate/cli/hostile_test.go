@@ -45,7 +45,8 @@ func entrances(t *testing.T, test func(t *testing.T, redis *redistest.Server, ga
 	t.Run("through HAProxy", func(t *testing.T) {
 		t.Parallel()
 		redis := redistest.Start(t)
-		gate := serveSale(t, redis.URL(), openSale("race", 100_000), "--language", "en", "--trusted-proxies", "127.0.0.1/32")
+		gate := serveSale(t, redis.URL(), openSale("race", 100_000), "--language", "en", "--trusted-proxies",
+			"127.0.0.1/32")
 		addr := redistest.StartHAProxy(t, fmt.Sprintf(haproxyConfig, gate.listen))
 		await(t, "HAProxy to pass requests on", func() error {
 			if status, _ := gate.get(addr, "/readyz"); status != http.StatusOK {
@@ -98,7 +99,8 @@ func TestHostileRequestsHaveTheirAnswer(t *testing.T) {
 			rows.Go(func() {
 				answers, text := exchange(at.addr, row.sends, row.stays || at.proxied)
 				if answers != row.want || !strings.Contains(text, row.says) {
-					t.Errorf("%s: %s, want %s with %q; the answer was %.500q", row.name, answers, row.want, row.says, text)
+					t.Errorf("%s: %s, want %s with %q; the answer was %.500q", row.name, answers, row.want,
+						row.says, text)
 				}
 			})
 		}

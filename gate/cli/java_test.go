@@ -39,7 +39,8 @@ func TestJavasClientIsAnswered(t *testing.T) {
 	if err := os.WriteFile(path, []byte(javaProgram), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said, err := exec.CommandContext(t.Context(), java, path, "http://"+gate.listen+"/confirm/race?items=unit", v1("order-1", "i")).CombinedOutput()
+	said, err := exec.CommandContext(t.Context(), java, path, "http://"+gate.listen+"/confirm/race?items=unit",
+		v1("order-1", "i")).CombinedOutput()
 	if err != nil || !strings.HasPrefix(string(said), `200 {"code":"held"`) {
 		t.Errorf("%v\n%s", err, said)
 	}

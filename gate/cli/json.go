@@ -99,7 +99,8 @@ func (p *jsonParser) mapping(at *token.Position, depth int) (ast.Node, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.Values = append(m.Values, ast.MappingValue(token.New(":", ":", key.GetToken().Position), key.(ast.MapKeyNode), value))
+		m.Values = append(m.Values,
+			ast.MappingValue(token.New(":", ":", key.GetToken().Position), key.(ast.MapKeyNode), value))
 	}
 	_, err := p.decoder.Token() // its end
 	return m, err

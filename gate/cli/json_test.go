@@ -16,7 +16,8 @@ func TestJSONIsReadAsYAMLIs(t *testing.T) {
     notify: https://shop.example.com/changes?a=b&c=d
     skus: [{name: x, stock: 1, price: 0}, {name: y, stock: 1000000000}]
 `
-	const json = "\ufeff\r\n{\"sales\":\t[{\"name\":\"a\",\"opens_at\":\"2026-12-01T10:00:00+09:00\",\"closes_at\":\"2026-12-01T18:00:00+09:00\"," +
+	const json = "\ufeff\r\n{\"sales\":\t[{" +
+		`"name":"a","opens_at":"2026-12-01T10:00:00+09:00","closes_at":"2026-12-01T18:00:00+09:00",` +
 		`"hold":"90s","per_buyer":2,"accept":["v1","v2"],"auto_refund":true,"messages":{"sold_out":"\ub9e4\uc9c4 \"끝\""},` +
 		`"notify":"https:\/\/shop.example.com\/changes?a=b\u0026c=d","skus":[{"name":"x","stock":1,"price":0},{"name":"y","stock":1000000000}]}]}`
 	want, err := parseSales("sales.yaml", []byte(yaml))
@@ -31,7 +32,8 @@ func TestJSONIsReadAsYAMLIs(t *testing.T) {
 
 func TestFaultsOfJSONAreToldWithTheirLine(t *testing.T) {
 	t.Parallel()
-	const begin, end = "{\n\"name\": \"a\",\n\"opens_at\": \"2026-12-01T10:00:00Z\", \"closes_at\": \"2026-12-01T11:00:00Z\",\n", "\n\"skus\": [{\"name\": \"x\", \"stock\": 1}]}"
+	const begin, end = "{\n\"name\": \"a\",\n\"opens_at\": \"2026-12-01T10:00:00Z\", \"closes_at\": " +
+		"\"2026-12-01T11:00:00Z\",\n", "\n\"skus\": [{\"name\": \"x\", \"stock\": 1}]}"
 	f := func(line, want string) {
 		t.Helper()
 		_, err := parseSale([]byte(begin + line + end))
@@ -53,5 +55,6 @@ func TestFaultsOfJSONAreToldWithTheirLine(t *testing.T) {
 	f(`"auto_refund": "true",`, `body:4: auto_refund: must be true or false, not "true"`)
 	f(`"messages": [],`, "body:4: messages: must be a mapping, not a list")
 	f(`"accept": {"v1": 1},`, "body:4: accept: must be a list, not a mapping")
-	f(`"accept": `+strings.Repeat("[", 8)+strings.Repeat("]", 8)+",", "body:4: this is no JSON of a sale: lists and mappings are nested too deep")
+	f(`"accept": `+strings.Repeat("[", 8)+strings.Repeat("]", 8)+",",
+		"body:4: this is no JSON of a sale: lists and mappings are nested too deep")
 }

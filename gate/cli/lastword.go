@@ -40,9 +40,11 @@ func (e *environment) lastWordNotes(s *gate.Settings) []string {
 	if s.Ask == "" {
 		return nil
 	}
-	notes := []string{fmt.Sprintf("the shop has at most %s to say yes or no to an order, at gates with this environment's settings", lane.AskTime(e.try()))}
+	notes := []string{fmt.Sprintf("the shop has at most %s to say yes or no to an order, at gates with this "+
+		"environment's settings", lane.AskTime(e.try()))}
 	if !e.has("NOTIFY_SECRET", "NOTIFY_SECRET_FILE") {
-		notes = append(notes, "this environment has no notify secret: gates without one cannot ask the shop, and sell nothing of this sale. "+
+		notes = append(notes, "this environment has no notify secret: gates without one cannot ask the shop, and "+
+			"sell nothing of this sale. "+
 			"Give each gate FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file")
 	}
 	return notes

@@ -44,7 +44,8 @@ func openLastShop(t testing.TB, word func(w http.ResponseWriter, r *http.Request
 	mux.HandleFunc("POST /ask", func(w http.ResponseWriter, r *http.Request) {
 		var text json.RawMessage
 		var ask shop.Ask
-		if err := errors.Join(json.NewDecoder(r.Body).Decode(&text), json.Unmarshal(text, &ask), hook.Verify(text, r.Header)); err != nil {
+		if err := errors.Join(json.NewDecoder(r.Body).Decode(&text), json.Unmarshal(text, &ask),
+			hook.Verify(text, r.Header)); err != nil {
 			t.Errorf("the shop was asked %s: %v", text, err)
 		}
 		s.mu.Lock()
@@ -90,7 +91,8 @@ func askingSale(stock int, more string) string {
 func stands(t *testing.T, redis *redistest.Server, asking, held, released int64) {
 	t.Helper()
 	r := readStatus(t, redis.URL(), "race")
-	if o, u := r.Orders, r.SKUs[0]; o.Asking != asking || o.Held != held || o.Released != released || u.Held != asking+held || u.Left != u.Total-u.Held {
+	if o, u := r.Orders, r.SKUs[0]; o.Asking != asking || o.Held != held || o.Released != released ||
+		u.Held != asking+held || u.Left != u.Total-u.Held {
 		t.Errorf("got %+v and %+v, want %d asking, %d held, %d released", o, u, asking, held, released)
 	}
 }
@@ -106,7 +108,8 @@ func auditFindsNothing(t *testing.T, redis *redistest.Server) {
 // sentence is what the buyer reads of an answer.
 func sentence(t *testing.T, g *process, order string) (code, text string) {
 	t.Helper()
-	response, err := http.Post("http://"+g.listen+"/confirm/race?items=unit", "application/json", strings.NewReader(v1(order, "imp_"+order)))
+	response, err := http.Post("http://"+g.listen+"/confirm/race?items=unit", "application/json",
+		strings.NewReader(v1(order, "imp_"+order)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +213,9 @@ func TestAYesThatComesTooLateIsNone(t *testing.T) {
 		t.Errorf("it was given up after %s", took)
 	}
 	stands(t, redis, 0, 1, 1)
-	if a := c.post(g.listen, "/confirm/race?items=unit", "application/json", v1("never", "imp_other")); a.code != "held" { // by a new attempt
+	// by a new attempt
+	if a := c.post(g.listen, "/confirm/race?items=unit", "application/json",
+		v1("never", "imp_other")); a.code != "held" {
 		t.Errorf("asked again after it was given up: %+v", a)
 	}
 	stands(t, redis, 0, 2, 0)
@@ -245,7 +250,8 @@ func TestTwoGatesAskAboutOneOrder(t *testing.T) {
 			redis := redistest.Start(t)
 			sale := askingSale(10, "ask: "+s.url+"/ask")
 			gates := []*process{
-				serveSale(t, redis.URL(), sale, "--notify-secret", notifySecret), serveSale(t, redis.URL(), sale, "--notify-secret", notifySecret),
+				serveSale(t, redis.URL(), sale, "--notify-secret", notifySecret), serveSale(t, redis.URL(), sale,
+					"--notify-secret", notifySecret),
 			}
 			c, answers := newCaller(t), make(chan string, 2)
 			for _, g := range gates {
@@ -308,7 +314,8 @@ func TestAShopThatFlapsInTheMiddleOfASale(t *testing.T) {
 		s.up.Store(false)
 		down := time.Now()
 		await(t, "new orders to be refused", func() error {
-			if a := c.confirm(g.listen, "race", fmt.Sprint("down-", time.Now().UnixNano())); a.code != "shop_unavailable" {
+			if a := c.confirm(g.listen, "race",
+				fmt.Sprint("down-", time.Now().UnixNano())); a.code != "shop_unavailable" {
 				return fmt.Errorf("%+v", a)
 			}
 			return nil
@@ -325,7 +332,8 @@ func TestAShopThatFlapsInTheMiddleOfASale(t *testing.T) {
 		}
 		s.up.Store(true)
 		back := time.Now()
-		await(t, "new orders to be taken", func() error { return sells(c, g, "race", fmt.Sprint("up-", time.Now().UnixNano())) })
+		await(t, "new orders to be taken",
+			func() error { return sells(c, g, "race", fmt.Sprint("up-", time.Now().UnixNano())) })
 		if took := time.Since(back); took > 6*time.Second {
 			t.Errorf("new orders were taken %s after the shop was back, want within 6 s", took)
 		}
@@ -369,15 +377,16 @@ func TestTheLastWordIsChangedInTheMiddleOfASale(t *testing.T) {
 		}
 	}
 	await(t, "the gate without a secret to say so", func() error {
-		if _, said := without.logged("this sale takes no orders, because this gate has no secret to sign its questions to the shop with: " +
-			"set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file"); !said {
+		if _, said := without.logged("this sale takes no orders, because this gate has no secret to sign its " +
+			"questions to the shop with: set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file"); !said {
 			return errors.New("it does not")
 		}
 		return nil
 	})
 	applySale(t, redis.URL(), openSale("race", 100))
 	for _, g := range []*process{with, without} {
-		await(t, "nobody to be asked", func() error { return sells(c, g, "race", fmt.Sprint("after-", time.Now().UnixNano())) })
+		await(t, "nobody to be asked",
+			func() error { return sells(c, g, "race", fmt.Sprint("after-", time.Now().UnixNano())) })
 	}
 	auditFindsNothing(t, redis)
 }
@@ -386,14 +395,16 @@ func TestStatusTellsOfTheLastWord(t *testing.T) {
 	t.Parallel()
 	s := openLastShop(t, nil)
 	redis := redistest.Start(t)
-	applySale(t, redis.URL(), askingSale(1, fmt.Sprintf(`ask: "%s/ask?token=s3cret", healthy: "%s/up?token=s3cret"`, s.url, s.url)))
+	applySale(t, redis.URL(),
+		askingSale(1, fmt.Sprintf(`ask: "%s/ask?token=s3cret", healthy: "%s/up?token=s3cret"`, s.url, s.url)))
 	status := func() string { return command(t, "status", "--redis", redis.URL(), "race") }
 	if said := status(); !strings.Contains(said, "shop: "+s.url+"/ask?… has the last word on each order\n") ||
 		!strings.Contains(said, "shop: "+s.url+"/up?… is up, as seen from here in ") {
 		t.Error(said)
 	}
 	s.up.Store(false)
-	if said := status(); !strings.Contains(said, "/up?… is down, as seen from here: it answered 503 and not with a 2xx. Gates to which it is down too take no new orders\n") {
+	if said := status(); !strings.Contains(said, "/up?… is down, as seen from here: it answered 503 and not with a "+
+		"2xx. Gates to which it is down too take no new orders\n") {
 		t.Error(said)
 	}
 }
@@ -406,15 +417,22 @@ func TestApplyTellsOfTheLastWord(t *testing.T) {
 		environ []string
 		want    []string
 	}{
-		"a gate with its defaults": {nil, []string{"at most 2.5s to say yes or no", "this environment has no notify secret"}},
+		"a gate with its defaults": {
+			nil,
+			[]string{"at most 2.5s to say yes or no", "this environment has no notify secret"},
+		},
 		"a gate that waits for replicas": {
-			[]string{"FLASHGATE_WAIT_TIMEOUT=300ms", "FLASHGATE_REDIS_TIMEOUT=600ms", "FLASHGATE_NOTIFY_SECRET=" + notifySecret},
+			[]string{
+				"FLASHGATE_WAIT_TIMEOUT=300ms", "FLASHGATE_REDIS_TIMEOUT=600ms",
+				"FLASHGATE_NOTIFY_SECRET=" + notifySecret,
+			},
 			[]string{"at most 2.3s to say yes or no"},
 		},
 	} {
 		out := commandIn(t, test.environ, "apply", "--dry-run", "--open-now", "--redis", redis.URL(), "-f", file)
 		notes := strings.Count(out, "note: ")
-		if slices.ContainsFunc(test.want, func(want string) bool { return !strings.Contains(out, want) }) || notes != len(test.want) {
+		if slices.ContainsFunc(test.want, func(want string) bool { return !strings.Contains(out, want) }) ||
+			notes != len(test.want) {
 			t.Errorf("%s: %s", name, out)
 		}
 	}

@@ -74,7 +74,8 @@ func TestWhatIsShownAsJSONCanBeCopied(t *testing.T) {
 	if err := sells(newCaller(t), gate, "race", order); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the change to be listed", func() error { return atLeast(t, gate, `flashgate_notify_stuck_orders{sale="race"}`, 1) })
+	await(t, "the change to be listed",
+		func() error { return atLeast(t, gate, `flashgate_notify_stuck_orders{sale="race"}`, 1) })
 	for _, args := range [][]string{{"undelivered", "--json", "race"}, {"ledger", "race"}} {
 		if out := command(t, append(args, "--redis", redis)...); !strings.Contains(out, order) {
 			t.Errorf("%q prints %s", args, out)

@@ -64,7 +64,8 @@ const slowBy = 4 * time.Second
 
 func (m *mischief) plan() portonesim.Plan {
 	return portonesim.Plan{
-		Declines: 0.15, SlowApprovals: 0.2, Lost: 0.05, Never: 0.05, Pending: 0.1, Invented: 0.05, Revived: 0.2, TriesAgain: 0.5,
+		Declines: 0.15, SlowApprovals: 0.2, Lost: 0.05, Never: 0.05, Pending: 0.1, Invented: 0.05, Revived: 0.2,
+		TriesAgain:  0.5,
 		PartCancels: 0.2, Disputes: 0.2, Chargebacks: 0.2,
 		VirtualAccounts: 0.2, Deposits: m.deposits, NoDueDates: 0.2, TestChannel: 0.2, SwitchedAmount: 0.2, Twice: 0.2,
 		FailedRefunds: 0.2, TaxFree: 0.2, Discounts: 0.2, Promotions: 0.2,
@@ -75,8 +76,10 @@ func (m *mischief) plan() portonesim.Plan {
 
 // sale is the sale's file. Of what is scarce there is so little that late payments find none.
 func (m *mischief) sale(more string) string {
-	return fmt.Sprintf("sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, accept: [v1, v2], "+
-		"auto_refund: true, refund_brake: off, deposit_limit: 1m, per_buyer: 2, %s, skus: [{name: plenty, stock: %d, price: 1000}, {name: scarce, stock: %d, price: 2000}]}]",
+	return fmt.Sprintf("sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, "+
+		"accept: [v1, v2], "+
+		"auto_refund: true, refund_brake: off, deposit_limit: 1m, per_buyer: 2, %s, skus: [{name: plenty, stock: %d, "+
+		"price: 1000}, {name: scarce, stock: %d, price: 2000}]}]",
 		more, m.orders, m.orders/12)
 }
 
@@ -107,12 +110,14 @@ func (m *mischief) begin(t *testing.T) {
 	t.Cleanup(faulty.Close)
 	m.sim = &simulator{sim, straight.URL}
 	var err error
-	if m.store, err = store.Open(m.redis.URL(), store.Options{Who: "test", FirstLook: time.Second, Timeout: 10 * time.Second}); err != nil {
+	if m.store, err = store.Open(m.redis.URL(),
+		store.Options{Who: "test", FirstLook: time.Second, Timeout: 10 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.store.Close() })
 	applySale(t, m.redis.URL(), m.sale("hold: 2s"))
-	m.flags = append((&simulator{sim, faulty.URL}).settling(), "--grace", "1s", "--redis", m.redis.URL(), "--allow-unsigned")
+	m.flags = append((&simulator{sim, faulty.URL}).settling(), "--grace", "1s", "--redis", m.redis.URL(),
+		"--allow-unsigned")
 	for i := range m.gates {
 		m.gates[i] = startGate(t, m.flags...)
 	}
@@ -191,8 +196,12 @@ func (m *mischief) order(i int) portonesim.Order {
 		buyer = fmt.Sprint("greedy", i/20)
 	}
 	o := portonesim.Order{
-		Body: []string{"v1", "v1-form", "v2-2024-01-01", "v2-2024-04-25"}[i%4], ID: id, Amount: amount, Cancels: m.cancels(id),
-		ConfirmURL: "http://" + addr + "/confirm/race?items=" + items + "&buyer=" + buyer, NoticeURL: "http://" + addr + "/webhook/race",
+		Body: []string{
+			"v1", "v1-form", "v2-2024-01-01",
+			"v2-2024-04-25",
+		}[i%4], ID: id, Amount: amount, Cancels: m.cancels(id),
+		ConfirmURL: "http://" + addr + "/confirm/race?items=" + items + "&buyer=" + buyer,
+		NoticeURL:  "http://" + addr + "/webhook/race",
 	}
 	if m.drawn("currency", id) {
 		o.Currency = "USD"
@@ -206,7 +215,10 @@ func (m *mischief) order(i int) portonesim.Order {
 // cancels are what the cancellations of an order's payments come to, one after the other.
 func (m *mischief) cancels(id string) (words []string) {
 	for _, w := range []struct{ what, words string }{
-		{"gateway fails", "PG_PROVIDER"}, {"gateway fails more often", "PG_PROVIDER PG_PROVIDER"}, {"fails", "failed"}, {"request fails", "request-fails"},
+		{"gateway fails", "PG_PROVIDER"},
+		{"gateway fails more often", "PG_PROVIDER PG_PROVIDER"},
+		{"fails", "failed"},
+		{"request fails", "request-fails"},
 	} {
 		if m.drawn(w.what, id) {
 			words = append(words, strings.Fields(w.words)...)
@@ -292,7 +304,8 @@ func bankOf(r *gate.RefundView) string {
 // refunds returns what flashgate refunds lists.
 func (m *mischief) refunds() (reports []gate.RefundView) {
 	m.t.Helper()
-	if err := json.Unmarshal([]byte(command(m.t, "refunds", "--json", "--redis", m.redis.URL(), "race")), &reports); err != nil {
+	if err := json.Unmarshal([]byte(command(m.t, "refunds", "--json", "--redis", m.redis.URL(), "race")),
+		&reports); err != nil {
 		m.t.Fatal(err)
 	}
 	return reports
@@ -302,7 +315,8 @@ func (m *mischief) refunds() (reports []gate.RefundView) {
 func (m *mischief) audit() {
 	m.t.Helper()
 	var report audit.Report
-	said := command(m.t, append([]string{"audit", "--json", "--redis", m.redis.URL(), "race"}, m.sim.credentials()...)...)
+	said := command(m.t, append([]string{"audit", "--json", "--redis", m.redis.URL(), "race"},
+		m.sim.credentials()...)...)
 	if err := json.Unmarshal([]byte(said), &report); err != nil || report.Charged == 0 || report.Payments == 0 {
 		m.t.Errorf("the audit says %s, %v", said, err)
 	}

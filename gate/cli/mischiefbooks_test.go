@@ -17,15 +17,18 @@ type books struct {
 	listed   map[string]gate.RefundLine // by attempt
 	payments []portonesim.Payment
 
-	kept, paid, waiting map[string]int64 // money by order, in hundredths: at PortOne; of paid orders; listed for a person
-	waits               map[string]int   // refunds by what they wait for
+	// money by order, in hundredths: at PortOne; of paid orders; listed for a person
+	kept, paid, waiting map[string]int64
+	waits               map[string]int // refunds by what they wait for
 }
 
 func (m *mischief) books() *books {
 	m.t.Helper()
 	b := &books{
-		m: m, status: readStatus(m.t, m.redis.URL(), "race"), orders: map[string]gate.Order{}, listed: map[string]gate.RefundLine{},
-		payments: m.sim.Payments(), kept: map[string]int64{}, paid: map[string]int64{}, waiting: map[string]int64{}, waits: map[string]int{},
+		m: m, status: readStatus(m.t, m.redis.URL(),
+			"race"), orders: map[string]gate.Order{}, listed: map[string]gate.RefundLine{},
+		payments: m.sim.Payments(), kept: map[string]int64{}, paid: map[string]int64{}, waiting: map[string]int64{},
+		waits: map[string]int{},
 	}
 	for _, r := range m.refunds() {
 		for _, line := range r.Refunds {
@@ -55,7 +58,8 @@ func (b *books) check(tried []string) error {
 	}
 	for id := range b.orders {
 		if b.kept[id] != b.paid[id]+b.waiting[id] {
-			return fmt.Errorf("of order %s PortOne keeps %d, %d of it are paid and %d wait for a person", id, b.kept[id], b.paid[id], b.waiting[id])
+			return fmt.Errorf("of order %s PortOne keeps %d, %d of it are paid and %d wait for a person", id,
+				b.kept[id], b.paid[id], b.waiting[id])
 		}
 	}
 	for _, id := range tried {
@@ -88,7 +92,8 @@ func (b *books) checkPayment(p *portonesim.Payment) error {
 		return errors.New("a cancellation is requested, or its money is on the way")
 	case kept == 0 && listed:
 		return fmt.Errorf("what was given back is listed: %+v", line)
-	case kept == 0 && k >= 0 && o.Attempts[k].State == gate.AttemptPaid && !(p.Version == 2 && p.ChargedBack): // V1 names no chargebacks
+	// V1 names no chargebacks
+	case kept == 0 && k >= 0 && o.Attempts[k].State == gate.AttemptPaid && !(p.Version == 2 && p.ChargedBack):
 		return errors.New("PortOne has nothing of an attempt that is paid")
 	case kept == 0:
 		return nil
@@ -124,7 +129,8 @@ func (b *books) forPerson(p *portonesim.Payment, line gate.RefundLine) bool {
 
 // waitsForNobody reports whether a refund that an order owes is the gates' to see to.
 func (b *books) waitsForNobody(o *gate.Order) bool {
-	return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.Owed() && b.listed[a.ID].Waits == gate.WaitNobody })
+	return slices.ContainsFunc(o.Attempts,
+		func(a gate.Attempt) bool { return a.Owed() && b.listed[a.ID].Waits == gate.WaitNobody })
 }
 
 // checkUnits recounts the units of each SKU from the orders' records.
@@ -166,6 +172,7 @@ func (b *books) String() string {
 		}
 		return all / 100
 	}
-	return fmt.Sprintf("of %d payments PortOne keeps %d = %d of paid orders + %d of %v refunds listed by what they wait for; orders %+v, units %+v",
+	return fmt.Sprintf("of %d payments PortOne keeps %d = %d of paid orders + %d of %v refunds listed by what they "+
+		"wait for; orders %+v, units %+v",
 		len(b.payments), sum(b.kept), sum(b.paid), sum(b.waiting), b.waits, b.status.Orders, b.status.SKUs)
 }

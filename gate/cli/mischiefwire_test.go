@@ -41,7 +41,10 @@ type cancelCall struct {
 }
 
 func newWire(portone http.Handler, drawn func(what, of string) bool) *wire {
-	return &wire{portone: portone, drawn: drawn, faults: map[string]int{}, looks: map[string][]span{}, cancels: map[string][]cancelCall{}}
+	return &wire{
+		portone: portone, drawn: drawn, faults: map[string]int{}, looks: map[string][]span{},
+		cancels: map[string][]cancelCall{},
+	}
 }
 
 // ServeHTTP passes a call on, or what is left of it.
@@ -240,12 +243,14 @@ func (w *wire) checkCalls(p *portonesim.Payment, calls []cancelCall, waits gate.
 		switch {
 		case p.Version == 2 && c.key == "":
 			return fmt.Errorf("cancel call %d has no Idempotency-Key", i+1)
-		case c.came == "done" && !last, slices.Contains([]string{"PAYMENT_ALREADY_CANCELLED", "이미 전액취소된 주문입니다."}, c.came) && p.NotAsked == 0:
+		case c.came == "done" && !last,
+			slices.Contains([]string{"PAYMENT_ALREADY_CANCELLED", "이미 전액취소된 주문입니다."}, c.came) && p.NotAsked == 0:
 			return fmt.Errorf("cancel call %d was followed by another, and it was %s", i+1, c.came)
 		case last && asked == 0 && gone: // by others, whatever came of the calls
 		case last && asked > 0 != (c.came == "done" || c.came == "requested"):
 			return fmt.Errorf("%d were given back, and the last cancel call came to %s", asked, c.came)
-		case !last && !slices.ContainsFunc(w.looks[p.Order], func(l span) bool { return l.begun > c.ended && l.ended < calls[i+1].begun }):
+		case !last && !slices.ContainsFunc(w.looks[p.Order],
+			func(l span) bool { return l.begun > c.ended && l.ended < calls[i+1].begun }):
 			return fmt.Errorf("after cancel call %d nobody looked before the next", i+1)
 		}
 	}

@@ -44,7 +44,8 @@ func TestWhatRedisForgotIsNotSoldAgain(t *testing.T) {
 			forget(t, g.redis)
 			for range 2 { // the second time, no gate is left that saw the sale
 				for _, gate := range g.gates {
-					await(t, "the loss to be seen", func() error { return answers(g.caller, gate, "race", "another", "recovering") })
+					await(t, "the loss to be seen",
+						func() error { return answers(g.caller, gate, "race", "another", "recovering") })
 				}
 				g.buy(stock)
 				g.restart(0)
@@ -60,13 +61,15 @@ func TestWhatRedisForgotIsNotSoldAgain(t *testing.T) {
 
 			// Three are known to be left: both gates sell them, and no more.
 			left := saleFile(t, openSale("race", 3))
-			if status, said := refused(t, "apply", "--redis", g.redis.URL(), "-f", left); status != 1 || !strings.Contains(said, gate.NeverSold) {
+			if status, said := refused(t, "apply", "--redis", g.redis.URL(), "-f", left); status != 1 ||
+				!strings.Contains(said, gate.NeverSold) {
 				t.Errorf("without a word: status %d, %s", status, said)
 			}
 			command(t, "apply", "--open-now", "--redis", g.redis.URL(), "-f", left)
 			applied := time.Now()
 			for i, gate := range g.gates {
-				await(t, "the sale to be sold again", func() error { return sells(g.caller, gate, "race", fmt.Sprint("last-", i)) })
+				await(t, "the sale to be sold again",
+					func() error { return sells(g.caller, gate, "race", fmt.Sprint("last-", i)) })
 			}
 			t.Logf("both gates sold %v after it was applied", time.Since(applied))
 			g.held = nil
@@ -94,7 +97,8 @@ func startTwoGates(t *testing.T, stock int) *twoGates {
 		g.gates[i] = startGate(t, append(g.args, "--sales", g.file)...)
 	}
 	g.restart(0) // a gate that is replaced while its sale is there notices nothing
-	if _, said := g.gates[0].logged("a sale is missing: it is expected, Redis has nothing of it, and its payments are refused"); said {
+	if _, said := g.gates[0].logged("a sale is missing: it is expected, Redis has nothing of it, and its " +
+		"payments are refused"); said {
 		t.Error("a sale that is there is called missing")
 	}
 	return g
@@ -129,8 +133,10 @@ func (g *twoGates) sayWhatToDo() {
 	g.t.Helper()
 	for _, p := range g.gates {
 		await(g.t, "the gate to say what to do", func() error {
-			said, ok := p.logged("a sale is missing: it is expected, Redis has nothing of it, and its payments are refused")
-			if !ok || said["sale"] != "race" || said["never_sold_yet"] != gate.NeverSold || said["lost"] != gate.WasSold {
+			said, ok := p.logged("a sale is missing: it is expected, Redis has nothing of it, and its " +
+				"payments are refused")
+			if !ok || said["sale"] != "race" || said["never_sold_yet"] != gate.NeverSold ||
+				said["lost"] != gate.WasSold {
 				return fmt.Errorf("it says %v", said)
 			}
 			if m := metric(g.t, p, `flashgate_sale_missing{sale="race"}`); m != "1" {
@@ -178,13 +184,15 @@ func TestAGateCreatesASaleOnlyWhileBothClocksSayThatItHasNotOpened(t *testing.T)
 			defer e.Close()
 			var log bytes.Buffer
 			logger := slog.New(slog.NewJSONHandler(&log, nil))
-			s, err := store.Open(e.URL(), store.Options{Who: "gate", Log: logger, Now: func() time.Time { return redis }})
+			s, err := store.Open(e.URL(),
+				store.Options{Who: "gate", Log: logger, Now: func() time.Time { return redis }})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer s.Close()
 			sale := gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
-				OpensAt: opens, ClosesAt: opens.Add(time.Hour), Hold: time.Minute, SKUs: []gate.SKU{{Name: "unit", Stock: 1}},
+				OpensAt: opens, ClosesAt: opens.Add(time.Hour), Hold: time.Minute,
+				SKUs: []gate.SKU{{Name: "unit", Stock: 1}},
 			}}
 			c := serveCommand{Redis: on, Name: "gate"}
 			if err := c.createSales(t.Context(), s, []gate.Sale{sale}, logger); err != nil {
@@ -193,7 +201,8 @@ func TestAGateCreatesASaleOnlyWhileBothClocksSayThatItHasNotOpened(t *testing.T)
 			if _, err := s.Sale(t.Context(), "race"); errors.Is(err, gate.ErrNoSale) == created {
 				t.Errorf("created: want %t, got %v", created, err)
 			}
-			_, told := logged(log.String(), "Redis' clock and this gate's do not agree whether a sale's window has begun: set both by NTP")
+			_, told := logged(log.String(),
+				"Redis' clock and this gate's do not agree whether a sale's window has begun: set both by NTP")
 			if told == agree {
 				t.Errorf("the log says %s", &log)
 			}
@@ -217,7 +226,8 @@ func TestAnEarlierOpeningRemindsOfTheFiles(t *testing.T) {
 		t.Helper()
 		sale := strings.Replace(openSale("race", 10), "2020-01-01T00:00:00Z", opens, 1)
 		said := command(t, append([]string{"apply", "--redis", redis.URL(), "-f", saleFile(t, sale)}, flags...)...)
-		if got := strings.Contains(said, "\n  it opens earlier now: write this opens_at into the files given to --sales too\n"); got != want {
+		if got := strings.Contains(said,
+			"\n  it opens earlier now: write this opens_at into the files given to --sales too\n"); got != want {
 			t.Errorf("opening at %s: %s", opens, said)
 		}
 	}
@@ -235,13 +245,15 @@ func TestAMissingSaleIsMissingToEveryVersion(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	redis.Do(t, "SADD", "fg:sales", "race")
-	gate := startGate(t, "--redis", redis.URL(), "--allow-unsigned", "--webhook-secret", "whsec_Zm9yIHRlc3RzIG9ubHksIG5vIHNlY3JldCBhdCBhbGw=")
+	gate := startGate(t, "--redis", redis.URL(), "--allow-unsigned", "--webhook-secret",
+		"whsec_Zm9yIHRlc3RzIG9ubHksIG5vIHNlY3JldCBhdCBhbGw=")
 	a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json", v1("order-1", "imp_1"))
 	if a.status != 503 || a.code != "recovering" {
 		t.Errorf("%+v", a)
 	}
 	var reports []struct{ Sale, State string }
-	if _, text := gate.get(gate.admin, "/v1/sales"); json.Unmarshal([]byte(text), &reports) != nil || len(reports) != 1 || reports[0].State != "missing" {
+	if _, text := gate.get(gate.admin, "/v1/sales"); json.Unmarshal([]byte(text), &reports) != nil ||
+		len(reports) != 1 || reports[0].State != "missing" {
 		t.Errorf("%s", text)
 	}
 }

@@ -19,5 +19,6 @@ func moved(args []string) error {
 	default:
 		return nil
 	}
-	return fmt.Errorf("rehearsing has a program of its own: %s is flashgate-loadtest %s now (from the source: go run ./loadtest %s)", args[0], now, now)
+	return fmt.Errorf("rehearsing has a program of its own: %s is flashgate-loadtest %s now (from the source: go run "+
+		"./loadtest %s)", args[0], now, now)
 }

@@ -117,7 +117,8 @@ func TestAnotherGateGoesOnTellingTheShopWhereOneWasKilled(t *testing.T) {
 	c := newCaller(t)
 	for revision := range revisions {
 		for i := range orders {
-			a := c.post(first.listen, "/confirm/race?items=unit", "application/json", v1(order(i), fmt.Sprint("imp_", revision)))
+			a := c.post(first.listen, "/confirm/race?items=unit", "application/json",
+				v1(order(i), fmt.Sprint("imp_", revision)))
 			if a.code != "held" {
 				t.Fatalf("%+v", a)
 			}
@@ -143,7 +144,11 @@ func TestAnotherGateGoesOnTellingTheShopWhereOneWasKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := shop.NewNotifier(shop.NotifierOptions{
-		Store: s, Sales: func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": {Notify: told.url}} },
+		Store: s, Sales: func() map[string]*gate.Settings {
+			return map[string]*gate.Settings{
+				"race": {Notify: told.url},
+			}
+		},
 		Secrets: secrets, Metrics: shop.NewMetrics(prometheus.NewRegistry()), Now: time.Now, Log: quiet,
 	})
 	ctx, stop := context.WithCancel(context.Background())
@@ -174,11 +179,13 @@ func TestALinkThatIsSentAgainAndAgainIsTellingNobodyAnything(t *testing.T) {
 	gate := serveSale(t, server.URL(), notifyingSale("race", told.url), "--notify-secret", notifySecret)
 	c := newCaller(t)
 	for range 500 {
-		if a := c.post(gate.listen, "/confirm/race?items=unit", "application/json", v1(order(1), "imp_1")); a.code != "held" {
+		if a := c.post(gate.listen, "/confirm/race?items=unit", "application/json",
+			v1(order(1), "imp_1")); a.code != "held" {
 			t.Fatalf("%+v", a)
 		}
 	}
-	if a := c.post(gate.listen, "/confirm/race?items=unit", "application/json", v1(order(2), "imp_2")); a.code != "held" {
+	if a := c.post(gate.listen, "/confirm/race?items=unit", "application/json",
+		v1(order(2), "imp_2")); a.code != "held" {
 		t.Fatalf("%+v", a)
 	}
 	await(t, "the shop", func() error { return checkTold(told.took(), 2, 1) })
@@ -200,7 +207,8 @@ func TestTwoGatesTellTheShopOnce(t *testing.T) {
 	c := newCaller(t)
 	for revision := range 2 {
 		for i := range 20 {
-			a := c.post(gates[revision].listen, "/confirm/race?items=unit", "application/json", v1(order(i), fmt.Sprint("imp_", revision)))
+			a := c.post(gates[revision].listen, "/confirm/race?items=unit", "application/json",
+				v1(order(i), fmt.Sprint("imp_", revision)))
 			if a.code != "held" {
 				t.Fatalf("%+v", a)
 			}
@@ -208,7 +216,8 @@ func TestTwoGatesTellTheShopOnce(t *testing.T) {
 		await(t, "the shop", func() error { return checkTold(told.took(), 20, revision+1) })
 		await(t, "the position", func() error {
 			var d gate.DeliveryView
-			if err := json.Unmarshal([]byte(command(t, "undelivered", "--json", "--redis", redis, "race")), &d); err != nil || d.Position != d.Seq {
+			if err := json.Unmarshal([]byte(command(t, "undelivered", "--json", "--redis", redis, "race")),
+				&d); err != nil || d.Position != d.Seq {
 				return fmt.Errorf("%+v, %v", d, err)
 			}
 			return nil

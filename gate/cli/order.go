@@ -28,7 +28,8 @@ func (c *orderCommand) Run(ctx context.Context, env *environment) error {
 			}
 		})
 		if err = gate.Gone(ctx, s, c.Sale, err); errors.Is(err, gate.ErrNoOrder) {
-			return fmt.Errorf("sale %s never accepted an order %s in this run: a refused confirm leaves no trace but in --refusal-log", c.Sale, c.Order)
+			return fmt.Errorf("sale %s never accepted an order %s in this run: a refused confirm leaves no trace but "+
+				"in --refusal-log", c.Sale, c.Order)
 		}
 		if err != nil {
 			return err
@@ -43,7 +44,8 @@ func (c *orderCommand) Run(ctx context.Context, env *environment) error {
 			return err
 		}
 		for _, d := range disputes[0] {
-			fmt.Fprintf(env.out, "%s of attempt %s since %s, amount %s: %s\n", d.Kind, d.Attempt, sinceText(d.At), amountText(d.Amount), dash(d.Reason))
+			fmt.Fprintf(env.out, "%s of attempt %s since %s, amount %s: %s\n", d.Kind, d.Attempt, sinceText(d.At),
+				amountText(d.Amount), dash(d.Reason))
 		}
 		return nil
 	})
@@ -52,7 +54,8 @@ func (c *orderCommand) Run(ctx context.Context, env *environment) error {
 // chapter is one change of an order as a line.
 func chapter(e *gate.Entry, o *gate.Order) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  #%d  %s by %s: revision %d, %s", e.Time.Local().Format("2006-01-02T15:04:05.000Z07:00"), e.Seq, e.Kind, e.Who, o.Revision, o.State)
+	fmt.Fprintf(&b, "%s  #%d  %s by %s: revision %d, %s", e.Time.Local().Format("2006-01-02T15:04:05.000Z07:00"), e.Seq,
+		e.Kind, e.Who, o.Revision, o.State)
 	if o.State == gate.OrderHeld || o.State == gate.OrderAsking {
 		fmt.Fprintf(&b, " until %s", o.Deadline.Local().Format("15:04:05.000"))
 	}

@@ -62,14 +62,18 @@ type parts struct {
 }
 
 func newParts(c *serveCommand, env *environment) *parts {
-	return &parts{flags: c, env: env, log: cmdline.NewLog(env.err, c.LogFormat, c.LogLevel), registry: prometheus.NewRegistry()}
+	return &parts{
+		flags: c, env: env, log: cmdline.NewLog(env.err, c.LogFormat, c.LogLevel),
+		registry: prometheus.NewRegistry(),
+	}
 }
 
 // serve makes the parts, and has them work until ctx is done.
 func (p *parts) serve(ctx context.Context, hangup <-chan os.Signal, started func(public, admin net.Addr)) (err error) {
 	defer func() { err = errors.Join(err, p.close()) }()
 	for _, step := range []func(context.Context) error{
-		p.readSecrets, p.callPortOne, p.openStore, p.createSales, p.openRefusalLog, p.makeGate, p.makeWatcher, p.makeAdmin, p.listen,
+		p.readSecrets, p.callPortOne, p.openStore, p.createSales, p.openRefusalLog, p.makeGate, p.makeWatcher,
+		p.makeAdmin, p.listen,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -122,13 +126,15 @@ func (p *parts) readSecrets(context.Context) (err error) {
 
 // callPortOne makes the client of PortOne's REST APIs. It calls nobody yet.
 func (p *parts) callPortOne(context.Context) (err error) {
-	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	p.registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(p.env.version))
 	if p.payments, err = p.flags.client(p.registry, p.log); err != nil {
 		return err
 	}
 	if p.payments.Lookups().V2 && p.flags.PortoneV2Store == "" {
-		p.log.Warn("calls and payments of any store of PortOne V2's count as this shop's: give the store's id by --portone-v2-store")
+		p.log.Warn("calls and payments of any store of PortOne V2's count as this shop's: give the store's id by " +
+			"--portone-v2-store")
 	}
 	return nil
 }
@@ -138,8 +144,9 @@ func (p *parts) callPortOne(context.Context) (err error) {
 func (p *parts) openStore(ctx context.Context) error {
 	c := p.flags
 	options := store.Options{
-		Who: c.name(), Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(), FirstLook: c.FirstLook,
-		Metrics: store.NewMetrics(p.registry), Log: p.log,
+		Who: c.name(), Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(),
+		FirstLook: c.FirstLook,
+		Metrics:   store.NewMetrics(p.registry), Log: p.log,
 	}
 	var err error
 	if options.Credentials, err = c.redisAccess.read(); err != nil {
@@ -152,7 +159,8 @@ func (p *parts) openStore(ctx context.Context) error {
 			return err
 		}
 		url, end = embedded.URL(), embedded.Close
-		p.log.Warn("the store is embedded, in memory: for a look and for tests, not for a sale. All of it is gone when this program ends",
+		p.log.Warn("the store is embedded, in memory: for a look and for tests, not for a sale. All of it is gone "+
+			"when this program ends",
 			"other commands reach it with", "--redis "+url)
 	}
 	s, err := store.Open(url, options)
@@ -213,16 +221,19 @@ func (p *parts) makeGate(context.Context) error {
 	}
 	p.shopMetrics = shop.NewMetrics(p.registry)
 	p.lastWord = shop.NewLastWord(shop.LastWordOptions{
-		Sales: func() map[string]*gate.Settings { return p.gate.Sales() }, Secrets: p.notify, Metrics: p.shopMetrics, Now: time.Now, Log: p.log,
+		Sales: func() map[string]*gate.Settings { return p.gate.Sales() }, Secrets: p.notify, Metrics: p.shopMetrics,
+		Now: time.Now, Log: p.log,
 	})
 	p.gate = lane.New(p.store, lane.NewMetrics(p.registry), lane.Options{
-		Keys: verify, Queue: c.Queue, CallTimeout: c.RedisTimeout + c.wait(), Expected: p.sales, Shop: p.lastWord, Now: time.Now, Log: p.log,
+		Keys: verify, Queue: c.Queue, CallTimeout: c.RedisTimeout + c.wait(), Expected: p.sales, Shop: p.lastWord,
+		Now: time.Now, Log: p.log,
 	})
 	p.forwarder = c.forwarder(p.shopMetrics)
 	p.files = openFiles()
 	p.mostPublic, p.mostAdmin = shareFiles(p.files)
 	p.public = web.NewPublic(p.gate, p.answers, p.metrics, web.PublicOptions{
-		Secrets: p.secrets, Lookups: p.payments.Lookups(), Store: portone.Store(c.PortoneV2Store), Sources: p.sources, Most: p.mostPublic, MostPerAddress: c.MaxConnectionsPerAddress,
+		Secrets: p.secrets, Lookups: p.payments.Lookups(), Store: portone.Store(c.PortoneV2Store), Sources: p.sources,
+		Most: p.mostPublic, MostPerAddress: c.MaxConnectionsPerAddress,
 		Refusals: p.refusals, Orders: p.store, Forward: p.forwarder, Log: p.log,
 	})
 	return nil
@@ -249,9 +260,11 @@ func (p *parts) makeAdmin(context.Context) error {
 		return err
 	}
 	p.admin = web.NewAdmin(web.AdminOptions{
-		Registry: p.registry, Ready: p.public.Ready, Gate: p.gate, Answers: p.answers, Metrics: p.metrics, Sales: p.store, Settling: p.store, ParseSale: parseSale,
+		Registry: p.registry, Ready: p.public.Ready, Gate: p.gate, Answers: p.answers, Metrics: p.metrics,
+		Sales: p.store, Settling: p.store, ParseSale: parseSale,
 		Audit: func(ctx context.Context, sale, prefix string, known bool) (any, error) {
-			return runAudit(ctx, p.store, p.payments, sale, audit.Options{Prefix: prefix, Known: known, Progress: func(string, int64) {}})
+			return runAudit(ctx, p.store, p.payments, sale,
+				audit.Options{Prefix: prefix, Known: known, Progress: func(string, int64) {}})
 		},
 		Status: func() gate.Status {
 			s := p.watcher.status()
@@ -278,10 +291,12 @@ func (p *parts) listen(context.Context) (err error) {
 // introduce says where the gate serves, and what is to be known of it.
 func (p *parts) introduce() {
 	if !cmdline.Loopback(p.flags.AdminListen) && p.flags.AdminTLSCert == "" {
-		p.log.Warn("the admin listener is not encrypted: tokens can be read on the way; see --admin-tls-cert", "admin", p.flags.AdminListen)
+		p.log.Warn("the admin listener is not encrypted: tokens can be read on the way; see --admin-tls-cert", "admin",
+			p.flags.AdminListen)
 	}
 	tellFiles(p.log, p.files, p.mostPublic, p.mostAdmin)
-	p.log.Info("serving", "version", p.env.version, "listen", p.publicListener.Addr().String(), "admin", p.adminListener.Addr().String())
+	p.log.Info("serving", "version", p.env.version, "listen", p.publicListener.Addr().String(), "admin",
+		p.adminListener.Addr().String())
 	if p.demo {
 		fmt.Fprint(p.env.out, demoHint(p.publicListener.Addr(), p.keys))
 	}
@@ -291,13 +306,15 @@ func (p *parts) introduce() {
 func (p *parts) workers(hangup <-chan os.Signal) *workers {
 	c := p.flags
 	settling := settle.Options{
-		Who: c.name(), Store: p.store, Sales: p.gate.Sales, Currency: c.Currency, Test: c.TestPayments, Grace: c.Grace, MinLook: c.FirstLook / 2,
-		Reason: p.answers.Refund, Metrics: settle.NewMetrics(p.registry), Now: time.Now, Log: p.log,
+		Who: c.name(), Store: p.store, Sales: p.gate.Sales, Currency: c.Currency, Test: c.TestPayments, Grace: c.Grace,
+		MinLook: c.FirstLook / 2,
+		Reason:  p.answers.Refund, Metrics: settle.NewMetrics(p.registry), Now: time.Now, Log: p.log,
 	}
 	if p.payments != nil {
 		settling.Payments = p.payments
 	} else {
-		p.log.Warn("without credentials of PortOne nobody looks up how payments end: units stay held until the shop reports each order")
+		p.log.Warn("without credentials of PortOne nobody looks up how payments end: units stay held until the shop " +
+			"reports each order")
 	}
 	var reconciler *settle.Reconciler
 	if p.payments != nil {
@@ -310,14 +327,19 @@ func (p *parts) workers(hangup <-chan os.Signal) *workers {
 		Store: p.store, Sales: p.gate.Sales, Secrets: p.notify, Metrics: p.shopMetrics, Now: time.Now, Log: p.log,
 	})
 	return &workers{
-		gate: p.gate, settler: settle.New(settling), reconciler: reconciler, notifier: notifier, lastWord: p.lastWord, forwarder: p.forwarder, public: p.public, admin: p.admin,
-		watcher: p.watcher, reloader: &reloader{hangup: hangup, items: p.reloadables(), after: p.watcher.checks.retry, log: p.log},
+		gate: p.gate, settler: settle.New(settling), reconciler: reconciler, notifier: notifier, lastWord: p.lastWord,
+		forwarder: p.forwarder, public: p.public, admin: p.admin,
+		watcher: p.watcher, reloader: &reloader{
+			hangup: hangup, items: p.reloadables(),
+			after: p.watcher.checks.retry, log: p.log,
+		},
 		refusals: p.refusals, drainWait: c.DrainWait, log: p.log,
 	}
 }
 
 func buildInfo(version string) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "flashgate_build_info", Help: "The version that runs; always 1.", ConstLabels: prometheus.Labels{"version": version},
+		Name: "flashgate_build_info", Help: "The version that runs; always 1.",
+		ConstLabels: prometheus.Labels{"version": version},
 	}, func() float64 { return 1 })
 }

@@ -101,9 +101,11 @@ func (f *portoneCredentials) fit(v1, v2 *string) error {
 	case (v1 != nil) != (f.PortoneV1Key != ""):
 		return errors.New("--portone-v1-key and FLASHGATE_PORTONE_V1_SECRET (or --portone-v1-secret-file): give both")
 	case v1 == nil && f.PortoneV1URL != "":
-		return errors.New("--portone-v1-url: nothing is looked up there without --portone-v1-key and FLASHGATE_PORTONE_V1_SECRET (or --portone-v1-secret-file)")
+		return errors.New("--portone-v1-url: nothing is looked up there without --portone-v1-key and " +
+			"FLASHGATE_PORTONE_V1_SECRET (or --portone-v1-secret-file)")
 	case v2 == nil && (f.PortoneV2URL != "" || f.PortoneV2Store != ""):
-		return errors.New("--portone-v2-url and --portone-v2-store: nothing is looked up without FLASHGATE_PORTONE_V2_SECRET (or --portone-v2-secret-file)")
+		return errors.New("--portone-v2-url and --portone-v2-store: nothing is looked up without " +
+			"FLASHGATE_PORTONE_V2_SECRET (or --portone-v2-secret-file)")
 	case strange != "":
 		return fmt.Errorf("--portone-v2-store has %s: copy the store's id from PortOne's console", strange)
 	case (v1 != nil || v2 != nil) && !(f.PortoneRate > 0 && f.PortoneRate <= 10_000):

@@ -20,7 +20,8 @@ import (
 )
 
 // portoneSchemas is where PortOne's documents are: make schemas.
-var portoneSchemas = flag.String("schemas", "", "hold a gate's calls against PortOne's documents v1.json and v2.json in this folder")
+var portoneSchemas = flag.String("schemas", "",
+	"hold a gate's calls against PortOne's documents v1.json and v2.json in this folder")
 
 // A gate settles 500 payments of all kinds, and refunds what is refund due. Each of its
 // calls, and each answer that it goes by, is one that PortOne's documents have.
@@ -32,17 +33,21 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 	const demand, stock = 500, 400
 	sim := startSimulator(t, portonesim.Plan{
 		Declines: 0.05, SlowApprovals: 0.05, Lost: 0.05, Never: 0.03, Pending: 0.05, Revived: 0.03, Invented: 0.03,
-		SlowCancels: 0.05, RequestedCancels: 0.1, FailedRequests: 0.05, FailedCancels: 0.05, PGErrors: 0.1, FinalRefusals: 0.05, FailedRefunds: 0.3,
-		PartCancels: 0.05, Disputes: 0.1, Chargebacks: 0.05, VirtualAccounts: 0.2, Deposits: 0.6, NoDueDates: 0.2, TaxFree: 0.1, Discounts: 0.1,
-		Promotions: 0.1, Decimals: 0.05, TestChannel: 0.1, WrongAmount: 0.05, SwitchedAmount: 0.05, Twice: 0.1, TriesAgain: 0.3,
-		SlowBy: 300 * time.Millisecond, LateBy: 300 * time.Millisecond, DroppedHooks: 0.3,
+		SlowCancels: 0.05, RequestedCancels: 0.1, FailedRequests: 0.05, FailedCancels: 0.05, PGErrors: 0.1,
+		FinalRefusals: 0.05, FailedRefunds: 0.3,
+		PartCancels: 0.05, Disputes: 0.1, Chargebacks: 0.05, VirtualAccounts: 0.2, Deposits: 0.6, NoDueDates: 0.2,
+		TaxFree: 0.1, Discounts: 0.1,
+		Promotions: 0.1, Decimals: 0.05, TestChannel: 0.1, WrongAmount: 0.05, SwitchedAmount: 0.05, Twice: 0.1,
+		TriesAgain: 0.3,
+		SlowBy:     300 * time.Millisecond, LateBy: 300 * time.Millisecond, DroppedHooks: 0.3,
 	})
 	var log schemas.Log
 	credentials := append(sim.credentials(), documented(t, sim, &log)...)
 	redis := redistest.Start(t)
 	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true, refund_brake: off"))
 	server := startGate(t, append([]string{
-		"--redis", redis.URL(), "--allow-unsigned", "--webhook-secret", hookSecret, "--first-look", "500ms", "--grace", "2s",
+		"--redis", redis.URL(), "--allow-unsigned", "--webhook-secret", hookSecret, "--first-look", "500ms",
+		"--grace", "2s",
 	}, credentials...)...)
 
 	var shopping sync.WaitGroup
@@ -50,8 +55,10 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 		shopping.Go(func() {
 			for i := buyer; i < demand; i += 20 {
 				sim.Pay(t.Context(), portonesim.Order{
-					Body: []string{"v1", "v1-form", "v2-2024-01-01", "v2-2024-04-25"}[i%4], ID: fmt.Sprintf("ORD%06d", i), Amount: 1000,
-					ConfirmURL: "http://" + server.listen + "/confirm/race?items=unit", NoticeURL: "http://" + server.listen + "/webhook/race",
+					Body: []string{"v1", "v1-form", "v2-2024-01-01", "v2-2024-04-25"}[i%4], ID: fmt.Sprintf("ORD%06d",
+						i), Amount: 1000,
+					ConfirmURL: "http://" + server.listen + "/confirm/race?items=unit",
+					NoticeURL:  "http://" + server.listen + "/webhook/race",
 				})
 			}
 		})
@@ -82,8 +89,10 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 		t.Errorf("%s (%d times)", v, n)
 	}
 	for _, call := range []string{
-		"v1 POST /users/getToken ", "v1 GET /payments/{imp_uid} ", "v1 GET /payments/findAll/", "v1 POST /payments/cancel ",
-		"v2 GET /payments/{paymentId} ", "v2 GET /payments/{paymentId}/transactions ", "v2 POST /payments/{paymentId}/cancel ",
+		"v1 POST /users/getToken ", "v1 GET /payments/{imp_uid} ", "v1 GET /payments/findAll/",
+		"v1 POST /payments/cancel ",
+		"v2 GET /payments/{paymentId} ", "v2 GET /payments/{paymentId}/transactions ",
+		"v2 POST /payments/{paymentId}/cancel ",
 		"v1 DELETE /vbanks/{imp_uid} 200", "v2 POST /payments/{paymentId}/virtual-account/close 200",
 	} {
 		n := 0
@@ -120,7 +129,8 @@ func endAccounts(t *testing.T, sim *simulator, v1, v2 string) {
 	client, err := portone.NewClient(portone.Options{
 		V1:      portone.V1Options{BaseURL: v1, Key: "key", Secret: "secret"},
 		V2:      portone.V2Options{BaseURL: v2, Secret: "secret-2", Store: portonesim.StoreID},
-		Metrics: portone.NewMetrics(prometheus.NewRegistry()), Rate: 500, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Metrics: portone.NewMetrics(prometheus.NewRegistry()), Rate: 500, Now: time.Now,
+		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -133,9 +143,13 @@ func endAccounts(t *testing.T, sim *simulator, v1, v2 string) {
 			_ = client.CloseAccount(t.Context(), p.Order, attempt)
 		case p.Status == "paid":
 			_, _ = client.Cancel(t.Context(), portone.CancelRequest{
-				Order: p.Order, Attempt: p.Attempt, Version: attempt.Version, Balance: p.Amount - p.Cancelled, Reason: "환불",
-				Key:     "key-of-" + p.Attempt + "-000",
-				Account: &gate.BankAccount{Bank: map[int]string{1: "004", 2: "KOOKMIN"}[p.Version], Number: "12345678", Holder: "홍길동"},
+				Order: p.Order, Attempt: p.Attempt, Version: attempt.Version,
+				Balance: p.Amount - p.Cancelled, Reason: "환불",
+				Key: "key-of-" + p.Attempt + "-000",
+				Account: &gate.BankAccount{
+					Bank: map[int]string{1: "004", 2: "KOOKMIN"}[p.Version], Number: "12345678",
+					Holder: "홍길동",
+				},
 			})
 		}
 	}

@@ -35,7 +35,8 @@ func (c *recheckCommand) Run(ctx context.Context, env *environment) error {
 			if err := settle.RecheckOrder(ctx, s, c.Sale, c.Order); err != nil {
 				return gate.Gone(ctx, s, c.Sale, err)
 			}
-			fmt.Fprintf(env.out, "%s: the gates look it up now; flashgate order %s %s shows what comes of it\n", c.Order, c.Sale, c.Order)
+			fmt.Fprintf(env.out, "%s: the gates look it up now; flashgate order %s %s shows what comes of it\n",
+				c.Order, c.Sale, c.Order)
 			return nil
 		}
 		r, err := settle.RecheckSale(ctx, s, c.Sale, c.DryRun)
@@ -53,7 +54,8 @@ func (c *recheckCommand) Run(ctx context.Context, env *environment) error {
 		if c.DryRun {
 			would = "the gates would look up"
 		}
-		fmt.Fprintf(env.out, "%s: %s %d orders within %s: %s\n", c.Sale, would, r.Orders, r.Within, dash(strings.Join(parts, ", ")))
+		fmt.Fprintf(env.out, "%s: %s %d orders within %s: %s\n", c.Sale, would, r.Orders, r.Within,
+			dash(strings.Join(parts, ", ")))
 		return nil
 	})
 }

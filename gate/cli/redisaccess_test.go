@@ -15,7 +15,10 @@ func TestAGateAndTheCommandsSpeakTLSWithRedis(t *testing.T) {
 	t.Parallel()
 	authority, stranger := redistest.NewAuthority(t), redistest.NewAuthority(t)
 	url := redistest.StartTLS(t, authority).URL()
-	trusted := []string{"--redis", url, "--redis-ca", authority.CA, "--redis-cert", authority.Cert, "--redis-key", authority.Key}
+	trusted := []string{
+		"--redis", url, "--redis-ca", authority.CA, "--redis-cert", authority.Cert, "--redis-key",
+		authority.Key,
+	}
 	command(t, append([]string{"apply", "--open-now", "-f", saleFile(t, openSale("race", 10))}, trusted...)...)
 	gate := startGate(t, append(trusted, "--allow-unsigned")...)
 	if err := sells(newCaller(t), gate, "race", order(1)); err != nil {
@@ -41,8 +44,10 @@ func TestAGateAndTheCommandsSpeakTLSWithRedis(t *testing.T) {
 		}
 	}
 	f("takes only clients with a certificate, and this one has none", "--redis-ca", authority.CA)
-	f("does not accept the client certificate", "--redis-ca", authority.CA, "--redis-cert", stranger.Cert, "--redis-key", stranger.Key)
-	f("signed by unknown authority", "--redis-ca", stranger.CA, "--redis-cert", authority.Cert, "--redis-key", authority.Key)
+	f("does not accept the client certificate", "--redis-ca", authority.CA, "--redis-cert", stranger.Cert,
+		"--redis-key", stranger.Key)
+	f("signed by unknown authority", "--redis-ca", stranger.CA, "--redis-cert", authority.Cert, "--redis-key",
+		authority.Key)
 	f("signed by unknown authority", "--redis-cert", authority.Cert, "--redis-key", authority.Key)
 	f("private key does not match public key", "--redis-cert", authority.Cert, "--redis-key", stranger.Key)
 	f("there is no certificate in it", "--redis-ca", authority.Key)

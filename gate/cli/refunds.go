@@ -76,7 +76,8 @@ func printRefunds(ctx context.Context, env *environment, s *store.Store, sale st
 	fmt.Fprintln(w, "order\tattempt\trefund\treason\twaits for\tfailed\tPortOne said")
 	for _, r := range reports {
 		for _, line := range r.Refunds {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", r.Order, line.Attempt, refundState(line.State), dash(line.Reason),
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", r.Order, line.Attempt, refundState(line.State),
+				dash(line.Reason),
 				dash(string(line.Waits)), line.Tries, saidText(line))
 		}
 	}
@@ -134,7 +135,8 @@ func (c *refundCommand) Run(ctx context.Context, env *environment) error {
 		if err != nil && !gate.IsUnsecured(err) {
 			return gate.Gone(ctx, s, c.Sale, err)
 		}
-		fmt.Fprintf(env.out, "%s: the gates try the refund now; flashgate refunds %s shows what comes of it\n", c.Order, c.Sale)
+		fmt.Fprintf(env.out, "%s: the gates try the refund now; flashgate refunds %s shows what comes of it\n",
+			c.Order, c.Sale)
 		return err
 	})
 }

@@ -15,7 +15,8 @@ func TestADepositsRefundIsDoneWhenTheMoneyHasArrived(t *testing.T) {
 	t.Parallel()
 	sim, redis := startSimulator(t, portonesim.Plan{SlowBy: patience}), redistest.Start(t)
 	applySale(t, redis.URL(), pricedSale(10, "hold: 1m, auto_refund: true"))
-	g := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store", portonesim.StoreID)...)
+	g := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store",
+		portonesim.StoreID)...)
 	f := func(what string, err error, state string, refund gate.RefundLine, left int64) {
 		t.Helper()
 		if err != nil {
@@ -23,7 +24,8 @@ func TestADepositsRefundIsDoneWhenTheMoneyHasArrived(t *testing.T) {
 		}
 		await(t, what, func() error {
 			var reports []gate.RefundView
-			if err := json.Unmarshal([]byte(command(t, "refunds", "--redis", redis.URL(), "--json", "race")), &reports); err != nil {
+			if err := json.Unmarshal([]byte(command(t, "refunds", "--redis", redis.URL(), "--json", "race")),
+				&reports); err != nil {
 				return err
 			}
 			var got gate.RefundLine
@@ -34,7 +36,8 @@ func TestADepositsRefundIsDoneWhenTheMoneyHasArrived(t *testing.T) {
 			_, body := g.get(g.admin, "/v1/sales/race/orders/order_1")
 			_ = json.Unmarshal([]byte(body), &o)
 			r := readStatus(t, redis.URL(), "race")
-			if o.State != state || got.State != refund.State || got.Waits != refund.Waits || got.Said != refund.Said || r.SKUs[0].Left != left {
+			if o.State != state || got.State != refund.State || got.Waits != refund.Waits || got.Said != refund.Said ||
+				r.SKUs[0].Left != left {
 				return fmt.Errorf("the order is %s, listed are %+v, the sale is %+v", o.State, reports, r)
 			}
 			return nil
@@ -49,7 +52,8 @@ func TestADepositsRefundIsDoneWhenTheMoneyHasArrived(t *testing.T) {
 	}
 	f("it is paid", sim.Deposit("order_1"), "paid", gate.RefundLine{}, 9)
 	f("it is on the way back", sim.Cancel("order_1", "", 0), "paid", gate.RefundLine{State: "refund_requested"}, 9)
-	f("it did not arrive", sim.Settle("order_1", true), "paid", gate.RefundLine{State: "refund_due", Waits: gate.WaitBank, Said: "refundStatus: FAILED"}, 9)
+	f("it did not arrive", sim.Settle("order_1", true), "paid",
+		gate.RefundLine{State: "refund_due", Waits: gate.WaitBank, Said: "refundStatus: FAILED"}, 9)
 	f("it arrived after all", sim.Settle("order_1", false), "refunded", gate.RefundLine{}, 10)
 	for _, p := range sim.Payments() {
 		if p.CancelCalls > 0 {

@@ -38,14 +38,15 @@ func (r *reloader) run(ctx context.Context) {
 // reload reads everything anew. What cannot be read stays as it was.
 func (r *reloader) reload() {
 	if len(r.items) == 0 {
-		r.log.Info("SIGHUP: there are no files to read anew: they are those of --refusal-log and of the flags that end in -file, " +
-			"and certificates for Redis; what the environment or the command line says stays as it is")
+		r.log.Info("SIGHUP: there are no files to read anew: they are those of --refusal-log and of the flags that " +
+			"end in -file, and certificates for Redis; what the environment or the command line says stays as it is")
 		return
 	}
 	var done []string
 	for _, item := range r.items {
 		if err := item.read(); err != nil {
-			r.log.Error("a file could not be read anew: the gate goes on with what it had", "what", item.name, "error", err)
+			r.log.Error("a file could not be read anew: the gate goes on with what it had", "what",
+				item.name, "error", err)
 			continue
 		}
 		done = append(done, item.name)
@@ -70,7 +71,8 @@ func (p *parts) reloadables() []reloadable {
 	add(c.SigningKeyFile.IsFile(), "signing keys", func() error { return replace(p.keys, c.keys) })
 	add(c.WebhookSecretFile.IsFile(), "webhook secrets", func() error { return replace(p.secrets, c.secrets) })
 	add(c.NotifySecretFile.IsFile(), "notify secrets", func() error { return replace(p.notify, c.notifySecrets) })
-	add(c.AdminTokenFile.IsFile() || c.AdminReadTokenFile.IsFile(), "admin tokens", func() error { return replace(p.tokens, c.tokens) })
+	add(c.AdminTokenFile.IsFile() || c.AdminReadTokenFile.IsFile(), "admin tokens",
+		func() error { return replace(p.tokens, c.tokens) })
 	add(c.redisAccess.reloadable(), "credentials for Redis", func() error {
 		fresh, err := c.redisAccess.read()
 		if err == nil {

@@ -43,7 +43,8 @@ func TestAHangupReadsFilesAnew(t *testing.T) {
 	caller := newCaller(t)
 	confirm := func(key, order, want string) {
 		t.Helper()
-		if a := caller.post(p.listen, signedPath(t, key, order), "application/json", v1(order, "imp_"+order)); a.code != want {
+		if a := caller.post(p.listen, signedPath(t, key, order), "application/json",
+			v1(order, "imp_"+order)); a.code != want {
 			t.Errorf("%s by %.2s: %s, %v; want %s", order, key, a.code, a.err, want)
 		}
 	}
@@ -63,7 +64,10 @@ func TestAHangupReadsFilesAnew(t *testing.T) {
 	if hasLine(moved, "refused-after")() == nil {
 		t.Error("the file that was moved away is still written")
 	}
-	for token, want := range map[string]int{"fedcba9876543210": http.StatusOK, "0123456789abcdef": http.StatusUnauthorized} {
+	for token, want := range map[string]int{
+		"fedcba9876543210": http.StatusOK,
+		"0123456789abcdef": http.StatusUnauthorized,
+	} {
 		if status := getWithToken(t, p.admin, "/v1/sales", token); status != want {
 			t.Errorf("the token %s: %d, want %d", token, status, want)
 		}
@@ -71,7 +75,8 @@ func TestAHangupReadsFilesAnew(t *testing.T) {
 
 	file("keys", "no key at all")
 	p.hangup(t, 2)
-	if _, said := p.logged("a file could not be read anew: the gate goes on with what it had"); !said || !strings.Contains(p.stderr.String(), filepath.Join(dir, "keys")) {
+	if _, said := p.logged("a file could not be read anew: the gate goes on with what it had"); !said ||
+		!strings.Contains(p.stderr.String(), filepath.Join(dir, "keys")) {
 		t.Error("the log does not name the file that cannot be read")
 	}
 	confirm(anotherKey, "o3", "held")
@@ -99,7 +104,8 @@ func signedPath(t *testing.T, key, order string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link, err := keys.URL("http://gate", gate.Offer{Sale: "race", Items: "unit", Order: order, Expires: time.Now().Add(time.Hour)})
+	link, err := keys.URL("http://gate",
+		gate.Offer{Sale: "race", Items: "unit", Order: order, Expires: time.Now().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,8 +222,9 @@ func TestAHangupWithoutFilesSaysThatThereAreNone(t *testing.T) {
 func TestAGateThatCannotCloseItsRefusalLogSaysSo(t *testing.T) {
 	t.Parallel()
 	c := &serveCommand{
-		Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Name: "gate", Language: "ko", RedisTimeout: time.Second,
-		Queue: 1, RefusalLog: filepath.Join(t.TempDir(), "refusals"), LogFormat: "text",
+		Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Name: "gate", Language: "ko",
+		RedisTimeout: time.Second,
+		Queue:        1, RefusalLog: filepath.Join(t.TempDir(), "refusals"), LogFormat: "text",
 	}
 	p := newParts(c, &environment{out: io.Discard, err: io.Discard})
 	ctx, stop := context.WithCancel(t.Context())

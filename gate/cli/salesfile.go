@@ -127,7 +127,10 @@ func (r *reader) sale(v value, names lines) gate.Sale {
 		{"refund_brake", optional, func(v value) { s.Unbraked = r.choice(v, "on", "off") == "off" }},
 		{"restock", optional, func(v value) { s.Withhold = r.choice(v, "return", "withhold") == "withhold" }},
 		{"virtual_accounts", optional, func(v value) { s.RefuseDeposits = r.choice(v, "hold", "refuse") == "refuse" }},
-		{"deposit_limit", optional, func(v value) { s.DepositLimit = r.duration(v, gate.MinDepositLimit, gate.MaxDepositLimit) }},
+		{
+			"deposit_limit", optional,
+			func(v value) { s.DepositLimit = r.duration(v, gate.MinDepositLimit, gate.MaxDepositLimit) },
+		},
 		{"reconcile_for", optional, func(v value) { s.ReconcileFor = r.reconcileFor(v) }},
 		{"release_unproven", optional, func(v value) { s.ReleaseUnproven = r.boolean(v) }},
 		{"notify", optional, func(v value) { s.Notify = r.url(v, gate.CheckURL) }},

@@ -144,7 +144,8 @@ func undeliveredInScript(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	redis := ts.Getenv("FLASHGATE_REDIS")
 	await(sceneOf(ts).t, args[1], func() error {
-		if said := command(sceneOf(ts).t, "undelivered", "--redis", redis, args[0]); !strings.Contains(said, "\n"+args[1]+" ") {
+		if said := command(sceneOf(ts).t, "undelivered", "--redis", redis, args[0]); !strings.Contains(said,
+			"\n"+args[1]+" ") {
 			return errors.New(said)
 		}
 		return nil
@@ -169,7 +170,8 @@ func reportInScript(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: report SALE ORDER STATE")
 	}
 	s := sceneOf(ts)
-	status, text := s.gate.ask(s.t, "", "POST", "/v1/sales/"+args[0]+"/orders/"+args[1]+"/report", fmt.Sprintf(`{"state":%q}`, args[2]))
+	status, text := s.gate.ask(s.t, "", "POST", "/v1/sales/"+args[0]+"/orders/"+args[1]+"/report",
+		fmt.Sprintf(`{"state":%q}`, args[2]))
 	if status != http.StatusOK {
 		ts.Fatalf("the answer is %d %s", status, text)
 	}

@@ -41,12 +41,14 @@ func confirmV2(t *testing.T, p *process, hook *standardwebhooks.Webhook, order, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := http.NewRequest(http.MethodPost, "http://"+p.listen+"/confirm/race?items=unit", strings.NewReader(body))
+	request, err := http.NewRequest(http.MethodPost, "http://"+p.listen+"/confirm/race?items=unit",
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{
-		"content-type": "application/json", "webhook-id": "msg_1", "webhook-timestamp": fmt.Sprint(now.Unix()), "webhook-signature": signature,
+		"content-type": "application/json", "webhook-id": "msg_1", "webhook-timestamp": fmt.Sprint(now.Unix()),
+		"webhook-signature": signature,
 	} {
 		request.Header.Set(name, value)
 	}
@@ -68,7 +70,8 @@ func confirmV2(t *testing.T, p *process, hook *standardwebhooks.Webhook, order, 
 // nothing from then on; one that cannot be read keeps no other from it.
 func TestAHangupReadsEachSecretAnew(t *testing.T) {
 	t.Parallel()
-	old, fresh := testkit.Webhook(t, hookSecret), testkit.Webhook(t, "whsec_bmV3LW5ldy1uZXctbmV3LW5ldy1uZXctbmV3LTAwMDE=")
+	old, fresh := testkit.Webhook(t, hookSecret),
+		testkit.Webhook(t, "whsec_bmV3LW5ldy1uZXctbmV3LW5ldy1uZXctbmV3LTAwMDE=")
 	var byOld, byFresh atomic.Int64
 	shop := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -91,7 +94,8 @@ func TestAHangupReadsEachSecretAnew(t *testing.T) {
 		})
 	}
 	file := folder(t)
-	p := startGate(t, "--redis", "embedded", "--allow-unsigned", "--sales", file("sales", notifyingSale("race", shop.URL)),
+	p := startGate(t, "--redis", "embedded", "--allow-unsigned", "--sales",
+		file("sales", notifyingSale("race", shop.URL)),
 		"--webhook-secret-file", file("webhook", hookSecret), "--notify-secret-file", file("notify", hookSecret),
 		"--admin-read-token-file", file("reads", "kim:0123456789abcdef"))
 	confirmV2(t, p, old, "o1", "held")
@@ -104,7 +108,10 @@ func TestAHangupReadsEachSecretAnew(t *testing.T) {
 	confirmV2(t, p, old, "o2", "bad_signature")
 	confirmV2(t, p, fresh, "o3", "held")
 	told("new", &byFresh)
-	for token, want := range map[string]int{"fedcba9876543210": http.StatusOK, "0123456789abcdef": http.StatusUnauthorized} {
+	for token, want := range map[string]int{
+		"fedcba9876543210": http.StatusOK,
+		"0123456789abcdef": http.StatusUnauthorized,
+	} {
 		if status := getWithToken(t, p.admin, "/v1/sales", token); status != want {
 			t.Errorf("the token %s: %d, want %d", token, status, want)
 		}
@@ -160,8 +167,14 @@ func TestAHangupReadsCertificatesAnew(t *testing.T) {
 		return string(content)
 	}
 	file := folder(t)
-	trusted := []string{"--redis-ca", file("ca", text(authority.CA)), "--redis-cert", authority.Cert, "--redis-key", authority.Key}
-	command(t, append([]string{"apply", "--open-now", "--redis", redis.URL(), "-f", file("sales", openSale("race", 10))}, trusted...)...)
+	trusted := []string{
+		"--redis-ca", file("ca", text(authority.CA)), "--redis-cert", authority.Cert, "--redis-key",
+		authority.Key,
+	}
+	command(t, append([]string{
+		"apply", "--open-now", "--redis", redis.URL(), "-f",
+		file("sales", openSale("race", 10)),
+	}, trusted...)...)
 	p := startGate(t, append(trusted, "--redis", redis.URL(), "--allow-unsigned")...)
 	sold := func(n int) {
 		t.Helper()

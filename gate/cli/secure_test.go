@@ -38,7 +38,8 @@ func (s *shell) run(args ...string) (status int, out, errOut string) {
 	s.t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command("flashgate", args...)
-	cmd.Env = append(os.Environ(), "FLASHGATE_REDIS="+s.redis.URL(), "FLASHGATE_WAIT_REPLICAS=1", "FLASHGATE_WAIT_TIMEOUT=100ms")
+	cmd.Env = append(os.Environ(), "FLASHGATE_REDIS="+s.redis.URL(), "FLASHGATE_WAIT_REPLICAS=1",
+		"FLASHGATE_WAIT_TIMEOUT=100ms")
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	if cmd.ProcessState == nil {
@@ -53,8 +54,10 @@ func (s *shell) unsecured(did string, args ...string) {
 	s.t.Helper()
 	status, out, errOut := s.run(args...)
 	if want := "it is done, but only 0 of 1 replicas are known to have what was changed of sale race"; status != 1 ||
-		!strings.Contains(out, did) || !strings.Contains(errOut, want) || !strings.Contains(errOut, "do the same again") {
-		s.t.Errorf("flashgate %s: status %d, %q, %q; want 1, %q, %q", strings.Join(args, " "), status, out, errOut, did, want)
+		!strings.Contains(out, did) || !strings.Contains(errOut, want) ||
+		!strings.Contains(errOut, "do the same again") {
+		s.t.Errorf("flashgate %s: status %d, %q, %q; want 1, %q, %q", strings.Join(args, " "), status, out,
+			errOut, did, want)
 	}
 }
 
@@ -62,7 +65,8 @@ func (s *shell) unsecured(did string, args ...string) {
 func (s *shell) secured(did string, args ...string) {
 	s.t.Helper()
 	await(s.t, strings.Join(args, " ")+" to be secured", func() error {
-		if status, out, errOut := s.run(args...); status != 0 || !strings.Contains(out, did) || strings.Contains(errOut, "a failover may forget") {
+		if status, out, errOut := s.run(args...); status != 0 || !strings.Contains(out, did) ||
+			strings.Contains(errOut, "a failover may forget") {
 			return fmt.Errorf("status %d, %q, %q", status, out, errOut)
 		}
 		return nil
@@ -109,18 +113,22 @@ func TestWithoutAReplicaEveryChangeIsSaidToBeUnsecured(t *testing.T) {
 	s.unsecured("race: deleted", "delete", "race")
 	s.unsecured("", "delete", "race") // it is not said to be gone before a replica knows
 	for _, command := range []string{
-		"pause race", "resume race", "status --refunds race", "undelivered race", "undelivered --retry race", "audit race", "order race o1",
+		"pause race", "resume race", "status --refunds race", "undelivered race", "undelivered --retry race",
+		"audit race", "order race o1",
 		"archive race --to " + t.TempDir() + "/race.jsonl",
 	} {
-		if status, _, errOut := s.run(strings.Fields(command)...); status != 1 || !strings.Contains(errOut, "sale race was deleted at ") {
+		if status, _, errOut := s.run(strings.Fields(command)...); status != 1 ||
+			!strings.Contains(errOut, "sale race was deleted at ") {
 			t.Errorf("%s of a deleted sale: status %d, %q", command, status, errOut)
 		}
 	}
-	if status, _, errOut := s.run("pause", "--wait-replicas=-1", "race"); status != 1 || !strings.Contains(errOut, "--wait-replicas -1: must be 0") {
+	if status, _, errOut := s.run("pause", "--wait-replicas=-1", "race"); status != 1 ||
+		!strings.Contains(errOut, "--wait-replicas -1: must be 0") {
 		t.Errorf("a negative number: status %d, %q", status, errOut)
 	}
 	for _, timeout := range []string{"9ms", "61s"} {
-		if status, _, errOut := s.run("pause", "--wait-timeout", timeout, "race"); status != 1 || !strings.Contains(errOut, "must be between 10ms and 1m") {
+		if status, _, errOut := s.run("pause", "--wait-timeout", timeout, "race"); status != 1 ||
+			!strings.Contains(errOut, "must be between 10ms and 1m") {
 			t.Errorf("%s: status %d, %q", timeout, status, errOut)
 		}
 	}
@@ -147,7 +155,8 @@ func TestTheAPISaysThatAChangeIsNotSecured(t *testing.T) {
 	const sale = `{"name":"race","opens_at":"2099-01-01T00:00:00Z","closes_at":"2100-01-01T00:00:00Z","skus":[{"name":"unit","stock":10}]}`
 	f := func(method, path, body string, want int, part string) {
 		t.Helper()
-		if status, text := p.ask(t, "", method, "/v1/sales/race"+path, body); status != want || !strings.Contains(text, part) {
+		if status, text := p.ask(t, "", method, "/v1/sales/race"+path, body); status != want ||
+			!strings.Contains(text, part) {
 			t.Errorf("%s %s: %d %s, want %d %q", method, path, status, text, want, part)
 		}
 	}

@@ -49,7 +49,9 @@ func (c *serveCommand) Run(ctx context.Context, env *environment) error {
 
 // serve tells started the public and the admin address once it serves. With each
 // hangup it reads files anew.
-func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-chan os.Signal, started func(public, admin net.Addr)) error {
+func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-chan os.Signal,
+	started func(public, admin net.Addr),
+) error {
 	return newParts(c, env).serve(ctx, hangup, started)
 }
 
@@ -57,7 +59,8 @@ func (c *serveCommand) serve(ctx context.Context, env *environment, hangup <-cha
 func (c *serveCommand) Validate() error {
 	switch {
 	case c.AllowUnsigned && c.keysFlag.given():
-		return errors.New("--allow-unsigned with a signing key: with a key every link must be signed, so leave one of them out")
+		return errors.New("--allow-unsigned with a signing key: with a key every link must be signed, so leave " +
+			"one of them out")
 	case !c.keysFlag.given() && !c.unsigned():
 		return errors.New("without a signing key a buyer can change what a confirm link buys: " +
 			"set FLASHGATE_SIGNING_KEY (ID:BASE64, from openssl rand -base64 32) or --signing-key-file, " +
@@ -67,11 +70,13 @@ func (c *serveCommand) Validate() error {
 	case c.WaitReplicas > 0 && c.embedded():
 		return errors.New("--wait-replicas: the embedded store has no replicas; give --redis")
 	case c.redisAccess.given() && c.embedded():
-		return errors.New("--redis-password-file, --redis-ca, --redis-cert and --redis-key: the embedded store has no TLS and no password; give --redis")
+		return errors.New("--redis-password-file, --redis-ca, --redis-cert and --redis-key: the embedded store has " +
+			"no TLS and no password; give --redis")
 	case c.RedisTimeout < 10*time.Millisecond || c.WaitReplicas > 0 && c.WaitTimeout < 10*time.Millisecond:
 		return errors.New("--redis-timeout and --wait-timeout: must be at least 10ms")
 	case c.RedisTimeout+c.wait() > lane.MaxCallTimeout:
-		return fmt.Errorf("--redis-timeout %s with --wait-timeout %s: together at most %s, so that every answer comes within %s",
+		return fmt.Errorf("--redis-timeout %s with --wait-timeout %s: together at most %s, so that every answer "+
+			"comes within %s",
 			c.RedisTimeout, c.wait(), lane.MaxCallTimeout.Truncate(time.Millisecond), lane.AnswerBudget)
 	case c.Queue < 1 || c.Queue > 1<<20:
 		return fmt.Errorf("--queue %d: must be between 1 and %d", c.Queue, 1<<20)

@@ -34,11 +34,13 @@ func TestPrintedCurlLineWorksWhenPasted(t *testing.T) {
 		}
 		for range 2 {
 			said, err := exec.Command("sh", "-c", line).Output()
-			if err != nil || !strings.HasPrefix(string(said), "HTTP/1.1 200 OK\r\n") || !strings.HasSuffix(string(said), `{"code":"held"}`) {
+			if err != nil || !strings.HasPrefix(string(said), "HTTP/1.1 200 OK\r\n") ||
+				!strings.HasSuffix(string(said), `{"code":"held"}`) {
 				t.Errorf("--listen %s: %q said %q, %v", listen, line, said, err)
 			}
 		}
-		embedded, ok := gate.logged("the store is embedded, in memory: for a look and for tests, not for a sale. All of it is gone when this program ends")
+		embedded, ok := gate.logged("the store is embedded, in memory: for a look and for tests, not for a sale. All " +
+			"of it is gone when this program ends")
 		if !ok {
 			t.Fatal("the log does not say that the store is in memory")
 		}
@@ -70,7 +72,8 @@ func TestEachConfirmOfPortOneIsHeldOnce(t *testing.T) {
 		if filepath.Ext(fixture) == ".form" {
 			contentType = "application/x-www-form-urlencoded"
 		}
-		a := caller.post(gate.listen, "/confirm/race?items=unit&buyer=ann", contentType, strings.TrimSpace(string(body)))
+		a := caller.post(gate.listen, "/confirm/race?items=unit&buyer=ann", contentType,
+			strings.TrimSpace(string(body)))
 		if a.status != http.StatusOK || a.code != "held" {
 			t.Errorf("%s: %+v", fixture, a)
 		}
@@ -133,7 +136,8 @@ func TestEveryAnswerHasItsStatusAndCode(t *testing.T) {
 		}
 	}
 	for attempt := range 7 {
-		a := caller.post(gate.listen, "/confirm/open?items=unit&buyer=ann", "application/json", v1("o1", fmt.Sprint("more", attempt)))
+		a := caller.post(gate.listen, "/confirm/open?items=unit&buyer=ann", "application/json",
+			v1("o1", fmt.Sprint("more", attempt)))
 		if want := map[bool]string{true: "held", false: "attempt_limit"}[attempt < 6]; a.code != want {
 			t.Errorf("attempt %d: %d %s, want %s", attempt+3, a.status, a.code, want)
 		}
@@ -157,7 +161,8 @@ func TestRefusalIsASentenceForTheBuyer(t *testing.T) {
 		}
 		_, body = postRaw(t, gate, "/confirm/open?items=gone&buyer=a")
 		var said map[string]string
-		if err := json.Unmarshal([]byte(body), &said); err != nil || said["reason"] != "다 팔렸습니다 <꼭>" || strings.Contains(body, "<") {
+		if err := json.Unmarshal([]byte(body), &said); err != nil || said["reason"] != "다 팔렸습니다 <꼭>" ||
+			strings.Contains(body, "<") {
 			t.Errorf("%s: the sale's own sentence is %s, %v", language, body, err)
 		}
 	}
@@ -301,7 +306,8 @@ func TestMetrics(t *testing.T) {
 		}
 		return nil
 	})
-	if after := labelValues(t, gate, "sale"); !slices.Equal(before, []string{"", "race"}) || !slices.Equal(after, before) {
+	if after := labelValues(t, gate, "sale"); !slices.Equal(before, []string{"", "race"}) ||
+		!slices.Equal(after, before) {
 		t.Errorf("the label sale had the values %q and has %q after calls for sales that do not exist", before, after)
 	}
 	for _, name := range []string{

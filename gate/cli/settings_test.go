@@ -21,16 +21,20 @@ func TestEverySettingIsReadShownComparedAndKept(t *testing.T) {
 	others := map[string]any{ // by field: another value than the marathon has
 		"OpensAt": usual.OpensAt.Add(time.Minute), "ClosesAt": usual.ClosesAt.Add(time.Minute), "Hold": 7 * time.Minute,
 		"PerBuyer": usual.PerBuyer + 1, "Paused": !usual.Paused, "Accept": []string{"v2"}, "AmountOptional": true,
-		"Messages": map[string]string{"closed": "끝"}, "AutoRefund": true, "Unbraked": true, "Withhold": true, "RefuseDeposits": true,
-		"DepositLimit": time.Hour, "ReconcileFor": 24 * time.Hour, "ReleaseUnproven": true, "Notify": "https://shop.example.com/n",
-		"Healthy": "https://shop.example.com/h", "Ask": "https://shop.example.com/a", "SKUs": []gate.SKU{{Name: "full", Stock: 1, Price: new(int64(5))}},
+		"Messages": map[string]string{"closed": "끝"}, "AutoRefund": true, "Unbraked": true, "Withhold": true,
+		"RefuseDeposits": true,
+		"DepositLimit":   time.Hour, "ReconcileFor": 24 * time.Hour, "ReleaseUnproven": true,
+		"Notify":  "https://shop.example.com/n",
+		"Healthy": "https://shop.example.com/h", "Ask": "https://shop.example.com/a",
+		"SKUs": []gate.SKU{{Name: "full", Stock: 1, Price: new(int64(5))}},
 	}
 	server, err := store.StartEmbedded()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	kept, err := store.Open(server.URL(), store.Options{Who: "test", Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	kept, err := store.Open(server.URL(),
+		store.Options{Who: "test", Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +52,8 @@ func TestEverySettingIsReadShownComparedAndKept(t *testing.T) {
 			t.Errorf("%s: settings with another value are equal", field.Name)
 		}
 		err := kept.Create(t.Context(), gate.Creation{Who: "test", Sale: sale, OpenNow: true})
-		if state, readErr := kept.Sale(t.Context(), sale.Name); err != nil || readErr != nil || !state.Equal(sale.Settings) {
+		if state, readErr := kept.Sale(t.Context(), sale.Name); err != nil || readErr != nil ||
+			!state.Equal(sale.Settings) {
 			t.Errorf("%s: Redis keeps %+v of %+v, %v, %v", field.Name, state.Settings, sale.Settings, err, readErr)
 		}
 		if field.Name == "Paused" { // of which a sale file says nothing

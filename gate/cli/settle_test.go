@@ -55,7 +55,8 @@ func (s *simulator) settling() []string {
 
 // pricedSale is a sale of one SKU, "unit" for 1000, with more settings.
 func pricedSale(stock int, more string) string {
-	return fmt.Sprintf("sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, accept: [v1, v2], "+
+	return fmt.Sprintf("sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, "+
+		"accept: [v1, v2], "+
 		"%s, skus: [{name: unit, stock: %d, price: 1000}]}]", more, stock)
 }
 
@@ -164,7 +165,8 @@ func TestAnOrderIsSettledWhileItIsConfirmedOverAndOver(t *testing.T) {
 		clients.Go(func() {
 			last := answer{}
 			for ctx.Err() == nil {
-				if last = client.post(gate.listen, "/confirm/race?items=unit", "application/json", v1(order(i), r.Attempt)); last.code == "held" {
+				if last = client.post(gate.listen, "/confirm/race?items=unit", "application/json",
+					v1(order(i), r.Attempt)); last.code == "held" {
 					held.Add(1)
 				}
 				time.Sleep(2 * time.Millisecond) // about as fast as one client can
@@ -209,7 +211,8 @@ func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 	sim := startSimulator(t, portonesim.Plan{
 		Declines: 0.05, SlowApprovals: 0.03, Lost: 0.04, Never: 0.03, Pending: 0.03, Invented: 0.02,
 		DuplicateHooks: 0.2, LateHooks: 0.2, DroppedHooks: 0.2, RESTErrors: 0.05, PartCancels: 0.03, TestChannel: 0.03,
-		WrongAmount: 0.03, Twice: 0.05, HookCopies: 10, ShuffledHooks: 0.2, ForgedHooks: 0.05, SlowBy: 300 * time.Millisecond, LateBy: 500 * time.Millisecond,
+		WrongAmount: 0.03, Twice: 0.05, HookCopies: 10, ShuffledHooks: 0.2, ForgedHooks: 0.05,
+		SlowBy: 300 * time.Millisecond, LateBy: 500 * time.Millisecond,
 	})
 	redis := redistest.Start(t)
 	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true, refund_brake: off"))
@@ -228,8 +231,10 @@ func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 			for i := buyer; i < demand; i += 12 {
 				addr := listen(i)
 				sim.Pay(t.Context(), portonesim.Order{
-					Body: []string{"v1", "v1-form", "v2-2024-01-01", "v2-2024-04-25"}[i%4], ID: fmt.Sprintf("ORD%06d", i), Amount: 1000,
-					ConfirmURL: "http://" + addr + "/confirm/race?items=unit", NoticeURL: "http://" + addr + "/webhook/race",
+					Body: []string{"v1", "v1-form", "v2-2024-01-01", "v2-2024-04-25"}[i%4], ID: fmt.Sprintf("ORD%06d",
+						i), Amount: 1000,
+					ConfirmURL: "http://" + addr + "/confirm/race?items=unit",
+					NoticeURL:  "http://" + addr + "/webhook/race",
 				})
 			}
 		})
@@ -329,12 +334,14 @@ func TestForgedHoldsEndWhereOnlyOthersHavePaid(t *testing.T) {
 			t.Parallel()
 			sim, redis := startSimulator(t, portonesim.Plan{}), redistest.Start(t)
 			applySale(t, redis.URL(), pricedSale(1, "hold: 1s"))
-			gate := startGate(t, append(sim.credentials(), "--redis", redis.URL(), "--allow-unsigned", "--first-look", "200ms", "--grace", "1s")...)
+			gate := startGate(t, append(sim.credentials(), "--redis", redis.URL(), "--allow-unsigned", "--first-look",
+				"200ms", "--grace", "1s")...)
 			body := v1("forged", "imp_forged")
 			if version == 2 {
 				body = `{"payment_id":"forged","tx_id":"tx_forged","total_amount":1000}`
 			}
-			if a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json", body); a.code != "held" {
+			if a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json",
+				body); a.code != "held" {
 				t.Fatalf("%+v", a)
 			}
 			await(t, "the gate to have asked", func() error {

@@ -35,12 +35,16 @@ func (c *signCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	if keys == nil {
-		return errors.New("there is no key to sign with: set FLASHGATE_SIGNING_KEY or --signing-key-file to the gates' own")
+		return errors.New("there is no key to sign with: set FLASHGATE_SIGNING_KEY or --signing-key-file to " +
+			"the gates' own")
 	}
 	if c.Expires < time.Second {
 		return fmt.Errorf("--expires %s: must be at least 1s", c.Expires)
 	}
-	offer := gate.Offer{Sale: c.Sale, Items: c.Items, Buyer: c.Buyer, Order: c.Order, Expires: time.Now().Add(c.Expires)}
+	offer := gate.Offer{
+		Sale: c.Sale, Items: c.Items, Buyer: c.Buyer, Order: c.Order,
+		Expires: time.Now().Add(c.Expires),
+	}
 	if c.Amount != nil {
 		offer.Amount = gate.Amount{Value: *c.Amount, Known: true}
 	}
@@ -52,7 +56,8 @@ func (c *signCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	if len(link) > gate.MaxLink {
-		fmt.Fprintf(env.err, "flashgate: the link has %d characters; nobody says what PortOne does with more than %d\n", len(link), gate.MaxLink)
+		fmt.Fprintf(env.err, "flashgate: the link has %d characters; nobody says what PortOne does with more than %d\n",
+			len(link), gate.MaxLink)
 	}
 	_, err = fmt.Fprintln(env.out, link)
 	return err

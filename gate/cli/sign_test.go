@@ -37,13 +37,17 @@ func TestNoLinkIsSignedForWhatThereIsNot(t *testing.T) {
 	applySale(t, redis.URL(), openSale("race", 10))
 	f := func(status int, want, redis, sale, items string) {
 		t.Helper()
-		args := []string{"sign", "--signing-key", newKey, "--base-url", "https://gate.example.com", "--order", "o", "--amount", "1000", "--sale", sale, "--items", items}
+		args := []string{
+			"sign", "--signing-key", newKey, "--base-url", "https://gate.example.com", "--order", "o",
+			"--amount", "1000", "--sale", sale, "--items", items,
+		}
 		var environ []string
 		if redis != "" {
 			environ = append(environ, "FLASHGATE_REDIS="+redis)
 		}
 		got, out, said := try(t, environ, args...)
-		if got != status || !strings.Contains(said, want) || want == "" && said != "" || strings.Contains(out, "https://") != (status == 0) {
+		if got != status || !strings.Contains(said, want) || want == "" && said != "" ||
+			strings.Contains(out, "https://") != (status == 0) {
 			t.Errorf("%s of %s by %q: status %d, %q, %q; want %d, %q", items, sale, redis, got, out, said, status, want)
 		}
 	}

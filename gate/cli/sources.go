@@ -26,7 +26,8 @@ func (f *sourcesFlag) sources() (web.Sources, error) {
 	}
 	for _, network := range proxies {
 		if network.Bits() == 0 {
-			return web.Sources{}, fmt.Errorf("--trusted-proxies: %s is everybody, and anybody can write X-Forwarded-For: name the load balancers' own networks", network)
+			return web.Sources{}, fmt.Errorf("--trusted-proxies: %s is everybody, and anybody can write "+
+				"X-Forwarded-For: name the load balancers' own networks", network)
 		}
 	}
 	var words []string
@@ -44,9 +45,11 @@ func (f *sourcesFlag) sources() (web.Sources, error) {
 	case err != nil:
 		return web.Sources{}, fmt.Errorf("--allow-from: %w", err)
 	case f.AllowFromStrict && len(from) == 0:
-		return web.Sources{}, errors.New("--allow-from-strict: needs --allow-from, to know where confirms may come from")
+		return web.Sources{}, errors.New("--allow-from-strict: needs --allow-from, to know where confirms " +
+			"may come from")
 	case f.MaxConnectionsPerAddress < 0:
-		return web.Sources{}, fmt.Errorf("--max-connections-per-address %d: must be 0 (any number) or more", f.MaxConnectionsPerAddress)
+		return web.Sources{}, fmt.Errorf("--max-connections-per-address %d: must be 0 (any number) or more",
+			f.MaxConnectionsPerAddress)
 	}
 	return web.Sources{Proxies: proxies, Allowed: from, Strict: f.AllowFromStrict}, nil
 }
@@ -61,7 +64,8 @@ func parseNetworks(words []string) ([]netip.Prefix, error) {
 			network, err = addr.Prefix(addr.BitLen())
 		}
 		if err != nil || network.Addr().Is4In6() {
-			return nil, fmt.Errorf("%q is no address and no network: write them as 192.0.2.1, 10.0.0.0/8 or fd00::/8", word)
+			return nil, fmt.Errorf("%q is no address and no network: write them as 192.0.2.1, 10.0.0.0/8 or fd00::/8",
+				word)
 		}
 		networks = append(networks, network)
 	}

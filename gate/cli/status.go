@@ -57,7 +57,8 @@ func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 			return err
 		}
 		if aside > 0 {
-			fmt.Fprintf(env.out, "set aside, because they fail by themselves: %d orders; flashgate aside %s lists them\n", aside, c.Sale)
+			fmt.Fprintf(env.out, "set aside, because they fail by themselves: %d orders; flashgate aside %s "+
+				"lists them\n", aside, c.Sale)
 		}
 		printReconciling(env, &compared)
 		printLastWord(ctx, env, &state)
@@ -113,7 +114,8 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 	for _, r := range reports {
 		var sum gate.Units
 		for _, k := range r.SKUs {
-			sum.Total, sum.Left, sum.Held, sum.Paid = sum.Total+k.Total, sum.Left+k.Left, sum.Held+k.Held, sum.Paid+k.Paid
+			sum.Total, sum.Left, sum.Held, sum.Paid = sum.Total+k.Total, sum.Left+k.Left, sum.Held+k.Held,
+				sum.Paid+k.Paid
 		}
 		if r.Problem != "" {
 			fmt.Fprintf(w, "%s\t-\t%s\t-\t-\t-\t-\n", r.Sale, r.State)
@@ -162,7 +164,8 @@ func printReport(env *environment, r *gate.SaleView, state *gate.State) error {
 	fmt.Fprintf(env.out, "\norders: %d held, %d paid, %d released, %d refund due, %d refunded, %d asking\n",
 		o.Held, o.Paid, o.Released, o.RefundDue, o.Refunded, o.Asking)
 	if o.Refunds+o.Requested > 0 {
-		fmt.Fprintf(env.out, "refunds: %d payments due, %d requested; flashgate refunds %s lists them\n", o.Refunds, o.Requested, r.Sale)
+		fmt.Fprintf(env.out, "refunds: %d payments due, %d requested; flashgate refunds %s lists them\n", o.Refunds,
+			o.Requested, r.Sale)
 	}
 	if r.RefundBrake != nil {
 		fmt.Fprintln(env.out, brakeText(r.Sale, r.RefundBrake))

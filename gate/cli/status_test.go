@@ -22,7 +22,8 @@ func TestStatusSaysThatRedisClockIsInDoubt(t *testing.T) {
 		state.Times = times
 		var out bytes.Buffer
 		report := state.View()
-		if err := printReport(&environment{out: &out}, &report, &state); err != nil || strings.Contains(out.String(), want) != doubted {
+		if err := printReport(&environment{out: &out}, &report, &state); err != nil ||
+			strings.Contains(out.String(), want) != doubted {
 			t.Errorf("in doubt %v: %v\n%s", doubted, err, &out)
 		}
 	}

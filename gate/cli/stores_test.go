@@ -15,11 +15,13 @@ func TestPaymentsOfTheShopsOtherStoreSellNothing(t *testing.T) {
 	const other = "store-other"
 	sim, redis := startSimulator(t, portonesim.Plan{}), redistest.Start(t)
 	applySale(t, redis.URL(), pricedSale(10, "hold: 3s"))
-	gate := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store", portonesim.StoreID)...)
+	gate := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store",
+		portonesim.StoreID)...)
 	pay := func(id, body, store string) portonesim.Result {
 		return sim.Pay(t.Context(), portonesim.Order{
 			Body: body, StoreID: store, ID: id, Amount: 1000,
-			ConfirmURL: "http://" + gate.listen + "/confirm/race?items=unit", NoticeURL: "http://" + gate.listen + "/webhook",
+			ConfirmURL: "http://" + gate.listen + "/confirm/race?items=unit",
+			NoticeURL:  "http://" + gate.listen + "/webhook",
 		})
 	}
 	f := func(id, body, store string, want int) {
@@ -41,14 +43,16 @@ func TestPaymentsOfTheShopsOtherStoreSellNothing(t *testing.T) {
 		return nil
 	})
 	// An audit takes none of the other store's payments for one that the gate has forgotten.
-	command(t, append([]string{"audit", "--redis", redis.URL(), "race", "--portone-v2-store", portonesim.StoreID}, sim.credentials()...)...)
+	command(t, append([]string{"audit", "--redis", redis.URL(), "race", "--portone-v2-store", portonesim.StoreID},
+		sim.credentials()...)...)
 }
 
 func TestAGateThatIsToldNoStoreWarns(t *testing.T) {
 	t.Parallel()
 	f := func(warned bool, flags ...string) {
 		t.Helper()
-		g := startGate(t, append([]string{"--redis", "embedded", "--allow-unsigned", "--portone-rate", "10"}, flags...)...)
+		g := startGate(t, append([]string{"--redis", "embedded", "--allow-unsigned", "--portone-rate", "10"},
+			flags...)...)
 		if said := g.stderr.String(); strings.Contains(said, "--portone-v2-store") != warned {
 			t.Errorf("%q: it says\n%s", flags, said)
 		}

@@ -15,12 +15,18 @@ func (p *parts) surroundings() (all []check) {
 			all = append(all, check{name, subjects, try})
 		}
 	}
-	one, two, redis, forward := p.payments.Address(gate.V1), p.payments.Address(gate.V2), p.store.Hosts(), shop.Origin(p.flags.ForwardWebhooks)
-	add(one != "", gate.CheckPortOneV1, only(one), func(ctx context.Context, _ string) error { return p.payments.Check(ctx, gate.V1) })
-	add(two != "", gate.CheckPortOneV2, only(two), func(ctx context.Context, _ string) error { return p.payments.Check(ctx, gate.V2) })
-	add(!p.flags.embedded(), gate.CheckClock, only(redis), func(ctx context.Context, _ string) error { return p.store.CheckClock(ctx) })
-	add(!p.flags.embedded(), gate.CheckPersistence, only(redis), func(ctx context.Context, _ string) error { return p.store.CheckPersistence(ctx) })
-	add(p.flags.WaitReplicas > 0, gate.CheckMinReplicas, only(redis), func(ctx context.Context, _ string) error { return p.store.CheckMinReplicas(ctx) })
+	one, two, redis, forward := p.payments.Address(gate.V1), p.payments.Address(gate.V2), p.store.Hosts(),
+		shop.Origin(p.flags.ForwardWebhooks)
+	add(one != "", gate.CheckPortOneV1, only(one),
+		func(ctx context.Context, _ string) error { return p.payments.Check(ctx, gate.V1) })
+	add(two != "", gate.CheckPortOneV2, only(two),
+		func(ctx context.Context, _ string) error { return p.payments.Check(ctx, gate.V2) })
+	add(!p.flags.embedded(), gate.CheckClock, only(redis),
+		func(ctx context.Context, _ string) error { return p.store.CheckClock(ctx) })
+	add(!p.flags.embedded(), gate.CheckPersistence, only(redis),
+		func(ctx context.Context, _ string) error { return p.store.CheckPersistence(ctx) })
+	add(p.flags.WaitReplicas > 0, gate.CheckMinReplicas, only(redis),
+		func(ctx context.Context, _ string) error { return p.store.CheckMinReplicas(ctx) })
 	// Without a secret nothing is told and nobody asked, of which others warn.
 	add(p.notify != nil, gate.CheckNotify, p.origins(func(s *gate.Settings) string { return s.Notify }), shop.Reach)
 	add(p.notify != nil, gate.CheckAsk, p.origins(func(s *gate.Settings) string { return s.Ask }), shop.Reach)

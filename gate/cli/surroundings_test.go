@@ -42,11 +42,13 @@ func (p *process) showsChecks(t *testing.T, want map[string]string) gate.Status 
 			problem, known := want[c.Name]
 			value := metric(t, p, fmt.Sprintf("flashgate_check_ok{check=%q}", c.Name))
 			switch {
-			case !known || c.Unknown || c.OK != (problem == "") || !strings.Contains(c.Problem, problem) || c.Since.IsZero() || c.TriedAt.IsZero():
+			case !known || c.Unknown || c.OK != (problem == "") || !strings.Contains(c.Problem, problem) ||
+				c.Since.IsZero() || c.TriedAt.IsZero():
 				return fmt.Errorf("%+v", c)
 			case value != map[bool]string{true: "1", false: "0"}[c.OK]:
 				return fmt.Errorf("the metric of %s is %s", c.Name, value)
-			case !c.OK && !strings.Contains(p.stderr.String(), fmt.Sprintf(`"check":%q,"subject":%q,"problem":`, c.Name, c.Subject)):
+			case !c.OK && !strings.Contains(p.stderr.String(),
+				fmt.Sprintf(`"check":%q,"subject":%q,"problem":`, c.Name, c.Subject)):
 				return fmt.Errorf("the log does not tell of %+v", c)
 			}
 		}
@@ -74,7 +76,8 @@ func TestAGateSaysWhatIsWrongWithItsSurroundings(t *testing.T) {
 	redistest.StartReplica(t, redis)
 	portone := startSimulator(t, portonesim.Plan{}).url
 	sale := notifyingSale("race", "http://"+shop+"/changes?token=hush-notify")
-	applySale(t, redis.URL(), strings.Replace(askingSale(1, `ask: "http://`+shop+`/ask?token=hush-ask"`), "name: race", "name: asks", 1))
+	applySale(t, redis.URL(), strings.Replace(askingSale(1, `ask: "http://`+shop+`/ask?token=hush-ask"`), "name: race",
+		"name: asks", 1))
 	p := serveSale(t, redis.URL(), sale, "--wait-replicas", "1", "--notify-secret", notifySecret,
 		"--forward-webhooks", "https://"+shop+"/hooks?token=hush-forward",
 		"--portone-v1-url", portone, "--portone-v1-key", "hush-key", "--portone-v1-secret", "hush-v1",
@@ -89,13 +92,16 @@ func TestAGateSaysWhatIsWrongWithItsSurroundings(t *testing.T) {
 		gate.CheckAsk:         "connection refused): start the shop's server",
 		gate.CheckForward:     "connection refused): start the shop's server",
 	})
-	if s.Gate == "" || !s.Ready || s.Replicas == nil || *s.Replicas.Have != 1 || s.Replicas.Needed != 1 || s.Replicas.Problem != "" {
+	if s.Gate == "" || !s.Ready || s.Replicas == nil || *s.Replicas.Have != 1 || s.Replicas.Needed != 1 ||
+		s.Replicas.Problem != "" {
 		t.Errorf("the status is %+v, replicas %+v", s, s.Replicas)
 	}
-	if a := newCaller(t).post(p.listen, "/confirm/race?items=unit", "application/json", v1("o", "i")); a.code != "held" {
+	if a := newCaller(t).post(p.listen, "/confirm/race?items=unit", "application/json",
+		v1("o", "i")); a.code != "held" {
 		t.Errorf("%+v", a)
 	}
-	if _, body := p.get(p.admin, "/v1/status"); strings.Contains(body+p.stderr.String(), "hush") || strings.Contains(body, redistest.Password) {
+	if _, body := p.get(p.admin, "/v1/status"); strings.Contains(body+p.stderr.String(), "hush") ||
+		strings.Contains(body, redistest.Password) {
 		t.Error("a secret is shown")
 	}
 	p.stop(t)
@@ -110,10 +116,12 @@ func TestAGateThatHasWhatItNeedsSaysNothing(t *testing.T) {
 	redis.Do(t, "CONFIG", "SET", "min-replicas-to-write", 1)
 	shop := httptest.NewServer(nil)
 	t.Cleanup(shop.Close)
-	p := serveSale(t, redis.URL(), notifyingSale("race", shop.URL), append(startSimulator(t, portonesim.Plan{}).credentials(),
-		"--wait-replicas", "1", "--notify-secret", notifySecret, "--forward-webhooks", shop.URL)...)
+	p := serveSale(t, redis.URL(), notifyingSale("race", shop.URL),
+		append(startSimulator(t, portonesim.Plan{}).credentials(),
+			"--wait-replicas", "1", "--notify-secret", notifySecret, "--forward-webhooks", shop.URL)...)
 	p.showsChecks(t, map[string]string{
-		gate.CheckPortOneV1: "", gate.CheckPortOneV2: "", gate.CheckClock: "", gate.CheckPersistence: "", gate.CheckMinReplicas: "", gate.CheckNotify: "", gate.CheckForward: "",
+		gate.CheckPortOneV1: "", gate.CheckPortOneV2: "", gate.CheckClock: "", gate.CheckPersistence: "",
+		gate.CheckMinReplicas: "", gate.CheckNotify: "", gate.CheckForward: "",
 	})
 	if strings.Contains(p.stderr.String(), "what this gate depends on") {
 		t.Error("it is in the log all the same")
@@ -132,7 +140,10 @@ func TestChangesAreTriedSoon(t *testing.T) {
 	shop := httptest.NewServer(nil)
 	t.Cleanup(shop.Close)
 	p := serveSale(t, redis.URL(), notifyingSale("race", "http://"+closedPort(t)), "--notify-secret-file", secrets)
-	p.showsChecks(t, map[string]string{gate.CheckClock: "", gate.CheckPersistence: "", gate.CheckNotify: "start the shop's server"})
+	p.showsChecks(t, map[string]string{
+		gate.CheckClock: "", gate.CheckPersistence: "",
+		gate.CheckNotify: "start the shop's server",
+	})
 	applySale(t, redis.URL(), notifyingSale("race", shop.URL))
 	first := p.showsChecks(t, map[string]string{gate.CheckClock: "", gate.CheckPersistence: "", gate.CheckNotify: ""})
 	p.hangup(t, 1)

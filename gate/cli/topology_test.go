@@ -53,7 +53,8 @@ func TestSellingGoesOnWhileTheSlotMoves(t *testing.T) {
 	cluster := redistest.StartCluster(t, 3)
 	gate := serveSale(t, cluster.URL(), openSale("race", 1_000_000))
 	caller := newCaller(t)
-	if a := caller.post(gate.listen, "/confirm/race?items=unit&buyer=ann", "application/json", v1("first", "imp")); a.code != "held" {
+	if a := caller.post(gate.listen, "/confirm/race?items=unit&buyer=ann", "application/json",
+		v1("first", "imp")); a.code != "held" {
 		t.Fatalf("%+v", a) // from now on all keys of the sale exist
 	}
 	load := startLoad(t, "race", 8, gate)

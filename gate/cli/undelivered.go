@@ -45,7 +45,8 @@ func printDelivery(env *environment, sale string, d *gate.Delivery) error {
 	if to == "" {
 		to = "nobody: the sale has no notify"
 	}
-	fmt.Fprintf(env.out, "%s  run %d  tells %s\nledger entries done with: %d of %d, orders listed: %d\n", sale, d.Run, to, d.Position, d.Seq, len(d.Listed))
+	fmt.Fprintf(env.out, "%s  run %d  tells %s\nledger entries done with: %d of %d, orders listed: %d\n", sale, d.Run,
+		to, d.Position, d.Seq, len(d.Listed))
 	if d.Trouble != "" {
 		fmt.Fprintf(env.out, "nothing gets through: %s\n", d.Trouble)
 	}

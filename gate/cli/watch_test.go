@@ -18,7 +18,8 @@ func TestASaleThatTakesLessThanPortOneCanSendIsWarnedOfOnce(t *testing.T) {
 	var log bytes.Buffer
 	sales := map[string]*gate.Settings{"says": {Accept: []string{"v2"}}, "silent": {}}
 	w := &watcher{
-		sales: func() map[string]*gate.Settings { return sales }, untaken: (*portone.Secrets)(nil).Untaken(portone.Lookups{}),
+		sales:   func() map[string]*gate.Settings { return sales },
+		untaken: (*portone.Secrets)(nil).Untaken(portone.Lookups{}),
 		takesV1: func(accept []string) bool { return slices.Contains(accept, "v1") }, currency: "KRW",
 		log: slog.New(slog.NewTextHandler(&log, nil)),
 	}
@@ -80,7 +81,8 @@ func TestAGateWarnsOfASaleThatDoesNotSayWhatItTakes(t *testing.T) {
 	redis := redistest.Start(t)
 	g := serveSale(t, redis.URL(), openSale("race", 10), "--portone-v2-secret", "secret-for-tests-only")
 	await(t, "the warning", func() error {
-		if record, ok := g.logged("a sale takes less than PortOne can send; name in its file what your shop uses, by accept"); !ok ||
+		if record, ok := g.logged("a sale takes less than PortOne can send; name in its file what your shop " +
+			"uses, by accept"); !ok ||
 			record["sale"] != "race" || !strings.Contains(record["refused"].(string), "accept: [v1]") {
 			return errors.New("there is none")
 		}

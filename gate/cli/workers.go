@@ -69,7 +69,8 @@ func (w *workers) run(ctx context.Context, public, admin net.Listener) error {
 	case err = <-failed:
 		err = fmt.Errorf("a listener failed: %w", err)
 	case <-ctx.Done():
-		w.log.Info("draining: not ready, but still answering; a second signal ends it at once", "wait", w.drainWait.String())
+		w.log.Info("draining: not ready, but still answering; a second signal ends it at once", "wait",
+			w.drainWait.String())
 		w.public.Drain()
 		timer := time.NewTimer(w.drainWait)
 		defer timer.Stop()

@@ -128,7 +128,8 @@ func refuseSecrets(k *kong.Kong, args []string) error {
 	if others > 0 {
 		line = append(line, "...")
 	}
-	said := fmt.Sprintf("%s: whoever lists this machine's processes reads a command line, so no secret may stand there. Type instead:\n  %s",
+	said := fmt.Sprintf("%s: whoever lists this machine's processes reads a command line, so no secret may stand "+
+		"there. Type instead:\n  %s",
 		strings.Join(names, ", "), strings.Join(line, " "))
 	if len(files) > 0 {
 		said += "\nor give " + strings.Join(files, ", ") + " (- is standard input)"

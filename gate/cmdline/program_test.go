@@ -57,8 +57,10 @@ func TestTheExitStatusTellsAWrongCommandLineFromACommandThatFailed(t *testing.T)
 	f := func(line string, status int, out, errOut string, environ ...string) {
 		t.Helper()
 		var o, e bytes.Buffer
-		if got := program(&o, &e, environ...).Main(&commands{}, strings.Fields(line), &o); got != status || !strings.Contains(o.String(), out) || e.String() != errOut {
-			t.Errorf("shop %s, %q: status %d, %q, %q; want %d, %q, %q", line, environ, got, o.String(), e.String(), status, out, errOut)
+		if got := program(&o, &e, environ...).Main(&commands{}, strings.Fields(line), &o); got != status ||
+			!strings.Contains(o.String(), out) || e.String() != errOut {
+			t.Errorf("shop %s, %q: status %d, %q, %q; want %d, %q, %q", line, environ, got, o.String(), e.String(),
+				status, out, errOut)
 		}
 	}
 	f("--help", 0, "A shop.", "")
@@ -67,7 +69,8 @@ func TestTheExitStatusTellsAWrongCommandLineFromACommandThatFailed(t *testing.T)
 	f("fail", 1, "", "shop: out of luck\n")
 	f("steal", 2, "", "shop: unexpected argument steal, did you mean \"sell\"?\nTry: shop --help\n")
 	f("last", 0, "ended", "")
-	f("sell --name=", 2, "", "shop: --name is given and empty: give it a value, or leave the flag out\nTry: shop --help\n")
+	f("sell --name=", 2, "", "shop: --name is given and empty: give it a value, or leave the flag out\nTry: "+
+		"shop --help\n")
 
 	// A strict command takes no variable that nothing reads. What is another program's is its own affair.
 	const unread = "FLASHGATE_NAMES is the variable of no flag: did you mean FLASHGATE_NAME?"
@@ -99,7 +102,10 @@ func TestServiceLinksAreTold(t *testing.T) {
 	if v.fault("FLASHGATE_ADMIN_PORT") != nil || v.fault("FLASHGATE_SERVICE_HOST") == nil {
 		t.Error("a variable that is a flag's own must count as the flag's, whatever its name")
 	}
-	for _, name := range []string{"FLASHGATE_PORT_8080", "FLASHGATE_PORT_X_TCP", "FLASHGATE_SERVICE", "FLASHGATE_SERVICES_HOST", "FLASHGATE_PORTONE"} {
+	for _, name := range []string{
+		"FLASHGATE_PORT_8080", "FLASHGATE_PORT_X_TCP", "FLASHGATE_SERVICE",
+		"FLASHGATE_SERVICES_HOST", "FLASHGATE_PORTONE",
+	} {
 		if serviceLink(name, "1") {
 			t.Errorf("%s is taken for a service link", name)
 		}

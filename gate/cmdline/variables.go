@@ -103,7 +103,8 @@ func (v *variables) check(ctx *kong.Context, at *kong.Path) error {
 			}
 		}
 		if path.Flag != nil && isEmpty(ctx.Value(path)) {
-			wrong = append(wrong, fmt.Errorf("--%s is given and empty: give it a value, or leave the flag out", path.Flag.Name))
+			wrong = append(wrong, fmt.Errorf("--%s is given and empty: give it a value, or leave the flag out",
+				path.Flag.Name))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.set)) {
@@ -127,14 +128,17 @@ func (v *variables) fault(name string) error {
 	switch {
 	case known && value == "":
 		return fmt.Errorf("%s is set and empty, which is not the same as left out: give it a value, or leave it out "+
-			"(in an env file: no such line; in Compose: its name without a value; in Kubernetes: optional: true at the key of the Secret)", name)
+			"(in an env file: no such line; in Compose: its name without a value; in Kubernetes: optional: true at "+
+			"the key of the Secret)", name)
 	case known || serviceLink(name, value):
 		return nil
 	}
-	return fmt.Errorf("%s is the variable of no flag: did you mean %s?", name, gate.Nearest(name, slices.Sorted(maps.Keys(v.owners)), 1)[0])
+	return fmt.Errorf("%s is the variable of no flag: did you mean %s?", name,
+		gate.Nearest(name, slices.Sorted(maps.Keys(v.owners)), 1)[0])
 }
 
-var serviceLinks = regexp.MustCompile(`^FLASHGATE_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+var serviceLinks = regexp.MustCompile(
+	`^FLASHGATE_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 
 // serviceLink reports whether Kubernetes sets a variable by itself, in every pod
 // beside a Service whose name begins with flashgate. A port by that name is an

@@ -27,7 +27,8 @@ func TestASignedAmountMustBePortOnes(t *testing.T) {
 		confirm := gate.Confirm{Order: []byte("ORD1"), Amount: body}
 		v := outcome(testCatalogue().resolve(&confirm, link, time.Now()))
 		if v.Code != want || v.Code == gate.Held && confirm.Amount != after {
-			t.Errorf("%s, signed %v, body %v: got %s %v, want %s %v", items, signed, body, v.Code, confirm.Amount, want, after)
+			t.Errorf("%s, signed %v, body %v: got %s %v, want %s %v", items, signed, body, v.Code,
+				confirm.Amount, want, after)
 		}
 	}
 	f("full", known(80000), known(80000), gate.Held, known(80000))
@@ -51,7 +52,8 @@ func TestTheAmountOfAnUnsignedLinkIsHeldAgainstThePricesToo(t *testing.T) {
 	f := func(items, amount string, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Order: []byte("ORD1")}
-		if v := outcome(testCatalogue().resolve(&confirm, &gate.Link{Items: []byte(items), Amount: []byte(amount)}, time.Now())); v.Code != want {
+		if v := outcome(testCatalogue().resolve(&confirm, &gate.Link{Items: []byte(items), Amount: []byte(amount)},
+			time.Now())); v.Code != want {
 			t.Errorf("%s %s: got %s, want %s", items, amount, v.Code, want)
 		}
 	}
@@ -67,7 +69,8 @@ func TestAnAmountThatOverflowMadeRightIsRefused(t *testing.T) {
 	f := func(items string, amount int64, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Amount: gate.Amount{Value: amount, Known: true}}
-		if v := outcome(testCatalogue(dear).resolve(&confirm, &gate.Link{Items: []byte(items)}, time.Now())); v.Code != want {
+		if v := outcome(testCatalogue(dear).resolve(&confirm, &gate.Link{Items: []byte(items)},
+			time.Now())); v.Code != want {
 			t.Errorf("%s for %d: got %s, want %s", items, amount, v.Code, want)
 		}
 	}
@@ -83,7 +86,8 @@ func FuzzResolve(f *testing.F) {
 	f.Fuzz(func(t *testing.T, items, buyer, amount []byte, paid int64) {
 		confirm := gate.Confirm{Order: []byte("ORD1"), Amount: gate.Amount{Value: paid, Known: true}}
 		v := outcome(c.resolve(&confirm, &gate.Link{Items: items, Buyer: buyer, Amount: amount}, time.Now()))
-		if cost, priced := c.skus.Cost(confirm.Lines); v.Code == gate.Held && (paid < cost || priced == len(confirm.Lines) && paid != cost) {
+		if cost, priced := c.skus.Cost(confirm.Lines); v.Code == gate.Held &&
+			(paid < cost || priced == len(confirm.Lines) && paid != cost) {
 			t.Errorf("%q for %d, which cost %d, pass", items, paid, cost)
 		}
 	})

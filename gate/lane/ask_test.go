@@ -69,13 +69,21 @@ func TestTheShopHasTheLastWord(t *testing.T) {
 		want    gate.Verdict
 		granted []bool // what the store was told
 	}{
-		"yes":                  {gate.Answer{Word: gate.Yes}, gate.Refuse(gate.Held), []bool{true}},
-		"no":                   {gate.Answer{Word: gate.No}, gate.Refuse(gate.ShopRefused), []bool{false}},
-		"no, with its reason":  {gate.Answer{Word: gate.No, Reason: "재고 없음"}, gate.Verdict{Code: gate.ShopRefused, Reason: "재고 없음"}, []bool{false}},
+		"yes": {gate.Answer{Word: gate.Yes}, gate.Refuse(gate.Held), []bool{true}},
+		"no":  {gate.Answer{Word: gate.No}, gate.Refuse(gate.ShopRefused), []bool{false}},
+		"no, with its reason": {
+			gate.Answer{Word: gate.No, Reason: "재고 없음"},
+			gate.Verdict{Code: gate.ShopRefused, Reason: "재고 없음"},
+			[]bool{false},
+		},
 		"no answer":            {gate.Answer{Cause: gate.ShopNoAnswer}, gate.RefuseFor(gate.ShopNoAnswer), nil},
 		"an answer that fails": {gate.Answer{Cause: gate.ShopFailed}, gate.RefuseFor(gate.ShopFailed), nil},
 		"nobody says anything": {gate.Answer{}, gate.Refuse(gate.Undecided), nil},
-		"not asked":            {gate.Answer{Word: gate.NotAsked, Cause: gate.AsksFull}, gate.RefuseFor(gate.AsksFull), []bool{false}},
+		"not asked": {
+			gate.Answer{Word: gate.NotAsked, Cause: gate.AsksFull},
+			gate.RefuseFor(gate.AsksFull),
+			[]bool{false},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,7 +102,10 @@ func TestTheShopHasTheLastWord(t *testing.T) {
 func TestTheShopIsAskedAboutWhatHasItsUnitsAlone(t *testing.T) {
 	t.Parallel()
 	s, _ := askingStore()
-	verdicts := map[string]gate.Verdict{"held": gate.Refuse(gate.Held), "sold out": gate.Refuse(gate.SoldOut), "paid": gate.Refuse(gate.AlreadyPaid)}
+	verdicts := map[string]gate.Verdict{
+		"held": gate.Refuse(gate.Held), "sold out": gate.Refuse(gate.SoldOut),
+		"paid": gate.Refuse(gate.AlreadyPaid),
+	}
 	s.decide = func(_ context.Context, batch []*gate.Request) error {
 		for _, r := range batch {
 			if v, ok := verdicts[string(r.Confirm.Order)]; ok {
@@ -147,7 +158,8 @@ func TestTheShopGetsWhatTheGrantLeavesOfTheBudget(t *testing.T) {
 			g, _ := startGate(t, s, Options{Shop: shop, CallTimeout: test.try, Now: func() time.Time { return now }})
 			const waited = 200 * time.Millisecond
 			want := min(gate.MaxAsk, AnswerBudget-answerReserve-tries*test.try-waited)
-			if v := confirm(t, g, "order", now.Add(-waited)); v.Code != gate.Held || left > want || left < want-time.Second {
+			if v := confirm(t, g, "order", now.Add(-waited)); v.Code != gate.Held || left > want ||
+				left < want-time.Second {
 				t.Errorf("got %s, and the shop had %s, want %s", v.Code, left, want)
 			}
 		})
@@ -162,7 +174,10 @@ func TestWithTooLittleTimeLeftTheShopIsNotAsked(t *testing.T) {
 		want gate.Verdict
 	}{{minAsk, gate.Refuse(gate.Held)}, {minAsk - time.Millisecond, gate.RefuseFor(gate.AskTimeShort)}} {
 		s, granted := askingStore()
-		g, _ := startGate(t, s, Options{Shop: &fakeShop{say: says(gate.Answer{Word: gate.Yes})}, Now: func() time.Time { return now }})
+		g, _ := startGate(t, s, Options{
+			Shop: &fakeShop{say: says(gate.Answer{Word: gate.Yes})},
+			Now:  func() time.Time { return now },
+		})
 		if v := confirm(t, g, "order", now.Add(test.left-maxQueueWait(500*time.Millisecond))); v != test.want {
 			t.Errorf("with %s left: got %+v, want %+v", test.left, v, test.want)
 		}
@@ -227,17 +242,32 @@ func TestWhatHindersTheShopForbidsNewHolds(t *testing.T) {
 		shop   Shop
 		want   gate.Cause
 	}{
-		"a shop that is down":              {func(s *gate.State) { s.Healthy = "https://shop/up" }, &fakeShop{hindrance: gate.ShopDown}, gate.ShopDown},
-		"a shop that is up":                {func(s *gate.State) { s.Healthy = "https://shop/up" }, &fakeShop{}, gate.NoCause},
-		"a sale that asks, without secret": {func(s *gate.State) { s.Ask = "https://shop/ask" }, &fakeShop{hindrance: gate.ShopSecretless}, gate.ShopSecretless},
-		"a gate without any shop":          {func(s *gate.State) { s.Healthy = "https://shop/up" }, nil, gate.ShopSecretless},
-		"a sale that wants neither":        {func(*gate.State) {}, &fakeShop{hindrance: gate.ShopDown}, gate.NoCause},
+		"a shop that is down": {
+			func(s *gate.State) { s.Healthy = "https://shop/up" },
+			&fakeShop{hindrance: gate.ShopDown}, gate.ShopDown,
+		},
+		"a shop that is up": {
+			func(s *gate.State) { s.Healthy = "https://shop/up" }, &fakeShop{},
+			gate.NoCause,
+		},
+		"a sale that asks, without secret": {
+			func(s *gate.State) { s.Ask = "https://shop/ask" },
+			&fakeShop{hindrance: gate.ShopSecretless}, gate.ShopSecretless,
+		},
+		"a gate without any shop": {
+			func(s *gate.State) { s.Healthy = "https://shop/up" }, nil,
+			gate.ShopSecretless,
+		},
+		"a sale that wants neither": {func(*gate.State) {}, &fakeShop{hindrance: gate.ShopDown}, gate.NoCause},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got []gate.Cause
 			s := &fakeStore{
-				states: map[string]gate.State{"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}},
+				states: map[string]gate.State{"race": {
+					Sale: testSale(), Version: 1,
+					Times: gate.Times{Now: time.Now()},
+				}},
 				decide: func(ctx context.Context, batch []*gate.Request) error {
 					got = append(got, batch[0].NoHold)
 					return accept(ctx, batch)
@@ -245,7 +275,8 @@ func TestWhatHindersTheShopForbidsNewHolds(t *testing.T) {
 			}
 			s.change("race", test.change)
 			g, _ := startGate(t, s, Options{Shop: test.shop})
-			if v := confirm(t, g, "order", time.Now()); v.Code != gate.Held || !slices.Equal(got, []gate.Cause{test.want}) {
+			if v := confirm(t, g, "order", time.Now()); v.Code != gate.Held ||
+				!slices.Equal(got, []gate.Cause{test.want}) {
 				t.Errorf("got %s and the store was told %v, want %v", v.Code, got, test.want)
 			}
 		})

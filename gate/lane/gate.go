@@ -228,7 +228,10 @@ func (g *Gate) read(ctx context.Context, known map[string]*Lane) (read, error) {
 	for _, name := range listed {
 		names[name] = true
 	}
-	r := read{found: make(map[string]gate.Reading, len(names)), missing: map[string]bool{}, unreadable: map[string]error{}}
+	r := read{
+		found: make(map[string]gate.Reading, len(names)), missing: map[string]bool{},
+		unreadable: map[string]error{},
+	}
 	var problems []error
 	for name, reading := range g.store.Read(ctx, slices.Sorted(maps.Keys(names))) {
 		_, isUnreadable := errors.AsType[*gate.UnreadableError](reading.Err)

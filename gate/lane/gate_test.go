@@ -23,7 +23,8 @@ func TestNewSettingsCountWithinASecond(t *testing.T) {
 		t.Error("the settings' pointer changes although they do not")
 	}
 	s.change("race", func(state *gate.State) { state.Version, state.PerBuyer = 2, 2 })
-	testkit.Until(t, "the buyer is demanded", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.BadRequest })
+	testkit.Until(t, "the buyer is demanded",
+		func() bool { return confirm(t, g, "order", time.Now()).Code == gate.BadRequest })
 	if before.PerBuyer != 0 {
 		t.Error("settings that were given out have changed")
 	}
@@ -34,7 +35,8 @@ func TestAHigherRunIsNoticedEvenWithTheSameVersion(t *testing.T) {
 	s := &fakeStore{decide: accept}
 	g, _ := startGate(t, s, Options{})
 	s.change("race", func(state *gate.State) { state.Run, state.OpensAt = 2, time.Now().Add(30*time.Minute) })
-	testkit.Until(t, "the new run's opening counts", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.NotOpen })
+	testkit.Until(t, "the new run's opening counts",
+		func() bool { return confirm(t, g, "order", time.Now()).Code == gate.NotOpen })
 }
 
 // idleGate returns a gate that reads its sales only when the test refreshes it.
@@ -69,7 +71,8 @@ func TestAGateIsNotReadyBeforeTheSalesWereRead(t *testing.T) {
 func TestAReadThatFailsHalfWayLeavesTheGateNotReady(t *testing.T) {
 	t.Parallel()
 	s := &fakeStore{decide: accept, states: map[string]gate.State{
-		"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}, "other": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}},
+		"race":  {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}},
+		"other": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}},
 	}}
 	s.broken = map[string]error{"other": errors.New("timeout")}
 	g, _ := idleGate(t, s)
@@ -89,7 +92,8 @@ func TestASaleThatCannotBeReadIsAloneUnavailable(t *testing.T) {
 	other := testSale()
 	other.Name = "other"
 	s := &fakeStore{decide: accept, states: map[string]gate.State{
-		"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}, "other": {Sale: other, Version: 1, Times: gate.Times{Now: time.Now()}},
+		"race":  {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}},
+		"other": {Sale: other, Version: 1, Times: gate.Times{Now: time.Now()}},
 	}}
 	s.broken = map[string]error{"other": &gate.UnreadableError{Sale: "other", Err: errors.New("settings are no JSON")}}
 	g, registry := idleGate(t, s)
@@ -121,7 +125,10 @@ func TestASaleThatCannotBeReadIsAloneUnavailable(t *testing.T) {
 // A lost sale that is made anew has version 1 again: its settings are others.
 func TestSettingsThatTheVersionDoesNotTellApartAreTakenUp(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: accept, states: map[string]gate.State{"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}}}
+	s := &fakeStore{
+		decide: accept,
+		states: map[string]gate.State{"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}},
+	}
 	g, _ := idleGate(t, s)
 	s.change("race", func(state *gate.State) { state.PerBuyer = 2 })
 	s.set = true
@@ -133,7 +140,10 @@ func TestSettingsThatTheVersionDoesNotTellApartAreTakenUp(t *testing.T) {
 
 func TestMetricsShowTheNewestStock(t *testing.T) {
 	t.Parallel()
-	s := &fakeStore{decide: accept, states: map[string]gate.State{"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}}}
+	s := &fakeStore{
+		decide: accept,
+		states: map[string]gate.State{"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}},
+	}
 	g, registry := idleGate(t, s)
 	s.change("race", func(state *gate.State) {
 		state.Units = map[string]gate.Units{"full": {Total: 10, Left: 7, Held: 3}}

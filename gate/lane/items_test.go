@@ -38,13 +38,16 @@ func TestItemsThatCannotBeReadAreRefused(t *testing.T) {
 	t.Parallel()
 	f := func(items string, want gate.Code) {
 		t.Helper()
-		if lines, v, ok := testCatalogue().skus.ParseItems(nil, []byte(items)); ok || v.Code != want || want == gate.BadRequest && v.Field != "items" {
+		if lines, v, ok := testCatalogue().skus.ParseItems(nil, []byte(items)); ok || v.Code != want ||
+			want == gate.BadRequest && v.Field != "items" {
 			t.Errorf("%s: got %v (%s %s), want %s", items, lines, v.Code, v.Field, want)
 		}
 	}
 	for _, items := range []string{
-		"", ",", "full,", ",full", "full:", "full:0", "full:-1", "full:01", "full:+1", "full:1.0", "full:1e3", "full: 1",
-		"full:1000000001", "full:99999999999999999999", "full:1:2", "full,full", "full:1,half,full:2", "fu ll", "full;half",
+		"", ",", "full,", ",full", "full:", "full:0", "full:-1", "full:01", "full:+1", "full:1.0",
+		"full:1e3", "full: 1",
+		"full:1000000001", "full:99999999999999999999", "full:1:2", "full,full", "full:1,half,full:2",
+		"fu ll", "full;half",
 		"full\x00", "{full}", strings.Repeat("f", 65), "풀", strings.Repeat("full:1,", gate.MaxLines) + "half",
 	} {
 		f(items, gate.BadRequest)
@@ -112,7 +115,8 @@ func TestWhatNeedsNoStoreIsRefusedHere(t *testing.T) {
 	f(gate.AmountMismatch, "", known(0), items("full"))
 	f(gate.BadRequest, "amount", gate.Amount{}, items("full"))
 	f(gate.Held, "", known(0), items("free"), func(s *gate.Sale) { s.SKUs[2].Price = new(int64(0)) })
-	f(gate.AmountMismatch, "", known(gate.MaxAmount), items("full:1000000000"), func(s *gate.Sale) { s.SKUs[0].Price = new(int64(gate.MaxAmount)) })
+	f(gate.AmountMismatch, "", known(gate.MaxAmount), items("full:1000000000"),
+		func(s *gate.Sale) { s.SKUs[0].Price = new(int64(gate.MaxAmount)) })
 }
 
 func TestCheckingAllocatesNothing(t *testing.T) {

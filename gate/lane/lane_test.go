@@ -106,7 +106,11 @@ func testSale() gate.Sale {
 	now := time.Now()
 	return gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
 		OpensAt: now.Add(-time.Hour), ClosesAt: now.Add(time.Hour), Hold: time.Minute,
-		SKUs: []gate.SKU{{Name: "full", Stock: 10, Price: new(int64(80000))}, {Name: "half", Stock: 10, Price: new(int64(60000))}, {Name: "free", Stock: 10}},
+		SKUs: []gate.SKU{
+			{Name: "full", Stock: 10, Price: new(int64(80000))},
+			{Name: "half", Stock: 10, Price: new(int64(60000))},
+			{Name: "free", Stock: 10},
+		},
 	}}
 }
 
@@ -290,7 +294,8 @@ func TestADeadStoreIsLeftAloneForAWhile(t *testing.T) {
 	}
 	dead = false
 	mu.Unlock()
-	testkit.Until(t, "the store is asked again", func() bool { return confirm(t, g, "order", time.Now()).Code == gate.Held })
+	testkit.Until(t, "the store is asked again",
+		func() bool { return confirm(t, g, "order", time.Now()).Code == gate.Held })
 }
 
 // A store that is dead for long is tried again and again. The log says once that it is
@@ -306,12 +311,15 @@ func TestADeadStoreIsLoggedOnce(t *testing.T) {
 			return accept(ctx, batch)
 		}}
 		var log bytes.Buffer
-		g, _ := startGate(t, s, Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))})
+		g, _ := startGate(t, s,
+			Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))})
 		const isDead, isBack = "the store does not decide", "the store decides again"
 		said := func(died, came int) {
 			t.Helper()
-			if n, m := strings.Count(log.String(), isDead), strings.Count(log.String(), isBack); n != died || m != came {
-				t.Errorf("the log says %d times that the store is dead and %d times that it is back, want %d and %d:\n%s", n, m, died, came, &log)
+			if n, m := strings.Count(log.String(), isDead),
+				strings.Count(log.String(), isBack); n != died || m != came {
+				t.Errorf("the log says %d times that the store is dead and %d times that it is back, want "+
+					"%d and %d:\n%s", n, m, died, came, &log)
 			}
 		}
 		for outage := range 2 {
@@ -382,7 +390,8 @@ func TestClosingDecidesWhatWaits(t *testing.T) {
 	testkit.Until(t, "the sale is unknown", func() bool { _, known := g.Lane([]byte("race")); return !known })
 	release()
 	answered.Wait()
-	testkit.Until(t, "the connections are closed", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 2 })
+	testkit.Until(t, "the connections are closed",
+		func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.closed == 2 })
 	late := g.Request(time.Now())
 	late.Confirm.Amount = gate.Amount{Value: 1000, Known: true}
 	if v := lane.Confirm(late, &gate.Link{Items: []byte("free")}); v.Code != gate.Unavailable {

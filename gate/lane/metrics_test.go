@@ -22,9 +22,13 @@ func TestASaleIsShownAsOpenByTheStoresClockEvenWhileTheStoreIsAway(t *testing.T)
 	clock := time.Now() // of the gate, a minute behind the store's
 	sale := testSale()
 	sale.OpensAt, sale.ClosesAt = clock.Add(time.Hour), clock.Add(2*time.Hour)
-	s := &fakeStore{decide: accept, states: map[string]gate.State{"race": {Sale: sale, Version: 1, Times: gate.Times{Now: clock.Add(time.Minute)}}}}
+	s := &fakeStore{
+		decide: accept,
+		states: map[string]gate.State{"race": {Sale: sale, Version: 1, Times: gate.Times{Now: clock.Add(time.Minute)}}},
+	}
 	registry := prometheus.NewRegistry()
-	g := New(s, NewMetrics(registry), Options{Queue: 7, Now: func() time.Time { return clock }, Log: slog.New(slog.DiscardHandler)})
+	g := New(s, NewMetrics(registry),
+		Options{Queue: 7, Now: func() time.Time { return clock }, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(g.close)
 	g.refresh(t.Context())
 	s.err = errors.New("connection refused")
@@ -108,7 +112,8 @@ flashgate_clock_doubted{sale="race"} %d
 # TYPE flashgate_clock_offset_seconds gauge
 flashgate_clock_offset_seconds %s
 `, test.doubted, test.offset)
-		if err := testutil.GatherAndCompare(registry, strings.NewReader(text), "flashgate_clock_doubted", "flashgate_clock_offset_seconds"); err != nil {
+		if err := testutil.GatherAndCompare(registry, strings.NewReader(text), "flashgate_clock_doubted",
+			"flashgate_clock_offset_seconds"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -119,14 +124,20 @@ func TestADoubtedClockIsSaidInWords(t *testing.T) {
 	own := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	f := func(redis time.Time, want string) {
 		t.Helper()
-		state := gate.State{Sale: testSale(), Times: gate.Times{Now: own, Doubt: &gate.ClockError{Redis: redis, Own: own}}}
+		state := gate.State{
+			Sale:  testSale(),
+			Times: gate.Times{Now: own, Doubt: &gate.ClockError{Redis: redis, Own: own}},
+		}
 		if got := state.View().Clock; !strings.HasPrefix(got, want) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
-	const own1 = "this machine's 2026-12-01T10:00:00Z, and nothing is changed while they are more than 1m0s apart: Redis' clock is "
-	f(own.Add(60*24*time.Hour+time.Second), "Redis' clock says 2027-01-30T10:00:01Z, "+own1+"1440h0m0s ahead of this machine's. Have NTP set")
-	f(own.Add(-2*time.Minute), "Redis' clock says 2026-12-01T09:58:00Z, "+own1+"2m0s behind this machine's. Have NTP set")
+	const own1 = "this machine's 2026-12-01T10:00:00Z, and nothing is changed while they are more than 1m0s apart: " +
+		"Redis' clock is "
+	f(own.Add(60*24*time.Hour+time.Second),
+		"Redis' clock says 2027-01-30T10:00:01Z, "+own1+"1440h0m0s ahead of this machine's. Have NTP set")
+	f(own.Add(-2*time.Minute),
+		"Redis' clock says 2026-12-01T09:58:00Z, "+own1+"2m0s behind this machine's. Have NTP set")
 	if got := (&gate.State{Sale: testSale()}).View().Clock; got != "" {
 		t.Errorf("without doubt: %s", got)
 	}

@@ -35,7 +35,8 @@ func (g *Gate) miss(lane *Lane, name string) *Lane {
 
 func (l *Lane) sayMissing() {
 	if !l.lost() {
-		l.log.Info("a sale of the file is over, and Redis knows no run of it: it is not created, and its payments are refused as closed", "sale", l.name)
+		l.log.Info("a sale of the file is over, and Redis knows no run of it: it is not created, and its payments "+
+			"are refused as closed", "sale", l.name)
 		return
 	}
 	l.log.Error("a sale is missing: it is expected, Redis has nothing of it, and its payments are refused",

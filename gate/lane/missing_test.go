@@ -77,7 +77,10 @@ func TestASaleThatVanishesIsMissingUntilItIsThereAgain(t *testing.T) {
 		w.refresh(t.Context())
 	}
 	w.wants(gate.Recovering, 1, 1)
-	for _, way := range []string{`never_sold_yet="flashgate apply -f FILE --open-now"`, "lost=deploy/RUNBOOK.md#flashgatesalemissing"} {
+	for _, way := range []string{
+		`never_sold_yet="flashgate apply -f FILE --open-now"`,
+		"lost=deploy/RUNBOOK.md#flashgatesalemissing",
+	} {
 		if !strings.Contains(w.log.String(), way) {
 			t.Errorf("the log does not say %s:\n%s", way, &w.log)
 		}
@@ -169,7 +172,8 @@ func TestASaleIsExpectedWhereItsNameIsKnown(t *testing.T) {
 		t.Error("a name that comes before its sale is logged as missing")
 	}
 	w.refresh(t.Context())
-	if v := confirm(t, w.Gate, "order", time.Now()); v.Code != gate.Recovering || !strings.Contains(w.log.String(), "a sale is missing") {
+	if v := confirm(t, w.Gate, "order", time.Now()); v.Code != gate.Recovering ||
+		!strings.Contains(w.log.String(), "a sale is missing") {
 		t.Errorf("a confirm is %s, the log has\n%s", v.Code, &w.log)
 	}
 	if v := checkOffer(w.Gate); v.Code != gate.Recovering {

@@ -26,7 +26,8 @@ func (e *OfferError) Error() string {
 		if v.Cause == gate.AmountBelowPrice {
 			least = "at least "
 		}
-		return fmt.Sprintf("amount %d: it must be %s%d in sale %s, for %s", e.Offer.Amount.Value, least, v.Expected, e.Offer.Sale, v.Cause.Means())
+		return fmt.Sprintf("amount %d: it must be %s%d in sale %s, for %s", e.Offer.Amount.Value, least, v.Expected,
+			e.Offer.Sale, v.Cause.Means())
 	case gate.BadRequest:
 		return fmt.Sprintf("%s %s (sale %s)", v.Field, v.Want, e.Offer.Sale)
 	}

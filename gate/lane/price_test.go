@@ -17,7 +17,8 @@ func TestWhatThePricedLinesCostIsTheLeastThatTheAmountMayBe(t *testing.T) {
 		confirm := gate.Confirm{Amount: gate.Amount{Value: amount, Known: true}}
 		v := outcome(testCatalogue().resolve(&confirm, &gate.Link{Items: []byte(items)}, time.Now()))
 		if v.Code != want || v.Cause != cause || v.Expected != expected {
-			t.Errorf("%s for %d: got %s %s, expected %d; want %s %s, %d", items, amount, v.Code, v.Cause, v.Expected, want, cause, expected)
+			t.Errorf("%s for %d: got %s %s, expected %d; want %s %s, %d", items, amount, v.Code, v.Cause, v.Expected,
+				want, cause, expected)
 		}
 	}
 	f("full,free", 80000, gate.Held, gate.NoCause, 0)
@@ -43,7 +44,8 @@ func TestAPriceOfNothingIsAPrice(t *testing.T) {
 	f := func(items string, amount gate.Amount, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Amount: amount}
-		if v := outcome(testCatalogue(given).resolve(&confirm, &gate.Link{Items: []byte(items)}, time.Now())); v.Code != want {
+		if v := outcome(testCatalogue(given).resolve(&confirm, &gate.Link{Items: []byte(items)},
+			time.Now())); v.Code != want {
 			t.Errorf("%s for %v: got %s, want %s", items, amount, v.Code, want)
 		}
 	}
@@ -67,7 +69,8 @@ func TestACartWithAPricedLineNeedsAnAmount(t *testing.T) {
 		t.Helper()
 		for _, change := range []func(*gate.Sale){func(*gate.Sale) {}, optional} {
 			confirm := gate.Confirm{Amount: amount}
-			v := outcome(testCatalogue(change).resolve(&confirm, &gate.Link{Items: []byte(items), Amount: []byte(linkAmount)}, time.Now()))
+			v := outcome(testCatalogue(change).resolve(&confirm,
+				&gate.Link{Items: []byte(items), Amount: []byte(linkAmount)}, time.Now()))
 			if v != want {
 				t.Errorf("%s, link %q, call %v: got %+v, want %+v", items, linkAmount, amount, v, want)
 			}
@@ -92,7 +95,8 @@ func TestACartThatCostsMoreThanAnyAmountIsRefused(t *testing.T) {
 	f := func(items string, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Amount: gate.Amount{Value: gate.MaxAmount, Known: true}}
-		if v := outcome(testCatalogue(dear).resolve(&confirm, &gate.Link{Items: []byte(items)}, time.Now())); v.Code != want {
+		if v := outcome(testCatalogue(dear).resolve(&confirm, &gate.Link{Items: []byte(items)},
+			time.Now())); v.Code != want {
 			t.Errorf("%s: got %s, want %s", items, v.Code, want)
 		}
 	}
@@ -111,7 +115,10 @@ func TestNoLinkIsSignedForLessThanThePricedLinesCost(t *testing.T) {
 	lane, _ := g.Lane([]byte("race"))
 	f := func(items string, amount gate.Amount, want gate.Code) {
 		t.Helper()
-		if v := verdictOn(lane.CheckOffer(&gate.Offer{Sale: "race", Items: items, Order: "ORD1", Amount: amount})); v.Code != want {
+		if v := verdictOn(lane.CheckOffer(&gate.Offer{
+			Sale: "race", Items: items, Order: "ORD1",
+			Amount: amount,
+		})); v.Code != want {
 			t.Errorf("%s for %v: got %s, want %s", items, amount, v.Code, want)
 		}
 	}

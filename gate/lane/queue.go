@@ -50,7 +50,8 @@ type queue struct {
 // It decides none until run.
 func (g *Gate) newQueue(sale string, decider gate.Decider, metrics *laneMetrics, room int) *queue {
 	q := &queue{
-		sale: sale, decider: decider, maxWait: maxQueueWait(g.opt.CallTimeout), timeout: g.opt.CallTimeout, now: g.opt.Now, log: g.opt.Log,
+		sale: sale, decider: decider, maxWait: maxQueueWait(g.opt.CallTimeout), timeout: g.opt.CallTimeout,
+		now: g.opt.Now, log: g.opt.Log,
 		metrics: metrics, waiting: make(chan *gate.Request, room), ended: make(chan struct{}),
 	}
 	q.breaker = q.newBreaker()
@@ -148,7 +149,8 @@ func (q *queue) call(ctx context.Context, batch []*gate.Request) {
 func (q *queue) once(ctx context.Context, batch []*gate.Request) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			q.log.Error("deciding a batch made the gate panic", "sale", q.sale, "panic", cause, "stack", string(debug.Stack()))
+			q.log.Error("deciding a batch made the gate panic", "sale", q.sale, "panic", cause, "stack",
+				string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", cause)
 		}
 	}()
@@ -183,7 +185,8 @@ func (q *queue) newBreaker() *gobreaker.CircuitBreaker[struct{}] {
 		OnStateChange: func(sale string, from, to gobreaker.State) {
 			switch {
 			case from == gobreaker.StateClosed:
-				q.log.Error("the store does not decide: payments are refused until it does", "sale", sale, "error", q.trouble)
+				q.log.Error("the store does not decide: payments are refused until it does", "sale", sale,
+					"error", q.trouble)
 			case to == gobreaker.StateClosed:
 				q.log.Info("the store decides again", "sale", sale)
 			}

@@ -29,7 +29,8 @@ func Generated(t *testing.T, page, name string, rows [][]string) {
 		return
 	}
 	if os.Getenv("WRITE_PAGES") == "" {
-		t.Errorf("the table %s in %s is not what the code says; write it anew by 'make pages'. It should be\n%s", name, page, want)
+		t.Errorf("the table %s in %s is not what the code says; write it anew by 'make pages'. It should be\n%s",
+			name, page, want)
 		return
 	}
 	if err := os.WriteFile(path(t, page), []byte(before+want+after), 0o644); err != nil {

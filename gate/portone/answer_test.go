@@ -44,7 +44,8 @@ func TestEveryReasonForARefundHasASentenceInBothLanguages(t *testing.T) {
 	said := map[string]gate.RefundReason{}
 	for _, r := range gate.RefundReasons() {
 		ko, en := korean.Refund(r, nil), english.Refund(r, nil)
-		if !strings.HasSuffix(ko, "취소합니다.") || strings.ContainsFunc(en, func(r rune) bool { return unicode.Is(unicode.Hangul, r) }) || !strings.HasSuffix(en, ".") {
+		if !strings.HasSuffix(ko, "취소합니다.") || strings.ContainsFunc(en,
+			func(r rune) bool { return unicode.Is(unicode.Hangul, r) }) || !strings.HasSuffix(en, ".") {
 			t.Errorf("%s: %q, %q", r, ko, en)
 		}
 		for _, s := range []string{ko, en} {
@@ -98,7 +99,8 @@ func TestACauseIsAnsweredAsItsCodeIs(t *testing.T) {
 		for _, cause := range gate.Causes() {
 			code, sentence := read(t, a.Body(gate.RefuseFor(cause)))
 			_, plain := read(t, a.Body(gate.Refuse(cause.Code())))
-			if same := sentence == plain; same == slices.Contains(own, cause) || code != cause.Code().String() || len(sentence) > 200 {
+			if same := sentence == plain; same == slices.Contains(own, cause) || code != cause.Code().String() ||
+				len(sentence) > 200 {
 				t.Errorf("%s is answered with %s %q", cause, code, sentence)
 			}
 		}
@@ -179,8 +181,9 @@ func TestAnsweringAllocatesNothing(t *testing.T) {
 func BenchmarkAnswer(b *testing.B) {
 	a := answers(b, "ko")
 	for name, v := range map[string]gate.Verdict{
-		"sold_out":    gate.Refuse(gate.SoldOut),
-		"bad_request": gate.Malformed("merchant_uid", "must be 1 to 64 bytes of printable text, and not one or two dots alone"),
+		"sold_out": gate.Refuse(gate.SoldOut),
+		"bad_request": gate.Malformed("merchant_uid",
+			"must be 1 to 64 bytes of printable text, and not one or two dots alone"),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -33,9 +33,11 @@ func CheckAccount(version gate.Version, a *gate.BankAccount) error {
 	names := strings.Fields(banks)
 	switch {
 	case version == gate.V2 && !slices.Contains(names, a.Bank):
-		return fmt.Errorf("bank %.64q: PortOne's V2 knows it by none of its names, which are %s", a.Bank, strings.Join(names, ", "))
+		return fmt.Errorf("bank %.64q: PortOne's V2 knows it by none of its names, which are %s", a.Bank,
+			strings.Join(names, ", "))
 	case version == gate.V1 && (len(a.Bank) > maxBankCode || !wordLike(a.Bank)):
-		return fmt.Errorf("bank %.64q: must be the code that the payment provider has for it, such as 004; PortOne's page on bank codes of V1 lists them", a.Bank)
+		return fmt.Errorf("bank %.64q: must be the code that the payment provider has for it, such as 004; PortOne's "+
+			"page on bank codes of V1 lists them", a.Bank)
 	}
 	return nil
 }

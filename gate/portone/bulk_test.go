@@ -61,17 +61,20 @@ func TestManyV1OrdersShareCalls(t *testing.T) {
 				t.Errorf("unreadable: got %+v", got)
 			}
 		case 10:
-			if got.Err != nil || len(got.Payments) != 3 || got.Payments[1].Order != "o11" || got.Payments[2].Order != "o8" {
+			if got.Err != nil || len(got.Payments) != 3 || got.Payments[1].Order != "o11" ||
+				got.Payments[2].Order != "o8" {
 				t.Errorf("with attempts of others: got %+v", got)
 			}
 		default:
-			if got.Err != nil || got.Order != fmt.Sprint("o", i) || len(got.Payments) != 1 || got.Payments[0].Order != got.Order || got.Payments[0].Live == (i == 8) {
+			if got.Err != nil || got.Order != fmt.Sprint("o", i) || len(got.Payments) != 1 ||
+				got.Payments[0].Order != got.Order || got.Payments[0].Live == (i == 8) {
 				t.Errorf("order %d: got %+v", i, got)
 			}
 		}
 	}
 	// Unexplained were the unknown one, twice, the test payment, twice, and the order without attempts.
-	if bulk, all, single := fake.called("GET /payments?"), fake.called("GET /payments/findAll/"), fake.called("GET /payments/imp_"); bulk != 3 || all != 5 || single != 3 {
+	if bulk, all, single := fake.called("GET /payments?"), fake.called("GET /payments/findAll/"),
+		fake.called("GET /payments/imp_"); bulk != 3 || all != 5 || single != 3 {
 		t.Errorf("%d calls for a hundred, %d for an order, %d for an attempt; want 3, 5, 3", bulk, all, single)
 	}
 }
@@ -94,10 +97,12 @@ func TestAnOrderThatOwesARefundIsLookedUpByItself(t *testing.T) {
 			}
 		}
 	}
-	if bulk, one, other := fake1.called("GET /payments?"), fake1.called("GET /payments/findAll/o5/"), fake1.called("GET /payments/findAll/"); bulk != 1 || one != 1 || other != 2 {
+	if bulk, one, other := fake1.called("GET /payments?"), fake1.called("GET /payments/findAll/o5/"),
+		fake1.called("GET /payments/findAll/"); bulk != 1 || one != 1 || other != 2 {
 		t.Errorf("V1: %d calls for many, %d for the order, %d for any: %v", bulk, one, other, fake1.calls)
 	}
-	if list, one, other := fake2.called("GET /payments?"), fake2.called("GET /payments/o9"), fake2.called("GET /payments/o"); list != 1 || one != 1 || other != 2 {
+	if list, one, other := fake2.called("GET /payments?"), fake2.called("GET /payments/o9"),
+		fake2.called("GET /payments/o"); list != 1 || one != 1 || other != 2 {
 		t.Errorf("V2: %d lists, %d calls for the order, %d for any", list, one, other)
 	}
 
@@ -127,7 +132,8 @@ func TestManyV2OrdersAreListed(t *testing.T) {
 			if i == 7 {
 				continue // unknown
 			}
-			p := v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": start.Add(time.Duration(i) * time.Millisecond).Format(time.RFC3339Nano)})
+			p := v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID",
+				object{"requestedAt": start.Add(time.Duration(i) * time.Millisecond).Format(time.RFC3339Nano)})
 			if i == 8 {
 				p["version"] = "V1" // not listed
 			}
@@ -182,7 +188,8 @@ func wantFound(t *testing.T, fake *fakeV2, queries []portone.Query, lists, singl
 			t.Errorf("got %+v", got)
 		}
 	}
-	if list, single := fake.called("GET /payments?"), fake.called("GET /payments/"); list != lists || single != singles {
+	if list, single := fake.called("GET /payments?"), fake.called("GET /payments/"); list != lists ||
+		single != singles {
 		t.Errorf("%d lists and %d single calls, want %d and %d", list, single, lists, singles)
 	}
 }
@@ -195,7 +202,8 @@ func TestAListThatIsNotWorthItIsLeft(t *testing.T) {
 		fake.add(v2Payment(fmt.Sprint("x", i), "t", "PAID", object{"requestedAt": start.Format(time.RFC3339)}))
 	}
 	for i := range 30 {
-		fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": start.Format(time.RFC3339)}))
+		fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID",
+			object{"requestedAt": start.Format(time.RFC3339)}))
 	}
 	wantFound(t, fake, many(2, 30, start), 4, 30)
 }
@@ -205,10 +213,12 @@ func TestPaymentsAreListedFromBeforeTheFirstConfirm(t *testing.T) {
 	start := time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC)
 	fake := newFakeV2()
 	for i := range 3000 { // more than the list is worth
-		fake.add(v2Payment(fmt.Sprint("x", i), "t", "PAID", object{"requestedAt": start.Add(-16 * time.Minute).Format(time.RFC3339)}))
+		fake.add(v2Payment(fmt.Sprint("x", i), "t", "PAID",
+			object{"requestedAt": start.Add(-16 * time.Minute).Format(time.RFC3339)}))
 	}
 	for i := range 30 {
-		fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": start.Add(-15 * time.Minute).Format(time.RFC3339)}))
+		fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID",
+			object{"requestedAt": start.Add(-15 * time.Minute).Format(time.RFC3339)}))
 	}
 	queries := many(2, 30, start.Add(10*time.Minute))
 	queries[20].Since = start
@@ -223,7 +233,8 @@ func TestAListIsBegunAnewBehindThePagesThatPortOneShows(t *testing.T) {
 		fake := newFakeV2()
 		fake.maxPage = 1
 		for i := range 200 {
-			fake.add(v2Payment(fmt.Sprint("x", i), "t", "PAID", object{"requestedAt": start.Add(time.Duration(i) * apart).Format(time.RFC3339)}))
+			fake.add(v2Payment(fmt.Sprint("x", i), "t", "PAID",
+				object{"requestedAt": start.Add(time.Duration(i) * apart).Format(time.RFC3339)}))
 		}
 		for _, got := range atDirect(t, nil, fake).Lookup(t.Context(), many(2, 1400, start.Add(15*time.Minute))) {
 			if got.Err != nil || len(got.Missing) != 1 {
@@ -257,7 +268,8 @@ func TestARefusedListMeansSingleCalls(t *testing.T) {
 		fake1.fault, fake2.fault = refuse, refuse
 		queries := append(many(1, 30, time.Time{}), many(2, 30, time.Now())...)
 		for i, got := range serve(t, fake1, fake2).Lookup(t.Context(), queries) {
-			if got.Err != nil || len(got.Payments) != 1 || got.Payments[0].Version != queries[i].Version || got.Payments[0].Order != queries[i].Order {
+			if got.Err != nil || len(got.Payments) != 1 || got.Payments[0].Version != queries[i].Version ||
+				got.Payments[0].Order != queries[i].Order {
 				t.Errorf("%d: got %+v", status, got)
 			}
 		}
@@ -299,9 +311,11 @@ func TestAFailedListFailsAllItsOrders(t *testing.T) {
 				t.Errorf("V%d, %d, since %v: got %+v, want an error", version, status, since, got)
 			}
 		}
-		list, all := fake1.called("GET /payments?")+fake2.called("GET /payments?"), fake1.called("GET")+fake2.called("GET")
+		list, all := fake1.called("GET /payments?")+fake2.called("GET /payments?"),
+			fake1.called("GET")+fake2.called("GET")
 		if list != lists || all != lists {
-			t.Errorf("V%d, %d, since %v: %d calls, %d of them for lists, want %d", version, status, since, all, list, lists)
+			t.Errorf("V%d, %d, since %v: %d calls, %d of them for lists, want %d", version, status, since,
+				all, list, lists)
 		}
 	}
 	for _, version := range gate.Versions() {
@@ -379,7 +393,8 @@ func TestALaunchIsLookedAtWithinTwoMinutes(t *testing.T) {
 				open := time.Now()
 				queries := many(version, orders, open)
 				for i, q := range queries {
-					made := object{"requestedAt": open.Add(time.Duration(i) * 2 * time.Millisecond).Format(time.RFC3339Nano)}
+					made := object{"requestedAt": open.Add(time.Duration(i) * 2 * time.Millisecond).Format(
+						time.RFC3339Nano)}
 					switch {
 					case i%100 == 0: // unknown
 					case version == 1:
@@ -400,7 +415,8 @@ func TestALaunchIsLookedAtWithinTwoMinutes(t *testing.T) {
 				c := atDirect(t, one, two, func(o *portone.Options) { o.Rate = 50 })
 				start := time.Now()
 				for i, got := range c.Lookup(t.Context(), queries) {
-					if got.Err != nil || (len(got.Payments) == 0) != (i%100 == 0) || (len(got.Missing) == 1) != (i%100 == 0) {
+					if got.Err != nil || (len(got.Payments) == 0) != (i%100 == 0) ||
+						(len(got.Missing) == 1) != (i%100 == 0) {
 						t.Fatalf("order %d: got %+v", i, got)
 					}
 				}

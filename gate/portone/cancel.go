@@ -91,7 +91,10 @@ func (v *v1) cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 	if a := r.Account; a != nil {
 		body.Holder, body.Bank, body.Number, body.Phone = a.Holder, a.Bank, a.Number, a.Phone
 	}
-	answer, err := v.write(ctx, call{name: "cancel", method: http.MethodPost, path: "/payments/cancel", body: marshal(body), secrets: r.secrets()})
+	answer, err := v.write(ctx, call{
+		name: "cancel", method: http.MethodPost, path: "/payments/cancel",
+		body: marshal(body), secrets: r.secrets(),
+	})
 	if err != nil {
 		return uncancelled(err)
 	}

@@ -24,20 +24,23 @@ func refund(version gate.Version) portone.CancelRequest {
 
 func TestACancellationGivesBackWhatIsLeft(t *testing.T) {
 	t.Parallel()
-	fake1, fake2 := newFakeV1(v1Payment("imp_1", "o", "paid"), v1Payment("imp_2", "o", "paid")), newFakeV2(v2Payment("o", "t", "PAID"))
+	fake1, fake2 := newFakeV1(v1Payment("imp_1", "o", "paid"), v1Payment("imp_2", "o", "paid")),
+		newFakeV2(v2Payment("o", "t", "PAID"))
 	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.Store = "store-1" })
 	for _, version := range gate.Versions() {
 		if came, err := c.Cancel(t.Context(), refund(version)); came != portone.CancelDone || err != nil {
 			t.Errorf("V%d: %v, %v", version, came, err)
 		}
 	}
-	if p := fake1.byID["imp_1"]; p["status"] != "cancelled" || p["cancel_amount"] != 110000 || p["cancel_reason"] != "품절" {
+	if p := fake1.byID["imp_1"]; p["status"] != "cancelled" || p["cancel_amount"] != 110000 ||
+		p["cancel_reason"] != "품절" {
 		t.Errorf("V1: got %v", p)
 	}
 	if p := fake1.byID["imp_2"]; p["status"] != "paid" {
 		t.Errorf("V1: another attempt was cancelled: %v", p)
 	}
-	if fake2.payments["o"]["status"] != "CANCELLED" || !slices.Equal(fake2.keys, []string{`"flashgate-o-imp_1-0123"`}) ||
+	if fake2.payments["o"]["status"] != "CANCELLED" ||
+		!slices.Equal(fake2.keys, []string{`"flashgate-o-imp_1-0123"`}) ||
 		!slices.Equal(fake2.bodies, []string{"store-1 품절 110000"}) {
 		t.Errorf("V2: got %v %v %v", fake2.payments["o"], fake2.keys, fake2.bodies)
 	}
@@ -112,7 +115,8 @@ func TestTheBuyersBankAccountIsSentAndHidden(t *testing.T) {
 		}
 		text, _ := io.ReadAll(r.Body)
 		body = string(text)
-		answer(w, http.StatusConflict, object{"code": -1, "type": "X", "message": "계좌 110-123-456789 김철수 010-1234-5678"})
+		answer(w, http.StatusConflict,
+			object{"code": -1, "type": "X", "message": "계좌 110-123-456789 김철수 010-1234-5678"})
 		return true
 	}
 	fake2.fault = fake1.fault
@@ -126,16 +130,22 @@ func TestTheBuyersBankAccountIsSentAndHidden(t *testing.T) {
 			t.Errorf("V%d: %v, sent %s", version, came, body)
 		}
 		for _, secret := range []string{"110-123-456789", "김철수", "010-1234-5678"} {
-			if strings.Contains(err.Error()+portone.Said(err), secret) || strings.Contains(fmt.Sprint(r.Account), secret) {
+			if strings.Contains(err.Error()+portone.Said(err), secret) ||
+				strings.Contains(fmt.Sprint(r.Account), secret) {
 				t.Errorf("V%d: %v tells of %s", version, err, secret)
 			}
 		}
 	}
-	f(1, "004", `"refund_holder":"김철수","refund_bank":"004","refund_account":"110-123-456789","refund_tel":"010-1234-5678"`)
-	f(2, "KOOKMIN", `"refundAccount":{"bank":"KOOKMIN","number":"110-123-456789","holderName":"김철수","holderPhoneNumber":"010-1234-5678"}`)
+	f(1, "004",
+		`"refund_holder":"김철수","refund_bank":"004","refund_account":"110-123-456789","refund_tel":"010-1234-5678"`)
+	f(2, "KOOKMIN",
+		`"refundAccount":{"bank":"KOOKMIN","number":"110-123-456789","holderName":"김철수","holderPhoneNumber":"010-1234-5678"}`)
 
 	body = ""
-	for version, banks := range map[gate.Version][]string{1: {"", "0 4", "KOOKMIN_BANK_OF_SEOUL"}, 2: {"", "004", "kookmin", "KB"}} {
+	for version, banks := range map[gate.Version][]string{
+		1: {"", "0 4", "KOOKMIN_BANK_OF_SEOUL"},
+		2: {"", "004", "kookmin", "KB"},
+	} {
 		for _, bank := range banks {
 			r := refund(version)
 			r.Account = &gate.BankAccount{Bank: bank, Number: "1", Holder: "a"}
@@ -144,7 +154,11 @@ func TestTheBuyersBankAccountIsSentAndHidden(t *testing.T) {
 			}
 		}
 	}
-	for _, account := range []gate.BankAccount{{Bank: "KOOKMIN", Number: "1"}, {Bank: "KOOKMIN", Holder: "a"}, {Bank: "KOOKMIN", Number: "1", Holder: "a", Phone: "\n"}} {
+	for _, account := range []gate.BankAccount{
+		{Bank: "KOOKMIN", Number: "1"},
+		{Bank: "KOOKMIN", Holder: "a"},
+		{Bank: "KOOKMIN", Number: "1", Holder: "a", Phone: "\n"},
+	} {
 		if err := portone.CheckAccount(2, &account); err == nil {
 			t.Errorf("%d digits are an account", len(account.Number))
 		}
@@ -166,7 +180,8 @@ func TestWhatIsFreeOfTaxIsCancelledAsThat(t *testing.T) {
 	for taxFree, want := range map[int64]string{0: "110000}", 10000: `110000,"taxFreeAmount":10000}`} {
 		r := refund(2)
 		r.TaxFree = taxFree
-		if came, err := c.Cancel(t.Context(), r); came != portone.CancelDone || err != nil || !strings.HasSuffix(body, `"currentCancellableAmount":`+want) {
+		if came, err := c.Cancel(t.Context(), r); came != portone.CancelDone || err != nil ||
+			!strings.HasSuffix(body, `"currentCancellableAmount":`+want) {
 			t.Errorf("%d: %v, %v, sent %s", taxFree, came, err, body)
 		}
 	}
@@ -181,9 +196,12 @@ func TestPortOnesOwnWordsAreTold(t *testing.T) {
 		return true
 	}
 	for want, body := range map[string]object{
-		"PG_PROVIDER: 실패, 2013, 취소 불가": {"type": "PG_PROVIDER", "message": "실패", "pgCode": "2013", "pgMessage": "취소 불가"},
-		"PG_PROVIDER: 2013":            {"type": "PG_PROVIDER", "pgCode": "2013"},
-		"PG_PROVIDER":                  {"type": "PG_PROVIDER"},
+		"PG_PROVIDER: 실패, 2013, 취소 불가": {
+			"type": "PG_PROVIDER", "message": "실패", "pgCode": "2013",
+			"pgMessage": "취소 불가",
+		},
+		"PG_PROVIDER: 2013": {"type": "PG_PROVIDER", "pgCode": "2013"},
+		"PG_PROVIDER":       {"type": "PG_PROVIDER"},
 	} {
 		said = body
 		if _, err := serve(t, nil, fake).Cancel(t.Context(), refund(2)); err == nil || portone.Said(err) != want {
@@ -216,7 +234,10 @@ func TestACancellationThatCannotBeMeantIsNotSent(t *testing.T) {
 	f(1, func(r *portone.CancelRequest) { r.Attempt = "a/b" })
 	f(2, func(r *portone.CancelRequest) { r.Order = ".." })
 	f(2, func(r *portone.CancelRequest) { r.BalanceCents = 50 })
-	for _, key := range []string{"", "too-short-by-one", strings.Repeat("x", 257), `quoted"-key-0123456`, "with a space-012345"} {
+	for _, key := range []string{
+		"", "too-short-by-one", strings.Repeat("x", 257), `quoted"-key-0123456`,
+		"with a space-012345",
+	} {
 		key = strings.TrimSuffix(key, "e")
 		f(2, func(r *portone.CancelRequest) { r.Key = key })
 	}
@@ -292,7 +313,10 @@ func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 			answer(w, code, object{"code": 0, "response": v1Payment(attempt, "o", status, more)})
 		}
 	}
-	history := object{"cancel_history": []object{{"amount": 110000, "pg_tid": "x", "cancelled_at": 0, "reason": "x", "cancellation_id": "c"}}}
+	history := object{"cancel_history": []object{{
+		"amount": 110000, "pg_tid": "x", "cancelled_at": 0, "reason": "x",
+		"cancellation_id": "c",
+	}}}
 	f(1, "still paid", unknown, v1Says(200, "imp_1", "paid", nil))
 	f(1, "taken on", portone.CancelRequested, v1Says(200, "imp_1", "paid", history))
 	f(1, "done, by a fault", unknown, v1Says(500, "imp_1", "cancelled", nil))
@@ -314,12 +338,16 @@ func TestACancellationIsSentOnceAndItsOutcomeNeverGuessed(t *testing.T) {
 	for _, code := range []string{
 		"INVALID_REQUEST", "PAYMENT_NOT_PAID", "MAX_CANCEL_COUNT_REACHED", "SUM_OF_PARTS_EXCEEDS_CANCEL_AMOUNT",
 		"PROMOTION_DISCOUNT_RETAIN_OPTION_SHOULD_NOT_BE_CHANGED", "NEGATIVE_PROMOTION_ADJUSTED_CANCEL_AMOUNT",
-		"CANCEL_TAX_AMOUNT_EXCEEDS_CANCELLABLE_TAX_AMOUNT", "CANCEL_TAX_FREE_AMOUNT_EXCEEDS_CANCELLABLE_TAX_FREE_AMOUNT",
+		"CANCEL_TAX_AMOUNT_EXCEEDS_CANCELLABLE_TAX_AMOUNT",
+		"CANCEL_TAX_FREE_AMOUNT_EXCEEDS_CANCELLABLE_TAX_FREE_AMOUNT",
 	} {
 		f(2, code, portone.CancelFinal, status(409, code))
 		f(2, code+" by a fault", unknown, status(500, code))
 	}
-	for _, code := range []string{"CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN", "CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT", "FORBIDDEN", "PAYMENT_NOT_FOUND"} {
+	for _, code := range []string{
+		"CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN", "CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT",
+		"FORBIDDEN", "PAYMENT_NOT_FOUND",
+	} {
 		f(2, code, failed, status(409, code))
 	}
 	f(2, "taken on", portone.CancelRequested, text(`{"cancellation":{"status":"REQUESTED"}}`))
@@ -329,7 +357,8 @@ func TestAnUnknownOutcomeSaysWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	fake := newFakeV1(v1Payment("imp_1", "o", "paid", object{"currency": nil}))
 	came, err := serve(t, fake, nil).Cancel(t.Context(), refund(1))
-	if came != portone.CancelUnknown || err == nil || !strings.Contains(err.Error(), `"imp_1" of PortOne v1 cannot be read: amount`) {
+	if came != portone.CancelUnknown || err == nil ||
+		!strings.Contains(err.Error(), `"imp_1" of PortOne v1 cannot be read: amount`) {
 		t.Errorf("got %v, want an error that says why", err)
 	}
 }
@@ -361,7 +390,8 @@ func TestACancellationThatWasNeverSentIsNotUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, version := range gate.Versions() {
-		if came, err := serve(t, fake, newFakeV2()).Cancel(ctx, refund(version)); err == nil || came != portone.CancelUnsent {
+		if came, err := serve(t, fake, newFakeV2()).Cancel(ctx, refund(version)); err == nil ||
+			came != portone.CancelUnsent {
 			t.Errorf("V%d: got %v, %v", version, came, err)
 		}
 	}

@@ -43,7 +43,9 @@ func (c *Client) Versions() (versions []gate.Version) {
 // It returns until when, by PortOne's clock, every change was told to do; zero if that is
 // not known. All is false where there are more that are not told yet. V1 lists no test
 // payments.
-func (c *Client) EachChanged(ctx context.Context, version gate.Version, since, begun time.Time, do func(page []Changed) (isNew bool, err error)) (until time.Time, all bool, err error) {
+func (c *Client) EachChanged(ctx context.Context, version gate.Version, since, begun time.Time,
+	do func(page []Changed) (isNew bool, err error),
+) (until time.Time, all bool, err error) {
 	switch {
 	case version == gate.V1 && c.v1 != nil:
 		return c.v1.eachChanged(ctx, since, begun, do)
@@ -56,7 +58,9 @@ func (c *Client) EachChanged(ctx context.Context, version gate.Version, since, b
 // eachChanged lists what has changed last first: what changes meanwhile comes to the
 // front, and hides nothing. V1 keeps a partly cancelled payment as paid, so all are listed;
 // and the list has those that came into their status within 90 days.
-func (v *v1) eachChanged(ctx context.Context, since, begun time.Time, do func([]Changed) (bool, error)) (until time.Time, all bool, err error) {
+func (v *v1) eachChanged(ctx context.Context, since, begun time.Time,
+	do func([]Changed) (bool, error),
+) (until time.Time, all bool, err error) {
 	now := v.now()
 	for back, list := now, "all?sorting=-updated"; ; {
 		latest, err := v.changedIn(ctx, list, since, do)
@@ -76,7 +80,9 @@ func (v *v1) eachChanged(ctx context.Context, since, begun time.Time, do func([]
 // changedIn pages through a list until a page has nothing that is new or tells of a later
 // time. V1 does not tell when it changed a payment last, which may be later than what
 // happened to it: so a page that has anything new is no end either.
-func (v *v1) changedIn(ctx context.Context, list string, since time.Time, do func([]Changed) (bool, error)) (latest time.Time, err error) {
+func (v *v1) changedIn(ctx context.Context, list string, since time.Time,
+	do func([]Changed) (bool, error),
+) (latest time.Time, err error) {
 	for number, limit := 1, v1Glance; ; number++ {
 		page, err := v.listed(ctx, "changed", list, number, limit)
 		if err != nil {
@@ -104,7 +110,9 @@ func (v *v1) changedIn(ctx context.Context, list string, since time.Time, do fun
 // eachChanged lists what has changed longest ago first. Each page begins with the time
 // that the one before ended with: what changes meanwhile comes to the end, and would move
 // another past a page's end. Only what has changed in one instant needs page numbers.
-func (v *v2) eachChanged(ctx context.Context, since time.Time, do func([]Changed) (bool, error)) (until time.Time, all bool, err error) {
+func (v *v2) eachChanged(ctx context.Context, since time.Time, do func([]Changed) (bool, error)) (until time.Time,
+	all bool, err error,
+) {
 	var ask v2List
 	ask.Page.Size = v2Page
 	ask.Filter.TimestampType, ask.Filter.SortBy, ask.Filter.From = "STATUS_CHANGED_AT", "STATUS_CHANGED_AT", since.UTC()

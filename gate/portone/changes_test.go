@@ -34,7 +34,10 @@ func eachVersion(t *testing.T, test func(t *testing.T, c *changing)) {
 		t.Run(version.String(), func(t *testing.T) {
 			t.Parallel()
 			c := &changing{t: t, version: version, now: time.Now().Add(-200 * 24 * time.Hour).Truncate(time.Second)}
-			c.Sim = portonesim.New(portonesim.Options{V1Key: fakeKey, V1Secret: fakeSecret, V2Secret: fakeSecret, Now: c.time})
+			c.Sim = portonesim.New(portonesim.Options{
+				V1Key: fakeKey, V1Secret: fakeSecret,
+				V2Secret: fakeSecret, Now: c.time,
+			})
 			handler := c.Handler()
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/payments" || strings.HasPrefix(r.URL.Path, "/payments/status/") {
@@ -73,7 +76,10 @@ func (c *changing) pass(d time.Duration) {
 // pay makes payments of 1000 that are paid at once.
 func (c *changing) pay(orders ...string) {
 	for _, order := range orders {
-		c.Pay(c.t.Context(), portonesim.Order{Version: int(c.version), Body: map[gate.Version]string{1: "v1", 2: "v2-2024-04-25"}[c.version], ID: order, Amount: 1000})
+		c.Pay(c.t.Context(), portonesim.Order{
+			Version: int(c.version),
+			Body:    map[gate.Version]string{1: "v1", 2: "v2-2024-04-25"}[c.version], ID: order, Amount: 1000,
+		})
 	}
 }
 
@@ -86,24 +92,27 @@ func (c *changing) cancel(order string, amount int64) {
 
 // changed reads the changes since a time, and returns those of a kind that were told,
 // sorted, each once. What was told before is not new.
-func (c *changing) changed(since, begun time.Time, is func(portone.Changed) bool) (orders []string, until time.Time, calls int) {
+func (c *changing) changed(since, begun time.Time, is func(portone.Changed) bool) (orders []string,
+	until time.Time, calls int,
+) {
 	c.t.Helper()
 	c.mu.Lock()
 	before := c.lists
 	c.mu.Unlock()
 	seen := map[string]bool{}
-	until, all, err := c.client.EachChanged(c.t.Context(), c.version, since, begun, func(page []portone.Changed) (isNew bool, err error) {
-		for _, p := range page {
-			if p.Err != nil {
-				c.t.Errorf("order %s: %v", p.Order, p.Err)
+	until, all, err := c.client.EachChanged(c.t.Context(), c.version, since, begun,
+		func(page []portone.Changed) (isNew bool, err error) {
+			for _, p := range page {
+				if p.Err != nil {
+					c.t.Errorf("order %s: %v", p.Order, p.Err)
+				}
+				if is(p) && !seen[p.Order] {
+					seen[p.Order], isNew = true, true
+					orders = append(orders, p.Order)
+				}
 			}
-			if is(p) && !seen[p.Order] {
-				seen[p.Order], isNew = true, true
-				orders = append(orders, p.Order)
-			}
-		}
-		return isNew, nil
-	})
+			return isNew, nil
+		})
 	if err != nil || !all {
 		c.t.Fatalf("all: %v, error: %v", all, err)
 	}
@@ -136,7 +145,8 @@ func TestWhatWasGivenBackIsListedWithWhatHasChanged(t *testing.T) {
 		// A second part of one that was partly cancelled before is a change too.
 		c.pass(24 * time.Hour)
 		c.cancel("o2", 200)
-		orders, until, calls = c.changed(c.time(), opened, func(p portone.Changed) bool { return p.Payment.Balance == 500 })
+		orders, until, calls = c.changed(c.time(), opened,
+			func(p portone.Changed) bool { return p.Payment.Balance == 500 })
 		if got := strings.Join(orders, " "); got != "o2" || !until.Equal(c.time()) || calls != 1 {
 			t.Errorf("listed %s, until %s at %s, by %d calls", got, until, c.time(), calls)
 		}
@@ -171,21 +181,22 @@ func TestNoChangeIsMissedByPages(t *testing.T) {
 		}
 		told, twice, pages := map[string]bool{}, map[string]bool{}, 0
 		read := func(from time.Time) (until time.Time) {
-			until, all, err := c.client.EachChanged(t.Context(), c.version, from, opened, func(page []portone.Changed) (bool, error) {
-				for _, p := range page {
-					if cut(p) {
-						told[p.Order] = true
-						twice[p.Order] = p.Payment.Balance == 500
+			until, all, err := c.client.EachChanged(t.Context(), c.version, from, opened,
+				func(page []portone.Changed) (bool, error) {
+					for _, p := range page {
+						if cut(p) {
+							told[p.Order] = true
+							twice[p.Order] = p.Payment.Balance == 500
+						}
 					}
-				}
-				if pages++; pages <= 4 { // those of the page that was given, which is what hurts
-					c.pass(10 * time.Millisecond)
-					for _, name := range names[40*(pages-1) : 40*pages] {
-						c.cancel(name, 200)
+					if pages++; pages <= 4 { // those of the page that was given, which is what hurts
+						c.pass(10 * time.Millisecond)
+						for _, name := range names[40*(pages-1) : 40*pages] {
+							c.cancel(name, 200)
+						}
 					}
-				}
-				return false, nil
-			})
+					return false, nil
+				})
 			if err != nil || !all {
 				t.Fatalf("all: %v, error: %v", all, err)
 			}
@@ -211,13 +222,14 @@ func TestV1sLateNewsAreNoEndOfTheList(t *testing.T) {
 	c := serve(t, fake, nil)
 	for limit, want := range map[int]int{0: 100, 50: 2000, 2500: 3000} { // the newest so many are new
 		told := map[string]bool{}
-		_, all, err := c.EachChanged(t.Context(), 1, at, at.Add(-time.Hour), func(page []portone.Changed) (isNew bool, err error) {
-			for _, p := range page {
-				told[p.Order] = true
-				isNew = isNew || p.Order >= fmt.Sprintf("o%04d", 3000-limit)
-			}
-			return isNew, nil
-		})
+		_, all, err := c.EachChanged(t.Context(), 1, at, at.Add(-time.Hour),
+			func(page []portone.Changed) (isNew bool, err error) {
+				for _, p := range page {
+					told[p.Order] = true
+					isNew = isNew || p.Order >= fmt.Sprintf("o%04d", 3000-limit)
+				}
+				return isNew, nil
+			})
 		if err != nil || !all || len(told) != want {
 			t.Errorf("%d new: %d told of, want %d; all: %v, error: %v", limit, len(told), want, all, err)
 		}
@@ -246,16 +258,19 @@ func TestAListOfChangesThatFailsTellsSo(t *testing.T) {
 	eachVersion(t, func(t *testing.T, c *changing) {
 		c.pay("o1")
 		wrong := errors.New("wrong")
-		_, all, err := c.client.EachChanged(t.Context(), c.version, c.time(), c.time(), func([]portone.Changed) (bool, error) { return false, wrong })
+		_, all, err := c.client.EachChanged(t.Context(), c.version, c.time(), c.time(),
+			func([]portone.Changed) (bool, error) { return false, wrong })
 		if all || !errors.Is(err, wrong) {
 			t.Errorf("all: %v, error: %v", all, err)
 		}
 		c.SetDown(true)
-		until, all, err := c.client.EachChanged(t.Context(), c.version, c.time(), c.time(), func([]portone.Changed) (bool, error) { return false, nil })
+		until, all, err := c.client.EachChanged(t.Context(), c.version, c.time(), c.time(),
+			func([]portone.Changed) (bool, error) { return false, nil })
 		if all || err == nil || !until.IsZero() {
 			t.Errorf("all: %v, until %s, error: %v", all, until, err)
 		}
-		if _, _, err := c.client.EachChanged(t.Context(), 3, c.time(), c.time(), nil); !errors.Is(err, portone.ErrNoCredentials) {
+		if _, _, err := c.client.EachChanged(t.Context(), 3, c.time(), c.time(), nil); !errors.Is(err,
+			portone.ErrNoCredentials) {
 			t.Errorf("a version that there is not: %v", err)
 		}
 	})

@@ -19,7 +19,9 @@ const v1Window = 90 * 24 * time.Hour
 // to another and is charged by now, of each version that there are credentials of;
 // with a fault instead where one cannot be read. V1 lists no test payments. An error
 // of do ends it and is returned.
-func (c *Client) EachCharged(ctx context.Context, from, to time.Time, do func(p gate.Payment, fault error) error) error {
+func (c *Client) EachCharged(ctx context.Context, from, to time.Time,
+	do func(p gate.Payment, fault error) error,
+) error {
 	if c.v1 != nil {
 		if err := c.v1.eachCharged(ctx, from, to, do); err != nil {
 			return err
@@ -89,7 +91,8 @@ func (v *v1) paid(ctx context.Context, from, to time.Time, page int) ([]found, e
 // which has number 1; nothing behind the last one. V1 lists no test payments.
 func (v *v1) listed(ctx context.Context, name, list string, page, limit int) ([]found, error) {
 	answer, err := v.read(ctx, call{
-		name: name, method: http.MethodGet, path: fmt.Sprintf("/payments/status/%s&page=%d&limit=%d", list, page, limit),
+		name: name, method: http.MethodGet, path: fmt.Sprintf("/payments/status/%s&page=%d&limit=%d",
+			list, page, limit),
 	})
 	var no *Error
 	if notFound(err) || page > 1 && errors.As(err, &no) && no.Status == http.StatusBadRequest {

@@ -107,7 +107,8 @@ func TestWhatIsChargedAtV2IsListed(t *testing.T) {
 	fake := newFakeV2(
 		v2Payment("early", "t0", "PAID", begun(-1)),
 		v2Payment("first", "t1", "PAID", begun(0)),
-		v2Payment("part", "t2", "PARTIAL_CANCELLED", begun(1), object{"amount": object{"total": 110000, "cancelled": 10000}}),
+		v2Payment("part", "t2", "PARTIAL_CANCELLED", begun(1),
+			object{"amount": object{"total": 110000, "cancelled": 10000}}),
 		v2Payment("back", "t3", "CANCELLED", begun(1), object{"amount": object{"total": 110000, "cancelled": 110000}}),
 		v2Payment("open", "t4", "READY", begun(1)),
 		v2Payment("strange", "t5", "PAID IN SHELLS", begun(2)),
@@ -138,9 +139,14 @@ func TestAListThatBreaksOffIsAnError(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	refused := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) })
+	refused := http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request,
+	) {
+		http.Error(w, "no", http.StatusForbidden)
+	})
 	for _, c := range []*portone.Client{serve(t, refused, nil), serve(t, nil, refused)} {
-		if err := c.EachCharged(t.Context(), at, time.Now(), func(gate.Payment, error) error { return nil }); err == nil {
+		if err := c.EachCharged(t.Context(), at, time.Now(),
+			func(gate.Payment, error) error { return nil }); err == nil {
 			t.Error("a list that is refused is no error")
 		}
 	}

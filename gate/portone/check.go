@@ -61,13 +61,18 @@ func diagnosis(err error, credentials string) error {
 	case err == nil:
 		return nil
 	case errors.As(err, new(*unsent)):
-		return &gate.UnknownError{Reason: "no call could be made in time: calls to PortOne wait for one another (--portone-rate), or PortOne has asked for a pause"}
+		return &gate.UnknownError{Reason: "no call could be made in time: calls to PortOne wait for one another " +
+			"(--portone-rate), or PortOne has asked for a pause"}
 	case !errors.As(err, &no):
-		return fmt.Errorf("PortOne gives no answer that can be read (%s): open the way to it from this gate%s", gate.Unreachable(err), until)
-	case no.Status == http.StatusUnauthorized, no.Status == http.StatusForbidden, no.Status == http.StatusOK: // V1's envelope says no
-		return fmt.Errorf("PortOne does not take the credentials (it answers %d): copy %s from its console, and start the gate anew%s", no.Status, credentials, until)
+		return fmt.Errorf("PortOne gives no answer that can be read (%s): open the way to it from this gate%s",
+			gate.Unreachable(err), until)
+	// V1's envelope says no
+	case no.Status == http.StatusUnauthorized, no.Status == http.StatusForbidden, no.Status == http.StatusOK:
+		return fmt.Errorf("PortOne does not take the credentials (it answers %d): copy %s from its console, and "+
+			"start the gate anew%s", no.Status, credentials, until)
 	case no.Status == http.StatusTooManyRequests:
-		return fmt.Errorf("PortOne is called too often (it answers %d): lower --portone-rate, or ask PortOne for more%s", no.Status, until)
+		return fmt.Errorf("PortOne is called too often (it answers %d): lower --portone-rate, or ask "+
+			"PortOne for more%s", no.Status, until)
 	}
 	return fmt.Errorf("PortOne answers %d: if that lasts, see its status page%s", no.Status, until)
 }

@@ -49,8 +49,10 @@ func TestCredentialsAreCheckedByTheCheapestCallThatNeedsThem(t *testing.T) {
 
 	other := func(o *portone.Options) { o.V1.Secret, o.V2.Secret = "SECRET-other", "SECRET-other" }
 	c = serve(t, newFakeV1(), newFakeV2(), other)
-	wantCheck(t, "wrong", c, gate.V1, "does not take the credentials (it answers 401): copy FLASHGATE_PORTONE_V1_KEY and FLASHGATE_PORTONE_V1_SECRET")
-	wantCheck(t, "wrong", c, gate.V2, "does not take the credentials (it answers 401): copy FLASHGATE_PORTONE_V2_SECRET")
+	wantCheck(t, "wrong", c, gate.V1,
+		"does not take the credentials (it answers 401): copy FLASHGATE_PORTONE_V1_KEY and FLASHGATE_PORTONE_V1_SECRET")
+	wantCheck(t, "wrong", c, gate.V2,
+		"does not take the credentials (it answers 401): copy FLASHGATE_PORTONE_V2_SECRET")
 	wantCheck(t, "none", serve(t, newFakeV1(), nil), gate.V2, "no credentials")
 	wantCheck(t, "none", serve(t, nil, newFakeV2()), gate.V1, "no credentials")
 }

@@ -67,7 +67,8 @@ func NewClient(opt Options) (*Client, error) {
 	}
 	c := &Client{}
 	if opt.V1 != (V1Options{}) {
-		if err := errors.Join(credential("V1's key", opt.V1.Key), credential("V1's secret", opt.V1.Secret)); err != nil {
+		if err := errors.Join(credential("V1's key", opt.V1.Key),
+			credential("V1's secret", opt.V1.Secret)); err != nil {
 			return nil, err
 		}
 		base, err := baseURL(opt.V1.BaseURL, "https://api.iamport.kr")
@@ -110,7 +111,8 @@ func baseURL(given, standard string) (string, error) {
 		return standard, nil
 	}
 	u, err := url.Parse(given)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(given, "?#") {
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil ||
+		strings.ContainsAny(given, "?#") {
 		return "", errors.New("must be http(s)://HOST[:PORT][/PATH]")
 	}
 	return strings.TrimRight(given, "/"), nil

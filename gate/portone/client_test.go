@@ -29,7 +29,8 @@ func TestAClientNeedsCredentialsThatCanBeSent(t *testing.T) {
 		opt := options()
 		change(&opt)
 		_, err := portone.NewClient(opt)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET")) {
+		if want == "" && err != nil || want != "" &&
+			(err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET")) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}
@@ -54,7 +55,8 @@ func TestAClientNeedsCredentialsThatCanBeSent(t *testing.T) {
 	}
 	f(func(o *portone.Options) { o.V2.Store = "store" }, "V2's secret")
 	for _, base := range []string{
-		"api.portone.io", "ftp://api.portone.io", "https://user:SECRET@api.portone.io", "https://", "https://:443", "http://[::1",
+		"api.portone.io", "ftp://api.portone.io", "https://user:SECRET@api.portone.io", "https://", "https://:443",
+		"http://[::1",
 		"https://api.portone.io?x", "https://api.portone.io?", "https://api.portone.io#x", "https://api.portone.io/#",
 	} {
 		f(v1(base, fakeKey, fakeSecret), "address of PortOne V1")
@@ -166,7 +168,8 @@ func TestASlowAnswerIsGivenUp(t *testing.T) {
 		fake.latency = 11 * time.Second
 		start := time.Now()
 		got := one(t, atDirect(t, nil, fake), 2, "o", "t")
-		if took := time.Since(start); got.Err == nil || took < 40*time.Second || took > 60*time.Second || len(fake.calls) != 4 {
+		if took := time.Since(start); got.Err == nil || took < 40*time.Second || took > 60*time.Second ||
+			len(fake.calls) != 4 {
 			t.Errorf("got %+v after %v and %d calls, want an error after four times 10 s", got, took, len(fake.calls))
 		}
 	})
@@ -332,7 +335,8 @@ flashgate_portone_calls_total{api="v2",call="payment",outcome="failed"} 1
 flashgate_portone_calls_total{api="v2",call="payment",outcome="not_found"} 1
 flashgate_portone_calls_total{api="v2",call="payment",outcome="ok"} 1
 `
-	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_portone_calls_total"); err != nil {
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want),
+		"flashgate_portone_calls_total"); err != nil {
 		t.Error(err)
 	}
 	if n, err := testutil.GatherAndCount(registry, "flashgate_portone_call_duration_seconds"); err != nil || n != 3 {
@@ -351,13 +355,15 @@ func TestEachTryIsCountedByWhatCameOfIt(t *testing.T) {
 				return true
 			}
 			registry := prometheus.NewRegistry()
-			one(t, atDirect(t, nil, fake, func(o *portone.Options) { o.Metrics = portone.NewMetrics(registry) }), 2, "o", "t")
+			one(t, atDirect(t, nil, fake, func(o *portone.Options) { o.Metrics = portone.NewMetrics(registry) }), 2,
+				"o", "t")
 			want := fmt.Sprintf(`
 # HELP flashgate_portone_calls_total Calls to PortOne's REST APIs, each try counted, by outcome: ok, not_found, refused, limited, failed, timeout or no_answer.
 # TYPE flashgate_portone_calls_total counter
 flashgate_portone_calls_total{api="v2",call="payment",outcome=%q} %d
 `, outcome, len(fake.calls))
-			if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_portone_calls_total"); err != nil {
+			if err := testutil.GatherAndCompare(registry, strings.NewReader(want),
+				"flashgate_portone_calls_total"); err != nil {
 				t.Error(err)
 			}
 		})

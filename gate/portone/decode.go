@@ -36,7 +36,10 @@ type shape struct {
 var shapes = [...]shape{
 	{version: gate.V1, order: merchantUID, attempt: impUID, amount: amount, amountOptional: true},
 	{version: gate.V2, order: paymentID, attempt: txID, amount: totalAmount},
-	{version: gate.V2, order: dataPaymentID, attempt: dataTransactionID, amount: dataTotalAmount, kind: kind, timestamp: timestamp, store: dataStoreID},
+	{
+		version: gate.V2, order: dataPaymentID, attempt: dataTransactionID, amount: dataTotalAmount, kind: kind,
+		timestamp: timestamp, store: dataStoreID,
+	},
 }
 
 // Decode reads the body of a confirm call into c's Order, Attempt and Amount,

@@ -59,7 +59,8 @@ func TestDecodeTakesEveryConfirmOfPortOne(t *testing.T) {
 		if strings.Contains(name, "status") {
 			money = gate.Amount{}
 		}
-		if version != want || string(c.Order) != "ORD20261201000137" || string(c.Attempt) != attempt || c.Amount != money {
+		if version != want || string(c.Order) != "ORD20261201000137" || string(c.Attempt) != attempt ||
+			c.Amount != money {
 			t.Errorf("%s: got V%d, order %q, attempt %q, amount %+v", name, version, c.Order, c.Attempt, c.Amount)
 		}
 	}
@@ -92,19 +93,23 @@ func TestDecodeAccepts(t *testing.T) {
 	f(asJSON, `{"status":1,"merchant_uid":"o","imp_uid":"a","status":2}`, gate.V1, "o", "a", gate.Amount{})
 	f(asForm, `merchant_uid=o&status=%zz&&x&imp_uid=a&=&status=`, gate.V1, "o", "a", gate.Amount{})
 	f(asForm, `merchant_uid=o&imp_uid=a`, gate.V1, "o", "a", gate.Amount{})
-	f(asJSON, `{"merchant_uid":"o","imp_uid":"a","data":"x","type":2,"timestamp":1,"Amount":"x"}`, gate.V1, "o", "a", gate.Amount{})
+	f(asJSON, `{"merchant_uid":"o","imp_uid":"a","data":"x","type":2,"timestamp":1,"Amount":"x"}`, gate.V1, "o", "a",
+		gate.Amount{})
 
 	// Content types are compared as HTTP does.
 	v1 := `{"merchant_uid":"o","imp_uid":"a"}`
 	f("Application/JSON;charset=UTF-8", v1, gate.V1, "o", "a", gate.Amount{})
 	f(" application/json ; charset=euc-kr", v1, gate.V1, "o", "a", gate.Amount{})
-	f("application/X-WWW-form-urlencoded; charset=utf-8", "payment_id=o&tx_id=a&total_amount=5", gate.V2, "o", "a", known(5))
+	f("application/X-WWW-form-urlencoded; charset=utf-8", "payment_id=o&tx_id=a&total_amount=5", gate.V2, "o",
+		"a", known(5))
 
 	// Names and ids may be escaped, and ids are the shop's to choose.
-	f(asJSON, ` { "\u006derchant_uid" : "\u0041\/\"\\\ud55c\uD83C\uDFAB" , "imp_uid":"a" } `+"\n", gate.V1, `A/"\한🎫`, "a", gate.Amount{})
+	f(asJSON, ` { "\u006derchant_uid" : "\u0041\/\"\\\ud55c\uD83C\uDFAB" , "imp_uid":"a" } `+"\n", gate.V1, `A/"\한🎫`,
+		"a", gate.Amount{})
 	f(asForm, `merchant%5Fuid=a%2Bb+%ED%95%9c&imp_uid=%61;=`, gate.V1, "a+b 한", "a;=", gate.Amount{})
 	long := strings.Repeat("x", 64)
-	f(asJSON, `{"merchant_uid":"`+long+`","imp_uid":"`+strings.Repeat(`\u0078`, 64)+`"}`, gate.V1, long, long, gate.Amount{})
+	f(asJSON, `{"merchant_uid":"`+long+`","imp_uid":"`+strings.Repeat(`\u0078`, 64)+`"}`, gate.V1, long, long,
+		gate.Amount{})
 	f(asForm, `merchant_uid=`+long+`&imp_uid=`+strings.Repeat(`%78`, 64), gate.V1, long, long, gate.Amount{})
 
 	// An amount is a whole number, however it is spelled.
@@ -113,7 +118,8 @@ func TestDecodeAccepts(t *testing.T) {
 		"0.0": 0, "0e0": 0, "1e12": gate.MaxAmount, "1000000000000": gate.MaxAmount, "1000000000000.0": gate.MaxAmount,
 	} {
 		f(asJSON, `{"merchant_uid":"o","imp_uid":"a","amount":`+text+`}`, gate.V1, "o", "a", known(n))
-		f(asForm, `payment_id=o&tx_id=a&total_amount=`+strings.ReplaceAll(text, "+", "%2B"), gate.V2, "o", "a", known(n))
+		f(asForm, `payment_id=o&tx_id=a&total_amount=`+strings.ReplaceAll(text, "+", "%2B"), gate.V2, "o",
+			"a", known(n))
 	}
 	f(asJSON, `{"type":"Transaction\u002eConfirm","timestamp":"2026-12-01T10:00:00+09:00",
 		"data":{"storeId":"s","paymentId":"o","transactionId":"a","totalAmount":7}}`, gate.V2, "o", "a", known(7))
@@ -131,29 +137,40 @@ func TestDecodeNamesWhatCannotBeRead(t *testing.T) {
 	}
 
 	v1 := `{"merchant_uid":"o","imp_uid":"a"}`
-	for _, contentType := range []string{"", "text/json", "application/jsonp", "application/json,text/plain", "multipart/form-data", ";"} {
+	for _, contentType := range []string{
+		"", "text/json", "application/jsonp", "application/json,text/plain",
+		"multipart/form-data", ";",
+	} {
 		f(contentType, v1, "Content-Type")
 	}
 
 	// What is no JSON object, to the letter of RFC 8259.
 	for _, body := range []string{
-		``, ` `, `null`, `[]`, `"x"`, `1`, `{`, v1 + v1, v1 + "\x00", "\x00" + v1, "\ufeff" + v1, v1[:len(v1)-1], v1[:20],
-		`{"merchant_uid":"o","imp_uid":"a",}`, `{,"merchant_uid":"o","imp_uid":"a"}`, `{"merchant_uid":"o" "imp_uid":"a"}`,
+		``, ` `, `null`, `[]`, `"x"`, `1`, `{`, v1 + v1, v1 + "\x00", "\x00" + v1, "\ufeff" +
+			v1, v1[:len(v1)-1], v1[:20],
+		`{"merchant_uid":"o","imp_uid":"a",}`, `{,"merchant_uid":"o","imp_uid":"a"}`,
+		`{"merchant_uid":"o" "imp_uid":"a"}`,
 		`{'merchant_uid':'o','imp_uid':'a'}`, `{merchant_uid:"o","imp_uid":"a"}`, `{"merchant_uid" "o","imp_uid":"a"}`,
-		`{"merchant_uid":"o","imp_uid":"a"]`, `merchant_uid=o&imp_uid=a`, "{\"merchant_uid\":\"o\n\",\"imp_uid\":\"a\"}",
+		`{"merchant_uid":"o","imp_uid":"a"]`, `merchant_uid=o&imp_uid=a`,
+		"{\"merchant_uid\":\"o\n\",\"imp_uid\":\"a\"}",
 		"{\"merchant_uid\":\"o\",\"imp_uid\":\"a\"}\v", `{"merchant_uid":"o","imp_uid":"a"}//`,
 	} {
 		f(asJSON, body, "body")
 	}
 	for _, value := range []string{
-		``, `,`, `NaN`, `nan`, `Infinity`, `-`, `+1`, `01`, `-01`, `1-2`, `1.`, `.5`, `1.e2`, `1e`, `1e+`, `0x10`, `1_0`, `tru`, `True`, `trux`, `falsy`, `nul`, `nulL`,
-		`"\x"`, `"\u12"`, `"\u12g4"`, `"\u12/4"`, `"\u12:4"`, `"\u12@4"`, `"\`, `"`, `[1,]`, `[1 2]`, `[`, `{"a"}`, `{"a":}`, `{"a":1,}`, "\"\t\"",
+		``, `,`, `NaN`, `nan`, `Infinity`, `-`, `+1`, `01`, `-01`, `1-2`, `1.`, `.5`, `1.e2`, `1e`, `1e+`, `0x10`,
+		`1_0`, `tru`, `True`, `trux`, `falsy`, `nul`, `nulL`,
+		`"\x"`, `"\u12"`, `"\u12g4"`, `"\u12/4"`, `"\u12:4"`, `"\u12@4"`, `"\`, `"`, `[1,]`, `[1 2]`, `[`, `{"a"}`,
+		`{"a":}`, `{"a":1,}`, "\"\t\"",
 	} {
 		f(asJSON, `{"merchant_uid":"o","imp_uid":"a","status":`+value+`}`, "body")
 	}
 
 	// What is JSON or a form, but no confirm call.
-	for _, body := range []string{`{}`, `{"status":"paid"}`, `{"data":{}}`, `{"timestamp":"x"}`, `{"data":"x"}`, `{"x":{"merchant_uid":"o"}}`} {
+	for _, body := range []string{
+		`{}`, `{"status":"paid"}`, `{"data":{}}`, `{"timestamp":"x"}`, `{"data":"x"}`,
+		`{"x":{"merchant_uid":"o"}}`,
+	} {
 		f(asJSON, body, "body")
 	}
 	for _, body := range []string{``, `&`, `=`, v1, `status=paid`, `type=Transaction.Confirm&data.paymentId=o`} {
@@ -176,14 +193,19 @@ func TestDecodeNamesWhatCannotBeRead(t *testing.T) {
 
 	// Ids.
 	for _, id := range []string{
-		`""`, `1`, `null`, `true`, `["o"]`, `{}`, `"\n"`, `"\u0000"`, `"\u001f"`, `"\ud800"`, `"\ud800\n"`, `"\ud800\u0041"`,
-		`"\udc00\ud800"`, `"\ud800xxdc00"`, "\"\xff\"", `"\u200b"`, `"` + strings.Repeat("x", 65) + `"`, `"` + strings.Repeat("x", 10_000) + `"`,
+		`""`, `1`, `null`, `true`, `["o"]`, `{}`, `"\n"`, `"\u0000"`, `"\u001f"`, `"\ud800"`, `"\ud800\n"`,
+		`"\ud800\u0041"`,
+		`"\udc00\ud800"`, `"\ud800xxdc00"`, "\"\xff\"", `"\u200b"`, `"` + strings.Repeat("x",
+			65) + `"`, `"` + strings.Repeat("x", 10_000) + `"`,
 	} {
 		f(asJSON, `{"merchant_uid":`+id+`,"imp_uid":"a"}`, "merchant_uid")
 		f(asJSON, `{"merchant_uid":"o","imp_uid":`+id+`,"amount":1}`, "imp_uid")
 		f(asJSON, `{"payment_id":`+id+`,"tx_id":"a","total_amount":1}`, "payment_id")
 	}
-	for _, id := range []string{"", "%", "%4", "%zz", "%4z", "%z4", "%0A", "%00", "%FF", "\xff", "o\n", strings.Repeat("x", 65), strings.Repeat("%78", 65)} {
+	for _, id := range []string{
+		"", "%", "%4", "%zz", "%4z", "%z4", "%0A", "%00", "%FF", "\xff", "o\n",
+		strings.Repeat("x", 65), strings.Repeat("%78", 65),
+	} {
 		f(asForm, `merchant_uid=`+id+`&imp_uid=a`, "merchant_uid")
 		f(asForm, `payment_id=o&tx_id=`+id+`&total_amount=1`, "tx_id")
 	}
@@ -200,7 +222,10 @@ func TestDecodeNamesWhatCannotBeRead(t *testing.T) {
 		f(asJSON, `{"merchant_uid":"o","imp_uid":"a","amount":`+money+`}`, "amount")
 		f(asJSON, `{"payment_id":"o","tx_id":"a","total_amount":`+money+`}`, "total_amount")
 	}
-	for _, money := range []string{"", "+1", "1+", "%201", "0x10", "NaN", "1,000", "1_000", "1.", ".5", "1e", "007", "%", strings.Repeat("0", 1000)} {
+	for _, money := range []string{
+		"", "+1", "1+", "%201", "0x10", "NaN", "1,000", "1_000", "1.", ".5", "1e", "007",
+		"%", strings.Repeat("0", 1000),
+	} {
 		f(asForm, `merchant_uid=o&imp_uid=a&amount=`+money, "amount")
 	}
 
@@ -231,20 +256,31 @@ func TestDecodeNamesWhatCannotBeReadInTheNewestVersion(t *testing.T) {
 		}
 		body := "{" + strings.Join(members, ",") + "}"
 		var c gate.Confirm
-		if _, v := portone.Decode(&c, []byte(asJSON), []byte(body), ""); v.Field != field || (v.Code == gate.BadRequest) != (field != "") {
+		if _, v := portone.Decode(&c, []byte(asJSON), []byte(body), ""); v.Field != field ||
+			(v.Code == gate.BadRequest) != (field != "") {
 			t.Errorf("%s: got %+v, want a bad request that names %q", body, v, field)
 		}
 	}
-	confirm, now, paid := `"Transaction.Confirm"`, `"2026-12-01T01:00:00.123Z"`, `{"paymentId":"o","transactionId":"a","totalAmount":1}`
+	confirm, now, paid := `"Transaction.Confirm"`, `"2026-12-01T01:00:00.123Z"`,
+		`{"paymentId":"o","transactionId":"a","totalAmount":1}`
 	f(confirm, now, paid, "")
 
-	for _, kind := range []string{``, `"Transaction.Paid"`, `"transaction.confirm"`, `"Transaction.Confirm "`, `""`, `null`, `1`, `"` + strings.Repeat("x", 10_000) + `"`} {
+	for _, kind := range []string{
+		``, `"Transaction.Paid"`, `"transaction.confirm"`, `"Transaction.Confirm "`, `""`,
+		`null`, `1`, `"` + strings.Repeat("x", 10_000) + `"`,
+	} {
 		f(kind, now, paid, "type")
 	}
-	for _, timestamp := range []string{``, `""`, `null`, `1764550800`, `"2026-12-01"`, `"2026-12-01 01:00:00Z"`, `"2026-12-01T01:00:00"`, `"2026-13-01T01:00:00Z"`} {
+	for _, timestamp := range []string{
+		``, `""`, `null`, `1764550800`, `"2026-12-01"`, `"2026-12-01 01:00:00Z"`,
+		`"2026-12-01T01:00:00"`, `"2026-13-01T01:00:00Z"`,
+	} {
 		f(confirm, timestamp, paid, "timestamp")
 	}
-	for _, data := range []string{``, `null`, `"o"`, `[{"paymentId":"o"}]`, `{}`, `{"transactionId":"a","totalAmount":1}`, `{"paymentId":1,"transactionId":"a","totalAmount":1}`} {
+	for _, data := range []string{
+		``, `null`, `"o"`, `[{"paymentId":"o"}]`, `{}`,
+		`{"transactionId":"a","totalAmount":1}`, `{"paymentId":1,"transactionId":"a","totalAmount":1}`,
+	} {
 		f(confirm, now, data, "data.paymentId")
 	}
 	f(confirm, now, `{"paymentId":"o","totalAmount":1}`, "data.transactionId")
@@ -265,7 +301,8 @@ func TestDecodeSaysWhatTheBoundsAre(t *testing.T) {
 		t.Error("the phrases in decode.go give other bounds than package gate")
 	}
 	_, v := portone.Decode(&c, []byte(asJSON), []byte(`{"merchant_uid":"o","imp_uid":"","amount":1}`), "")
-	if want := gate.Malformed("imp_uid", "must be 1 to 64 bytes of printable text, and not one or two dots alone"); v != want {
+	if want := gate.Malformed("imp_uid",
+		"must be 1 to 64 bytes of printable text, and not one or two dots alone"); v != want {
 		t.Errorf("got %+v, want %+v", v, want)
 	}
 	if string(c.Order) != "o" || len(c.Attempt) != 0 {
@@ -320,7 +357,8 @@ func TestDecodeForgetsTheConfirmBefore(t *testing.T) {
 func TestDecodeRefusesWhatIsCutShort(t *testing.T) {
 	t.Parallel()
 	bodies := fixtures(t)
-	bodies["escaped.json"] = []byte(`{"\u006derchant_uid":"\ud83c\udfab\n","imp_uid":"a","amount":1.5e+10,"status":[true,false,null,{}]}`)
+	bodies["escaped.json"] = []byte(
+		`{"\u006derchant_uid":"\ud83c\udfab\n","imp_uid":"a","amount":1.5e+10,"status":[true,false,null,{}]}`)
 	for name, body := range bodies {
 		for n := range len(bytes.TrimSpace(body)) {
 			var c gate.Confirm
@@ -336,7 +374,10 @@ func TestDecodeKeepsItsMemorySmall(t *testing.T) {
 	t.Parallel()
 	var c gate.Confirm
 	long := strings.Repeat("x", 16_000)
-	for _, body := range []string{`{"merchant_uid":"` + long + `","imp_uid":"a"}`, `{"merchant_uid":"o","imp_uid":"` + long + `"}`} {
+	for _, body := range []string{
+		`{"merchant_uid":"` + long + `","imp_uid":"a"}`,
+		`{"merchant_uid":"o","imp_uid":"` + long + `"}`,
+	} {
 		portone.Decode(&c, []byte(asJSON), []byte(body), "")
 	}
 	if cap(c.Order) > 512 || cap(c.Attempt) > 512 {
@@ -346,7 +387,8 @@ func TestDecodeKeepsItsMemorySmall(t *testing.T) {
 
 func TestDecodeAllocatesNothing(t *testing.T) {
 	bodies := fixtures(t)
-	bodies["escaped.json"] = []byte(`{"\u006derchant_uid":"\u0041","imp_uid":"\ud55c","amount":1.1E7,"status":{"a":[1,"x",null]}}`)
+	bodies["escaped.json"] = []byte(
+		`{"\u006derchant_uid":"\u0041","imp_uid":"\ud55c","amount":1.1E7,"status":{"a":[1,"x",null]}}`)
 	bodies["escaped.form"] = []byte(`merchant%5Fuid=a%2Bb&imp_uid=%ED%95%9C&amount=110000%2e0`)
 	bodies["nested.json"] = []byte(strings.Repeat(`{"data":[`, 1800))
 	bodies["long.json"] = []byte(`{"merchant_uid":"` + strings.Repeat("x", 16_000) + `","imp_uid":"a"}`)

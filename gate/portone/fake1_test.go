@@ -181,14 +181,19 @@ func (f *fakeV1) paid(query url.Values, good func(int, any), fail func(int, stri
 			list = append(list, p)
 		}
 	}
-	if page < 1 || limit < 1 || limit > 1000 || query.Get("sorting") != "paid" || to-from > 90*24*3600 || page > 1 && (page-1)*limit >= len(list) {
+	if page < 1 || limit < 1 || limit > 1000 || query.Get("sorting") != "paid" || to-from > 90*24*3600 ||
+		page > 1 && (page-1)*limit >= len(list) {
 		fail(http.StatusBadRequest, "from, to, page, limit, sorting")
 		return
 	}
 	slices.SortFunc(list, func(a, b object) int {
-		return cmp.Or(cmp.Compare(a["paid_at"].(int), b["paid_at"].(int)), strings.Compare(a["imp_uid"].(string), b["imp_uid"].(string)))
+		return cmp.Or(cmp.Compare(a["paid_at"].(int), b["paid_at"].(int)),
+			strings.Compare(a["imp_uid"].(string), b["imp_uid"].(string)))
 	})
-	good(http.StatusOK, object{"total": len(list), "previous": page - 1, "next": 0, "list": list[(page-1)*limit : min(page*limit, len(list))]})
+	good(http.StatusOK, object{
+		"total": len(list), "previous": page - 1, "next": 0,
+		"list": list[(page-1)*limit : min(page*limit, len(list))],
+	})
 	if f.afterList != nil {
 		f.afterList()
 	}

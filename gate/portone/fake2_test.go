@@ -114,7 +114,8 @@ func (f *fakeV2) list(w http.ResponseWriter, text string, fail func(int, string)
 		}
 	}
 	if json.Unmarshal([]byte(text), &ask) != nil || (ask.Page.Number+1)*ask.Page.Size > 60_000 ||
-		ask.Filter.TimestampType != "CREATED_AT" || ask.Filter.SortBy != "REQUESTED_AT" || ask.Filter.SortOrder != "ASC" {
+		ask.Filter.TimestampType != "CREATED_AT" || ask.Filter.SortBy != "REQUESTED_AT" ||
+		ask.Filter.SortOrder != "ASC" {
 		fail(http.StatusBadRequest, "INVALID_REQUEST")
 		return
 	}
@@ -133,7 +134,10 @@ func (f *fakeV2) list(w http.ResponseWriter, text string, fail func(int, string)
 	for _, order := range orders[from:min(from+size, len(orders))] {
 		page = append(page, f.payments[order])
 	}
-	answer(w, http.StatusOK, object{"items": page, "page": object{"number": ask.Page.Number, "size": ask.Page.Size, "totalCount": len(page)}})
+	answer(w, http.StatusOK, object{
+		"items": page,
+		"page":  object{"number": ask.Page.Number, "size": ask.Page.Size, "totalCount": len(page)},
+	})
 }
 
 func (f *fakeV2) cancel(w http.ResponseWriter, r *http.Request, p object, fail func(int, string)) {
@@ -158,6 +162,9 @@ func (f *fakeV2) cancel(w http.ResponseWriter, r *http.Request, p object, fail f
 		fail(http.StatusConflict, "CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN")
 	default:
 		p["status"], amount["cancelled"] = "CANCELLED", amount["total"]
-		answer(w, http.StatusOK, object{"cancellation": object{"status": "SUCCEEDED", "id": "c", "totalAmount": amount["total"]}})
+		answer(w, http.StatusOK, object{"cancellation": object{
+			"status": "SUCCEEDED", "id": "c",
+			"totalAmount": amount["total"],
+		}})
 	}
 }

@@ -113,8 +113,10 @@ func TestWhatNodeSignsIsVerifiedAndAChangedByteIsNot(t *testing.T) {
 		}
 		f("body", m.Body, func(x string) error { return refusal(s.Verify([]byte(x), m.ID, timestamp, m.Signature)) })
 		f("id", m.ID, func(x string) error { return refusal(s.Verify([]byte(m.Body), x, timestamp, m.Signature)) })
-		f("timestamp", timestamp, func(x string) error { return refusal(s.Verify([]byte(m.Body), m.ID, x, m.Signature)) })
-		f("signature", m.Signature, func(x string) error { return refusal(s.Verify([]byte(m.Body), m.ID, timestamp, x)) })
+		f("timestamp", timestamp,
+			func(x string) error { return refusal(s.Verify([]byte(m.Body), m.ID, x, m.Signature)) })
+		f("signature", m.Signature,
+			func(x string) error { return refusal(s.Verify([]byte(m.Body), m.ID, timestamp, x)) })
 	}
 }
 

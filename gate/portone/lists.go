@@ -148,7 +148,9 @@ func (v *v2) listSince(ctx context.Context, from time.Time, asks []ask, known ma
 
 // pagesFrom returns n pages of the list, or those before the first empty one, and when the
 // last payment of them was made.
-func (v *v2) pagesFrom(ctx context.Context, from time.Time, number, n int) (pages []map[string]found, last time.Time, err error) {
+func (v *v2) pagesFrom(ctx context.Context, from time.Time, number, n int) (pages []map[string]found,
+	last time.Time, err error,
+) {
 	pages = make([]map[string]found, n)
 	ends := make([]time.Time, n)
 	group, ctx := errgroup.WithContext(ctx)

@@ -28,7 +28,8 @@ func one(t *testing.T, c *portone.Client, version gate.Version, order string, at
 
 func TestEveryAttemptOfAnOrderIsFound(t *testing.T) {
 	t.Parallel()
-	fake1 := newFakeV1(v1Payment("imp_1", "o", "failed"), v1Payment("imp_2", "o", "paid", object{"sandbox": true}), v1Payment("imp_3", "o", "ready"))
+	fake1 := newFakeV1(v1Payment("imp_1", "o", "failed"), v1Payment("imp_2", "o", "paid", object{"sandbox": true}),
+		v1Payment("imp_3", "o", "ready"))
 	fake2 := newFakeV2(v2Payment("o", "t1", "FAILED"), v2Payment("o", "t2", "PAID"))
 	c := serve(t, fake1, fake2)
 	f := func(version gate.Version, attempts []string, want string) {
@@ -61,7 +62,8 @@ func TestEveryAttemptOfAnOrderIsFound(t *testing.T) {
 		}
 		return false
 	}
-	if got := one(t, c, 2, "o", "t1", "t2"); got.Err == nil || !strings.Contains(got.Err.Error(), "PortOne answered 404") || len(got.Payments) > 0 {
+	if got := one(t, c, 2, "o", "t1", "t2"); got.Err == nil ||
+		!strings.Contains(got.Err.Error(), "PortOne answered 404") || len(got.Payments) > 0 {
 		t.Errorf("without transactions: got %+v, want an error", got)
 	}
 }
@@ -73,7 +75,8 @@ func TestAnOrderOfManyAttemptsIsPagedThrough(t *testing.T) {
 		fake.add(v1Payment(fmt.Sprint("imp_", i), "o", "failed"))
 	}
 	c := serve(t, fake, nil)
-	if got := one(t, c, 1, "o", "imp_0", "imp_2000"); got.Err != nil || len(got.Payments) != 2001 || len(got.Missing) > 0 {
+	if got := one(t, c, 1, "o", "imp_0", "imp_2000"); got.Err != nil || len(got.Payments) != 2001 ||
+		len(got.Missing) > 0 {
 		t.Errorf("got %d payments, %v missing, error %v", len(got.Payments), got.Missing, got.Err)
 	}
 	if calls := fake.called("GET /payments/findAll/o/"); calls != 3 {
@@ -170,7 +173,8 @@ func TestAnAttemptThatCannotBeLookedUpIsInDoubtAlone(t *testing.T) {
 		}
 		return false
 	}
-	if got := one(t, serve(t, fake, nil), 1, "o", "imp_1", "imp_2"); got.Err == nil || len(got.Payments) != 1 || len(got.Missing) > 0 {
+	if got := one(t, serve(t, fake, nil), 1, "o", "imp_1", "imp_2"); got.Err == nil || len(got.Payments) != 1 ||
+		len(got.Missing) > 0 {
 		t.Errorf("got %+v, want the other's payment and an error", got)
 	}
 }
@@ -180,7 +184,8 @@ func TestAnOrderOfAVersionWithoutCredentialsIsNotLookedUp(t *testing.T) {
 	f := func(c *portone.Client, version gate.Version) {
 		t.Helper()
 		got := one(t, c, version, "o", "imp_1")
-		if got.Err == nil || !strings.Contains(got.Err.Error(), "no credentials") || len(got.Payments)+len(got.Missing) > 0 {
+		if got.Err == nil || !strings.Contains(got.Err.Error(), "no credentials") ||
+			len(got.Payments)+len(got.Missing) > 0 {
 			t.Errorf("V%d: got %+v, want an error that says what is missing", version, got)
 		}
 	}
@@ -213,7 +218,8 @@ func TestAnInventedAttemptIsFoundUnderItsOwnOrder(t *testing.T) {
 	}
 	check(c.Lookup(t.Context(), queries))
 	for i := range 30 {
-		queries = append(queries, portone.Query{Order: fmt.Sprint("o", i), Version: 1, Attempts: []string{fmt.Sprint("imp_9", i)}})
+		queries = append(queries,
+			portone.Query{Order: fmt.Sprint("o", i), Version: 1, Attempts: []string{fmt.Sprint("imp_9", i)}})
 	}
 	check(c.Lookup(t.Context(), queries))
 
@@ -222,7 +228,8 @@ func TestAnInventedAttemptIsFoundUnderItsOwnOrder(t *testing.T) {
 	for _, attempt := range []string{"..", ".", "a/b", "a?b=c&d", strings.Repeat("x", 33), "한"} {
 		queries[2].Attempts = []string{attempt}
 		got := c.Lookup(t.Context(), queries)
-		if got[2].Err != nil || !slices.Equal(got[2].Missing, []string{attempt}) || len(got[2].Payments) != 1 || len(got[31].Payments) != 1 {
+		if got[2].Err != nil || !slices.Equal(got[2].Missing, []string{attempt}) || len(got[2].Payments) != 1 ||
+			len(got[31].Payments) != 1 {
 			t.Errorf("%q: got %+v and %+v", attempt, got[2], got[31])
 		}
 		for _, call := range fake.calls {
@@ -248,7 +255,8 @@ func TestOrdersAreEscaped(t *testing.T) {
 	c := serve(t, fake1, fake2)
 	for i, order := range orders {
 		for _, version := range gate.Versions() {
-			if got := one(t, c, version, order, fmt.Sprint("imp_", i)); got.Err != nil || len(got.Payments) != 1 || got.Payments[0].Order != order {
+			if got := one(t, c, version, order, fmt.Sprint("imp_", i)); got.Err != nil || len(got.Payments) != 1 ||
+				got.Payments[0].Order != order {
 				t.Errorf("V%d: got %+v, want a payment of %q", version, got, order)
 			}
 		}
@@ -303,7 +311,8 @@ func TestAFindingThatLeavesAnAttemptOutIsInDoubt(t *testing.T) {
 	}
 	f("nothing", `the look-up of order "o1" says nothing of attempt "a1"`, portone.Finding{})
 	f("one of two", `the look-up of order "o1" says nothing of attempt "a2"`, portone.Finding{Payments: first})
-	f("another", `the look-up of order "o1" says nothing of attempt "a2"`, portone.Finding{Payments: first, Missing: []string{"a3"}})
+	f("another", `the look-up of order "o1" says nothing of attempt "a2"`,
+		portone.Finding{Payments: first, Missing: []string{"a3"}})
 	f("an error", away.Error(), portone.Finding{Payments: first, Missing: []string{"a2"}, Err: away})
 	f("each", "", portone.Finding{Payments: first, Missing: []string{"a2"}})
 	f("none known", "", portone.Finding{Missing: []string{"a1", "a2"}})

@@ -20,7 +20,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_portone_calls_total",
-			Help: "Calls to PortOne's REST APIs, each try counted, by outcome: ok, not_found, refused, limited, failed, timeout or no_answer.",
+			Help: "Calls to PortOne's REST APIs, each try counted, by outcome: ok, not_found, refused, limited, " +
+				"failed, timeout or no_answer.",
 		}, []string{"api", "call", "outcome"}),
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "flashgate_portone_call_duration_seconds",

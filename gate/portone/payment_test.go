@@ -53,7 +53,10 @@ func TestV1PaymentsAreReadByTheirStatus(t *testing.T) {
 	history := func(cancelled int, amounts ...any) object {
 		list := []object{}
 		for _, amount := range amounts {
-			list = append(list, object{"amount": amount, "pg_tid": "x", "reason": "품절", "cancelled_at": 1780000000, "cancellation_id": "c"})
+			list = append(list, object{
+				"amount": amount, "pg_tid": "x", "reason": "품절", "cancelled_at": 1780000000,
+				"cancellation_id": "c",
+			})
 		}
 		return object{"cancel_amount": cancelled, "cancel_history": list}
 	}
@@ -94,7 +97,10 @@ func TestV1PaymentsAreReadByTheirStatus(t *testing.T) {
 	most.Amount, most.AmountCents, most.BalanceCents = most.Balance, 99, 99
 	f("paid", object{"amount": json.Number("999999999999.99")}, most)
 	f("paid", object{"amount": json.Number("5.07"), "cancel_history": []object{{"amount": json.Number("0.01")}}},
-		gate.Payment{State: gate.PaymentPaid, Amount: 5, AmountCents: 7, Balance: 5, BalanceCents: 7, Requested: 1, Currency: "KRW", Live: true})
+		gate.Payment{
+			State: gate.PaymentPaid, Amount: 5, AmountCents: 7, Balance: 5, BalanceCents: 7, Requested: 1,
+			Currency: "KRW", Live: true,
+		})
 }
 
 func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
@@ -143,8 +149,12 @@ func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
 	f("PAID", object{"amount": object{"total": 110000, "taxFree": 110000}}, taxFree)
 	taxFree = with(gate.PaymentPartCancelled, 50000)
 	taxFree.TaxFree = 50000
-	f("PARTIAL_CANCELLED", object{"amount": object{"total": 110000, "cancelled": 60000, "taxFree": 110000, "cancelledTaxFree": 0}}, taxFree)
-	f("CANCELLED", object{"amount": object{"total": 110000, "cancelled": 110000, "taxFree": 10000}}, with(gate.PaymentCancelled, 0))
+	f("PARTIAL_CANCELLED", object{"amount": object{
+		"total": 110000, "cancelled": 60000, "taxFree": 110000,
+		"cancelledTaxFree": 0,
+	}}, taxFree)
+	f("CANCELLED", object{"amount": object{"total": 110000, "cancelled": 110000, "taxFree": 10000}},
+		with(gate.PaymentCancelled, 0))
 
 	of := func(status string, amount any) object {
 		return object{"status": status, "id": "c", "totalAmount": amount}
@@ -154,19 +164,25 @@ func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
 	f("PAID", history(0, of("FAILED", 110000), of("REQUESTED", 10000)), asked(with(gate.PaymentPaid, 110000), 10000))
 	f("PAID", history(0, of("SOMETHING_NEW", 110000)), asked(with(gate.PaymentPaid, 110000), 110000))
 	f("PARTIAL_CANCELLED", history(60000, of("SUCCEEDED", 60000)), with(gate.PaymentPartCancelled, 50000))
-	f("PARTIAL_CANCELLED", history(60000, of("SUCCEEDED", 60000), of("REQUESTED", 50000)), asked(with(gate.PaymentPartCancelled, 50000), 50000))
+	f("PARTIAL_CANCELLED", history(60000, of("SUCCEEDED", 60000), of("REQUESTED", 50000)),
+		asked(with(gate.PaymentPartCancelled, 50000), 50000))
 	f("CANCELLED", history(110000, of("SUCCEEDED", 110000)), with(gate.PaymentCancelled, 0))
 	f("PAID", object{"cancellations": nil}, with(gate.PaymentPaid, 110000))
 
 	f("VIRTUAL_ACCOUNT_ISSUED", nil, with(gate.PaymentDeposit, 0))
 	deposit := with(gate.PaymentDeposit, 0)
 	deposit.DepositBy, deposit.Deposited = time.Date(2026, 12, 3, 14, 59, 59, 0, time.UTC), true
-	f("VIRTUAL_ACCOUNT_ISSUED", object{"method": object{"type": "PaymentMethodVirtualAccount", "expiredAt": "2026-12-03T14:59:59Z"}}, deposit)
+	f("VIRTUAL_ACCOUNT_ISSUED",
+		object{"method": object{"type": "PaymentMethodVirtualAccount", "expiredAt": "2026-12-03T14:59:59Z"}}, deposit)
 	deposit.DepositBy = time.UnixMilli(gate.MaxTime)
-	f("VIRTUAL_ACCOUNT_ISSUED", object{"method": object{"type": "PaymentMethodVirtualAccount", "expiredAt": "9999-12-31T23:59:59Z"}}, deposit)
+	f("VIRTUAL_ACCOUNT_ISSUED",
+		object{"method": object{"type": "PaymentMethodVirtualAccount", "expiredAt": "9999-12-31T23:59:59Z"}}, deposit)
 
 	account := func(status any) object {
-		return object{"amount": object{"total": 110000, "cancelled": 110000}, "method": object{"type": "PaymentMethodVirtualAccount", "refundStatus": status}}
+		return object{
+			"amount": object{"total": 110000, "cancelled": 110000},
+			"method": object{"type": "PaymentMethodVirtualAccount", "refundStatus": status},
+		}
 	}
 	back := func(state gate.PaymentState, status string) gate.Payment {
 		p := with(state, 0)
@@ -179,7 +195,8 @@ func TestV2PaymentsAreReadByTheirStatus(t *testing.T) {
 	f("CANCELLED", account("SOMETHING_NEW"), back(gate.PaymentRefunding, "SOMETHING_NEW"))
 	f("CANCELLED", account("FAILED"), back(gate.PaymentStranded, "FAILED"))
 	f("CANCELLED", account("PARTIAL_REFUND_FAILED"), back(gate.PaymentStranded, "PARTIAL_REFUND_FAILED"))
-	for _, status := range []string{"PENDING", "PARTIAL_REFUND_FAILED", "FAILED", "COMPLETED"} { // the shop gave a part back by itself
+	// the shop gave a part back by itself
+	for _, status := range []string{"PENDING", "PARTIAL_REFUND_FAILED", "FAILED", "COMPLETED"} {
 		part := with(gate.PaymentPartCancelled, 50000)
 		part.Deposited = true
 		more := account(status)
@@ -235,7 +252,8 @@ func TestDisputesAndChargebacksAreRead(t *testing.T) {
 	f("PAID", of(dispute("SOMETHING_NEW")), gate.PaymentPaid, disputed)
 	f("PAID", of(dispute("RESOLVED")), gate.PaymentPaid)
 	f("PAID", of(dispute("RESOLVED"), dispute("UNRESOLVED")), gate.PaymentPaid, disputed)
-	f("PAID", of(dispute("UNRESOLVED", object{"createdAt": "once", "pgDisputeId": nil, "reason": "a\nb"})), gate.PaymentPaid,
+	f("PAID", of(dispute("UNRESOLVED", object{"createdAt": "once", "pgDisputeId": nil, "reason": "a\nb"})),
+		gate.PaymentPaid,
 		gate.Dispute{Kind: gate.Disputed, Reason: "a b"})
 	many := make([]object, 100)
 	for i := range many {
@@ -245,7 +263,10 @@ func TestDisputesAndChargebacksAreRead(t *testing.T) {
 
 	back := func(amount, cancelled int, status, trigger string) object {
 		return object{"amount": object{"total": 110000, "cancelled": cancelled}, "cancellations": []object{
-			{"status": status, "id": "c-1", "totalAmount": amount, "trigger": trigger, "reason": "lost", "cancelledAt": begun},
+			{
+				"status": status, "id": "c-1", "totalAmount": amount, "trigger": trigger, "reason": "lost",
+				"cancelledAt": begun,
+			},
 		}}
 	}
 	taken := func(amount int64) gate.Dispute {
@@ -263,9 +284,11 @@ func TestDisputesAndChargebacksAreRead(t *testing.T) {
 func TestACancellationIsSeenWhereAnOrderHasSeveralAttempts(t *testing.T) {
 	t.Parallel()
 	fake := newFakeV2(v2Payment("o", "t1", "FAILED"), v2Payment("o", "t2", "PAID"))
-	fake.payments["o"] = v2Payment("o", "t2", "PAID", object{"cancellations": []object{{"status": "REQUESTED", "totalAmount": 110000}}})
+	fake.payments["o"] = v2Payment("o", "t2", "PAID",
+		object{"cancellations": []object{{"status": "REQUESTED", "totalAmount": 110000}}})
 	got := one(t, serve(t, nil, fake), 2, "o", "t1", "t2")
-	if got.Err != nil || len(got.Payments) != 2 || got.Payments[1].Attempt != "t2" || got.Payments[1].Requested != 110000 {
+	if got.Err != nil || len(got.Payments) != 2 || got.Payments[1].Attempt != "t2" ||
+		got.Payments[1].Requested != 110000 {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -337,8 +360,10 @@ func TestWhatCannotBeReadIsAnErrorAndNeverAGuess(t *testing.T) {
 // confirmed here.
 func TestAnAttemptThatCannotBeReadLeavesTheOthersReadable(t *testing.T) {
 	t.Parallel()
-	fake1 := newFakeV1(v1Payment("imp_1", "o", "paid"), v1Payment("imp_2", "o", "paid", object{"amount": json.Number("1.005")}))
-	fake2 := newFakeV2(v2Payment("o", "t2", "FAILED", object{"amount": object{"total": 1.5}}), v2Payment("o", "t1", "PAID"))
+	fake1 := newFakeV1(v1Payment("imp_1", "o", "paid"),
+		v1Payment("imp_2", "o", "paid", object{"amount": json.Number("1.005")}))
+	fake2 := newFakeV2(v2Payment("o", "t2", "FAILED", object{"amount": object{"total": 1.5}}),
+		v2Payment("o", "t1", "PAID"))
 	for i := range 30 {
 		fake1.add(v1Payment(fmt.Sprint("imp_more_", i), fmt.Sprint("more", i), "paid"))
 	}
@@ -347,7 +372,10 @@ func TestAnAttemptThatCannotBeReadLeavesTheOthersReadable(t *testing.T) {
 		t.Helper()
 		queries := []portone.Query{{Order: "o", Version: version, Attempts: attempts}}
 		for i := range others {
-			queries = append(queries, portone.Query{Order: fmt.Sprint("more", i), Version: version, Attempts: []string{fmt.Sprint("imp_more_", i)}})
+			queries = append(queries, portone.Query{
+				Order: fmt.Sprint("more", i), Version: version,
+				Attempts: []string{fmt.Sprint("imp_more_", i)},
+			})
 		}
 		got := c.Lookup(t.Context(), queries)[0]
 		var texts []string
@@ -357,7 +385,8 @@ func TestAnAttemptThatCannotBeReadLeavesTheOthersReadable(t *testing.T) {
 		if got.Err != nil {
 			texts = append(texts, "error")
 		}
-		if text := strings.Join(append(texts, got.Missing...), ", "); text != want || (got.Doubt(queries[0]) != nil) != (got.Err != nil) {
+		if text := strings.Join(append(texts, got.Missing...), ", "); text != want ||
+			(got.Doubt(queries[0]) != nil) != (got.Err != nil) {
 			t.Errorf("V%d, %v beside %d others: %s (%v), want %s", version, attempts, others, text, got.Err, want)
 		}
 	}
@@ -393,7 +422,8 @@ func TestWhatIsAboutAnotherOrderOrCannotBeReadIsSaidSo(t *testing.T) {
 			}
 			return true
 		}
-		if got := one(t, serve(t, nil, fake), 2, "o", "t", "t2"); got.Err == nil || len(got.Payments) != found || len(got.Missing) > 0 || !strings.Contains(got.Err.Error(), want) {
+		if got := one(t, serve(t, nil, fake), 2, "o", "t", "t2"); got.Err == nil || len(got.Payments) != found ||
+			len(got.Missing) > 0 || !strings.Contains(got.Err.Error(), want) {
 			t.Errorf("%v %v: got %+v, want an error with %q", payment, transactions, got, want)
 		}
 	}
@@ -408,7 +438,9 @@ func TestWhatIsAboutAnotherOrderOrCannotBeReadIsSaidSo(t *testing.T) {
 	f(paid, []int{}, 0, "transactions of PortOne v2: json")
 	f(paid, json.RawMessage(`{"items":[],"items":5}`), 0, "transactions of PortOne v2: json")
 	f(paid, list(object{}), 1, `payment "" of PortOne v2 cannot be read`)
-	f(paid, list(v2Payment("t2", "", "SOMETHING_NEW", object{"paymentId": "o"})), 1, `payment "o" of PortOne v2 cannot be read`)
+	f(paid, list(v2Payment("t2", "", "SOMETHING_NEW", object{"paymentId": "o"})), 1,
+		`payment "o" of PortOne v2 cannot be read`)
 	f(paid, list(v2Payment("t2", "", "PAID", object{"paymentId": "other"})), 0, `one is about "other"`)
-	f(object{"id": "o", "transactionId": "t"}, list(v2Payment("t2", "", "PAID", object{"paymentId": "o"})), 1, `payment "o" of PortOne v2 cannot be read`)
+	f(object{"id": "o", "transactionId": "t"}, list(v2Payment("t2", "", "PAID", object{"paymentId": "o"})), 1,
+		`payment "o" of PortOne v2 cannot be read`)
 }

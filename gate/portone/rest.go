@@ -70,7 +70,10 @@ func Own(err error) bool {
 		return true
 	case errors.As(err, &no):
 		return no.Status >= http.StatusBadRequest && no.Status < http.StatusInternalServerError &&
-			!slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests}, no.Status)
+			!slices.Contains([]int{
+				http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout,
+				http.StatusTooManyRequests,
+			}, no.Status)
 	}
 	return false
 }

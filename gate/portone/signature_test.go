@@ -61,7 +61,8 @@ func TestASignedCallOfV2IsVerified(t *testing.T) {
 		}
 		f := func(what, body, id, timestamp, signature string, by *portone.Secrets, want gate.Cause) {
 			t.Helper()
-			if err := refusal(by.Verify([]byte(body), id, timestamp, signature)); err == nil || err.Error() != want.String() {
+			if err := refusal(by.Verify([]byte(body), id, timestamp, signature)); err == nil ||
+				err.Error() != want.String() {
 				t.Errorf("%s: got %v, want %s", what, err, want)
 			}
 		}
@@ -86,7 +87,10 @@ func TestASignedCallOfV2IsVerified(t *testing.T) {
 
 func TestASecretThatIsNoneIsRefusedAndNotShown(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", ",", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64 but long enough to be one", secret('a')[6:], secret('a') + ","} {
+	for _, text := range []string{
+		"", ",", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64 but long enough to be one",
+		secret('a')[6:], secret('a') + ",",
+	} {
 		if _, err := portone.ParseSecrets(text); err == nil {
 			t.Errorf("%q is taken", text)
 		} else if len(text) > 6 && strings.Contains(err.Error(), strings.TrimPrefix(text, "whsec_")) {
@@ -105,7 +109,10 @@ func TestUnverifiedTakesWhatNobodySigned(t *testing.T) {
 func BenchmarkVerifyCall(b *testing.B) {
 	body := fixtures(b)["v2-2024-04-25-confirm.json"]
 	both := secrets(b, secret('n')+","+secret('o'))
-	for _, with := range []struct{ name, secret string }{{"first-secret", secret('n')}, {"second-secret", secret('o')}} {
+	for _, with := range []struct{ name, secret string }{
+		{"first-secret", secret('n')},
+		{"second-secret", secret('o')},
+	} {
 		b.Run(with.name, func(b *testing.B) {
 			id, timestamp, signature := signed(b, with.secret, string(body), time.Now())
 			b.ReportAllocs()
@@ -124,7 +131,10 @@ func TestNoSecretsTakeNoCall(t *testing.T) {
 	replaced, open := secrets(t, secret('a')), portone.Unverified()
 	replaced.Replace(&portone.Secrets{})
 	open.Replace(&portone.Secrets{})
-	for name, s := range map[string]*portone.Secrets{"nil": nil, "zero": {}, "replaced by zero": replaced, "verified no more": open} {
+	for name, s := range map[string]*portone.Secrets{
+		"nil": nil, "zero": {}, "replaced by zero": replaced,
+		"verified no more": open,
+	} {
 		if v, ok := s.Verify([]byte("{}"), "whid_1", "1", "v1,x"); ok || v.Code != gate.BadSignature {
 			t.Errorf("%s: %t, %+v", name, ok, v)
 		}

@@ -48,7 +48,10 @@ type simulated struct {
 
 func simulate(t *testing.T) *simulated {
 	t.Helper()
-	s := &simulated{t: t, Sim: portonesim.New(portonesim.Options{V1Key: fakeKey, V1Secret: fakeSecret, V2Secret: fakeSecret})}
+	s := &simulated{t: t, Sim: portonesim.New(portonesim.Options{
+		V1Key: fakeKey, V1Secret: fakeSecret,
+		V2Secret: fakeSecret,
+	})}
 	server := httptest.NewServer(s.Handler())
 	t.Cleanup(func() {
 		server.Close()
@@ -71,7 +74,8 @@ func (s *simulated) ask(asks ...ask) []seen {
 // look returns what the gate makes of them, in the words of the API's version.
 func (s *simulated) look(p portonesim.Payment) seen {
 	s.t.Helper()
-	f := s.client.Lookup(s.t.Context(), []portone.Query{{Order: p.Order, Version: gate.Version(p.Version), Attempts: []string{p.Attempt}}})[0]
+	f := s.client.Lookup(s.t.Context(),
+		[]portone.Query{{Order: p.Order, Version: gate.Version(p.Version), Attempts: []string{p.Attempt}}})[0]
 	if f.Err != nil || len(f.Payments) != 1 || len(f.Missing) != 0 {
 		s.t.Fatalf("the gate finds %+v for %+v, want one payment", f, p)
 	}
@@ -107,7 +111,11 @@ func (s *simulated) pay(o portonesim.Order) portonesim.Payment {
 // shop answers every confirm call with a status.
 func shop(t *testing.T, status int) (url string) {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter,
+		_ *http.Request,
+	) {
+		w.WriteHeader(status)
+	}))
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -123,7 +131,8 @@ func TestOthersLibrariesAndTheGateSeeTheSamePayments(t *testing.T) {
 			"refused": func(o *portonesim.Order) { o.ConfirmURL = shop(t, http.StatusConflict) },
 			"account": func(o *portonesim.Order) { o.VirtualAccount = true },
 			"dollars": func(o *portonesim.Order) { o.Currency = "USD" },
-			"testing": func(o *portonesim.Order) { o.Test = version == 2 }, // V1 shows those only where it is asked to, which this library cannot
+			// V1 shows those only where it is asked to, which this library cannot
+			"testing": func(o *portonesim.Order) { o.Test = version == 2 },
 		} {
 			o := portonesim.Order{Version: version, ID: fmt.Sprint(kind, version)}
 			change(&o)
@@ -144,7 +153,8 @@ func TestOthersLibrariesAndTheGateSeeTheSamePayments(t *testing.T) {
 			asks, want = append(asks, ask{Call: call, Order: p.Order, Attempt: p.Attempt}), append(want, s.look(p))
 		}
 	}
-	asks = append(asks, ask{Call: "v1 at", Attempt: "imp_000000000000"}, ask{Call: "v1 find", Order: "nobody"}, ask{Call: "v2 get", Order: "nobody"})
+	asks = append(asks, ask{Call: "v1 at", Attempt: "imp_000000000000"}, ask{Call: "v1 find", Order: "nobody"},
+		ask{Call: "v2 get", Order: "nobody"})
 	want = append(want, seen{Error: "404"}, seen{Error: "404"}, seen{Error: "PAYMENT_NOT_FOUND"})
 	statuses := map[string]bool{}
 	for i, got := range s.ask(asks...) {
@@ -154,7 +164,8 @@ func TestOthersLibrariesAndTheGateSeeTheSamePayments(t *testing.T) {
 		statuses[got.Status] = true
 	}
 	for _, status := range []string{
-		"ready", "paid", "cancelled", "failed", "PAID", "PARTIAL_CANCELLED", "CANCELLED", "FAILED", "VIRTUAL_ACCOUNT_ISSUED",
+		"ready", "paid", "cancelled", "failed", "PAID", "PARTIAL_CANCELLED", "CANCELLED", "FAILED",
+		"VIRTUAL_ACCOUNT_ISSUED",
 	} {
 		if !statuses[status] {
 			t.Errorf("no payment was %s", status)
@@ -177,7 +188,8 @@ func TestWhatOthersLibrariesCancelTheGateSeesCancelled(t *testing.T) {
 	for _, version := range gate.Versions() {
 		p := payments[fmt.Sprint("three", int(version))]
 		came, err := s.client.Cancel(t.Context(), portone.CancelRequest{
-			Order: p.Order, Attempt: p.Attempt, Version: version, Balance: all, Reason: "해제", Key: "key-0000000000-" + p.Order,
+			Order: p.Order, Attempt: p.Attempt, Version: version, Balance: all, Reason: "해제",
+			Key: "key-0000000000-" + p.Order,
 		})
 		if came != portone.CancelDone || err != nil {
 			t.Fatal(came, err)
@@ -185,7 +197,10 @@ func TestWhatOthersLibrariesCancelTheGateSeesCancelled(t *testing.T) {
 	}
 	cancel := func(order string, amount int64, balance *int64) ask {
 		p := payments[order]
-		return ask{Call: fmt.Sprintf("v%d cancel", p.Version), Order: order, Attempt: p.Attempt, Amount: amount, Balance: balance}
+		return ask{
+			Call: fmt.Sprintf("v%d cancel", p.Version), Order: order, Attempt: p.Attempt, Amount: amount,
+			Balance: balance,
+		}
 	}
 	asks := []ask{
 		cancel("one1", 0, &less), cancel("one1", 0, &all), cancel("two1", 300, &all), cancel("three1", 0, nil),
@@ -195,7 +210,8 @@ func TestWhatOthersLibrariesCancelTheGateSeesCancelled(t *testing.T) {
 	f := func(i int, order, status string, cancelled int64, why string) {
 		t.Helper()
 		if got[i].Status != status || got[i].Cancelled != cancelled || got[i].Error != why {
-			t.Errorf("%+v: others see %+v, want %s with %d cancelled, or the error %q", asks[i], got[i], status, cancelled, why)
+			t.Errorf("%+v: others see %+v, want %s with %d cancelled, or the error %q", asks[i], got[i], status,
+				cancelled, why)
 		}
 		if why != "" {
 			return
@@ -217,7 +233,10 @@ func TestWhatOthersLibrariesCancelTheGateSeesCancelled(t *testing.T) {
 func TestWhatPortOnesSDKConfirmsByHandTheGateSeesPaid(t *testing.T) {
 	t.Parallel()
 	s := simulate(t)
-	r := s.Pay(t.Context(), portonesim.Order{Version: 2, ID: "order", Amount: 1000, ManualConfirm: true, NoticeURL: shop(t, http.StatusNoContent)})
+	r := s.Pay(t.Context(), portonesim.Order{
+		Version: 2, ID: "order", Amount: 1000, ManualConfirm: true,
+		NoticeURL: shop(t, http.StatusNoContent),
+	})
 	if before := s.look(s.Payments()[0]); before.Status != "READY" || r.PaymentToken == "" {
 		t.Fatalf("before it is confirmed the gate sees %+v; the buyer sees %+v", before, r)
 	}

@@ -23,12 +23,14 @@ func TestACallOfAnotherStoreIsRefused(t *testing.T) {
 			t.Errorf("%q %s: the order was read as %q", store, body, c.Order)
 		case taken && (version == gate.NoVersion || v != gate.Verdict{}):
 			t.Errorf("%q %s: refused by %+v", store, body, v)
-		case !taken && (version != gate.NoVersion || v.Cause != gate.OtherStore || v.Code != gate.BadRequest || v.Field != "data.storeId" || v.Want == ""):
+		case !taken && (version != gate.NoVersion || v.Cause != gate.OtherStore || v.Code != gate.BadRequest ||
+			v.Field != "data.storeId" || v.Want == ""):
 			t.Errorf("%q %s: got V%d, %+v", store, body, version, v)
 		}
 	}
 	of := func(store string) string {
-		return `{"type":"Transaction.Confirm","timestamp":"2026-12-01T01:00:00Z","data":{` + store + `"paymentId":"o","transactionId":"a","totalAmount":7}}`
+		return `{"type":"Transaction.Confirm","timestamp":"2026-12-01T01:00:00Z","data":{` + store +
+			`"paymentId":"o","transactionId":"a","totalAmount":7}}`
 	}
 	f("store-1", of(`"storeId":"store-1",`), true)
 	f("store-1", of(`"storeId":"\u0073tore-1",`), true)

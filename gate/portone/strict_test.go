@@ -13,12 +13,14 @@ func TestDecodeReadsFieldsToTheirEnd(t *testing.T) {
 	f := func(contentType, body, field string) {
 		t.Helper()
 		var c gate.Confirm
-		if _, v := portone.Decode(&c, []byte(contentType), []byte(body), ""); v.Field != field || (v.Code == gate.BadRequest) != (field != "") {
+		if _, v := portone.Decode(&c, []byte(contentType), []byte(body), ""); v.Field != field ||
+			(v.Code == gate.BadRequest) != (field != "") {
 			t.Errorf("%s: got %+v, want a bad request that names %q", body, v, field)
 		}
 	}
 	newest := func(kind, timestamp string) string {
-		return `{"type":"` + kind + `","timestamp":"` + timestamp + `","data":{"paymentId":"o","transactionId":"a","totalAmount":1}}`
+		return `{"type":"` + kind + `","timestamp":"` + timestamp +
+			`","data":{"paymentId":"o","transactionId":"a","totalAmount":1}}`
 	}
 	const kind, now = "Transaction.Confirm", "2026-12-01T01:00:00Z"
 	f(asJSON, newest(kind, now), "")

@@ -12,14 +12,16 @@ func TestAVersionIsTakenWhereTheSaleNamesItOrNothingSpeaksAgainstIt(t *testing.T
 	t.Parallel()
 	const v1, v2, taken = gate.V1, gate.V2, gate.NoCause
 	some, unverified := secrets(t, secret('a')), portone.Unverified()
-	neither, first, second, both := portone.Lookups{}, portone.Lookups{V1: true}, portone.Lookups{V2: true}, portone.Lookups{V1: true, V2: true}
+	neither, first, second, both := portone.Lookups{}, portone.Lookups{V1: true}, portone.Lookups{V2: true},
+		portone.Lookups{V1: true, V2: true}
 	f := func(s *portone.Secrets, l portone.Lookups, v gate.Version, want gate.Cause, accept ...string) {
 		t.Helper()
 		verdict, ok := s.Takes(v, accept, l)
 		if ok != (want == taken) || verdict.Cause != want || ok != (verdict == gate.Verdict{}) {
 			t.Errorf("%s: %t %+v, want %s (%+v, accept %v, %+v)", v, ok, verdict, want, s, accept, l)
 		}
-		if !ok && (verdict.Code != gate.BadRequest || verdict.Field != "accept" || v != gate.NoVersion && !strings.Contains(verdict.Want, "["+v.String()+"]")) {
+		if !ok && (verdict.Code != gate.BadRequest || verdict.Field != "accept" || v != gate.NoVersion &&
+			!strings.Contains(verdict.Want, "["+v.String()+"]")) {
 			t.Errorf("%s: the operator is told %+v", v, verdict)
 		}
 	}

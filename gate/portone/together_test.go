@@ -51,7 +51,8 @@ func TestWhatManyV1OrdersLeaveOpenIsLeftToBeAskedForAlone(t *testing.T) {
 	if n := fake.called("GET /payments/"); n > 0 {
 		t.Errorf("%d calls for one order", n)
 	}
-	if f := c.Lookup(t.Context(), together(many(1, 8, time.Time{})))[7]; f.Err != nil || !slices.Equal(f.Missing, []string{"imp_7"}) {
+	if f := c.Lookup(t.Context(), together(many(1, 8, time.Time{})))[7]; f.Err != nil ||
+		!slices.Equal(f.Missing, []string{"imp_7"}) {
 		t.Errorf("of few, an unknown one: got %+v", f)
 	}
 	fake.fault = func(w http.ResponseWriter, r *http.Request) bool {
@@ -72,7 +73,8 @@ func TestWhatV2sListLeavesOpenIsLeftToBeAskedForAlone(t *testing.T) {
 	fake := newFakeV2()
 	for i := range 100 {
 		if i != 7 {
-			fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": start.Format(time.RFC3339Nano)}))
+			fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID",
+				object{"requestedAt": start.Format(time.RFC3339Nano)}))
 		}
 	}
 	c := serve(t, nil, fake)
@@ -96,7 +98,8 @@ func TestLookUpsOfV2ShareTheirPages(t *testing.T) {
 		start := time.Now()
 		fake := newFakeV2()
 		for i := range 2000 {
-			fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": start.Format(time.RFC3339Nano)}))
+			fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID",
+				object{"requestedAt": start.Format(time.RFC3339Nano)}))
 		}
 		fake.latency = time.Second
 		c := atDirect(t, newFakeV1(), fake)
@@ -127,7 +130,8 @@ func TestAListingOutlivesWhoLedIt(t *testing.T) {
 		start := time.Now()
 		fake := newFakeV2()
 		for i := range 200 {
-			fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": start.Format(time.RFC3339Nano)}))
+			fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID",
+				object{"requestedAt": start.Format(time.RFC3339Nano)}))
 		}
 		fake.latency = time.Second
 		c := atDirect(t, newFakeV1(), fake)
@@ -157,10 +161,12 @@ func TestOldOrdersDoNotHideTheNewOnesInV2sList(t *testing.T) {
 	now := time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC)
 	fake := newFakeV2()
 	for i := range 20_000 { // of a day
-		fake.add(v2Payment(fmt.Sprint("other", i), fmt.Sprint("x", i), "PAID", object{"requestedAt": now.Add(time.Duration(i-20_000) * 4 * time.Second).Format(time.RFC3339Nano)}))
+		fake.add(v2Payment(fmt.Sprint("other", i), fmt.Sprint("x", i), "PAID",
+			object{"requestedAt": now.Add(time.Duration(i-20_000) * 4 * time.Second).Format(time.RFC3339Nano)}))
 	}
 	for i := range 50 {
-		fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID", object{"requestedAt": now.Format(time.RFC3339Nano)}))
+		fake.add(v2Payment(fmt.Sprint("o", i), fmt.Sprint("t", i), "PAID",
+			object{"requestedAt": now.Format(time.RFC3339Nano)}))
 	}
 	c := serve(t, nil, fake)
 	queries := together(many(2, 60, now))
@@ -198,7 +204,8 @@ func TestSlowCancellationsHoldUpNoLookUp(t *testing.T) {
 		for i := range 20 {
 			cancels.Go(func() {
 				_, err := c.Cancel(t.Context(), portone.CancelRequest{
-					Order: fmt.Sprint("o", i), Attempt: fmt.Sprint("imp_", i), Version: 1, Balance: 110000, Reason: "second payment", Key: "0123456789abcdef",
+					Order: fmt.Sprint("o", i), Attempt: fmt.Sprint("imp_",
+						i), Version: 1, Balance: 110000, Reason: "second payment", Key: "0123456789abcdef",
 				})
 				if err != nil {
 					t.Error(err)

@@ -142,7 +142,10 @@ func newTokens(a *api, opt V1Options, now func() time.Time) *tokens {
 	return &tokens{
 		key: opt.Key, secret: opt.Secret, now: now,
 		fetch: func(ctx context.Context, body []byte) (json.RawMessage, error) {
-			return a.read(ctx, call{name: "token", method: http.MethodPost, path: "/users/getToken", body: body, unsigned: true})
+			return a.read(ctx, call{
+				name: "token", method: http.MethodPost, path: "/users/getToken", body: body,
+				unsigned: true,
+			})
 		},
 		asking: make(chan struct{}, 1),
 	}

@@ -87,7 +87,8 @@ func TestATokenThatCannotBeHadIsNotAskedForByEveryCall(t *testing.T) {
 		fake := newFakeV1()
 		c := atDirect(t, fake, nil, func(o *portone.Options) { o.V1.Secret = "WRONG" })
 		for _, got := range c.Lookup(t.Context(), many(1, 3000, time.Time{})) {
-			if got.Err == nil || strings.Contains(got.Err.Error(), "WRONG") || !strings.Contains(got.Err.Error(), "check the key and the secret") {
+			if got.Err == nil || strings.Contains(got.Err.Error(), "WRONG") ||
+				!strings.Contains(got.Err.Error(), "check the key and the secret") {
 				t.Fatalf("got %+v, want an error without the secret that says what to check", got)
 			}
 		}
@@ -109,7 +110,8 @@ func TestATokenThatCannotBeHadIsNotWaitedFor(t *testing.T) {
 		one(t, c, 1, "o", "imp_1")
 		calls, start := len(fake.calls), time.Now()
 		if got := one(t, c, 1, "o", "imp_1"); got.Err == nil || len(fake.calls) != calls || time.Since(start) != 0 {
-			t.Errorf("got %+v after %v and %d more calls, want the failure before at once", got, time.Since(start), len(fake.calls)-calls)
+			t.Errorf("got %+v after %v and %d more calls, want the failure before at once", got, time.Since(start),
+				len(fake.calls)-calls)
 		}
 	})
 }
@@ -164,14 +166,18 @@ func TestATokenIsNotAskedForAgainWithinFiveSeconds(t *testing.T) {
 			if r.URL.Path != "/users/getToken" {
 				return false
 			}
-			answer(w, http.StatusOK, object{"code": 0, "response": object{"access_token": fake.current(), "expired_at": 6, "now": 5}})
+			answer(w, http.StatusOK, object{
+				"code":     0,
+				"response": object{"access_token": fake.current(), "expired_at": 6, "now": 5},
+			})
 			return true
 		}
 		c := atDirect(t, fake, nil)
 		look := func(tokens int) {
 			t.Helper()
 			if got := one(t, c, 1, "o", "imp_1"); got.Err != nil || fake.called("POST /users/getToken") != tokens {
-				t.Errorf("got %+v, the token was asked for %d times, want %d", got, fake.called("POST /users/getToken"), tokens)
+				t.Errorf("got %+v, the token was asked for %d times, want %d", got,
+					fake.called("POST /users/getToken"), tokens)
 			}
 		}
 		look(1)

@@ -94,7 +94,8 @@ func (v *v1) payments(ctx context.Context, attempts []string) (map[string]found,
 
 // payment returns the payment of a plain attempt, also one of a test channel.
 func (v *v1) payment(ctx context.Context, attempt string) (gate.Payment, error) {
-	answer, err := v.read(ctx, call{name: "payment", method: http.MethodGet, path: "/payments/" + attempt + "?include_sandbox=true"})
+	answer, err := v.read(ctx,
+		call{name: "payment", method: http.MethodGet, path: "/payments/" + attempt + "?include_sandbox=true"})
 	if err != nil {
 		return gate.Payment{}, err
 	}
@@ -232,7 +233,8 @@ func (p *v1Payment) payment() (gate.Payment, error) {
 	}
 	history, err := p.history()
 	if err != nil || !p.Amount.ok || !p.CancelAmount.ok {
-		return gate.Payment{}, errors.New("an amount must be a number between 0 and 1000000000000 with at most two decimals")
+		return gate.Payment{}, errors.New("an amount must be a number between 0 and 1000000000000 with at most " +
+			"two decimals")
 	}
 	result := gate.Payment{
 		Order: p.MerchantUID, Attempt: p.ImpUID, Version: gate.V1, Currency: p.Currency, Live: !*p.Sandbox,
@@ -257,7 +259,8 @@ func (p *v1Payment) payment() (gate.Payment, error) {
 	case p.Status == "failed":
 		result.State = gate.PaymentFailed
 	default:
-		return gate.Payment{}, fmt.Errorf("the status is %.32q, of %s are %s cancelled", p.Status, p.Amount, p.CancelAmount)
+		return gate.Payment{}, fmt.Errorf("the status is %.32q, of %s are %s cancelled", p.Status, p.Amount,
+			p.CancelAmount)
 	}
 	result.Amount, result.AmountCents = split(amount)
 	result.Balance, result.BalanceCents = split(balance)

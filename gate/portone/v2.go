@@ -61,7 +61,8 @@ func openV2(status int, body []byte) (json.RawMessage, error) {
 		return nil, &Error{Status: status}
 	}
 	return nil, &Error{
-		Status: status, Code: tidy(no.Type), Message: strings.Join(slices.DeleteFunc([]string{no.Message, no.PGCode, no.PGMessage},
+		Status: status, Code: tidy(no.Type),
+		Message: strings.Join(slices.DeleteFunc([]string{no.Message, no.PGCode, no.PGMessage},
 			func(s string) bool { return s == "" }), ", "),
 		absent: status == http.StatusNotFound && no.Type == "PAYMENT_NOT_FOUND",
 	}
@@ -142,7 +143,9 @@ type v2List struct {
 // list returns page number, of so many, of the payments made from a time on, the
 // oldest first, so that payments made meanwhile move none. last is when the last of
 // them was made. A page that is empty is behind the last one.
-func (v *v2) list(ctx context.Context, from time.Time, number, size int) (page map[string]found, last time.Time, err error) {
+func (v *v2) list(ctx context.Context, from time.Time, number, size int) (page map[string]found,
+	last time.Time, err error,
+) {
 	var ask v2List
 	ask.Page.Number, ask.Page.Size = number, size
 	ask.Filter.TimestampType, ask.Filter.From, ask.Filter.SortBy = "CREATED_AT", from.UTC(), "REQUESTED_AT"
@@ -162,7 +165,8 @@ func (v *v2) listed(ctx context.Context, name string, ask v2List) (all []found, 
 	if err != nil {
 		return nil, 0, err
 	}
-	answer, err := v.read(ctx, call{name: name, method: http.MethodGet, path: "/payments?requestBody=" + url.QueryEscape(string(text))})
+	answer, err := v.read(ctx,
+		call{name: name, method: http.MethodGet, path: "/payments?requestBody=" + url.QueryEscape(string(text))})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -178,7 +182,8 @@ func (v *v2) listed(ctx context.Context, name string, ask v2List) (all []found, 
 	for _, item := range list.Items {
 		_, f := readV2(item)
 		if v.store.Other(f.store) {
-			f = found{begun: f.begun, changed: f.changed} // nobody's; but a page that has it is not the empty one at the end
+			// nobody's; but a page that has it is not the empty one at the end
+			f = found{begun: f.begun, changed: f.changed}
 		}
 		all = append(all, f)
 	}
@@ -187,7 +192,9 @@ func (v *v2) listed(ctx context.Context, name string, ask v2List) (all []found, 
 
 // pages calls do for each page of the payments made from a time on, the oldest
 // first, and when the last of them was made, until it wants no more.
-func (v *v2) pages(ctx context.Context, from time.Time, do func(page map[string]found, last time.Time) (more bool)) error {
+func (v *v2) pages(ctx context.Context, from time.Time,
+	do func(page map[string]found, last time.Time) (more bool),
+) error {
 	for number := 0; ; {
 		page, last, err := v.list(ctx, from, number, v2Page)
 		if err != nil || len(page) == 0 || !do(page, last) {
@@ -272,13 +279,19 @@ func (p *v2Payment) disputes(attempt string) *gate.Disputes {
 	}
 	for _, d := range p.Disputes {
 		if d.Status != "RESOLVED" {
-			all = append(all, gate.Dispute{Attempt: attempt, Kind: gate.Disputed, Reason: tidy(d.Reason), ID: tidy(d.PGDisputeID), At: when(d.CreatedAt)})
+			all = append(all, gate.Dispute{
+				Attempt: attempt, Kind: gate.Disputed, Reason: tidy(d.Reason),
+				ID: tidy(d.PGDisputeID), At: when(d.CreatedAt),
+			})
 		}
 	}
 	for _, c := range p.Cancellations {
 		if c.chargeback() {
 			amount, _ := c.TotalAmount.whole()
-			all = append(all, gate.Dispute{Attempt: attempt, Kind: gate.ChargedBack, Reason: tidy(c.Reason), ID: tidy(c.ID), Amount: amount, At: when(c.CancelledAt)})
+			all = append(all, gate.Dispute{
+				Attempt: attempt, Kind: gate.ChargedBack, Reason: tidy(c.Reason),
+				ID: tidy(c.ID), Amount: amount, At: when(c.CancelledAt),
+			})
 		}
 	}
 	if len(all) == 0 {
@@ -372,7 +385,8 @@ func (p *v2Payment) payment(order, attempt string) (gate.Payment, error) {
 	case p.Status == "FAILED":
 		result.State = gate.PaymentFailed
 	default:
-		return gate.Payment{}, fmt.Errorf("the status is %.32q, of %d are %d cancelled", p.Status, result.Amount, cancelled)
+		return gate.Payment{}, fmt.Errorf("the status is %.32q, of %d are %d cancelled", p.Status,
+			result.Amount, cancelled)
 	}
 	taxFree, _ := p.Amount.TaxFree.whole()
 	givenBack, _ := p.Amount.CancelledTaxFree.whole()

@@ -25,7 +25,10 @@ func TestAVirtualAccountIsClosed(t *testing.T) {
 		if r.URL.Path == "/users/getToken" {
 			return false
 		}
-		answer(w, http.StatusOK, object{"code": 0, "response": v1Payment("imp_1", "o", "cancelled"), "closedAt": "2026-12-01T01:00:00Z"})
+		answer(w, http.StatusOK, object{
+			"code": 0, "response": v1Payment("imp_1", "o", "cancelled"),
+			"closedAt": "2026-12-01T01:00:00Z",
+		})
 		return true
 	}
 	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.Store = "store-1" })
@@ -38,7 +41,8 @@ func TestAVirtualAccountIsClosed(t *testing.T) {
 			t.Errorf("V%d: %v", version, err)
 		}
 	}
-	if fake1.called("DELETE /vbanks/imp_1") != 1 || fake2.called("POST /payments/o/virtual-account/close?storeId=store-1") != 1 {
+	if fake1.called("DELETE /vbanks/imp_1") != 1 ||
+		fake2.called("POST /payments/o/virtual-account/close?storeId=store-1") != 1 {
 		t.Errorf("called: %v %v", fake1.calls, fake2.calls)
 	}
 	fake1.fault, fake2.fault = hit, hit
@@ -46,7 +50,12 @@ func TestAVirtualAccountIsClosed(t *testing.T) {
 		status int
 		kind   string
 		closed bool
-	}{{409, "PAYMENT_NOT_WAITING_FOR_DEPOSIT", true}, {500, "PAYMENT_NOT_WAITING_FOR_DEPOSIT", false}, {502, "PG_PROVIDER", false}, {404, "PAYMENT_NOT_FOUND", false}} {
+	}{
+		{409, "PAYMENT_NOT_WAITING_FOR_DEPOSIT", true},
+		{500, "PAYMENT_NOT_WAITING_FOR_DEPOSIT", false},
+		{502, "PG_PROVIDER", false},
+		{404, "PAYMENT_NOT_FOUND", false},
+	} {
 		status, kind = test.status, test.kind
 		if err := f(2, "o", "t"); (err == nil) != test.closed {
 			t.Errorf("V2, %d %s: %v", status, kind, err)

@@ -25,7 +25,10 @@ type webhookShape struct {
 var webhookShapes = [...]webhookShape{
 	{version: gate.V1, order: merchantUID, attempt: impUID, kind: status},
 	{version: gate.V2, order: paymentID, attempt: txID, kind: status},
-	{version: gate.V2, order: dataPaymentID, attempt: dataTransactionID, kind: kind, store: dataStoreID, anything: true},
+	{
+		version: gate.V2, order: dataPaymentID, attempt: dataTransactionID, kind: kind, store: dataStoreID,
+		anything: true,
+	},
 }
 
 // DecodeWebhook reads the body of a webhook: V1 and V2's 2024-01-01 as JSON or as

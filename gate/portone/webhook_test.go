@@ -41,7 +41,10 @@ func TestDecodeWebhookTakesEveryWebhookOfPortOne(t *testing.T) {
 	}
 	for name, body := range webhooks(t) {
 		got, v := portone.DecodeWebhook([]byte(asJSON), body)
-		want := portone.Webhook{Version: gate.V1, Order: "ORD20261201000137", Attempt: "imp_448280090638", Kind: kinds[name]}
+		want := portone.Webhook{
+			Version: gate.V1, Order: "ORD20261201000137", Attempt: "imp_448280090638",
+			Kind: kinds[name],
+		}
 		if strings.HasPrefix(name, "v2") {
 			want.Version, want.Attempt = gate.V2, "0195f1c2-7a1e-7c52-9d1b-2f9d6e0a4b11"
 		}
@@ -64,17 +67,24 @@ func TestDecodeWebhookAccepts(t *testing.T) {
 		}
 	}
 
-	f(asForm, "imp_uid=a&merchant_uid=o%2B1&status=cancelled&cancellation_id=c", portone.Webhook{gate.V1, "o+1", "a", "cancelled", ""})
-	f(asForm, "payment_id=o&tx_id=a&status=VirtualAccountIssued", portone.Webhook{gate.V2, "o", "a", "VirtualAccountIssued", ""})
+	f(asForm, "imp_uid=a&merchant_uid=o%2B1&status=cancelled&cancellation_id=c",
+		portone.Webhook{gate.V1, "o+1", "a", "cancelled", ""})
+	f(asForm, "payment_id=o&tx_id=a&status=VirtualAccountIssued",
+		portone.Webhook{gate.V2, "o", "a", "VirtualAccountIssued", ""})
 	f(asForm, "imp_uid=a&merchant_uid=o", portone.Webhook{gate.V1, "o", "a", "", ""})
-	f(asJSON+"; charset=utf-8", `{"imp_uid":"\u0061","merchant_uid":"한","status":"ready"}`, portone.Webhook{gate.V1, "한", "a", "ready", ""})
+	f(asJSON+"; charset=utf-8", `{"imp_uid":"\u0061","merchant_uid":"한","status":"ready"}`,
+		portone.Webhook{gate.V1, "한", "a", "ready", ""})
 
 	// What nobody knows is ignored: fields, kinds, and kinds that are about no payment.
-	f(asJSON, `{"imp_uid":"a","merchant_uid":"o","status":"paid","amount":"x","total_amount":null,"type":1,"data":{"x":1}}`, portone.Webhook{gate.V1, "o", "a", "paid", ""})
-	f(asJSON, `{"type":"BillingKey.Issued","timestamp":"x","data":{"storeId":"s","billingKey":"b"}}`, portone.Webhook{gate.V2, "", "", "BillingKey.Issued", "s"})
+	f(asJSON,
+		`{"imp_uid":"a","merchant_uid":"o","status":"paid","amount":"x","total_amount":null,"type":1,"data":{"x":1}}`,
+		portone.Webhook{gate.V1, "o", "a", "paid", ""})
+	f(asJSON, `{"type":"BillingKey.Issued","timestamp":"x","data":{"storeId":"s","billingKey":"b"}}`,
+		portone.Webhook{gate.V2, "", "", "BillingKey.Issued", "s"})
 	f(asJSON, `{"type":"Something.New"}`, portone.Webhook{gate.V2, "", "", "Something.New", ""})
 	f(asJSON, `{"type":"Something.New","data":[1]}`, portone.Webhook{gate.V2, "", "", "Something.New", ""})
-	f(asJSON, `{"type":"Transaction.Paid","status":1,"data":{"paymentId":"o"}}`, portone.Webhook{gate.V2, "o", "", "Transaction.Paid", ""})
+	f(asJSON, `{"type":"Transaction.Paid","status":1,"data":{"paymentId":"o"}}`,
+		portone.Webhook{gate.V2, "o", "", "Transaction.Paid", ""})
 }
 
 func TestDecodeWebhookNamesWhatCannotBeRead(t *testing.T) {
@@ -88,7 +98,10 @@ func TestDecodeWebhookNamesWhatCannotBeRead(t *testing.T) {
 	}
 
 	f("text/plain", `{"imp_uid":"a","merchant_uid":"o"}`, "Content-Type")
-	for _, body := range []string{``, `[]`, `{`, `{}`, `{"status":"paid"}`, `{"imp_uid":"a","merchant_uid":"o"`, `{"imp_uid":"a","payment_id":"o"}`} {
+	for _, body := range []string{
+		``, `[]`, `{`, `{}`, `{"status":"paid"}`, `{"imp_uid":"a","merchant_uid":"o"`,
+		`{"imp_uid":"a","payment_id":"o"}`,
+	} {
 		f(asJSON, body, "body")
 	}
 	f(asForm, "type=Transaction.Paid", "body")
@@ -140,8 +153,10 @@ func FuzzWebhook(f *testing.F) {
 		read := readBack(t, form, body)
 		newest := w.Version == gate.V2 && w.Kind != "" && read("type") == w.Kind
 		switch {
-		case w.Version == gate.V1 && read("merchant_uid") == w.Order && read("imp_uid") == w.Attempt && read("status") == w.Kind:
-		case w.Version == gate.V2 && read("payment_id") == w.Order && read("tx_id") == w.Attempt && read("status") == w.Kind:
+		case w.Version == gate.V1 && read("merchant_uid") == w.Order && read("imp_uid") == w.Attempt &&
+			read("status") == w.Kind:
+		case w.Version == gate.V2 && read("payment_id") == w.Order && read("tx_id") == w.Attempt &&
+			read("status") == w.Kind:
 		case newest && read("data.paymentId") == w.Order && read("data.transactionId") == w.Attempt:
 		default:
 			t.Fatalf("%s reads as %+v", body, w)

@@ -82,7 +82,9 @@ func (a *Authority) make() error {
 
 // issue writes a certificate and its new private key. Without the key of the
 // parent it signs itself.
-func issue(cert, parent *x509.Certificate, parentKey *ecdsa.PrivateKey, certFile, keyFile string) (*ecdsa.PrivateKey, error) {
+func issue(cert, parent *x509.Certificate, parentKey *ecdsa.PrivateKey, certFile,
+	keyFile string,
+) (*ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err

@@ -143,7 +143,8 @@ func TestReplicaFollowsUntilPromoted(t *testing.T) {
 func TestClusterServesEverySlotFromEveryNode(t *testing.T) {
 	t.Parallel()
 	cluster := StartCluster(t, 3)
-	if want := "redis+cluster://flashgate:open%2Fsesame%407@" + strings.Join(cluster.Addrs(), ","); cluster.URL() != want {
+	if want := "redis+cluster://flashgate:open%2Fsesame%407@" + strings.Join(cluster.Addrs(),
+		","); cluster.URL() != want {
 		t.Errorf("URL %s, want %s", cluster.URL(), want)
 	}
 	first, last := cluster.Nodes()[0], cluster.Nodes()[2]
@@ -164,7 +165,8 @@ func TestSentinelsPromoteTheReplica(t *testing.T) {
 	primary := Start(t)
 	replica := StartReplica(t, primary)
 	sentinels := StartSentinel(t, primary, 2, 3)
-	if want := "redis+sentinel://flashgate:open%2Fsesame%407@" + strings.Join(sentinels.Addrs(), ",") + "/mymaster"; sentinels.URL() != want {
+	if want := "redis+sentinel://flashgate:open%2Fsesame%407@" + strings.Join(sentinels.Addrs(), ",") +
+		"/mymaster"; sentinels.URL() != want {
 		t.Errorf("URL %s, want %s", sentinels.URL(), want)
 	}
 

@@ -14,7 +14,8 @@ import (
 // REQUIRE_SERVERS is set, so that nothing goes untested unseen.
 func Require(t testing.TB, program string) string {
 	t.Helper()
-	for _, name := range []string{program, "/usr/sbin/" + program} { // Debian has some servers there, off most users' PATH
+	// Debian has some servers there, off most users' PATH
+	for _, name := range []string{program, "/usr/sbin/" + program} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path
 		}

@@ -24,7 +24,10 @@ type stuck struct {
 }
 
 func newStuck(b *bank, lookups, cancels string) *stuck {
-	s := &stuck{bank: b, lookups: map[string]bool{}, cancels: map[string]bool{}, entered: make(chan string, 100), letGo: make(chan struct{})}
+	s := &stuck{
+		bank: b, lookups: map[string]bool{}, cancels: map[string]bool{}, entered: make(chan string, 100),
+		letGo: make(chan struct{}),
+	}
 	for _, o := range strings.Fields(lookups) {
 		s.lookups[o] = true
 	}
@@ -204,13 +207,15 @@ func TestALeaseLastsAsLongAsTheWork(t *testing.T) {
 	}
 	for range 5 { // each time it has been renewed, a while passes
 		end := time.Now().Add(20 * time.Second)
-		for kept := sc.redisTime().Add(sc.settler.lease); at().Before(kept.Truncate(time.Millisecond)); time.Sleep(time.Millisecond) {
+		for kept := sc.redisTime().Add(sc.settler.lease); at().Before(kept.Truncate(time.Millisecond)); time.Sleep(
+			time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatal("the lease is not renewed")
 			}
 		}
 		sc.pass(sc.settler.lease - time.Millisecond)
-		if due, err := sc.store.Claim(t.Context(), "race", everything(), lease); err != nil || len(due.Orders[gate.QueueFresh]) > 0 {
+		if due, err := sc.store.Claim(t.Context(), "race", everything(), lease); err != nil ||
+			len(due.Orders[gate.QueueFresh]) > 0 {
 			t.Fatalf("another gate takes %+v, %v", due.Orders, err)
 		}
 	}
@@ -324,7 +329,8 @@ func TestAnOrderThatTheScriptFailsOnHoldsUpNoOther(t *testing.T) {
 	sc.redis.Do(t, "HSET", "fg:{race}:buyers", "buyer of o7", "garbage")
 	sc.after(20 * time.Second)
 	sc.want(map[string]string{"o6": "released F ao6", "o7": "held O ao7", "o8": "released F ao8"}, 99, 1, 0, 0)
-	if got := sc.aside(); len(got) != 1 || !strings.HasPrefix(got[0], "o7 1 the script failed on what it was given or found") {
+	if got := sc.aside(); len(got) != 1 ||
+		!strings.HasPrefix(got[0], "o7 1 the script failed on what it was given or found") {
 		t.Errorf("set aside: %q", got)
 	}
 	sc.redis.Do(t, "HSET", "fg:{race}:buyers", "buyer of o7", "1")

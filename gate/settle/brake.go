@@ -11,13 +11,16 @@ import (
 
 // passes reports whether the brake on the sale's refunds lets a cancellation be sent. In
 // doubt it does not. That it holds is logged by who has pulled it, once.
-func (s *Settler) passes(ctx context.Context, log *slog.Logger, sale, order, attempt string, why gate.RefundReason, is gate.RefundAttempt) bool {
+func (s *Settler) passes(ctx context.Context, log *slog.Logger, sale, order, attempt string, why gate.RefundReason,
+	is gate.RefundAttempt,
+) bool {
 	passes, pulled, err := s.opt.Store.PassBrake(ctx, s.opt.Who, sale, order, attempt, why, is)
 	switch {
 	case errors.Is(err, gate.ErrNoRefund), errors.Is(err, gate.ErrNoSale): // it has moved on
 		return false
 	case err != nil:
-		log.Warn("a payment that is refund due is not cancelled now: whether the brake lets it cannot be told", "error", err)
+		log.Warn("a payment that is refund due is not cancelled now: whether the brake lets it cannot be told", "error",
+			err)
 		return false
 	case pulled != nil:
 		log.Error("the brake on refunds holds: nothing of this sale is cancelled until a person lets it go on. "+
@@ -53,7 +56,8 @@ func GoOn(ctx context.Context, store Braked, who, sale string, payments int64) (
 	var ids []string
 	for _, r := range reports {
 		for _, line := range r.Refunds {
-			waits := line.Waits == gate.WaitBrake || line.Waits == gate.WaitNobody && line.State == gate.AttemptRefundDue.String()
+			waits := line.Waits == gate.WaitBrake || line.Waits == gate.WaitNobody &&
+				line.State == gate.AttemptRefundDue.String()
 			if waits && (len(ids) == 0 || ids[len(ids)-1] != r.Order) {
 				ids = append(ids, r.Order)
 			}
@@ -64,7 +68,8 @@ func GoOn(ctx context.Context, store Braked, who, sale string, payments int64) (
 		return done, err
 	}
 	if hastened := store.HastenAll(ctx, sale, ids); hastened != nil {
-		return done, errors.Join(err, fmt.Errorf("what waits is tried within an hour; say it again to have it tried now: %w", hastened))
+		return done, errors.Join(err,
+			fmt.Errorf("what waits is tried within an hour; say it again to have it tried now: %w", hastened))
 	}
 	done.Orders = len(ids)
 	return done, err

@@ -20,7 +20,10 @@ import (
 // braked is a sale whose gates refund by themselves, as fast as they are let.
 func braked(t *testing.T, change ...func(*gate.Settings)) *scene {
 	t.Helper()
-	sc := openScene(t, append([]func(*gate.Settings){func(s *gate.Settings) { s.AutoRefund, s.SKUs[0].Stock = true, 1000 }}, change...)...)
+	sc := openScene(t, append([]func(*gate.Settings){func(s *gate.Settings) {
+		s.AutoRefund, s.SKUs[0].Stock = true,
+			1000
+	}}, change...)...)
 	sc.settler.refunds = rate.NewLimiter(rate.Inf, 1)
 	return sc
 }
@@ -134,7 +137,8 @@ func TestTheBrakeHoldsBackWhatIsTooMany(t *testing.T) {
 	if w := sc.report().RefundBrake.Waiting; w.Amount != "5000" || w.Unknown != 0 {
 		t.Errorf("waiting: %+v", w)
 	}
-	if n := strings.Count(logged.String(), "the brake on refunds holds"); n != 1 || !strings.Contains(logged.String(), `why="21 refunds within ten minutes, where 20 may be; the last for paid_twice"`) {
+	if n := strings.Count(logged.String(), "the brake on refunds holds"); n != 1 || !strings.Contains(logged.String(),
+		`why="21 refunds within ten minutes, where 20 may be; the last for paid_twice"`) {
 		t.Errorf("logged %d times: %s", n, logged.String())
 	}
 	if sent := sc.days(1); sent != 0 {
@@ -404,7 +408,10 @@ func TestGoOnMayBeSaidAgain(t *testing.T) {
 // A brake in doubt holds: what cannot be read, a clock that is wrong, a Redis that is away.
 func TestABrakeInDoubtHolds(t *testing.T) {
 	t.Parallel()
-	for field, want := range map[string]gate.BrakeRule{"brake": gate.BrakeUnreadable, "brake_count": gate.BrakeUnreadable} {
+	for field, want := range map[string]gate.BrakeRule{
+		"brake":       gate.BrakeUnreadable,
+		"brake_count": gate.BrakeUnreadable,
+	} {
 		sc := braked(t)
 		sc.redis.Do(t, "HSET", "fg:{race}", field, "junk")
 		sc.twice("o", 1)
@@ -425,6 +432,8 @@ func TestABrakeInDoubtHolds(t *testing.T) {
 // brokenBrake is a store that cannot tell what the brake says, and lets it pass all the same.
 type brokenBrake struct{ Store }
 
-func (b *brokenBrake) PassBrake(_ context.Context, _, _, _, _ string, _ gate.RefundReason, _ gate.RefundAttempt) (bool, *gate.Brake, error) {
+func (b *brokenBrake) PassBrake(_ context.Context, _, _, _, _ string, _ gate.RefundReason, _ gate.RefundAttempt) (bool,
+	*gate.Brake, error,
+) {
 	return true, nil, errors.New("Redis is away")
 }

@@ -32,7 +32,8 @@ func TestAClockThatIsPutAheadEndsNoHold(t *testing.T) {
 				sc.settler = New(sc.settler.opt)
 			}
 			sc.after(time.Second)
-			sc.want(map[string]string{"o1": "held O a1", "o2": "released F a2", "o3": "paid P a3", "o4": "held O a4"}, 7, 2, 1, 0)
+			sc.want(map[string]string{"o1": "held O a1", "o2": "released F a2", "o3": "paid P a3", "o4": "held O a4"},
+				7, 2, 1, 0)
 			sc.bank.set("o4", "a4", gate.PaymentPaid)
 			for range 17 {
 				sc.after(20 * time.Second)
@@ -90,7 +91,10 @@ func TestWhatAYearAheadLeftIsMended(t *testing.T) {
 		t.Fatal(err)
 	}
 	sc.confirm("before", "a0")
-	for order, state := range map[string]gate.PaymentState{"ready": gate.PaymentReady, "paid": gate.PaymentPaid, "account": gate.PaymentDeposit} {
+	for order, state := range map[string]gate.PaymentState{
+		"ready": gate.PaymentReady, "paid": gate.PaymentPaid,
+		"account": gate.PaymentDeposit,
+	} {
 		sc.confirm(order, "of-"+order)
 		sc.bank.set(order, "of-"+order, state)
 	}
@@ -112,7 +116,8 @@ func TestWhatAYearAheadLeftIsMended(t *testing.T) {
 	sc.want(want, 5, 3, 2, 0)
 	for order := range want {
 		o, err := sc.store.Order(t.Context(), "race", order)
-		if latest := sc.now.Add(25 * time.Hour); err != nil || o.Taken.After(sc.now) || o.Settled.After(sc.now) || o.Deadline.After(latest) {
+		if latest := sc.now.Add(25 * time.Hour); err != nil || o.Taken.After(sc.now) || o.Settled.After(sc.now) ||
+			o.Deadline.After(latest) {
 			t.Errorf("%+v, %v", o, err)
 		}
 	}
@@ -151,7 +156,8 @@ func TestARedisClockThatIsPutBackLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	sc.after(time.Second)
-	sc.want(map[string]string{"o1": "held O a1", "o2": "released F a2", "o3": "held O a3", "o4": "held O a4"}, 1, 3, 0, 0)
+	sc.want(map[string]string{"o1": "held O a1", "o2": "released F a2", "o3": "held O a3", "o4": "held O a4"}, 1, 3, 0,
+		0)
 	for range 58 {
 		sc.after(time.Minute)
 	}
@@ -284,9 +290,11 @@ func (sc *scene) doubted(d time.Duration) {
 		sc.t.Errorf("settling: %v", err)
 	}
 	r := &gate.Request{Confirm: gate.Confirm{
-		Order: []byte("doubted"), Attempt: []byte("doubted"), Version: 1, Lines: []gate.Line{{SKU: "full", Quantity: 1}},
+		Order: []byte("doubted"), Attempt: []byte("doubted"), Version: 1,
+		Lines: []gate.Line{{SKU: "full", Quantity: 1}},
 	}}
-	if err := sc.decider.Decide(sc.t.Context(), []*gate.Request{r}); !errors.As(err, new(*gate.ClockError)) || r.Verdict() != (gate.Verdict{}) {
+	if err := sc.decider.Decide(sc.t.Context(), []*gate.Request{r}); !errors.As(err, new(*gate.ClockError)) ||
+		r.Verdict() != (gate.Verdict{}) {
 		sc.t.Errorf("a confirm: %v, %v", r.Verdict(), err)
 	}
 	if after := sc.redis.Do(sc.t, "HGETALL", "fg:{race}"); !reflect.DeepEqual(after, before) {

@@ -34,7 +34,8 @@ func (s *Settler) closeAccounts(ctx context.Context, sale string, p policy, move
 				err := s.opt.Payments.CloseAccount(ctx, m.Before.ID, a)
 				log := s.opt.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID)
 				if err != nil {
-					log.Warn("a virtual account that no order waits for could not be closed: whoever pays into it has the payment looked at again", "error", err)
+					log.Warn("a virtual account that no order waits for could not be closed: whoever pays into it "+
+						"has the payment looked at again", "error", err)
 					return nil
 				}
 				log.Info("a virtual account that no order waits for was closed")
@@ -57,7 +58,8 @@ func (p policy) abandoned(m *gate.Move, found finding) (which []int) {
 	}
 	for k := range o.Attempts {
 		a := &o.Attempts[k]
-		if f := paymentOf(found.payments, o, a); a.State == gate.AttemptDeposit && f != nil && f.State == gate.PaymentDeposit {
+		if f := paymentOf(found.payments, o, a); a.State == gate.AttemptDeposit && f != nil &&
+			f.State == gate.PaymentDeposit {
 			which = append(which, k)
 		}
 	}

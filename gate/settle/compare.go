@@ -22,7 +22,8 @@ func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.
 			of[page[i].Order] = append(of[page[i].Order], &page[i])
 		}
 	}
-	orders, _, err := r.opt.Store.Orders(ctx, s.name, slices.Collect(maps.Keys(of))) // what cannot be read is found by others
+	// what cannot be read is found by others
+	orders, _, err := r.opt.Store.Orders(ctx, s.name, slices.Collect(maps.Keys(of)))
 	if err != nil {
 		return 0, err
 	}
@@ -34,7 +35,8 @@ func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.
 			continue
 		}
 		switch {
-		case slices.ContainsFunc(of[o.ID], func(c *portone.Changed) bool { return c.Err == nil && p.says(o, c, s.Now) }):
+		case slices.ContainsFunc(of[o.ID],
+			func(c *portone.Changed) bool { return c.Err == nil && p.says(o, c, s.Now) }):
 			now = append(now, o.ID)
 		case slices.ContainsFunc(of[o.ID], func(c *portone.Changed) bool { return unclear(o, c) }):
 			open = append(open, o.ID)
@@ -45,7 +47,8 @@ func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.
 			return 0, err
 		}
 		r.opt.Metrics.found.WithLabelValues(s.name).Add(float64(found))
-		r.opt.Log.Info("PortOne's list differs from the records of orders: they are looked up now", "sale", s.name, "orders", found, "order", now[0])
+		r.opt.Log.Info("PortOne's list differs from the records of orders: they are looked up now", "sale", s.name,
+			"orders", found, "order", now[0])
 	}
 	if len(open) > 0 {
 		_, _, err = r.opt.Store.Look(ctx, s.name, open)

@@ -49,7 +49,8 @@ func TestAPaymentInAnotherCurrencyIsNeverCancelledByItself(t *testing.T) {
 	if len(sc.bank.cancelled) != 1 || !strings.HasPrefix(sc.bank.cancelled[0], "a3 ") {
 		t.Errorf("cancelled: %v", sc.bank.cancelled)
 	}
-	if said := log.String(); strings.Count(said, "If they are right, correct --currency") != 1 || !strings.Contains(said, "in=USD") ||
+	if said := log.String(); strings.Count(said, "If they are right, correct --currency") != 1 ||
+		!strings.Contains(said, "in=USD") ||
 		!strings.Contains(said, "wait for a person: they are in another currency than --currency, or were") {
 		t.Errorf("the log says\n%s", said)
 	}
@@ -102,11 +103,14 @@ func TestWhatIsRefundDueIsCancelledOnlyForAReasonThatIsSeen(t *testing.T) {
 	f("another currency and amount", gate.RefundCurrency, due, "a1 paid dollars 999")
 	f("another currency, test", gate.RefundCurrency, due, "a1 paid dollars test")
 	f("no units were left", gate.RefundNoUnits, orderOf(gate.OrderRefundDue, "D a1"), "a1 paid")
-	f("no units were left, another currency", gate.RefundCurrency, orderOf(gate.OrderRefundDue, "D a1"), "a1 paid dollars")
+	f("no units were left, another currency", gate.RefundCurrency, orderOf(gate.OrderRefundDue, "D a1"),
+		"a1 paid dollars")
 	f("paid twice", gate.RefundPaidTwice, orderOf(gate.OrderPaid, "D a1", "P a2"), "a1 paid")
-	f("paid twice, once in another currency", gate.RefundCurrency, orderOf(gate.OrderPaid, "D a1", "P a2"), "a1 paid dollars")
+	f("paid twice, once in another currency", gate.RefundCurrency, orderOf(gate.OrderPaid, "D a1", "P a2"),
+		"a1 paid dollars")
 	f("the other was refunded", gate.RefundOrderEnded, orderOf(gate.OrderRefunded, "D a1", "X a2"), "a1 paid")
-	f("the other was refunded, its units withheld", gate.RefundOrderEnded, orderOf(gate.OrderWithheld, "D a1", "X a2"), "a1 paid")
+	f("the other was refunded, its units withheld", gate.RefundOrderEnded,
+		orderOf(gate.OrderWithheld, "D a1", "X a2"), "a1 paid")
 	f("held still", gate.RefundUnclear, orderOf(gate.OrderHeld, "D a1", "O a2"), "a1 paid")
 	for _, r := range []gate.RefundReason{gate.RefundUnclear, gate.RefundCurrency} {
 		if r.ByGate() {

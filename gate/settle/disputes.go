@@ -20,7 +20,8 @@ func (s *Settler) disputes(ctx context.Context, sale string, orders []gate.Order
 	}
 	all, err := s.opt.Store.DisputesOf(ctx, sale, ids)
 	if err != nil {
-		s.opt.Log.Warn("disputes of payments could not be read: the next look reads them again", "sale", sale, "orders", len(orders), "error", err)
+		s.opt.Log.Warn("disputes of payments could not be read: the next look reads them again", "sale", sale, "orders",
+			len(orders), "error", err)
 		return nil
 	}
 	known := map[string][]gate.Dispute{}
@@ -32,7 +33,9 @@ func (s *Settler) disputes(ctx context.Context, sale string, orders []gate.Order
 
 // noteDisputes writes down what there is against payments, where that is new or over. An
 // order that is paid, and disputed, is looked at until it is not: nobody need tell of the end.
-func (s *Settler) noteDisputes(ctx context.Context, p portion, known map[string][]gate.Dispute, moves []gate.Move, findings []finding) {
+func (s *Settler) noteDisputes(ctx context.Context, p portion, known map[string][]gate.Dispute, moves []gate.Move,
+	findings []finding,
+) {
 	for i := range moves {
 		m := &moves[i]
 		was, read := known[m.Before.ID]
@@ -40,7 +43,8 @@ func (s *Settler) noteDisputes(ctx context.Context, p portion, known map[string]
 			continue
 		}
 		is := against(&m.Before, was, findings[i].payments)
-		if m.Look == 0 && paidAfter(m) && slices.ContainsFunc(is, func(d gate.Dispute) bool { return d.Kind == gate.Disputed }) {
+		if m.Look == 0 && paidAfter(m) &&
+			slices.ContainsFunc(is, func(d gate.Dispute) bool { return d.Kind == gate.Disputed }) {
 			m.Look = p.policy.wait(&m.Before, p.now)
 		}
 		if !slices.EqualFunc(was, is, sameDispute) {
@@ -54,7 +58,8 @@ func (s *Settler) noteDispute(ctx context.Context, sale, order string, was, is [
 	case errors.Is(err, gate.ErrChanged), errors.Is(err, gate.ErrNoOrder), errors.Is(err, gate.ErrNoSale):
 		return // another gate's look was faster, or it is gone
 	case err != nil:
-		s.opt.Log.Warn("a dispute of a payment could not be written down: the next look finds it again", "sale", sale, "order", order, "error", err)
+		s.opt.Log.Warn("a dispute of a payment could not be written down: the next look finds it again", "sale", sale,
+			"order", order, "error", err)
 		return
 	}
 	for _, d := range is {
@@ -62,7 +67,8 @@ func (s *Settler) noteDispute(ctx context.Context, sale, order string, was, is [
 			continue
 		}
 		s.opt.Metrics.disputes.WithLabelValues(sale, d.Kind).Inc()
-		s.opt.Log.Warn("a payment is disputed or charged back: flashgate disputes lists it, and its order stays as it is",
+		s.opt.Log.Warn("a payment is disputed or charged back: flashgate disputes lists it, and its order "+
+			"stays as it is",
 			"sale", sale, "order", order, "attempt", d.Attempt, "kind", d.Kind, "reason", d.Reason, "amount", d.Amount)
 	}
 }
@@ -75,7 +81,8 @@ func against(o *gate.Order, was []gate.Dispute, payments []gate.Payment) []gate.
 		a := &o.Attempts[k]
 		switch f := paymentOf(payments, o, a); {
 		case f == nil:
-			is = append(is, slices.DeleteFunc(slices.Clone(was), func(d gate.Dispute) bool { return d.Attempt != a.ID })...)
+			is = append(is, slices.DeleteFunc(slices.Clone(was),
+				func(d gate.Dispute) bool { return d.Attempt != a.ID })...)
 		case f.Disputes != nil:
 			is = append(is, f.Disputes.All...)
 		}

@@ -85,7 +85,8 @@ func TestDisputesAreListedAndChangeNothing(t *testing.T) {
 	sc.disputed("a1")
 	sc.days(1) // and no webhook tells
 	want("resolved", [2]float64{2, 1}, of("o2", taken))
-	if at, err := sc.store.LookTimes(t.Context(), "race", []string{"o1", "o2"}); err != nil || !at[0].IsZero() || !at[1].IsZero() {
+	if at, err := sc.store.LookTimes(t.Context(), "race", []string{"o1", "o2"}); err != nil || !at[0].IsZero() ||
+		!at[1].IsZero() {
 		t.Errorf("they are looked at again: %v, %v", at, err)
 	}
 	loss, _ := sc.store.Losses(t.Context(), "race", gate.Drop{})
@@ -104,7 +105,8 @@ func TestAnOlderLookAtADisputeOverwritesNoNewerOne(t *testing.T) {
 	sc.confirm("o1", "a1")
 	sc.bank.set("o1", "a1", gate.PaymentPaid)
 	sc.after(time.Minute)
-	older, newer := gate.Dispute{Attempt: "a1", Kind: gate.Disputed, ID: "d1"}, gate.Dispute{Attempt: "a1", Kind: gate.Disputed, ID: "d2"}
+	older, newer := gate.Dispute{Attempt: "a1", Kind: gate.Disputed, ID: "d1"},
+		gate.Dispute{Attempt: "a1", Kind: gate.Disputed, ID: "d2"}
 	sc.disputed("a1", older)
 	sc.bank.onLookup = func() { // another gate, while this one looks
 		if err := sc.store.NoteDisputes(t.Context(), "race", "o1", nil, []gate.Dispute{newer}); err != nil {
@@ -112,7 +114,8 @@ func TestAnOlderLookAtADisputeOverwritesNoNewerOne(t *testing.T) {
 		}
 	}
 	sc.hook("o1")
-	if all, err := sc.store.Disputes(t.Context(), "race"); err != nil || len(all["o1"]) != 1 || all["o1"][0].ID != "d2" {
+	if all, err := sc.store.Disputes(t.Context(), "race"); err != nil || len(all["o1"]) != 1 ||
+		all["o1"][0].ID != "d2" {
 		t.Errorf("it is %+v, %v", all, err)
 	}
 	if n := testutil.ToFloat64(sc.metrics.disputes.WithLabelValues("race", gate.Disputed)); n != 0 {

@@ -44,7 +44,9 @@ func (f *faulty) do(call string, really func() error) error {
 	return err
 }
 
-func (f *faulty) Claim(ctx context.Context, sale string, most [gate.Queues]int, lease time.Duration) (due gate.Due, err error) {
+func (f *faulty) Claim(ctx context.Context, sale string, most [gate.Queues]int,
+	lease time.Duration,
+) (due gate.Due, err error) {
 	err = f.do("claim", func() (err error) {
 		due, err = f.Store.Claim(ctx, sale, most, lease)
 		return err
@@ -72,7 +74,9 @@ func (f *faulty) SetAside(ctx context.Context, sale string, faults []error, only
 	return added, err
 }
 
-func (f *faulty) Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error) {
+func (f *faulty) Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order,
+	faults []error, err error,
+) {
 	err = f.do("orders", func() (err error) {
 		orders, faults, err = f.Store.Orders(ctx, sale, ids)
 		return err
@@ -80,7 +84,9 @@ func (f *faulty) Orders(ctx context.Context, sale string, ids []string) (orders 
 	return orders, faults, err
 }
 
-func (f *faulty) Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, gone []string) (moved []gate.Moved, err error) {
+func (f *faulty) Settle(ctx context.Context, who, kind, sale string, moves []gate.Move,
+	gone []string,
+) (moved []gate.Moved, err error) {
 	err = f.do("settle", func() (err error) {
 		moved, err = f.Store.Settle(ctx, who, kind, sale, moves, gone)
 		return err
@@ -88,7 +94,9 @@ func (f *faulty) Settle(ctx context.Context, who, kind, sale string, moves []gat
 	return moved, err
 }
 
-func (f *faulty) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, faults []error, err error) {
+func (f *faulty) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int,
+	faults []error, err error,
+) {
 	err = f.do("sweep", func() (err error) {
 		overdue, found, faults, err = f.Store.Sweep(ctx, sale, before)
 		return err
@@ -199,7 +207,8 @@ func TestAnOrderThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 		t.Errorf("it says\n%s", log.String())
 	}
 	aside, err := sc.store.Aside(t.Context(), "race")
-	if err != nil || len(aside) != 1 || aside[0].Order != "o2" || aside[0].Tries < 5 || !strings.Contains(aside[0].Reason, "garbage") {
+	if err != nil || len(aside) != 1 || aside[0].Order != "o2" || aside[0].Tries < 5 ||
+		!strings.Contains(aside[0].Reason, "garbage") {
 		t.Errorf("set aside: %+v, %v", aside, err)
 	}
 }

@@ -42,7 +42,8 @@ func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate
 	case len(orders) == 0:
 		return gate.ErrNoOrder
 	case !state.AutoRefund:
-		return fmt.Errorf("%w: the sale has no auto_refund, so its gates cancel nothing. Cancel the payment at PortOne, or set it", ErrGiveBack)
+		return fmt.Errorf("%w: the sale has no auto_refund, so its gates cancel nothing. Cancel the payment at "+
+			"PortOne, or set it", ErrGiveBack)
 	}
 	note, _, err := store.RefundNote(ctx, sale, order)
 	if err != nil {
@@ -67,7 +68,8 @@ func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate
 	}
 	switch {
 	case len(due) == 0 && stranded > 0:
-		return fmt.Errorf("%w: PortOne has cancelled the payment, and the bank did not send the money. Have that sent, in PortOne's console or by its support: a look finds when it was", ErrGiveBack)
+		return fmt.Errorf("%w: PortOne has cancelled the payment, and the bank did not send the money. Have that "+
+			"sent, in PortOne's console or by its support: a look finds when it was", ErrGiveBack)
 	case len(due) == 0 && orders[0].OwesRefund():
 		return fmt.Errorf("%w: PortOne has taken the cancellation on already; wait for what comes of it", ErrGiveBack)
 	case len(due) == 0:

@@ -103,7 +103,8 @@ func TestARefusalThatMayPassIsListedAndTriedAgain(t *testing.T) {
 	if l := sc.line().Refunds[0]; l.State != "refund_requested" || l.Waits != gate.WaitNobody {
 		t.Errorf("listed: %+v", l)
 	}
-	if err := GiveBack(t.Context(), sc.store, "race", "o1", nil); !errors.Is(err, ErrGiveBack) || !strings.Contains(err.Error(), "taken the cancellation on") {
+	if err := GiveBack(t.Context(), sc.store, "race", "o1", nil); !errors.Is(err, ErrGiveBack) ||
+		!strings.Contains(err.Error(), "taken the cancellation on") {
 		t.Errorf("while it is requested: %v", err)
 	}
 	sc.bank.says = portone.CancelUnknown

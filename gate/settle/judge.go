@@ -51,7 +51,8 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 		}
 		p.see(&next, a, payment)
 		between = between || a.Owed() && !payment.Charged()
-		stranded = stranded || a.State == gate.AttemptRefundDue && a.State != o.Attempts[i].State && payment.State == gate.PaymentStranded
+		stranded = stranded || a.State == gate.AttemptRefundDue && a.State != o.Attempts[i].State &&
+			payment.State == gate.PaymentStranded
 		requested = requested || payment.Requested > 0
 		pending = pending || payment.State == gate.PaymentPending
 	}
@@ -67,7 +68,8 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 	if (requested || f.open) && m.Look == 0 {
 		m.Look = p.wait(&next, now)
 	}
-	if o.State.HasUnits() && next.State == gate.OrderReleased && awaitsDeposit(&next) || stranded { // its account is to be closed, or why is to be noted
+	// its account is to be closed, or why is to be noted
+	if o.State.HasUnits() && next.State == gate.OrderReleased && awaitsDeposit(&next) || stranded {
 		m.Look = soon
 	}
 	return m
@@ -79,9 +81,9 @@ func awaitsDeposit(o *gate.Order) bool {
 	return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.State == gate.AttemptDeposit })
 }
 
-// mended is an order without the times that a clock has put into it which was ahead:
-// they are yet to come, or later than any hold or deposit lasts. Its hold then counts from now on, for nobody knows when its
-// units were taken.
+// mended is an order without the times that a clock has put into it which was ahead: they are yet to
+// come, or later than any hold or deposit lasts. Its hold then counts from now on, for nobody knows
+// when its units were taken.
 func (p policy) mended(o gate.Order, now time.Time) gate.Order {
 	latest := now.Add(gate.ClockTolerance)
 	if o.Taken.After(latest) {
@@ -188,7 +190,8 @@ func (p policy) depositBy(o *gate.Order, f *gate.Payment) time.Time {
 
 // counts reports whether a payment pays the order.
 func (p policy) counts(o *gate.Order, f *gate.Payment) bool {
-	return f.Currency == p.currency && (f.Live || p.test) && f.AmountCents == 0 && (!o.Amount.Known || f.Amount == o.Amount.Value)
+	return f.Currency == p.currency && (f.Live || p.test) && f.AmountCents == 0 &&
+		(!o.Amount.Known || f.Amount == o.Amount.Value)
 }
 
 // why returns why a payment is refund due, as it is seen now.
@@ -326,7 +329,8 @@ func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
 }
 
 func same(a, b *gate.Order) bool {
-	return a.State == b.State && slices.Equal(a.Attempts, b.Attempts) && a.Amount == b.Amount && a.Balance == b.Balance &&
+	return a.State == b.State && slices.Equal(a.Attempts, b.Attempts) && a.Amount == b.Amount &&
+		a.Balance == b.Balance &&
 		a.Taken.Equal(b.Taken) && a.Deadline.Equal(b.Deadline) && a.Settled.Equal(b.Settled)
 }
 

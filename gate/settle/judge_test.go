@@ -43,7 +43,10 @@ func found(texts ...string) finding {
 			continue
 		}
 		words := strings.Fields(text)
-		p := gate.Payment{Order: "o1", Attempt: words[0], Version: 1, State: states[words[1]], Amount: 1000, Balance: 1000, Currency: "KRW", Live: true}
+		p := gate.Payment{
+			Order: "o1", Attempt: words[0], Version: 1, State: states[words[1]], Amount: 1000,
+			Balance: 1000, Currency: "KRW", Live: true,
+		}
 		for _, word := range words[2:] {
 			switch word {
 			case "dollars":
@@ -141,7 +144,8 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("cancelled before it was seen paid", won(), held, found("a1 cancelled"), early, "released: C a1")
 	f("one failed, the other is open", won(), two, found("a1 failed", "a2 ready"), early, "held: F a1, O a2")
 	f("both failed", won(), two, found("a1 failed", "a2 failed"), early, "released: F a1, F a2")
-	f("the other failed before", won(), orderOf(gate.OrderHeld, "F a1", "O a2"), found("a2 failed"), early, "released: F a1, F a2")
+	f("the other failed before", won(), orderOf(gate.OrderHeld, "F a1", "O a2"), found("a2 failed"), early,
+		"released: F a1, F a2")
 	f("ready", won(), held, found("a1 ready"), early, "unchanged")
 	f("ready past the deadline", won(), held, found("a1 ready"), late, "released: O a1 by 5m0s")
 	f("unknown to PortOne", won(), held, found(), early, "unchanged")
@@ -151,11 +155,14 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("one paid, the other not looked up", won(), two, found("a1 paid", "error"), early, "paid: P a1, O a2")
 	f("pending past the deadline", won(), held, found("a1 pending"), late, "unchanged")
 	f("asking, in its time", won(), orderOf(gate.OrderAsking, "O a1"), finding{}, early, "unchanged")
-	f("asking, past its time: nobody was told yes, so there is no look-up and no grace", won(), orderOf(gate.OrderAsking, "O a1"), finding{}, 5*time.Minute, "released: O a1 by 5m0s")
+	f("asking, past its time: nobody was told yes, so there is no look-up and no grace", won(),
+		orderOf(gate.OrderAsking, "O a1"), finding{}, 5*time.Minute, "released: O a1 by 5m0s")
 
 	f("no credentials past the deadline", won(), held, finding{}, late, "unchanged")
-	f("no credentials, by time", won(func(s *gate.Settings) { s.ReleaseUnproven = true }), held, finding{}, late, "released: O a1 by 5m0s")
-	f("no credentials, too early", won(func(s *gate.Settings) { s.ReleaseUnproven = true }), held, finding{}, early, "unchanged")
+	f("no credentials, by time", won(func(s *gate.Settings) { s.ReleaseUnproven = true }), held, finding{}, late,
+		"released: O a1 by 5m0s")
+	f("no credentials, too early", won(func(s *gate.Settings) { s.ReleaseUnproven = true }), held, finding{},
+		early, "unchanged")
 
 	f("another amount", won(), held, found("a1 paid 999"), early, "held: D a1")
 	f("a part of a unit more", won(), held, found("a1 paid cents"), early, "held: D a1")
@@ -164,9 +171,12 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("a test channel in a rehearsal", test, held, found("a1 paid test"), early, "paid: P a1")
 	f("a payment of another order", won(), held, found("a1 paid others"), early, "unchanged")
 	f("a payment of another version", won(), held, found("a1 paid v2"), early, "unchanged")
-	f("refund due past the deadline", won(), orderOf(gate.OrderHeld, "D a1"), found("a1 paid 999"), late, "released: D a1 by 5m0s")
-	f("refund due, another open", won(), orderOf(gate.OrderHeld, "D a1", "O a2"), found("a2 failed"), early, "held: D a1, F a2")
-	f("refunded, the other failed", won(), orderOf(gate.OrderHeld, "D a1", "F a2"), found("a1 cancelled"), early, "released: X a1, F a2")
+	f("refund due past the deadline", won(), orderOf(gate.OrderHeld, "D a1"), found("a1 paid 999"), late,
+		"released: D a1 by 5m0s")
+	f("refund due, another open", won(), orderOf(gate.OrderHeld, "D a1", "O a2"), found("a2 failed"), early,
+		"held: D a1, F a2")
+	f("refunded, the other failed", won(), orderOf(gate.OrderHeld, "D a1", "F a2"), found("a1 cancelled"), early,
+		"released: X a1, F a2")
 
 	f("a deposit", won(), held, found("a1 deposit tomorrow"), early, "held: V a1 by 24h0m0s")
 	f("a deposit that is refused", refuse, held, found("a1 deposit tomorrow"), early, "released: V a1")
@@ -178,25 +188,31 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("one that an earlier version waits for", won(), ages, found("a1 deposit"), late, "held: V a1 by 72h0m0s")
 	f("one that is over by now", day, ages, found("a1 deposit"), 13*time.Hour, "held: V a1 by 13h0m0s")
 	f("a deposit that came", won(), orderOf(gate.OrderHeld, "V a1"), found("a1 paid"), early, "paid: P a1")
-	f("a deposit that never came", won(), orderOf(gate.OrderHeld, "V a1"), found("a1 cancelled"), late, "released: C a1")
+	f("a deposit that never came", won(), orderOf(gate.OrderHeld, "V a1"), found("a1 cancelled"), late,
+		"released: C a1")
 
 	released := orderOf(gate.OrderReleased, "F a1", "O a2")
 	f("released, nothing new", won(), released, found("a1 failed", "a2 ready"), early, "unchanged")
-	f("released, and paid after all", won(), released, found("a2 paid"), early, "paid: F a1, P a2; else refund_due: F a1, D a2")
-	f("released, and a failed one was paid after all", won(), released, found("a1 paid"), early, "paid: P a1, O a2; else refund_due: D a1, O a2")
+	f("released, and paid after all", won(), released, found("a2 paid"), early,
+		"paid: F a1, P a2; else refund_due: F a1, D a2")
+	f("released, and a failed one was paid after all", won(), released, found("a1 paid"), early,
+		"paid: P a1, O a2; else refund_due: D a1, O a2")
 	f("released, and another amount was paid", won(), released, found("a2 paid 999"), early, "released: F a1, D a2")
 
 	paid := orderOf(gate.OrderPaid, "P a1")
 	f("paid, nothing new", won(), paid, found("a1 paid"), early, "unchanged")
 	f("paid twice", won(), two, found("a1 paid", "a2 paid"), early, "paid: P a1, D a2")
-	f("paid, and another attempt too", won(), orderOf(gate.OrderPaid, "O a1", "P a2"), found("a1 paid", "a2 paid"), early, "paid: D a1, P a2")
+	f("paid, and another attempt too", won(), orderOf(gate.OrderPaid, "O a1", "P a2"), found("a1 paid", "a2 paid"),
+		early, "paid: D a1, P a2")
 	f("paid, cancelled in part", won(), paid, found("a1 part_cancelled half"), early, "paid: P a1")
 	f("paid, cancelled in full", won(), paid, found("a1 cancelled"), early, "refunded: X a1")
 	f("paid, cancelled in full, withheld", withhold, paid, found("a1 cancelled"), early, "refunded: X a1")
 	f("paid, and said to have failed", won(), paid, found("a1 failed"), early, "unchanged")
-	f("paid, refund due of another", won(), orderOf(gate.OrderPaid, "P a1", "D a2"), found("a1 paid", "a2 cancelled"), early, "paid: P a1, X a2")
+	f("paid, refund due of another", won(), orderOf(gate.OrderPaid, "P a1", "D a2"), found("a1 paid", "a2 cancelled"),
+		early, "paid: P a1, X a2")
 
-	// Cancelled is not given back: until the buyer has the money, or the shop has, nothing is certain but that nothing is to be sent.
+	// Cancelled is not given back: until the buyer has the money, or the shop has, nothing is certain but
+	// that nothing is to be sent.
 	f("paid, and its money is on the way back", won(), paid, found("a1 refunding"), early, "paid: Q a1")
 	f("paid, and its money did not arrive", won(), paid, found("a1 stranded"), early, "paid: D a1")
 	back, stranded := orderOf(gate.OrderPaid, "Q a1"), orderOf(gate.OrderPaid, "D a1")
@@ -207,19 +223,27 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("it did not arrive", won(), stranded, found("a1 stranded"), early, "unchanged")
 	f("it did not arrive, and is sent once more", won(), stranded, found("a1 refunding"), early, "paid: Q a1")
 	f("it did not arrive, and arrived after all", withhold, stranded, found("a1 cancelled"), early, "refunded: X a1")
-	f("another was given back before it arrived", won(), orderOf(gate.OrderPaid, "Q a1", "D a2"), found("a1 refunding", "a2 cancelled"), early, "paid: Q a1, X a2")
-	f("another was given back, and it was not looked up", won(), orderOf(gate.OrderPaid, "Q a1", "D a2"), found("a2 cancelled", "error"), early, "paid: Q a1, X a2")
-	f("another is still to be given back", won(), orderOf(gate.OrderPaid, "Q a1", "D a2"), found("a1 cancelled", "a2 paid"), early, "refunded: X a1, D a2")
-	f("another was paid", won(), orderOf(gate.OrderPaid, "Q a1", "F a2"), found("a1 refunding", "a2 paid"), early, "paid: Q a1, P a2")
+	f("another was given back before it arrived", won(), orderOf(gate.OrderPaid, "Q a1", "D a2"),
+		found("a1 refunding", "a2 cancelled"), early, "paid: Q a1, X a2")
+	f("another was given back, and it was not looked up", won(), orderOf(gate.OrderPaid, "Q a1", "D a2"),
+		found("a2 cancelled", "error"), early, "paid: Q a1, X a2")
+	f("another is still to be given back", won(), orderOf(gate.OrderPaid, "Q a1", "D a2"),
+		found("a1 cancelled", "a2 paid"), early, "refunded: X a1, D a2")
+	f("another was paid", won(), orderOf(gate.OrderPaid, "Q a1", "F a2"), found("a1 refunding", "a2 paid"), early,
+		"paid: Q a1, P a2")
 	f("held, and its money is on the way back", won(), held, found("a1 refunding"), early, "held: Q a1")
-	f("held, on the way back, past the deadline", won(), orderOf(gate.OrderHeld, "Q a1"), found("a1 refunding"), late, "released: Q a1 by 5m0s")
-	f("refund due, and its money is on the way back", won(), orderOf(gate.OrderRefundDue, "D a1"), found("a1 refunding"), early, "refund_due: Q a1")
+	f("held, on the way back, past the deadline", won(), orderOf(gate.OrderHeld, "Q a1"), found("a1 refunding"), late,
+		"released: Q a1 by 5m0s")
+	f("refund due, and its money is on the way back", won(), orderOf(gate.OrderRefundDue, "D a1"),
+		found("a1 refunding"), early, "refund_due: Q a1")
 	f("refunded is refunded", won(), orderOf(gate.OrderRefunded, "X a1"), found("a1 stranded"), early, "unchanged")
 
 	// The card company has taken the money back, and not the shop.
 	f("paid, and charged back", won(), paid, found("a1 charged_back"), early, "unchanged")
-	f("charged back, and another was paid", won(), orderOf(gate.OrderPaid, "P a1", "O a2"), found("a1 charged_back", "a2 paid"), early, "paid: P a1, D a2")
-	f("refund due, and charged back", won(), orderOf(gate.OrderRefundDue, "D a1"), found("a1 charged_back"), early, "refunded: X a1")
+	f("charged back, and another was paid", won(), orderOf(gate.OrderPaid, "P a1", "O a2"),
+		found("a1 charged_back", "a2 paid"), early, "paid: P a1, D a2")
+	f("refund due, and charged back", won(), orderOf(gate.OrderRefundDue, "D a1"), found("a1 charged_back"), early,
+		"refunded: X a1")
 	f("on the way back, and charged back", won(), back, found("a1 charged_back"), early, "refunded: X a1")
 	f("held, and charged back before it was seen paid", won(), held, found("a1 charged_back"), early, "released: C a1")
 
@@ -235,13 +259,18 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	f("asked for, and not looked up", won(), requested, found("error"), early, "unchanged")
 	f("asked for, and said to have failed", won(), requested, found("a1 failed"), early, "unchanged")
 	f("held, and another amount is asked for", won(), held, found("a1 paid 999 requested"), early, "held: Q a1")
-	f("held, asked for, past the deadline", won(), orderOf(gate.OrderHeld, "Q a1"), found("a1 paid 999 requested"), late, "released: Q a1 by 5m0s")
-	f("paid, another is asked for", won(), orderOf(gate.OrderPaid, "P a1", "Q a2"), found("a1 paid", "a2 paid requested"), early, "unchanged")
-	f("paid, asked for by the shop", won(), orderOf(gate.OrderPaid, "P a1"), found("a1 paid requested"), early, "unchanged")
-	f("refunded, and another attempt was paid", won(), orderOf(gate.OrderRefunded, "X a1", "O a2"), found("a2 paid"), early, "refunded: X a1, D a2")
+	f("held, asked for, past the deadline", won(), orderOf(gate.OrderHeld, "Q a1"), found("a1 paid 999 requested"),
+		late, "released: Q a1 by 5m0s")
+	f("paid, another is asked for", won(), orderOf(gate.OrderPaid, "P a1", "Q a2"),
+		found("a1 paid", "a2 paid requested"), early, "unchanged")
+	f("paid, asked for by the shop", won(), orderOf(gate.OrderPaid, "P a1"), found("a1 paid requested"),
+		early, "unchanged")
+	f("refunded, and another attempt was paid", won(), orderOf(gate.OrderRefunded, "X a1", "O a2"), found("a2 paid"),
+		early, "refunded: X a1, D a2")
 	f("withheld, nothing new", won(), orderOf(gate.OrderWithheld, "X a1"), found("a1 cancelled"), early, "unchanged")
 
-	if m := won().judge(paid, found("a1 part_cancelled half"), at); m.After.Balance != (gate.Amount{Value: 500, Known: true}) {
+	if m := won().judge(paid, found("a1 part_cancelled half"),
+		at); m.After.Balance != (gate.Amount{Value: 500, Known: true}) {
 		t.Errorf("cancelled in part: %+v", m.After)
 	}
 	if m := withhold.judge(paid, found("a1 cancelled"), at); m.After.State != gate.OrderWithheld {
@@ -249,7 +278,8 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 	}
 	unknown := held
 	unknown.Amount = gate.Amount{}
-	if m := won().judge(unknown, found("a1 paid 999"), at); m.After.State != gate.OrderPaid || m.After.Amount.Value != 999 {
+	if m := won().judge(unknown, found("a1 paid 999"), at); m.After.State != gate.OrderPaid ||
+		m.After.Amount.Value != 999 {
 		t.Errorf("an unknown amount: %+v", m.After)
 	}
 	if m := won().judge(held, found("a1 deposit tomorrow"), at); !m.After.Deadline.Equal(at.Add(24 * time.Hour)) {
@@ -265,7 +295,8 @@ func TestAnOrderIsLookedAtForAsLongAsItMayChange(t *testing.T) {
 			t.Errorf("%s after %v: got %v, want %v", what, after, got, want)
 		}
 	}
-	if m := won().judge(orderOf(gate.OrderPaid, "P a1"), found("a1 stranded"), at.Add(time.Hour)); m.Look != soon { // so that it is noted why
+	// so that it is noted why
+	if m := won().judge(orderOf(gate.OrderPaid, "P a1"), found("a1 stranded"), at.Add(time.Hour)); m.Look != soon {
 		t.Errorf("money that did not arrive: looked at again after %v", m.Look)
 	}
 	held := orderOf(gate.OrderHeld, "O a1")
@@ -285,7 +316,8 @@ func TestAnOrderIsLookedAtForAsLongAsItMayChange(t *testing.T) {
 	f("paid, another asked for", orderOf(gate.OrderPaid, "P a1", "Q a2"), 250*time.Hour, gate.LongestLook)
 	f("refund asked for", orderOf(gate.OrderRefundDue, "Q a1"), time.Minute, 30*time.Second)
 	f("refund asked for", orderOf(gate.OrderRefundDue, "Q a1"), 250*time.Hour, gate.LongestLook)
-	if m := won().judge(orderOf(gate.OrderPaid, "P a1"), found("a1 paid requested"), at.Add(time.Hour)); m.Look != 30*time.Minute {
+	if m := won().judge(orderOf(gate.OrderPaid, "P a1"), found("a1 paid requested"),
+		at.Add(time.Hour)); m.Look != 30*time.Minute {
 		t.Errorf("paid, and the shop has asked for it back: looked at again in %v", m.Look)
 	}
 	f("refunded", orderOf(gate.OrderRefunded, "X a1"), time.Minute, 0)
@@ -320,7 +352,8 @@ func TestWhateverALookUpBrings(t *testing.T) {
 				t.Fatalf("nobody will look at %+v again", o)
 			}
 			unproven := o.State == gate.OrderHeld && m.After.State == gate.OrderReleased && !p.ended(m.After)
-			if rests := !m.After.Deadline.IsZero(); rests != (unproven || rests && !m.After.Deadline.Equal(o.Deadline)) {
+			if rests := !m.After.Deadline.IsZero(); rests != (unproven ||
+				rests && !m.After.Deadline.Equal(o.Deadline)) {
 				t.Fatalf("from %+v to %+v: rests on the deadline: %v", o, *m.After, rests)
 			}
 			next := *m.After
@@ -334,7 +367,8 @@ func TestWhateverALookUpBrings(t *testing.T) {
 			if next.State != o.State {
 				next.Settled = now
 			}
-			if again := p.judge(next, f, now); again.After != nil && again.After.State != next.State && next.State != gate.OrderHeld {
+			if again := p.judge(next, f, now); again.After != nil && again.After.State != next.State &&
+				next.State != gate.OrderHeld {
 				t.Fatalf("the same look moves %+v on to %+v", next, *again.After)
 			}
 			o = next
@@ -345,7 +379,11 @@ func TestWhateverALookUpBrings(t *testing.T) {
 func drawFinding(t *rapid.T) finding {
 	var texts []string
 	for _, id := range []string{"a1", "a2", "a3"} {
-		state := rapid.SampledFrom([]string{"", "ready", "deposit tomorrow", "deposit", "pending", "paid", "paid requested", "paid 999", "paid 999 requested", "paid test", "paid dollars", "paid others", "part_cancelled half", "cancelled", "refunding", "stranded", "charged_back", "failed"}).Draw(t, id)
+		state := rapid.SampledFrom([]string{
+			"", "ready", "deposit tomorrow", "deposit", "pending", "paid",
+			"paid requested", "paid 999", "paid 999 requested", "paid test", "paid dollars", "paid others",
+			"part_cancelled half", "cancelled", "refunding", "stranded", "charged_back", "failed",
+		}).Draw(t, id)
 		if state != "" {
 			texts = append(texts, id+" "+state)
 		}
@@ -363,12 +401,15 @@ func checkStep(t *rapid.T, p policy, o, next *gate.Order, f finding, now time.Ti
 		if a.State == gate.AttemptPaid {
 			paid++
 		}
-		money := was == gate.AttemptPaid || was == gate.AttemptRefundDue || was == gate.AttemptRequested || was == gate.AttemptRefunded
-		cheaper := a.State == gate.AttemptOpen || a.State == gate.AttemptDeposit || a.State == gate.AttemptFailed || a.State == gate.AttemptCancelled
+		money := was == gate.AttemptPaid || was == gate.AttemptRefundDue || was == gate.AttemptRequested ||
+			was == gate.AttemptRefunded
+		cheaper := a.State == gate.AttemptOpen || a.State == gate.AttemptDeposit || a.State == gate.AttemptFailed ||
+			a.State == gate.AttemptCancelled
 		if money && cheaper || was == gate.AttemptRefunded && a.State != was {
 			t.Fatalf("attempt %s went from %s to %s", a.ID, was, a.State)
 		}
-		if failed := was == gate.AttemptRequested && a.State == gate.AttemptRefundDue; failed != (a.Tries > o.Attempts[i].Tries) {
+		if failed := was == gate.AttemptRequested &&
+			a.State == gate.AttemptRefundDue; failed != (a.Tries > o.Attempts[i].Tries) {
 			t.Fatalf("attempt %s went from %s to %s with %d tries", a.ID, was, a.State, a.Tries)
 		}
 		if a.State == gate.AttemptRefundDue && was != a.State && was != gate.AttemptRequested {
@@ -377,11 +418,13 @@ func checkStep(t *rapid.T, p policy, o, next *gate.Order, f finding, now time.Ti
 				continue
 			}
 			if payment == nil || p.why(next, payment).ByGate() != (payment.Currency == p.currency) {
-				t.Fatalf("%s of %s became refund due for %+v, and that is handled wrongly", attempts(next), next.State, payment)
+				t.Fatalf("%s of %s became refund due for %+v, and that is handled wrongly", attempts(next),
+					next.State, payment)
 			}
 		}
 	}
-	if returning := paid == 0 && next.State == gate.OrderPaid && next.OwesRefund(); !returning && (paid > 1 || paid == 1 != (next.State == gate.OrderPaid)) {
+	if returning := paid == 0 && next.State == gate.OrderPaid && next.OwesRefund(); !returning &&
+		(paid > 1 || paid == 1 != (next.State == gate.OrderPaid)) {
 		t.Fatalf("%s with attempts %s", next.State, attempts(next))
 	}
 	if o.State == gate.OrderHeld && next.State == gate.OrderReleased && f.unsure {

@@ -13,7 +13,8 @@ import (
 // errStrangers says that PortOne knows none of the payments that were looked up,
 // ever, and no other one either. It does so too when it is asked with another shop's
 // credentials, and then nothing may be released for it.
-var errStrangers = errors.New("PortOne has known none of the payments so far, and lists none: are the credentials those of this shop?")
+var errStrangers = errors.New("PortOne has known none of the payments so far, and lists none: are the credentials " +
+	"those of this shop?")
 
 // How often PortOne is asked for any payment, and how long for at most, while it has
 // known none.
@@ -41,7 +42,8 @@ func (s *Settler) proven(ctx context.Context, version gate.Version) bool {
 		return false
 	}
 	p.markProven()
-	s.opt.Log.Warn("PortOne has known none of the payments so far, and lists others of this shop: orders whose payments it does not know are released when their hold ends. "+
+	s.opt.Log.Warn("PortOne has known none of the payments so far, and lists others of this shop: orders whose "+
+		"payments it does not know are released when their hold ends. "+
 		"If nobody has paid yet that is right; else compare the credentials with the shop's", "version", version)
 	return true
 }
@@ -127,7 +129,9 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, 
 
 // weigh tells each query's finding with what is in doubt of it, and counts and warns of
 // those that brought nothing.
-func (s *Settler) weigh(ctx context.Context, sale string, queries []portone.Query, found []portone.Finding, tell func(k int, err error)) {
+func (s *Settler) weigh(ctx context.Context, sale string, queries []portone.Query, found []portone.Finding,
+	tell func(k int, err error),
+) {
 	var problem error
 	unsure := 0
 	for k := range found {
@@ -142,6 +146,7 @@ func (s *Settler) weigh(ctx context.Context, sale string, queries []portone.Quer
 	}
 	if unsure > 0 {
 		s.opt.Metrics.unsure.WithLabelValues(sale).Add(float64(unsure))
-		s.opt.Log.Warn("payments could not be looked up: their orders stay as they are", "sale", sale, "orders", unsure, "error", problem)
+		s.opt.Log.Warn("payments could not be looked up: their orders stay as they are", "sale", sale, "orders", unsure,
+			"error", problem)
 	}
 }

@@ -28,37 +28,48 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "flashgate_orders_settled_total", Help: "Orders whose state a look-up changed, by the new state.",
 		}, []string{"sale", "state"}),
 		late: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_overtaken_total", Help: "Orders that a new attempt or another gate changed during the look-up; they are looked up again.",
+			Name: "flashgate_settle_overtaken_total", Help: "Orders that a new attempt or another gate changed " +
+				"during the look-up; they are looked up again.",
 		}, []string{"sale"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_errors_total", Help: "Calls of the settler to Redis that failed; each is made again.",
+			Name: "flashgate_settle_errors_total", Help: "Calls of the settler to Redis that failed; each " +
+				"is made again.",
 		}, []string{"sale"}),
 		swept: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_swept_total", Help: "Held orders past their deadline that were missing from the queue of look-ups and were put back. Anything but 0 points at a fault.",
+			Name: "flashgate_settle_swept_total", Help: "Held orders past their deadline that were missing from the " +
+				"queue of look-ups and were put back. Anything but 0 points at a fault.",
 		}, []string{"sale"}),
 		overdue: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_overdue_total", Help: "Held orders long past their deadline. The sweep counts each of them again every minute.",
+			Name: "flashgate_settle_overdue_total", Help: "Held orders long past their deadline. The sweep counts " +
+				"each of them again every minute.",
 		}, []string{"sale"}),
 		unsure: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_lookups_failed_total", Help: "Look-ups of an order that failed at PortOne.",
 		}, []string{"sale"}),
 		refunds: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_refunds_total", Help: "Cancellations that gates sent to PortOne, by outcome: sent, requested (PortOne will do it later) or failed.",
+			Name: "flashgate_refunds_total", Help: "Cancellations that gates sent to PortOne, by outcome: sent, " +
+				"requested (PortOne will do it later) or failed.",
 		}, []string{"sale", "outcome"}),
 		disputes: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_disputes_total", Help: "Disputes and chargebacks that were found, by kind: dispute or chargeback. flashgate disputes lists those that are open.",
+			Name: "flashgate_disputes_total", Help: "Disputes and chargebacks that were found, by kind: dispute or " +
+				"chargeback. flashgate disputes lists those that are open.",
 		}, []string{"sale", "kind"}),
 		aside: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_settle_set_aside_total", Help: "Times an order was set aside, by the reason. flashgate aside lists the orders.",
+			Name: "flashgate_settle_set_aside_total", Help: "Times an order was set aside, by the reason. flashgate " +
+				"aside lists the orders.",
 		}, []string{"sale", "why"}),
 		waiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "flashgate_settle_waiting_seconds", Help: "How long the oldest order in a queue of look-ups has been due: fresh (held just now), again (looked at before), hastened (named by a webhook), alone (asked for one by one), strangers (unknown to PortOne), refunds, or aside (they fail by themselves). The same at each gate.",
+			Name: "flashgate_settle_waiting_seconds", Help: "How long the oldest order in a queue of look-ups has " +
+				"been due: fresh (held just now), again (looked at before), hastened (named by a webhook), alone " +
+				"(asked for one by one), strangers (unknown to PortOne), refunds, or aside (they fail by " +
+				"themselves). The same at each gate.",
 		}, []string{"sale", "queue"}),
 		apart: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flashgate_settle_orders_aside", Help: "Orders that are set aside now. The same at each gate.",
 		}, []string{"sale"}),
 	}
-	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.overdue, m.unsure, m.refunds, m.disputes, m.aside, m.waiting, m.apart)
+	r.MustRegister(m.settled, m.late, m.failed, m.swept, m.overdue, m.unsure, m.refunds, m.disputes, m.aside,
+		m.waiting, m.apart)
 	return m
 }
 
@@ -108,13 +119,16 @@ type ReconcileMetrics struct {
 func NewReconcileMetrics(r prometheus.Registerer) *ReconcileMetrics {
 	m := &ReconcileMetrics{
 		age: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "flashgate_reconcile_age_seconds", Help: "How long ago the sale's orders were compared with all changes at PortOne. Only the gate that compares shows it.",
+			Name: "flashgate_reconcile_age_seconds", Help: "How long ago the sale's orders were compared with all " +
+				"changes at PortOne. Only the gate that compares shows it.",
 		}, []string{"sale", "api"}),
 		found: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_reconcile_found_total", Help: "Orders that were looked up because PortOne's list of changes differs from their records.",
+			Name: "flashgate_reconcile_found_total", Help: "Orders that were looked up because PortOne's list of " +
+				"changes differs from their records.",
 		}, []string{"sale"}),
 		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_reconcile_errors_total", Help: "Comparisons with PortOne's list of changes that failed; each is tried again.",
+			Name: "flashgate_reconcile_errors_total", Help: "Comparisons with PortOne's list of changes that failed; " +
+				"each is tried again.",
 		}, []string{"sale"}),
 	}
 	r.MustRegister(m.age, m.found, m.failed)

@@ -54,7 +54,8 @@ func (s *Settler) setAside(ctx context.Context, sale, why string, faults ...erro
 		return
 	}
 	s.opt.Metrics.aside.WithLabelValues(sale, why).Add(float64(len(faults)))
-	s.opt.Log.Error("orders are set aside because each fails by itself: they stay as they are, and are tried again ever less often; "+
+	s.opt.Log.Error("orders are set aside because each fails by itself: they stay as they are, and are tried again "+
+		"ever less often; "+
 		"flashgate aside lists them", "sale", sale, "orders", len(faults), "why", why, "first", faults[0])
 	err := s.persist(ctx, sale, func() error {
 		_, err := s.opt.Store.SetAside(ctx, sale, faults, false)
@@ -78,7 +79,8 @@ func (s *Settler) noteFaults(ctx context.Context, sale string, faults []error) {
 	})
 	if added > 0 {
 		s.opt.Metrics.aside.WithLabelValues(sale, whyUnreadable).Add(float64(added))
-		s.opt.Log.Error("orders cannot be read: they stay as they are; flashgate aside lists them", "sale", sale, "orders", added, "first", faults[0])
+		s.opt.Log.Error("orders cannot be read: they stay as they are; flashgate aside lists them", "sale", sale,
+			"orders", added, "first", faults[0])
 	}
 	if err != nil && ctx.Err() == nil {
 		s.trouble(ctx, sale, &gate.Backoff{}, err)
@@ -100,6 +102,7 @@ func (s *Settler) persist(ctx context.Context, sale string, call func() error) e
 // trouble tells of a failure, and waits.
 func (s *Settler) trouble(ctx context.Context, sale string, wait *gate.Backoff, err error) {
 	s.opt.Metrics.failed.WithLabelValues(sale).Inc()
-	s.opt.Log.Log(ctx, wait.Level(), "orders could not be settled: they stay as they are, and are tried again", "sale", sale, "in", wait.Next(), "error", err)
+	s.opt.Log.Log(ctx, wait.Level(), "orders could not be settled: they stay as they are, and are tried again", "sale",
+		sale, "in", wait.Next(), "error", err)
 	wait.Wait(ctx)
 }

@@ -93,7 +93,8 @@ func (p *portion) underWay(o *gate.Order) bool {
 func (p *portion) next(m *gate.Move, f *finding) gate.Queue {
 	held := m.Before.State == gate.OrderHeld
 	switch {
-	case f.alone == gate.QueueFresh, m.After != nil && m.After.State != m.Before.State, p.queue == gate.QueueHastened && !held:
+	case f.alone == gate.QueueFresh, m.After != nil && m.After.State != m.Before.State,
+		p.queue == gate.QueueHastened && !held:
 		return gate.QueueAgain
 	}
 	return f.alone
@@ -151,7 +152,9 @@ func (s *Settler) write(ctx context.Context, sale string, moves []gate.Move, gon
 	return err
 }
 
-func (s *Settler) halves(ctx context.Context, sale string, moves []gate.Move, gone []string) (refused []error, err error) {
+func (s *Settler) halves(ctx context.Context, sale string, moves []gate.Move,
+	gone []string,
+) (refused []error, err error) {
 	var moved []gate.Moved
 	err = s.persist(ctx, sale, func() (err error) {
 		moved, err = s.opt.Store.Settle(ctx, s.opt.Who, "settle", sale, moves, gone)

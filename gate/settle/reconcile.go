@@ -46,7 +46,8 @@ type Reconciled interface {
 	// KeepReconciling renews its lease, and MarkReconciled writes down how far it has come
 	// too. They return gate.ErrClaimed where somebody else reconciles the sale by now.
 	KeepReconciling(ctx context.Context, sale, token string, lease time.Duration) error
-	MarkReconciled(ctx context.Context, sale, token string, lease time.Duration, version gate.Version, m gate.Mark) error
+	MarkReconciled(ctx context.Context, sale, token string, lease time.Duration, version gate.Version,
+		m gate.Mark) error
 	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
 	// Again has orders looked up again, and Look those that nobody would look at.
 	Again(ctx context.Context, sale string, ids []string, in time.Duration) (known int, err error)
@@ -56,7 +57,8 @@ type Reconciled interface {
 // Changes is what reconciling needs of PortOne.
 type Changes interface {
 	Versions() []gate.Version
-	EachChanged(ctx context.Context, version gate.Version, since, begun time.Time, do func(page []portone.Changed) (isNew bool, err error)) (until time.Time, all bool, err error)
+	EachChanged(ctx context.Context, version gate.Version, since, begun time.Time,
+		do func(page []portone.Changed) (isNew bool, err error)) (until time.Time, all bool, err error)
 }
 
 // ReconcilerOptions of a Reconciler. All are needed.
@@ -73,8 +75,8 @@ type ReconcilerOptions struct {
 
 // Reconciler reads PortOne's lists of changes. If a list differs from the record of an order, the
 // order is looked up; the list itself decides nothing. So a payment that was cancelled at PortOne, or
-// approved late, is found even if its webhook is lost and its order is not looked at any more. Each sale is reconciled by one gate at a
-// time, from its opening until a while after its end.
+// approved late, is found even if its webhook is lost and its order is not looked at any more. Each
+// sale is reconciled by one gate at a time, from its opening until a while after its end.
 type Reconciler struct {
 	opt   ReconcilerOptions
 	token string
@@ -159,7 +161,8 @@ func (r *Reconciler) claim(ctx context.Context) (mine []*reconciled) {
 		case ctx.Err() == nil:
 			shown[sale] = r.shown[sale]
 			r.opt.Metrics.failed.WithLabelValues(sale).Inc()
-			r.opt.Log.Warn("a sale could not be compared with PortOne: it is tried again", "sale", sale, "in", reconcileEvery, "error", err)
+			r.opt.Log.Warn("a sale could not be compared with PortOne: it is tried again", "sale", sale, "in",
+				reconcileEvery, "error", err)
 		}
 	}
 	for sale := range r.shown {
@@ -188,22 +191,23 @@ func (r *Reconciler) reconcile(ctx context.Context, version gate.Version, mine [
 		}
 	}
 	failed := map[string]error{} // by sale
-	until, all, err := r.opt.Changes.EachChanged(ctx, version, since, begun, func(page []portone.Changed) (isNew bool, err error) {
-		for _, s := range mine {
-			if failed[s.name] != nil {
-				continue
+	until, all, err := r.opt.Changes.EachChanged(ctx, version, since, begun,
+		func(page []portone.Changed) (isNew bool, err error) {
+			for _, s := range mine {
+				if failed[s.name] != nil {
+					continue
+				}
+				found, err := r.compare(ctx, s, page)
+				if err != nil {
+					failed[s.name] = err
+				}
+				isNew = isNew || found > 0
 			}
-			found, err := r.compare(ctx, s, page)
-			if err != nil {
-				failed[s.name] = err
+			if len(failed) == len(mine) {
+				return false, failed[mine[0].name]
 			}
-			isNew = isNew || found > 0
-		}
-		if len(failed) == len(mine) {
-			return false, failed[mine[0].name]
-		}
-		return isNew, ctx.Err()
-	})
+			return isNew, ctx.Err()
+		})
 	if ctx.Err() != nil {
 		return
 	}
@@ -263,7 +267,8 @@ func (r *Reconciler) rest(version gate.Version, err error) {
 
 func (r *Reconciler) trouble(sale string, version gate.Version, err error) {
 	r.opt.Metrics.failed.WithLabelValues(sale).Inc()
-	r.opt.Log.Warn("a sale was not compared with all changes at PortOne: the next turn begins at the same place", "sale", sale, "version", version, "error", err)
+	r.opt.Log.Warn("a sale was not compared with all changes at PortOne: the next turn begins at the same place",
+		"sale", sale, "version", version, "error", err)
 }
 
 // show shows how old the sales' marks are.

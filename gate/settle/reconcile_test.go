@@ -55,7 +55,10 @@ func openCheckout(t *testing.T, version gate.Version, change func(*gate.Settings
 		}
 		c.settings = s
 	})
-	c.sim = portonesim.New(portonesim.Options{V1Key: "key", V1Secret: "secret", V2Secret: "secret", Plan: portonesim.Plan{SlowBy: time.Hour}, Now: c.time, Log: slog.New(slog.DiscardHandler)})
+	c.sim = portonesim.New(portonesim.Options{
+		V1Key: "key", V1Secret: "secret", V2Secret: "secret",
+		Plan: portonesim.Plan{SlowBy: time.Hour}, Now: c.time, Log: slog.New(slog.DiscardHandler),
+	})
 	handler := c.sim.Handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c.callsMu.Lock()
@@ -69,7 +72,10 @@ func openCheckout(t *testing.T, version gate.Version, change func(*gate.Settings
 	})
 	transport := &http.Transport{MaxIdleConnsPerHost: 8}
 	t.Cleanup(transport.CloseIdleConnections)
-	opt := portone.Options{Rate: 1000, Transport: transport, Now: c.time, Metrics: portone.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler)}
+	opt := portone.Options{
+		Rate: 1000, Transport: transport, Now: c.time,
+		Metrics: portone.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
+	}
 	if version == 1 {
 		opt.V1 = portone.V1Options{BaseURL: server.URL, Key: "key", Secret: "secret"}
 	} else {
@@ -90,7 +96,8 @@ func purpose(r *http.Request) string {
 	switch path := r.URL.Path; {
 	case r.Method == http.MethodPost && strings.HasSuffix(path, "cancel"):
 		return "cancel"
-	case strings.HasPrefix(path, "/payments/status/all") && r.URL.Query().Has("sorting"), strings.Contains(ask, "STATUS_CHANGED_AT"):
+	case strings.HasPrefix(path, "/payments/status/all") && r.URL.Query().Has("sorting"),
+		strings.Contains(ask, "STATUS_CHANGED_AT"):
 		return "changes"
 	case path == "/users/getToken":
 		return "token"
@@ -111,8 +118,9 @@ func (c *checkout) counted() map[string]int {
 // reconciler is that of another gate.
 func (c *checkout) reconciler() *Reconciler {
 	return NewReconciler(ReconcilerOptions{
-		Store: c.store, Changes: c.client, Sales: c.settler.opt.Sales, Currency: "KRW", Metrics: NewReconcileMetrics(prometheus.NewRegistry()),
-		Now: c.time, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Store: c.store, Changes: c.client, Sales: c.settler.opt.Sales, Currency: "KRW",
+		Metrics: NewReconcileMetrics(prometheus.NewRegistry()),
+		Now:     c.time, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 }
 
@@ -128,7 +136,8 @@ func (c *checkout) pay(fate string, orders ...string) (attempts []string) {
 		attempt := c.sim.Pay(c.t.Context(), o).Attempt
 		attempts = append(attempts, attempt)
 		batch = append(batch, &gate.Request{Confirm: gate.Confirm{
-			Order: []byte(order), Attempt: []byte(attempt), Version: c.version, Buyer: []byte("ann"), Lines: []gate.Line{{SKU: "full", Quantity: 1}},
+			Order: []byte(order), Attempt: []byte(attempt), Version: c.version, Buyer: []byte("ann"),
+			Lines:  []gate.Line{{SKU: "full", Quantity: 1}},
 			Amount: gate.Amount{Value: 1000, Known: true},
 		}})
 	}
@@ -214,7 +223,8 @@ func TestWhatIsCancelledAtPortOneIsFoundThoughItsWebhookIsLost(t *testing.T) {
 		read, _, err := c.store.Orders(t.Context(), "race", []string{"rest"})
 		c.done(err)
 		_, err = c.client.Cancel(t.Context(), portone.CancelRequest{ // by the shop itself
-			Order: "rest", Attempt: read[0].Attempts[0].ID, Version: c.version, Balance: 1000, Reason: "shop", Key: "shop-shop-shop-shop",
+			Order: "rest", Attempt: read[0].Attempts[0].ID, Version: c.version, Balance: 1000, Reason: "shop",
+			Key: "shop-shop-shop-shop",
 		})
 		c.done(err)
 		c.reconciled(r)
@@ -261,14 +271,19 @@ func TestACancellationOfAPaidOrderThatTakesItsTimeIsFoundWhenItIsDone(t *testing
 	t.Parallel()
 	eachCheckout(t, nil, func(t *testing.T, c *checkout) {
 		r := c.reconciler()
-		o := portonesim.Order{Body: map[gate.Version]string{1: "v1", 2: "v2-2024-04-25"}[c.version], ID: "o1", Amount: 1000, Cancels: []string{"requested"}}
+		o := portonesim.Order{
+			Body: map[gate.Version]string{1: "v1", 2: "v2-2024-04-25"}[c.version], ID: "o1",
+			Amount: 1000, Cancels: []string{"requested"},
+		}
 		attempt := c.sim.Pay(t.Context(), o).Attempt
 		c.done(c.decider.Decide(t.Context(), []*gate.Request{{Confirm: gate.Confirm{
-			Order: []byte("o1"), Attempt: []byte(attempt), Version: c.version, Lines: []gate.Line{{SKU: "full", Quantity: 1}}, Amount: gate.Amount{Value: 1000, Known: true},
+			Order: []byte("o1"), Attempt: []byte(attempt), Version: c.version,
+			Lines: []gate.Line{{SKU: "full", Quantity: 1}}, Amount: gate.Amount{Value: 1000, Known: true},
 		}}}))
 		c.after(30 * time.Second)
 		_, err := c.client.Cancel(t.Context(), portone.CancelRequest{
-			Order: "o1", Attempt: attempt, Version: c.version, Balance: 1000, Reason: "shop", Key: "shop-shop-shop-shop",
+			Order: "o1", Attempt: attempt, Version: c.version, Balance: 1000, Reason: "shop",
+			Key: "shop-shop-shop-shop",
 		})
 		c.done(err)
 		c.reconciled(r)
@@ -472,7 +487,9 @@ type told struct {
 
 func (*told) Versions() []gate.Version { return []gate.Version{gate.V1} }
 
-func (l *told) EachChanged(_ context.Context, _ gate.Version, since, _ time.Time, _ func([]portone.Changed) (bool, error)) (time.Time, bool, error) {
+func (l *told) EachChanged(_ context.Context, _ gate.Version, since, _ time.Time,
+	_ func([]portone.Changed) (bool, error),
+) (time.Time, bool, error) {
 	l.since = append(l.since, since)
 	return l.until, l.all, l.err
 }
@@ -531,7 +548,8 @@ func TestHowFarChangesWereReadNeverGoesBack(t *testing.T) {
 	// A run anew begins anew.
 	settings := *c.settings
 	settings.OpensAt = c.time().Add(-time.Minute)
-	c.done(c.store.Create(t.Context(), gate.Creation{Who: "test", Sale: gate.Sale{Name: "race", Run: 2, Settings: settings}, OpenNow: true}))
+	c.done(c.store.Create(t.Context(),
+		gate.Creation{Who: "test", Sale: gate.Sale{Name: "race", Run: 2, Settings: settings}, OpenNow: true}))
 	*c.settings = settings
 	if ago := turn(r); ago != reconcileEvery+time.Minute+readAgain {
 		t.Errorf("in a new run for the last %s", ago)

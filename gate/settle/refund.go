@@ -36,8 +36,10 @@ func (s *Settler) warnOfPersons(sale string, p policy, moves []gate.Move, findin
 		}
 	}
 	if waiting > 0 {
-		s.opt.Log.Warn("payments that are refund due wait for a person: they are in another currency than --currency, or were for a gate that looked before",
-			"sale", sale, "payments", waiting, "--currency", p.currency, "order", example.Order, "attempt", example.Attempt, "in", example.Currency)
+		s.opt.Log.Warn("payments that are refund due wait for a person: they are in another currency than "+
+			"--currency, or were for a gate that looked before",
+			"sale", sale, "payments", waiting, "--currency", p.currency, "order", example.Order, "attempt",
+			example.Attempt, "in", example.Currency)
 	}
 }
 
@@ -114,10 +116,13 @@ func (s *Settler) maySend(ctx context.Context, sale string, p policy, m *gate.Mo
 }
 
 // standing returns how the refund of an attempt was noted to stand, and how it stands now.
-func standing(note gate.RefundNote, version int64, a *gate.Attempt, f *gate.Payment, why gate.RefundReason) (was, is gate.RefundAttempt) {
+func standing(note gate.RefundNote, version int64, a *gate.Attempt, f *gate.Payment, why gate.RefundReason) (was,
+	is gate.RefundAttempt,
+) {
 	was = note.Attempts[a.ID]
 	is = gate.RefundAttempt{
-		Reason: why.String(), Said: was.Said, At: was.At, Balance: gate.AmountText(f.Balance, f.BalanceCents), Version: version,
+		Reason: why.String(), Said: was.Said, At: was.At, Balance: gate.AmountText(f.Balance,
+			f.BalanceCents), Version: version,
 		Ordered: was.Ordered,
 	}
 	is.Waits = waitsFor(why, f, note.Account, was, is)
@@ -127,7 +132,9 @@ func standing(note gate.RefundNote, version int64, a *gate.Attempt, f *gate.Paym
 // cancel gives back what was found to be charged of attempt k of an order, unless that
 // waits for somebody. The move then says what came of it, and when to look next: a failure
 // that is certain is counted in the record, so that whichever gate tries next has a new key.
-func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Move, k int, f *gate.Payment, why gate.RefundReason) {
+func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Move, k int, f *gate.Payment,
+	why gate.RefundReason,
+) {
 	a := &m.Before.Attempts[k]
 	log := s.opt.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID, "reason", why.String())
 	note, version, err := s.opt.Store.RefundNote(ctx, sale, m.Before.ID)
@@ -152,7 +159,8 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 	}
 	came, err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
 		Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance, BalanceCents: f.BalanceCents,
-		TaxFree: f.TaxFree, Reason: s.opt.Reason(why, p.settings.Messages), Key: refundKey(sale, m.Before.ID, a, f), Account: note.Account,
+		TaxFree: f.TaxFree, Reason: s.opt.Reason(why, p.settings.Messages), Key: refundKey(sale, m.Before.ID, a,
+			f), Account: note.Account,
 	})
 	count := s.opt.Metrics.refunds
 	switch came {
@@ -171,11 +179,13 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 			is.Waits = gate.WaitChange
 		}
 		count.WithLabelValues(sale, "failed").Inc()
-		log.Error("a payment that is refund due was not cancelled", "tries", a.Tries+1, "waits_for", is.Waits, "look_in", m.Look, "error", err)
+		log.Error("a payment that is refund due was not cancelled", "tries", a.Tries+1, "waits_for", is.Waits,
+			"look_in", m.Look, "error", err)
 	default:
 		is.Unsure = true
 		count.WithLabelValues(sale, "failed").Inc()
-		log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again", "in", m.Look, "error", err)
+		log.Error("a payment that is refund due could not be cancelled: it is looked up and tried again", "in",
+			m.Look, "error", err)
 	}
 	if err != nil {
 		is.Said, is.At = portone.Said(err), s.opt.Now()
@@ -185,7 +195,9 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 
 // waitsFor returns whom or what a refund waits for, as it is now and was when it was last
 // noted.
-func waitsFor(why gate.RefundReason, f *gate.Payment, account *gate.BankAccount, was, is gate.RefundAttempt) gate.RefundWait {
+func waitsFor(why gate.RefundReason, f *gate.Payment, account *gate.BankAccount, was,
+	is gate.RefundAttempt,
+) gate.RefundWait {
 	switch {
 	case !why.ByGate():
 		return gate.WaitPerson
@@ -297,7 +309,8 @@ func (s *Settler) warnOfCurrency(sale string, moves []gate.Move, findings []find
 		}
 	}
 	if due > 0 {
-		s.opt.Log.Error("payments are in another currency than --currency: they are refund due, and wait for a person, also with auto_refund. "+
+		s.opt.Log.Error("payments are in another currency than --currency: they are refund due, and wait for a "+
+			"person, also with auto_refund. "+
 			"If they are right, correct --currency", "sale", sale, "payments", due, "--currency", s.opt.Currency,
 			"order", example.Order, "attempt", example.Attempt, "in", example.Currency)
 	}

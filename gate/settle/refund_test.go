@@ -48,7 +48,8 @@ func TestACancellationThatIsRequestedIsNotSentAgain(t *testing.T) {
 	if n := sc.requested(); n != 1 {
 		t.Errorf("%d refunds are counted as requested", n)
 	}
-	if n := testutil.ToFloat64(sc.metrics.refunds.WithLabelValues("race", "requested")); n != 1 || len(sc.bank.cancelled) != 1 {
+	if n := testutil.ToFloat64(sc.metrics.refunds.WithLabelValues("race", "requested")); n != 1 ||
+		len(sc.bank.cancelled) != 1 {
 		t.Errorf("%v are counted, sent: %v", n, sc.bank.cancelled)
 	}
 	due, err := sc.store.RefundsDue(t.Context(), "race")
@@ -115,7 +116,8 @@ func TestTheKeyOfACancellationChangesOnlyAfterACertainFailure(t *testing.T) {
 			sc.after(time.Minute)
 		}
 		keys := slices.Compact(slices.Sorted(slices.Values(sc.bank.cancelled)))
-		if sent := len(sc.bank.cancelled); sent < 3 || test.distinct != (len(keys) == sent) || !test.distinct && len(keys) != 1 {
+		if sent := len(sc.bank.cancelled); sent < 3 || test.distinct != (len(keys) == sent) || !test.distinct &&
+			len(keys) != 1 {
 			t.Errorf("outcome %d: %d keys in %d calls", test.says, len(keys), sent)
 		}
 	}
@@ -207,7 +209,11 @@ func TestTheSalesOwnWordsGoWithItsCancellations(t *testing.T) {
 	t.Parallel()
 	sc := paidTwice(t)
 	sc.settler.opt.Sales()["race"].Messages = map[string]string{"refund_paid_twice": "중복"}
-	sc.settler.opt.Reason = func(why gate.RefundReason, messages map[string]string) string { return messages[why.Message()] }
+	sc.settler.opt.Reason = func(why gate.RefundReason,
+		messages map[string]string,
+	) string {
+		return messages[why.Message()]
+	}
 	sc.afterRefunds(time.Minute)
 	if !slices.Equal(sc.bank.reasons, []string{"중복"}) {
 		t.Errorf("told: %q", sc.bank.reasons)

@@ -14,7 +14,10 @@ import (
 // said.
 func TestAnOrderThatIsConfirmedOverAndOverIsSettled(t *testing.T) {
 	t.Parallel()
-	for state, want := range map[gate.PaymentState]string{gate.PaymentPaid: "paid P a1", gate.PaymentFailed: "released F a1"} {
+	for state, want := range map[gate.PaymentState]string{
+		gate.PaymentPaid:   "paid P a1",
+		gate.PaymentFailed: "released F a1",
+	} {
 		t.Run(state.String(), func(t *testing.T) {
 			t.Parallel()
 			sc := openScene(t)
@@ -100,7 +103,8 @@ func TestARepeatThatWritesNothingKeepsThreeQuartersOfTheHold(t *testing.T) {
 	}
 	sc.after(225 * time.Second) // of 300, since the repeat
 	o, err := sc.store.Order(t.Context(), "race", "o1")
-	if err != nil || o.State != gate.OrderHeld || o.Revision != 1 || o.Deadline.Sub(at) != 5*time.Minute || !sc.time().Before(o.Deadline) {
+	if err != nil || o.State != gate.OrderHeld || o.Revision != 1 || o.Deadline.Sub(at) != 5*time.Minute ||
+		!sc.time().Before(o.Deadline) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	sc.after(time.Minute) // the grace

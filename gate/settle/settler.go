@@ -46,7 +46,8 @@ type Store interface {
 	// PassBrake asks the brake on the sale's refunds whether a cancellation may be sent,
 	// and notes how the refund stands. Where this cancellation pulls the brake, it returns
 	// the brake too.
-	PassBrake(ctx context.Context, who, sale, order, attempt string, why gate.RefundReason, is gate.RefundAttempt) (passes bool, pulled *gate.Brake, err error)
+	PassBrake(ctx context.Context, who, sale, order, attempt string, why gate.RefundReason,
+		is gate.RefundAttempt) (passes bool, pulled *gate.Brake, err error)
 	SetAside(ctx context.Context, sale string, faults []error, onlyNew bool) (added int, err error)
 	Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, faults []error, err error)
 }
@@ -104,7 +105,10 @@ type Settler struct {
 
 // New returns a settler that does nothing until Run.
 func New(opt Options) *Settler {
-	s := &Settler{opt: opt, began: opt.Now(), lease: lease, refunds: rate.NewLimiter(refundsASecond, 1), paces: map[string]pace{}, desks: map[string]*desk{}}
+	s := &Settler{
+		opt: opt, began: opt.Now(), lease: lease, refunds: rate.NewLimiter(refundsASecond, 1),
+		paces: map[string]pace{}, desks: map[string]*desk{},
+	}
 	for q := range gate.Queues {
 		s.rooms[q] = make(chan struct{}, boundsOf(q).overall)
 	}
@@ -202,7 +206,8 @@ func (s *Settler) beginSweep(ctx context.Context, d *desk, sale string, now time
 		s.opt.Metrics.overdue.WithLabelValues(sale).Add(float64(overdue))
 		if found > 0 {
 			s.opt.Metrics.swept.WithLabelValues(sale).Add(float64(found))
-			s.opt.Log.Warn("held orders past their deadline were missing from due: they are queued again; this happens only after a fault", "sale", sale, "orders", found)
+			s.opt.Log.Warn("held orders past their deadline were missing from due: they are queued again; this "+
+				"happens only after a fault", "sale", sale, "orders", found)
 		}
 		s.noteFaults(ctx, sale, faults)
 		if err != nil && ctx.Err() == nil {

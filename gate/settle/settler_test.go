@@ -52,7 +52,8 @@ func (b *bank) set(order, attempt string, state gate.PaymentState) {
 		b.payments = map[string]gate.Payment{}
 	}
 	b.payments[attempt] = gate.Payment{
-		Order: order, Attempt: attempt, Version: 1, State: state, Amount: 1000, Balance: 1000, Currency: "KRW", Live: true,
+		Order: order, Attempt: attempt, Version: 1, State: state, Amount: 1000, Balance: 1000,
+		Currency: "KRW", Live: true,
 	}
 }
 
@@ -210,17 +211,23 @@ func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 		t.Fatal(err)
 	}
 	settings := gate.Settings{
-		OpensAt: at.Add(-time.Hour), ClosesAt: at.Add(48 * time.Hour), Hold: 5 * time.Minute, SKUs: []gate.SKU{{Name: "full", Stock: 10}},
+		OpensAt: at.Add(-time.Hour), ClosesAt: at.Add(48 * time.Hour), Hold: 5 * time.Minute,
+		SKUs: []gate.SKU{{Name: "full", Stock: 10}},
 	}
 	for _, c := range change {
 		c(&settings)
 	}
-	if err := s.Create(t.Context(), gate.Creation{Who: "test", Sale: gate.Sale{Name: "race", Run: 1, Settings: settings}, OpenNow: true}); err != nil {
+	if err := s.Create(t.Context(),
+		gate.Creation{
+			Who: "test", Sale: gate.Sale{Name: "race", Run: 1, Settings: settings},
+			OpenNow: true,
+		}); err != nil {
 		t.Fatal(err)
 	}
 	sc.store, sc.metrics, sc.decider = s, NewMetrics(prometheus.NewRegistry()), s.Decider("race")
 	sc.settler = New(Options{
-		Who: "gate-1", Store: s, Payments: sc.bank, Currency: "KRW", Grace: grace, MinLook: minLook, Metrics: sc.metrics, Log: quiet,
+		Who: "gate-1", Store: s, Payments: sc.bank, Currency: "KRW", Grace: grace, MinLook: minLook,
+		Metrics: sc.metrics, Log: quiet,
 		Reason: func(why gate.RefundReason, _ map[string]string) string { return why.String() },
 		Now:    sc.time,
 		Sales:  func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": &settings} },
@@ -237,7 +244,8 @@ func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 func (sc *scene) confirm(order, attempt string) gate.Code {
 	sc.t.Helper()
 	r := &gate.Request{Confirm: gate.Confirm{
-		Order: []byte(order), Attempt: []byte(attempt), Version: 1, Buyer: []byte("ann"), Lines: []gate.Line{{SKU: "full", Quantity: 1}},
+		Order: []byte(order), Attempt: []byte(attempt), Version: 1, Buyer: []byte("ann"),
+		Lines:  []gate.Line{{SKU: "full", Quantity: 1}},
 		Amount: gate.Amount{Value: 1000, Known: true},
 	}}
 	if err := sc.decider.Decide(sc.t.Context(), []*gate.Request{r}); err != nil {
@@ -289,7 +297,8 @@ func (sc *scene) want(orders map[string]string, left, held, paid, refunds int64)
 	}
 	u := state.Units["full"]
 	if u.Left != left || u.Held != held || u.Paid != paid || u.Sum() != u.Total || state.Orders.Refunds != refunds {
-		sc.t.Errorf("units %+v, orders %+v; want %d left, %d held, %d paid, %d refunds", u, state.Orders, left, held, paid, refunds)
+		sc.t.Errorf("units %+v, orders %+v; want %d left, %d held, %d paid, %d refunds", u, state.Orders, left, held,
+			paid, refunds)
 	}
 	read, _, err := sc.store.Orders(sc.t.Context(), "race", slices.Sorted(maps.Keys(orders)))
 	if err != nil {
@@ -432,7 +441,10 @@ func TestLateDepositsDoNotPassTheBuyersLimit(t *testing.T) {
 		sc.after(20 * time.Second)
 		paid[order] = "refund_due D " + attempt
 	}
-	sc.want(map[string]string{"o0": "released V a0", "o1": "released V a1", "o2": "released V a2", "o3": "released V a3"}, 10, 0, 0, 0)
+	sc.want(map[string]string{
+		"o0": "released V a0", "o1": "released V a1", "o2": "released V a2",
+		"o3": "released V a3",
+	}, 10, 0, 0, 0)
 	for i := range 4 {
 		sc.bank.set(fmt.Sprint("o", i), fmt.Sprint("a", i), gate.PaymentPaid)
 	}
@@ -646,7 +658,8 @@ func TestTheShopReportsHowAnOrderEnded(t *testing.T) {
 	tell(Report{Order: "o1", Paid: true}, "paid P a1")
 	tell(Report{Order: "o1"}, "the report does not fit the order: it is paid")
 	tell(Report{Order: "o2"}, "released F a2")
-	tell(Report{Order: "o3", Paid: true}, "the report does not fit the order: 2 of its open attempts fit; name the one that was paid")
+	tell(Report{Order: "o3", Paid: true},
+		"the report does not fit the order: 2 of its open attempts fit; name the one that was paid")
 	tell(Report{Order: "o3", Paid: true, Attempt: "a4"}, "paid O a3, P a4")
 	tell(Report{Order: "o9"}, gate.ErrNoOrder.Error())
 	sc.want(map[string]string{"o1": "paid P a1", "o2": "released F a2", "o3": "paid O a3, P a4"}, 8, 0, 2, 0)

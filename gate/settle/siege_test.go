@@ -21,7 +21,8 @@ import (
 	"github.com/flashgate/flashgate/gate/store"
 )
 
-var long = flag.Bool("long", false, "besiege settling for as long, and with as many orders, as a launch's first minute has (half an hour)")
+var long = flag.Bool("long", false,
+	"besiege settling for as long, and with as many orders, as a launch's first minute has (half an hour)")
 
 // siege is all that can hold a sale's settling up, at once.
 type siege struct {
@@ -46,8 +47,9 @@ func TestASiegeHoldsNoOrderUp(t *testing.T) {
 	}
 	t.Parallel()
 	besiege(t, siege{
-		seed: 1, versions: []int{1, 2}, holds: 800, forged: 160, refunds: 8, unreadable: 3, during: 2 * time.Second, decides: time.Second,
-		hooked: 100, slow: 12 * time.Second, within: 15 * time.Second, first: time.Second, rate: 25,
+		seed: 1, versions: []int{1, 2}, holds: 800, forged: 160, refunds: 8, unreadable: 3, during: 2 * time.Second,
+		decides: time.Second,
+		hooked:  100, slow: 12 * time.Second, within: 15 * time.Second, first: time.Second, rate: 25,
 	})
 }
 
@@ -60,7 +62,8 @@ func TestALaunchUnderSiege(t *testing.T) {
 	for i, versions := range [][]int{{1}, {2}, {1, 2}} {
 		t.Run(fmt.Sprintf("seed %d", i+1), func(t *testing.T) {
 			besiege(t, siege{
-				seed: uint64(i + 1), versions: versions, holds: 25_000, forged: 5_000, refunds: 100, unreadable: 10, during: time.Minute,
+				seed: uint64(i + 1), versions: versions, holds: 25_000, forged: 5_000, refunds: 100, unreadable: 10,
+				during:  time.Minute,
 				decides: 15 * time.Second, hooked: 3_000, slow: 12 * time.Second, within: 2 * time.Minute,
 				first: store.DefaultFirstLook, rate: 50 / float64(len(versions)),
 			})
@@ -116,26 +119,36 @@ func beginSiege(t *testing.T, c siege) *field {
 	server := httptest.NewServer(f.bank)
 	t.Cleanup(server.Close)
 	var err error
-	if f.store, err = store.Open(f.redis.URL(), store.Options{Who: "gate-1", FirstLook: c.first, Timeout: 5 * time.Second, Log: quiet}); err != nil {
+	if f.store, err = store.Open(f.redis.URL(),
+		store.Options{Who: "gate-1", FirstLook: c.first, Timeout: 5 * time.Second, Log: quiet}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.store.Close() })
 	client, err := portone.NewClient(portone.Options{
-		V1: portone.V1Options{BaseURL: server.URL, Key: "key", Secret: "secret"}, V2: portone.V2Options{BaseURL: server.URL, Secret: "secret"},
+		V1: portone.V1Options{
+			BaseURL: server.URL, Key: "key",
+			Secret: "secret",
+		}, V2: portone.V2Options{BaseURL: server.URL, Secret: "secret"},
 		Rate: c.rate, Now: time.Now, Metrics: portone.NewMetrics(prometheus.NewRegistry()), Log: quiet,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	settings := gate.Settings{
-		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: 5 * time.Minute, AutoRefund: true, Unbraked: true,
+		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: 5 * time.Minute,
+		AutoRefund: true, Unbraked: true,
 		SKUs: []gate.SKU{{Name: "full", Stock: int64(c.holds + c.forged + c.refunds)}},
 	}
-	if err := f.store.Create(t.Context(), gate.Creation{Who: "test", Sale: gate.Sale{Name: "race", Run: 1, Settings: settings}, OpenNow: true}); err != nil {
+	if err := f.store.Create(t.Context(),
+		gate.Creation{
+			Who: "test", Sale: gate.Sale{Name: "race", Run: 1, Settings: settings},
+			OpenNow: true,
+		}); err != nil {
 		t.Fatal(err)
 	}
 	f.settler = New(Options{
-		Who: "gate-1", Store: f.store, Payments: client, Currency: "KRW", Grace: time.Minute, MinLook: min(10*time.Second, 2*c.first),
+		Who: "gate-1", Store: f.store, Payments: client, Currency: "KRW", Grace: time.Minute,
+		MinLook: min(10*time.Second, 2*c.first),
 		Metrics: NewMetrics(prometheus.NewRegistry()), Log: quiet, Now: time.Now,
 		Reason: func(why gate.RefundReason, _ map[string]string) string { return why.String() },
 		Sales:  func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": &settings} },
@@ -148,7 +161,8 @@ func beginSiege(t *testing.T, c siege) *field {
 func (f *field) takeHolds() {
 	f.t.Helper()
 	const step = 50 * time.Millisecond
-	kinds := slices.Concat(slices.Repeat([]string{"buyer"}, f.holds), slices.Repeat([]string{"forger"}, f.forged), slices.Repeat([]string{"refund"}, f.refunds))
+	kinds := slices.Concat(slices.Repeat([]string{"buyer"}, f.holds), slices.Repeat([]string{"forger"}, f.forged),
+		slices.Repeat([]string{"refund"}, f.refunds))
 	f.random.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	decider := f.store.Decider("race")
 	defer decider.Close()
@@ -179,7 +193,10 @@ func (f *field) takeHolds() {
 func (f *field) confirm(i int, kind string) []*gate.Request {
 	now, version := time.Now(), f.versions[f.random.IntN(len(f.versions))]
 	order := fmt.Sprintf("order-%d", i)
-	tries := []*till{{order: order, attempt: fmt.Sprintf("imp_%d", i), version: version, begun: now, amount: 1000, paid: true}}
+	tries := []*till{{
+		order: order, attempt: fmt.Sprintf("imp_%d", i), version: version, begun: now,
+		amount: 1000, paid: true,
+	}}
 	f.mu.Lock()
 	f.taken[order] = now
 	switch {
@@ -190,7 +207,10 @@ func (f *field) confirm(i int, kind string) []*gate.Request {
 	case kind == "buyer":
 		f.payable[order] = true
 		if f.random.IntN(10) < 2 { // after a first card that is declined
-			tries = append(tries, &till{order: order, attempt: fmt.Sprintf("imp_%d_2", i), version: version, begun: now, amount: 1000, paid: true})
+			tries = append(tries, &till{
+				order: order, attempt: fmt.Sprintf("imp_%d_2", i), version: version, begun: now,
+				amount: 1000, paid: true,
+			})
 			tries[0].paid = false
 		}
 	}
@@ -265,7 +285,8 @@ func (f *field) awaitPaid() map[string]time.Duration {
 	f.t.Helper()
 	settled := map[string]time.Duration{}
 	var seq int64
-	for end := time.Now().Add(f.within + f.first); len(settled) < len(f.payable) && time.Now().Before(end); gate.Pause(f.t.Context(), 200*time.Millisecond) {
+	for end := time.Now().Add(f.within + f.first); len(settled) < len(f.payable) &&
+		time.Now().Before(end); gate.Pause(f.t.Context(), 200*time.Millisecond) {
 		for e, err := range f.store.Ledger(f.t.Context(), "race", seq+1) {
 			if err != nil {
 				f.t.Fatal(err)
@@ -292,7 +313,8 @@ func (f *field) awaitRefunds() {
 		gate.Pause(f.t.Context(), 200*time.Millisecond)
 	}
 	first, last := f.bank.refundedFrom()
-	f.t.Logf("%d of %d refunds of %s each are done, from %s to %s after the first hold", f.bank.refunded(), f.refunds, f.slow,
+	f.t.Logf("%d of %d refunds of %s each are done, from %s to %s after the first hold", f.bank.refunded(),
+		f.refunds, f.slow,
 		first.Sub(f.began).Round(time.Second), last.Sub(f.began).Round(time.Second))
 }
 
@@ -314,12 +336,14 @@ func (f *field) judge(settled map[string]time.Duration) {
 		at := func(share float64) time.Duration {
 			return took[int(share*float64(len(took)-1))].Round(100 * time.Millisecond)
 		}
-		f.t.Logf("seed %d, versions %v: %d orders paid, half within %s of the hold, 99 %% within %s, the last after %s; %s",
+		f.t.Logf("seed %d, versions %v: %d orders paid, half within %s of the hold, 99 %% within %s, the last "+
+			"after %s; %s",
 			f.seed, f.versions, len(took), at(0.5), at(0.99), at(1), f.bank.bill())
 	}
 	aside, err := f.store.Aside(f.t.Context(), "race")
 	if err != nil || len(aside) != f.unreadable {
-		f.t.Errorf("%d orders are set aside, %v, want the %d that cannot be read: %+v", len(aside), err, f.unreadable, aside)
+		f.t.Errorf("%d orders are set aside, %v, want the %d that cannot be read: %+v", len(aside), err,
+			f.unreadable, aside)
 	}
 	state, err := f.store.Sale(f.t.Context(), "race")
 	if u := state.Units["full"]; err != nil || u.Sum() != u.Total {

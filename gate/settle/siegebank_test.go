@@ -136,15 +136,18 @@ func (t *till) given() int64 {
 
 func (t *till) v1() map[string]any {
 	return map[string]any{
-		"imp_uid": t.attempt, "merchant_uid": t.order, "status": t.status([4]string{"ready", "paid", "failed", "cancelled"}),
+		"imp_uid": t.attempt, "merchant_uid": t.order,
+		"status": t.status([4]string{"ready", "paid", "failed", "cancelled"}),
 		"amount": t.amount, "cancel_amount": t.given(), "currency": "KRW", "sandbox": false,
 	}
 }
 
 func (t *till) v2(order, attempt string) map[string]any {
 	return map[string]any{
-		order: t.order, attempt: t.attempt, "status": t.status([4]string{"READY", "PAID", "FAILED", "CANCELLED"}), "currency": "KRW",
-		"amount": map[string]any{"total": t.amount, "cancelled": t.given()}, "channel": map[string]any{"type": "LIVE"},
+		order: t.order, attempt: t.attempt, "status": t.status([4]string{"READY", "PAID", "FAILED", "CANCELLED"}),
+		"currency":    "KRW",
+		"amount":      map[string]any{"total": t.amount, "cancelled": t.given()},
+		"channel":     map[string]any{"type": "LIVE"},
 		"requestedAt": t.begun.UTC().Format(time.RFC3339Nano),
 	}
 }
@@ -237,10 +240,12 @@ func (b *siegeBank) v2Payments(w http.ResponseWriter, r *http.Request) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	from, _ := slices.BinarySearchFunc(b.v2, ask.Filter.From, func(t *till, at time.Time) int { return t.begun.Compare(at) })
+	from, _ := slices.BinarySearchFunc(b.v2, ask.Filter.From,
+		func(t *till, at time.Time) int { return t.begun.Compare(at) })
 	listed := b.v2[from:]
 	items := []any{}
-	for _, t := range listed[min(len(listed), ask.Page.Number*ask.Page.Size):min(len(listed), (ask.Page.Number+1)*ask.Page.Size)] {
+	for _, t := range listed[min(len(listed), ask.Page.Number*ask.Page.Size):min(len(listed),
+		(ask.Page.Number+1)*ask.Page.Size)] {
 		items = append(items, newest(b.byOrder[t.order]).v2("id", "transactionId"))
 	}
 	say2(w, map[string]any{"items": items})

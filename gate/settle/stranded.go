@@ -24,7 +24,8 @@ func (s *Settler) noteStranded(ctx context.Context, sale string, moves []gate.Mo
 			}
 			s.note(ctx, sale, o.ID, a.ID, is)
 			s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
-			s.opt.Log.Error("PortOne has cancelled a payment, and its money did not reach the buyer: flashgate refunds lists it",
+			s.opt.Log.Error("PortOne has cancelled a payment, and its money did not reach the buyer: flashgate "+
+				"refunds lists it",
 				"sale", sale, "order", o.ID, "attempt", a.ID, "refund_status", f.RefundStatus)
 		}
 	}

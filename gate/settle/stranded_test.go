@@ -43,7 +43,8 @@ func TestMoneyThatHasNotArrivedIsNotRefunded(t *testing.T) {
 		sc.returning(gate.PaymentStranded, "FAILED")
 		sc.days(2)
 		sc.want(map[string]string{"o1": "paid D a1 tried 1"}, 9, 0, 1, 1)
-		if l := sc.line().Refunds[0]; l.State != "refund_due" || l.Waits != gate.WaitBank || l.Said != "refundStatus: FAILED" || l.At.IsZero() {
+		if l := sc.line().Refunds[0]; l.State != "refund_due" || l.Waits != gate.WaitBank ||
+			l.Said != "refundStatus: FAILED" || l.At.IsZero() {
 			t.Errorf("listed: %+v", l)
 		}
 		if n := testutil.ToFloat64(sc.metrics.refunds.WithLabelValues("race", "failed")); n == 0 {
@@ -60,7 +61,8 @@ func TestMoneyThatHasNotArrivedIsNotRefunded(t *testing.T) {
 		sc.bank.set("o1", "a1", gate.PaymentCancelled)
 		sc.days(1)
 		sc.want(map[string]string{"o1": "refunded X a1 tried 1"}, 10, 0, 0, 0)
-		if note, _, err := sc.store.RefundNote(t.Context(), "race", "o1"); err != nil || len(note.Attempts) > 0 || len(sc.bank.cancelled) > 0 {
+		if note, _, err := sc.store.RefundNote(t.Context(), "race", "o1"); err != nil || len(note.Attempts) > 0 ||
+			len(sc.bank.cancelled) > 0 {
 			t.Errorf("noted: %+v, %v; sent: %v", note, err, sc.bank.cancelled)
 		}
 	}

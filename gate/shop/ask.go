@@ -35,7 +35,8 @@ type Ask struct {
 func newAsk(q *gate.Question, now time.Time) *Ask {
 	c := q.Confirm
 	ask := &Ask{
-		Type: "order.ask", ID: "ask_" + rand.Text(), Timestamp: now.UTC().Truncate(time.Millisecond), Sale: q.Sale, Run: q.Run,
+		Type: "order.ask", ID: "ask_" + rand.Text(), Timestamp: now.UTC().Truncate(time.Millisecond),
+		Sale: q.Sale, Run: q.Run,
 		Order: string(c.Order), Attempt: string(c.Attempt), Version: c.Version, Buyer: string(c.Buyer), Lines: c.Lines,
 	}
 	if c.Amount.Known {
@@ -99,7 +100,8 @@ func (a *asker) reply(ctx context.Context, q *gate.Question, of *tallied) reply 
 // shop knows nothing of it, so it was not asked.
 func (a *asker) post(ctx context.Context, q *gate.Question) reply {
 	var reached atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }})
+	ctx = httptrace.WithClientTrace(ctx,
+		&httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { reached.Store(true) }})
 	ask := newAsk(q, a.now())
 	status, body, err := a.poster.post(ctx, q.URL, ask.ID, ask)
 	switch {
@@ -126,7 +128,8 @@ func judge(status int, body []byte) gate.Answer {
 // from something on the way to the shop.
 func passing(status int) bool {
 	switch status {
-	case http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooEarly, http.StatusTooManyRequests:
+	case http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooEarly,
+		http.StatusTooManyRequests:
 		return true
 	}
 	return false
@@ -136,7 +139,8 @@ func passing(status int) bool {
 // orders: by its status, and because it gives no reason.
 func (r *reply) doubtful() bool {
 	switch r.status {
-	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed:
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
+		http.StatusMethodNotAllowed:
 		return r.Reason == ""
 	}
 	return false
@@ -152,9 +156,11 @@ func (a *asker) logTrouble(of *tallied, q *gate.Question, r reply) {
 		text = "the shop refuses orders without a reason, by a status that mostly means a wrong address or secret: " +
 			"compare the sale's ask with the shop's address, and the notify secret with the one there"
 	case outcome == askFailed:
-		text = "the shop answers about orders neither with a 2xx nor with a 4xx that refuses them: they are refused as shop_unavailable"
+		text = "the shop answers about orders neither with a 2xx nor with a 4xx that refuses them: they are refused " +
+			"as shop_unavailable"
 	case outcome == askSilent:
-		text = "the shop does not answer about orders in time, or cannot be reached: they are refused as shop_unavailable"
+		text = "the shop does not answer about orders in time, or cannot be reached: they are refused as " +
+			"shop_unavailable"
 	case r.Cause == gate.AsksFull:
 		text = "the shop answers more slowly than orders come: those that it cannot be asked about are refused as busy"
 	default:
@@ -182,7 +188,8 @@ func (a *asker) keep(sales map[string]*gate.Settings) {
 		if of := a.tally.of(sale); !a.poster.secrets.given() && !of.warned {
 			of.warned = true
 			of.secretless.Set(1)
-			a.log.Error("this sale takes no orders, because this gate has no secret to sign its questions to the shop with: "+
+			a.log.Error("this sale takes no orders, because this gate has no secret to sign its questions to "+
+				"the shop with: "+
 				"set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file", "sale", sale)
 		}
 	}

@@ -65,10 +65,12 @@ func TestTheShopIsAskedAboutAnOrder(t *testing.T) {
 		m := <-came
 		var at time.Time
 		text := `{"type":"order.ask","id":"` + m.headers.Get("webhook-id") + `","timestamp":"`
-		if i := len(text); !strings.HasPrefix(string(m.body), text) || at.UnmarshalText(m.body[i:i+bytes.IndexByte(m.body[i:], '"')]) != nil {
+		if i := len(text); !strings.HasPrefix(string(m.body), text) ||
+			at.UnmarshalText(m.body[i:i+bytes.IndexByte(m.body[i:], '"')]) != nil {
 			t.Fatalf("got %s, want %s…", m.body, text)
 		}
-		if at.Location() != time.UTC || at.Before(before) || time.Since(at) > time.Minute || at.Truncate(time.Millisecond) != at {
+		if at.Location() != time.UTC || at.Before(before) || time.Since(at) > time.Minute ||
+			at.Truncate(time.Millisecond) != at {
 			t.Errorf("asked at %v, since %v", at, before)
 		}
 		if want := text + at.Format(time.RFC3339Nano) + `",` + rest; string(m.body) != want {
@@ -78,11 +80,15 @@ func TestTheShopIsAskedAboutAnOrder(t *testing.T) {
 	}
 	m := ask(question(url), `"sale":"race","run":3,"order":"o1","attempt":"imp_1","version":2,"buyer":"김철수",`+
 		`"lines":[{"sku":"full","quantity":2},{"sku":"half","quantity":1}],"amount":220000}`)
-	if m.method != http.MethodPost || m.headers.Get("Content-Type") != "application/json" || m.headers.Get("User-Agent") != "flashgate" ||
+	if m.method != http.MethodPost || m.headers.Get("Content-Type") != "application/json" ||
+		m.headers.Get("User-Agent") != "flashgate" ||
 		len(m.headers.Values("Accept-Encoding"))+len(m.headers.Values("Idempotency-Key")) > 0 {
 		t.Errorf("got %s with %v", m.method, m.headers)
 	}
-	for secret, want := range map[string]bool{secretA: true, secretB: true, "whsec_ZWxzZXdoZXJlIGVsc2V3aGVyZSBlbHNld2hlcmU=": false} {
+	for secret, want := range map[string]bool{
+		secretA: true, secretB: true,
+		"whsec_ZWxzZXdoZXJlIGVsc2V3aGVyZSBlbHNld2hlcmU=": false,
+	} {
 		hook, err := standardwebhooks.NewWebhook(secret)
 		if err != nil {
 			t.Fatal(err)
@@ -204,8 +210,12 @@ func TestAShopThatHangsHoldsNobodyUpForLonger(t *testing.T) {
 	}{
 		"before it answers": {func(http.ResponseWriter) {}, silence},
 		"after a hint":      {func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints) }, silence},
-		"within a no":       {func(w http.ResponseWriter) { w.WriteHeader(http.StatusConflict); flush(w, `{"reason":`) }, saidNo},
-		"within a yes":      {func(w http.ResponseWriter) { flush(w, `{`) }, saidYes},
+		"within a no": {func(w http.ResponseWriter) {
+			w.WriteHeader(http.StatusConflict)
+			flush(w,
+				`{"reason":`)
+		}, saidNo},
+		"within a yes": {func(w http.ResponseWriter) { flush(w, `{`) }, saidYes},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -244,9 +254,10 @@ func TestAGateAsksAboutSoManyOrdersAtOnce(t *testing.T) {
 	server.Start()
 	t.Cleanup(server.Close)
 	w := talk(t, map[string]*gate.Settings{"race": {Ask: server.URL}})
-	const help = "# HELP flashgate_asks_open Orders that shops are being asked about now.\n# TYPE flashgate_asks_open gauge\n" +
-		"flashgate_asks_open %d\n# HELP flashgate_asks_capacity Orders that shops may be asked about at once; more are refused as busy.\n" +
-		"# TYPE flashgate_asks_capacity gauge\nflashgate_asks_capacity %d\n"
+	const help = "# HELP flashgate_asks_open Orders that shops are being asked about now.\n# TYPE " +
+		"flashgate_asks_open gauge\nflashgate_asks_open %d\n# HELP flashgate_asks_capacity Orders that shops may be " +
+		"asked about at once; more are refused as busy.\n# TYPE flashgate_asks_capacity " +
+		"gauge\nflashgate_asks_capacity %d\n"
 	for range 2 {
 		var asking sync.WaitGroup
 		for range gate.MaxAsks {
@@ -259,7 +270,8 @@ func TestAGateAsksAboutSoManyOrdersAtOnce(t *testing.T) {
 		for range gate.MaxAsks {
 			<-arrived
 		}
-		if err := w.shows(fmt.Sprintf(help, gate.MaxAsks, gate.MaxAsks), "flashgate_asks_open", "flashgate_asks_capacity"); err != nil {
+		if err := w.shows(fmt.Sprintf(help, gate.MaxAsks, gate.MaxAsks), "flashgate_asks_open",
+			"flashgate_asks_capacity"); err != nil {
 			t.Error(err)
 		}
 		if got := w.about(server.URL, patience); got != (gate.Answer{Word: gate.NotAsked, Cause: gate.AsksFull}) {
@@ -273,7 +285,8 @@ func TestAGateAsksAboutSoManyOrdersAtOnce(t *testing.T) {
 	if n := opened.Load(); n != gate.MaxAsks {
 		t.Errorf("%d connections were opened for two rounds of %d", n, gate.MaxAsks)
 	}
-	if err := w.shows(fmt.Sprintf(help, 0, gate.MaxAsks), "flashgate_asks_open", "flashgate_asks_capacity"); err != nil {
+	if err := w.shows(fmt.Sprintf(help, 0, gate.MaxAsks), "flashgate_asks_open",
+		"flashgate_asks_capacity"); err != nil {
 		t.Error(err)
 	}
 	if err := w.shows(asksTotal("race", 2*gate.MaxAsks, 0, 0, 0, 2), "flashgate_asks_total"); err != nil {
@@ -286,10 +299,11 @@ func TestAGateAsksAboutSoManyOrdersAtOnce(t *testing.T) {
 
 // asksTotal is what the metric shows after so many of each outcome.
 func asksTotal(sale string, yes, no, failed, noAnswer, notAsked int) string {
-	text := "# HELP flashgate_asks_total Orders that the shop was to be asked about, by outcome: yes, no, failed, no_answer or not_asked.\n" +
-		"# TYPE flashgate_asks_total counter\n"
+	text := "# HELP flashgate_asks_total Orders that the shop was to be asked about, by outcome: yes, no, failed, " +
+		"no_answer or not_asked.\n# TYPE flashgate_asks_total counter\n"
 	for i, outcome := range []string{"yes", "no", "failed", "no_answer", "not_asked"} {
-		text += fmt.Sprintf("flashgate_asks_total{outcome=%q,sale=%q} %d\n", outcome, sale, []int{yes, no, failed, noAnswer, notAsked}[i])
+		text += fmt.Sprintf("flashgate_asks_total{outcome=%q,sale=%q} %d\n", outcome, sale,
+			[]int{yes, no, failed, noAnswer, notAsked}[i])
 	}
 	return text
 }
@@ -321,7 +335,11 @@ func TestAShopThatCannotBeReachedWasNotAsked(t *testing.T) {
 
 func TestAnAnswerWithAVastHeaderIsNone(t *testing.T) {
 	t.Parallel()
-	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Vast", strings.Repeat("x", 1<<20)) })
+	url := serve(t, func(w http.ResponseWriter,
+		_ *http.Request,
+	) {
+		w.Header().Set("X-Vast", strings.Repeat("x", 1<<20))
+	})
 	if got := talk(t, nil).about(url, patience); got != silence {
 		t.Errorf("got %+v", got)
 	}
@@ -444,7 +462,10 @@ func TestOfAskingIsLoggedWhatMayBeAMistake(t *testing.T) {
 		w.put(time.Minute)
 		w.about(url+"/?key=sesame", patience)
 		for _, line := range w.log.take() {
-			for _, part := range []string{want, fmt.Sprint(" status=", code), " orders=3", " order=o1", " sale=race", "?…"} {
+			for _, part := range []string{
+				want, fmt.Sprint(" status=", code), " orders=3", " order=o1",
+				" sale=race", "?…",
+			} {
 				if !strings.Contains(line, part) || strings.Contains(line, "sesame") {
 					t.Errorf("%d %q: no %q in %s", code, why, part, line)
 				}
@@ -468,15 +489,18 @@ func TestNobodyIsAskedWithoutASecret(t *testing.T) {
 	asked := atomic.Int64{}
 	url := serve(t, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
 	w := talkOver(t, nil, &shop.Secrets{}, map[string]*gate.Settings{"race": {Ask: url}, "quiet": {}})
-	if got := w.about(url, patience); got != (gate.Answer{Word: gate.NotAsked, Cause: gate.ShopSecretless}) || asked.Load() > 0 {
+	if got := w.about(url, patience); got != (gate.Answer{Word: gate.NotAsked, Cause: gate.ShopSecretless}) ||
+		asked.Load() > 0 {
 		t.Errorf("got %+v after %d calls", got, asked.Load())
 	}
-	want := "# HELP flashgate_ask_without_secret 1 for a sale that asks its shop while this gate has no secret to sign the question with; it then takes no orders. Else 0.\n" +
-		"# TYPE flashgate_ask_without_secret gauge\nflashgate_ask_without_secret{sale=\"race\"} 1\n"
+	want := "# HELP flashgate_ask_without_secret 1 for a sale that asks its shop while this gate has no secret to " +
+		"sign the question with; it then takes no orders. Else 0.\n# TYPE flashgate_ask_without_secret " +
+		"gauge\nflashgate_ask_without_secret{sale=\"race\"} 1\n"
 	testkit.Await(t, "the gauge", func() error { return w.shows(want, "flashgate_ask_without_secret") })
 	time.Sleep(time.Second)
 	lines := w.log.take()
-	if len(lines) != 1 || !strings.Contains(lines[0], "FLASHGATE_NOTIFY_SECRET") || !strings.Contains(lines[0], "sale=race") {
+	if len(lines) != 1 || !strings.Contains(lines[0], "FLASHGATE_NOTIFY_SECRET") ||
+		!strings.Contains(lines[0], "sale=race") {
 		t.Errorf("the log has %q", lines)
 	}
 }
@@ -514,7 +538,8 @@ func TestWhatIsCountedOfAsksGoesWithItsSale(t *testing.T) {
 	t.Parallel()
 	url := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusConflict) })
 	w := talk(t, map[string]*gate.Settings{"race": {Ask: url}, "quiet": {}})
-	testkit.Await(t, "the sale", func() error { return w.shows(asksTotal("race", 0, 0, 0, 0, 0), "flashgate_asks_total") })
+	testkit.Await(t, "the sale",
+		func() error { return w.shows(asksTotal("race", 0, 0, 0, 0, 0), "flashgate_asks_total") })
 	w.about(url, patience)
 	if err := w.shows(asksTotal("race", 0, 1, 0, 0, 0), "flashgate_asks_total"); err != nil {
 		t.Error(err)

@@ -183,7 +183,8 @@ func (s *session) refused(q *queue, err error) {
 	s.leave(q)
 	s.list(q, q.newest.Seq)
 	s.failed(q, err)
-	s.n.opt.Log.Warn("the shop did not take a change of an order: it is tried again", "sale", s.sale, "order", q.order, "error", err)
+	s.n.opt.Log.Warn("the shop did not take a change of an order: it is tried again", "sale", s.sale, "order",
+		q.order, "error", err)
 }
 
 // accountListed takes from the list what the shop has taken.
@@ -192,7 +193,8 @@ func (s *session) accountListed(ctx context.Context, r result) {
 	switch u := *q.listed; {
 	case r.through >= u.Entry:
 		s.put(q, nil)
-		s.n.opt.Log.Info("the shop has taken the newest state of an order that was listed as undelivered", "sale", s.sale, "order", q.order)
+		s.n.opt.Log.Info("the shop has taken the newest state of an order that was listed as undelivered", "sale",
+			s.sale, "order", q.order)
 		return
 	case r.through > 0: // a change came meanwhile
 		u.Tries, u.Since = 0, s.now()

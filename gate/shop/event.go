@@ -45,7 +45,8 @@ func eventsOf(sale string, run int64, e *gate.Entry, order string) []Event {
 // often. It has the time in it, because a number that a failover has lost is
 // given to another change.
 func eventID(sale string, run int64, e *gate.Entry, o *gate.Order) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%d\n%d\n%s\n%d", sale, run, e.Seq, e.Time.UnixMilli(), o.ID, o.Revision))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%d\n%d\n%s\n%d", sale, run, e.Seq, e.Time.UnixMilli(),
+		o.ID, o.Revision))
 	return "evt_" + hex.EncodeToString(sum[:16])
 }
 

@@ -119,7 +119,9 @@ func (l *ledger) ClaimDelivery(_ context.Context, _, token string, lease time.Du
 	return l.told(), nil
 }
 
-func (l *ledger) KeepDelivery(_ context.Context, _, token string, lease time.Duration, p gate.Progress) (gate.Delivery, error) {
+func (l *ledger) KeepDelivery(_ context.Context, _, token string, lease time.Duration,
+	p gate.Progress,
+) (gate.Delivery, error) {
 	l.lock.Lock()
 	l.asked++
 	if l.away != nil || token != l.token {
@@ -237,7 +239,8 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	change := fmt.Sprint(e.Order.Order, "/", e.Order.Revision)
 	if was, known := c.ids[change]; known && was != e.ID || r.Header.Get("webhook-id") != e.ID {
-		c.faults = append(c.faults, fmt.Errorf("%s came as %s and as %s with the header %s", change, was, e.ID, r.Header.Get("webhook-id")))
+		c.faults = append(c.faults,
+			fmt.Errorf("%s came as %s and as %s with the header %s", change, was, e.ID, r.Header.Get("webhook-id")))
 	}
 	c.ids[change] = e.ID
 	status := c.refuses(e)
@@ -288,10 +291,15 @@ func gateOf(t *testing.T, l *ledger, secrets string) (registry *prometheus.Regis
 }
 
 // gateWith is gateOf with a clock of the gate's own.
-func gateWith(t *testing.T, l *ledger, now func() time.Time, secrets string) (registry *prometheus.Registry, stop func()) {
+func gateWith(t *testing.T, l *ledger, now func() time.Time, secrets string) (registry *prometheus.Registry,
+	stop func(),
+) {
 	t.Helper()
 	registry = prometheus.NewRegistry()
-	opt := shop.NotifierOptions{Store: l, Sales: l.sales, Metrics: shop.NewMetrics(registry), Now: now, Log: slog.New(slog.DiscardHandler)}
+	opt := shop.NotifierOptions{
+		Store: l, Sales: l.sales, Metrics: shop.NewMetrics(registry), Now: now,
+		Log: slog.New(slog.DiscardHandler),
+	}
 	if secrets != "" {
 		parsed, err := shop.ParseSecrets(secrets)
 		if err != nil {

@@ -45,7 +45,8 @@ func TestAWebhookIsPassedOnAsItCame(t *testing.T) {
 	f, _ := forwarderTo(t, server.URL+"/portone")
 	forward := func(want string) {
 		t.Helper()
-		err := f.Forward(t.Context(), shop.Hook{Headers: map[string]string{"Webhook-Signature": "v1,abc"}, Body: []byte(`{"a":1}`)})
+		err := f.Forward(t.Context(),
+			shop.Hook{Headers: map[string]string{"Webhook-Signature": "v1,abc"}, Body: []byte(`{"a":1}`)})
 		switch {
 		case want == "" && err != nil:
 			t.Error(err)

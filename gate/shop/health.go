@@ -97,7 +97,8 @@ func (p *prober) isUp(sale, url string) bool { return p.up.Now()[sale] == url }
 
 // probed reports whether a sale's shop is to be probed at the given time.
 func probed(s *gate.Settings, now time.Time) bool {
-	return s != nil && s.Healthy != "" && !now.Before(s.OpensAt.Add(-probeBefore)) && now.Before(s.ClosesAt.Add(probeAfter))
+	return s != nil && s.Healthy != "" && !now.Before(s.OpensAt.Add(-probeBefore)) &&
+		now.Before(s.ClosesAt.Add(probeAfter))
 }
 
 // due returns the sales whose shop is to be probed now, and forgets what is probed no
@@ -187,7 +188,8 @@ func (p *prober) announce(sale string, at *pulse, why error) {
 	}
 	p.publish(sale, "")
 	p.metrics.shopUp.WithLabelValues(sale).Set(0)
-	p.log.Warn("the shop is down: until it is up again this sale takes no new orders, and refuses them as shop_unavailable",
+	p.log.Warn("the shop is down: until it is up again this sale takes no new orders, and refuses them as "+
+		"shop_unavailable",
 		"sale", sale, "healthy", gate.HideSecrets(at.url), "error", why)
 }
 

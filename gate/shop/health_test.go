@@ -41,7 +41,10 @@ type street struct {
 // openStreet opens one with two shops that are up, in the test's bubble.
 func openStreet(t *testing.T) *street {
 	s := &street{
-		gone: map[string]bool{}, status: map[string]int{"here.test:80": http.StatusNoContent, "there.test:80": http.StatusOK},
+		gone: map[string]bool{}, status: map[string]int{
+			"here.test:80":  http.StatusNoContent,
+			"there.test:80": http.StatusOK,
+		},
 		slow: map[string]time.Duration{}, probes: map[string][]time.Time{}, over: make(chan struct{}), t: t,
 	}
 	t.Cleanup(func() { close(s.over); s.all.Wait() })
@@ -175,12 +178,30 @@ func TestAShopsDeathAndReturnAreKnownWithinSixSeconds(t *testing.T) {
 	for name, how := range map[string]struct {
 		dies, returns func(s *street, address string)
 	}{
-		"it hangs":   {func(s *street, a string) { s.status[a] = hang }, func(s *street, a string) { s.status[a] = 200 }},
-		"it is slow": {func(s *street, a string) { s.slow[a] = 1500 * time.Millisecond }, func(s *street, a string) { s.slow[a] = 900 * time.Millisecond }},
-		"it fails":   {func(s *street, a string) { s.status[a] = 503 }, func(s *street, a string) { s.status[a] = 204 }},
-		"it is gone": {func(s *street, a string) { s.gone[a], s.status[a] = true, hang }, func(s *street, a string) { s.gone[a], s.status[a] = false, 200 }},
-		"it moves":   {func(s *street, a string) { s.status[a] = 302 }, func(s *street, a string) { s.status[a] = 200 }},
-		"it forgets": {func(s *street, a string) { s.status[a] = 404 }, func(s *street, a string) { s.status[a] = 299 }},
+		"it hangs": {
+			func(s *street, a string) { s.status[a] = hang },
+			func(s *street, a string) { s.status[a] = 200 },
+		},
+		"it is slow": {
+			func(s *street, a string) { s.slow[a] = 1500 * time.Millisecond },
+			func(s *street, a string) { s.slow[a] = 900 * time.Millisecond },
+		},
+		"it fails": {
+			func(s *street, a string) { s.status[a] = 503 },
+			func(s *street, a string) { s.status[a] = 204 },
+		},
+		"it is gone": {
+			func(s *street, a string) { s.gone[a], s.status[a] = true, hang },
+			func(s *street, a string) { s.gone[a], s.status[a] = false, 200 },
+		},
+		"it moves": {
+			func(s *street, a string) { s.status[a] = 302 },
+			func(s *street, a string) { s.status[a] = 200 },
+		},
+		"it forgets": {
+			func(s *street, a string) { s.status[a] = 404 },
+			func(s *street, a string) { s.status[a] = 299 },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -369,7 +390,10 @@ func TestChangesOfHealthAreLoggedAndShown(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, race := openStreet(t), open(upHere)
-		w := watch(t, s, map[string]*gate.Settings{"race": race, "quiet": {OpensAt: race.OpensAt, ClosesAt: race.ClosesAt}})
+		w := watch(t, s, map[string]*gate.Settings{
+			"race":  race,
+			"quiet": {OpensAt: race.OpensAt, ClosesAt: race.ClosesAt},
+		})
 		f := func(up int, level, says, why string) {
 			t.Helper()
 			wait(20 * time.Second)
@@ -382,8 +406,8 @@ func TestChangesOfHealthAreLoggedAndShown(t *testing.T) {
 					t.Errorf("no %q in %s", part, lines[0])
 				}
 			}
-			want := "# HELP flashgate_shop_up 1 while the sale's healthy URL answers, else 0. Only for sales that are probed.\n" +
-				"# TYPE flashgate_shop_up gauge\nflashgate_shop_up{sale=\"race\"} " + fmt.Sprint(up) + "\n"
+			want := "# HELP flashgate_shop_up 1 while the sale's healthy URL answers, else 0. Only for sales that " +
+				"are probed.\n# TYPE flashgate_shop_up gauge\nflashgate_shop_up{sale=\"race\"} " + fmt.Sprint(up) + "\n"
 			if err := w.shows(want, "flashgate_shop_up"); err != nil {
 				t.Error(err)
 			}

@@ -55,7 +55,8 @@ func TestADeadConnectionOfHTTP2IsGivenUp(t *testing.T) {
 	}
 	wires := make(chan *wire, 10)
 	a := newAsker(&LastWordOptions{
-		Secrets: secrets, Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Secrets: secrets, Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+		Log: slog.New(slog.DiscardHandler),
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 			w := &wire{Conn: conn}
@@ -64,11 +65,16 @@ func TestADeadConnectionOfHTTP2IsGivenUp(t *testing.T) {
 		},
 	})
 	t.Cleanup(a.poster.close)
-	a.poster.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
+	a.poster.client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{
+		RootCAs: server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
+	}
 	ask := func(patience time.Duration) gate.Answer {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		return a.ask(ctx, &gate.Question{URL: server.URL, Sale: "race", Run: 1, Confirm: &gate.Confirm{Order: []byte("o")}})
+		return a.ask(ctx, &gate.Question{
+			URL: server.URL, Sale: "race", Run: 1,
+			Confirm: &gate.Confirm{Order: []byte("o")},
+		})
 	}
 	for range 3 {
 		if got := ask(10 * time.Second); got.Word != gate.Yes {

@@ -115,7 +115,10 @@ func (w *talker) about(url string, patience time.Duration) gate.Answer {
 func question(url string) *gate.Question {
 	return &gate.Question{URL: url, Sale: "race", Run: 3, Confirm: &gate.Confirm{
 		Order: []byte("o1"), Attempt: []byte("imp_1"), Version: 2, Buyer: []byte("김철수"),
-		Lines: []gate.Line{{SKU: "full", Quantity: 2}, {SKU: "half", Quantity: 1}}, Amount: gate.Amount{Value: 220_000, Known: true},
+		Lines: []gate.Line{
+			{SKU: "full", Quantity: 2},
+			{SKU: "half", Quantity: 1},
+		}, Amount: gate.Amount{Value: 220_000, Known: true},
 	}}
 }
 

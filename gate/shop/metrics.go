@@ -28,35 +28,45 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	}
 	m := &Metrics{
 		notified: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flashgate_notified_total", Help: "Messages to the shop about changes, by outcome: delivered or failed.",
+			Name: "flashgate_notified_total", Help: "Messages to the shop about changes, by outcome: " +
+				"delivered or failed.",
 		}, []string{"sale", "outcome"}),
-		lag:        gauge("flashgate_notify_lag_entries", "Ledger entries that the shop has not been told of yet and that are not listed as undelivered."),
-		oldest:     gauge("flashgate_notify_oldest_undelivered_seconds", "Age of the oldest change that the shop has not accepted."),
-		stuck:      gauge("flashgate_notify_stuck_orders", "Orders that are listed as undelivered."),
-		secretless: gauge("flashgate_notify_without_secret", "1 for a sale with notify while this gate has no secret to sign messages with."),
+		lag: gauge("flashgate_notify_lag_entries",
+			"Ledger entries that the shop has not been told of yet and that are not listed as undelivered."),
+		oldest: gauge("flashgate_notify_oldest_undelivered_seconds",
+			"Age of the oldest change that the shop has not accepted."),
+		stuck: gauge("flashgate_notify_stuck_orders", "Orders that are listed as undelivered."),
+		secretless: gauge("flashgate_notify_without_secret",
+			"1 for a sale with notify while this gate has no secret to sign messages with."),
 	}
 	m.forwarded = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "flashgate_webhooks_forwarded_total",
 		Help: "Webhooks passed on to the shop, by outcome: taken, refused, no_answer, or dropped without a call.",
 	}, []string{"outcome"})
-	m.shopUp = gauge("flashgate_shop_up", "1 while the sale's healthy URL answers, else 0. Only for sales that are probed.")
-	m.askSecretless = gauge("flashgate_ask_without_secret", "1 for a sale that asks its shop while this gate has no secret to sign the question with; it then takes no orders. Else 0.")
+	m.shopUp = gauge("flashgate_shop_up",
+		"1 while the sale's healthy URL answers, else 0. Only for sales that are probed.")
+	m.askSecretless = gauge("flashgate_ask_without_secret",
+		"1 for a sale that asks its shop while this gate has no secret to sign the question with; it then takes no "+
+			"orders. Else 0.")
 	m.probeTook = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "flashgate_shop_probe_duration_seconds", Help: "Time of one probe of the sale's healthy URL.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1},
 	}, []string{"sale"})
 	m.asks = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "flashgate_asks_total", Help: "Orders that the shop was to be asked about, by outcome: yes, no, failed, no_answer or not_asked.",
+		Name: "flashgate_asks_total", Help: "Orders that the shop was to be asked about, by outcome: yes, no, " +
+			"failed, no_answer or not_asked.",
 	}, []string{"sale", "outcome"})
 	m.askTook = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "flashgate_ask_duration_seconds", Help: "Time from asking the shop about an order to its answer, or to giving up.",
+		Name: "flashgate_ask_duration_seconds", Help: "Time from asking the shop about an order to its answer, or " +
+			"to giving up.",
 		Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 1.5, 2, 2.5},
 	}, []string{"sale"})
 	m.asksOpen = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "flashgate_asks_open", Help: "Orders that shops are being asked about now.",
 	})
 	m.asksCapacity = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "flashgate_asks_capacity", Help: "Orders that shops may be asked about at once; more are refused as busy.",
+		Name: "flashgate_asks_capacity", Help: "Orders that shops may be asked about at once; more are " +
+			"refused as busy.",
 	})
 	r.MustRegister(m.notified, m.lag, m.oldest, m.stuck, m.secretless, m.forwarded,
 		m.shopUp, m.probeTook, m.asks, m.askTook, m.askSecretless, m.asksOpen, m.asksCapacity)

@@ -49,7 +49,10 @@ type Notifier struct {
 // NewNotifier returns a notifier that does nothing until Run.
 func NewNotifier(opt NotifierOptions) *Notifier {
 	return &Notifier{
-		opt: opt, poster: &poster{newClient(parallel, postTimeout, nil), opt.Secrets, opt.Now}, refused: map[string]bool{},
+		opt: opt, poster: &poster{
+			newClient(parallel, postTimeout, nil), opt.Secrets,
+			opt.Now,
+		}, refused: map[string]bool{},
 	}
 }
 
@@ -117,6 +120,7 @@ func (n *Notifier) serve(ctx context.Context, sale string) {
 		if err == nil || ctx.Err() != nil || errors.Is(err, gate.ErrClaimed) || errors.Is(err, gate.ErrNoSale) {
 			return
 		}
-		n.opt.Log.Log(ctx, wait.Level(), "the shop cannot be told of a sale's changes: they wait until it can", "sale", sale, "error", err)
+		n.opt.Log.Log(ctx, wait.Level(), "the shop cannot be told of a sale's changes: they wait until it can", "sale",
+			sale, "error", err)
 	}
 }

@@ -41,7 +41,8 @@ func TestTheShopIsToldOfAChange(t *testing.T) {
 	gateOf(t, l, secretA+","+secretB)
 	m := <-came
 
-	want := `{"id":"` + m.headers.Get("webhook-id") + `","type":"order.paid","timestamp":"` + at + `","sale":"race","run":1,"seq":2,` +
+	want := `{"id":"` + m.headers.Get("webhook-id") + `","type":"order.paid","timestamp":"` + at +
+		`","sale":"race","run":1,"seq":2,` +
 		`"order":{"order":"o1","state":"paid","revision":2,"lines":[{"sku":"full","quantity":1}],"attempts":[]}}`
 	if string(m.body) != want {
 		t.Errorf("got  %s\nwant %s", m.body, want)
@@ -266,8 +267,9 @@ func TestNothingIsToldWithoutASecretOrAnAddress(t *testing.T) {
 	l := &ledger{notify: s.url}
 	l.add("o1 Held 1")
 	registry, stop := gateOf(t, l, "")
-	want := "# HELP flashgate_notify_without_secret 1 for a sale with notify while this gate has no secret to sign messages with.\n" +
-		"# TYPE flashgate_notify_without_secret gauge\nflashgate_notify_without_secret{sale=\"race\"} 1\n"
+	want := "# HELP flashgate_notify_without_secret 1 for a sale with notify while this gate has no secret to sign " +
+		"messages with.\n# TYPE flashgate_notify_without_secret " +
+		"gauge\nflashgate_notify_without_secret{sale=\"race\"} 1\n"
 	testkit.Await(t, "the gauge", func() error {
 		return testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notify_without_secret")
 	})
@@ -429,7 +431,8 @@ func TestNobodyIsToldOfADeadline(t *testing.T) {
 	awaitPosition(t, l, 4)
 	l.add("o3 Held 4 extended", "o2 Held 3 extended")
 	awaitPosition(t, l, 5)
-	if _, taken := s.got(); taken != 2 || !slices.Equal(s.has("o1"), []int64{4}) || !slices.Equal(s.has("o2"), []int64{1}) {
+	if _, taken := s.got(); taken != 2 || !slices.Equal(s.has("o1"), []int64{4}) ||
+		!slices.Equal(s.has("o2"), []int64{1}) {
 		t.Fatalf("%d messages, of o1 %v, of o2 %v", taken, s.has("o1"), s.has("o2"))
 	}
 	if d := l.told(); len(d.Listed) != 1 || d.Listed[0].Entry != 1 {

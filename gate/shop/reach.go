@@ -44,13 +44,15 @@ func reach(ctx context.Context, way *http.Transport, origin string) error {
 			return &gate.UnknownError{Reason: "the way to it is by a proxy of SOCKS, which is not tried"}
 		case proxy != nil:
 			if err := connect(ctx, way, proxy); err != nil {
-				return fmt.Errorf("the proxy to it, %s, cannot be reached (%s): correct HTTPS_PROXY, or NO_PROXY", proxy.Host, gate.Unreachable(err))
+				return fmt.Errorf("the proxy to it, %s, cannot be reached (%s): correct HTTPS_PROXY, or NO_PROXY",
+					proxy.Host, gate.Unreachable(err))
 			}
 			return nil
 		}
 	}
 	if err := connect(ctx, way, to); err != nil {
-		return fmt.Errorf("it cannot be reached from this gate (%s): start the shop's server, correct the URL, or open the way to it", gate.Unreachable(err))
+		return fmt.Errorf("it cannot be reached from this gate (%s): start the shop's server, correct the URL, or "+
+			"open the way to it", gate.Unreachable(err))
 	}
 	return nil
 }

@@ -37,7 +37,11 @@ func TestAnOriginHasNoSecretOfItsURL(t *testing.T) {
 func counted(t *testing.T, start func(*httptest.Server)) (s *httptest.Server, requests chan string) {
 	t.Helper()
 	requests = make(chan string, 10)
-	s = httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { requests <- r.Method }))
+	s = httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter,
+		r *http.Request,
+	) {
+		requests <- r.Method
+	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	start(s)
 	t.Cleanup(s.Close)
@@ -60,7 +64,8 @@ func TestTheShopIsConnectedToAndSentNothing(t *testing.T) {
 	}
 	f("plain", plain.URL, nil, "")
 	f("secure", secure.URL, trusted, "")
-	f("a certificate of nobody", secure.URL, x509.NewCertPool(), "certificate signed by unknown authority): start the shop's server, correct the URL")
+	f("a certificate of nobody", secure.URL, x509.NewCertPool(),
+		"certificate signed by unknown authority): start the shop's server, correct the URL")
 	f("another name", strings.Replace(secure.URL, "127.0.0.1", "localhost", 1), trusted, "not localhost")
 	f("no TLS", strings.Replace(plain.URL, "http", "https", 1), trusted, "it cannot be reached from this gate")
 	plain.Close()
@@ -80,7 +85,8 @@ func TestAShopThatIsSilentInTLSIsGivenUp(t *testing.T) {
 	defer ln.Close() // nobody accepts
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := Reach(ctx, "https://"+ln.Addr().String()); err == nil || !strings.Contains(err.Error(), "it did not answer in time") {
+	if err := Reach(ctx, "https://"+ln.Addr().String()); err == nil ||
+		!strings.Contains(err.Error(), "it did not answer in time") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -95,14 +101,18 @@ func TestAProxyIsConnectedToInThePlaceOfTheShop(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		way := &http.Transport{Proxy: http.ProxyURL(u), DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if addr != u.Host {
-				t.Errorf("%s was dialled", addr)
-			}
-			return (&net.Dialer{}).DialContext(ctx, network, addr)
-		}}
+		way := &http.Transport{
+			Proxy: http.ProxyURL(u),
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if addr != u.Host {
+					t.Errorf("%s was dialled", addr)
+				}
+				return (&net.Dialer{}).DialContext(ctx, network, addr)
+			},
+		}
 		err = reach(t.Context(), way, "https://shop.example.com")
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) || err != nil && strings.Contains(err.Error(), "secret") {
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) ||
+			err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: got %v, want %q", proxy, err, want)
 		}
 		return err
@@ -117,7 +127,8 @@ func TestAProxyIsConnectedToInThePlaceOfTheShop(t *testing.T) {
 	if len(asked) > 0 {
 		t.Error("the proxy was asked for something")
 	}
-	if err := reach(t.Context(), &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, io.EOF }}, "https://shop.example.com"); err == nil {
+	if err := reach(t.Context(), &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return nil, io.EOF }},
+		"https://shop.example.com"); err == nil {
 		t.Error("a proxy that is none passes")
 	}
 }

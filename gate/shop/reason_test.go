@@ -67,7 +67,8 @@ func FuzzReason(f *testing.F) {
 			body, _ = json.Marshal(map[string]string{"reason": text})
 		}
 		got := reasonIn(body)
-		if got != "" && !gate.ValidMessage(got) || strings.TrimSpace(got) != got || strings.ContainsRune(got, utf8.RuneError) {
+		if got != "" && !gate.ValidMessage(got) || strings.TrimSpace(got) != got ||
+			strings.ContainsRune(got, utf8.RuneError) {
 			t.Errorf("%q has the reason %q", body, got)
 		}
 	})

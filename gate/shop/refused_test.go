@@ -38,19 +38,22 @@ func TestAnOrderThatTheShopRefusesHoldsBackNoOther(t *testing.T) {
 	registry, _ := gateOf(t, l, secretA)
 	awaitPosition(t, l, 10)
 	d := l.told()
-	if len(d.Listed) != 1 || d.Listed[0].Order != "o3" || d.Listed[0].Error != "the shop answered 422" || d.Listed[0].Entry != 4 {
+	if len(d.Listed) != 1 || d.Listed[0].Order != "o3" || d.Listed[0].Error != "the shop answered 422" ||
+		d.Listed[0].Entry != 4 {
 		t.Fatalf("listed %+v", d.Listed)
 	}
-	if u := d.Listed[0]; u.Next.Sub(u.Tried) < minBackoff/2 || u.GiveUp.Sub(u.Tried) < 71*time.Hour || !u.Since.Equal(l.entries[3].Time) {
+	if u := d.Listed[0]; u.Next.Sub(u.Tried) < minBackoff/2 || u.GiveUp.Sub(u.Tried) < 71*time.Hour ||
+		!u.Since.Equal(l.entries[3].Time) {
 		t.Errorf("listed %+v", u)
 	}
 	l.add("o3 Paid 2", "o4 Paid 2", "o3 Paid 3")
 	awaitPosition(t, l, 11)
-	if d := l.told(); d.Listed[0].Entry != 11 || !d.Listed[0].Since.Equal(l.entries[3].Time) || len(s.has("o3")) > 0 || len(s.has("o4")) != 2 {
+	if d := l.told(); d.Listed[0].Entry != 11 || !d.Listed[0].Since.Equal(l.entries[3].Time) || len(s.has("o3")) > 0 ||
+		len(s.has("o4")) != 2 {
 		t.Errorf("listed %+v, and the shop has %v of o3, %v of o4", d.Listed, s.has("o3"), s.has("o4"))
 	}
-	want := "# HELP flashgate_notify_stuck_orders Orders that are listed as undelivered.\n# TYPE flashgate_notify_stuck_orders gauge\n" +
-		"flashgate_notify_stuck_orders{sale=\"race\"} 1\n"
+	want := "# HELP flashgate_notify_stuck_orders Orders that are listed as undelivered.\n# TYPE " +
+		"flashgate_notify_stuck_orders gauge\nflashgate_notify_stuck_orders{sale=\"race\"} 1\n"
 	testkit.Await(t, "the gauge", func() error {
 		return testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notify_stuck_orders")
 	})
@@ -182,7 +185,8 @@ func TestAnOrderIsGivenUpAfterThreeDays(t *testing.T) {
 	if after, _ := s.got(); after != calls+1 {
 		t.Errorf("%d calls, want only the one of o2", after-calls)
 	}
-	if d := l.told(); len(d.Listed) != 1 || d.Listed[0].Error != "the shop answered 302" || d.Listed[0].Due(d.Now, d.Retry) {
+	if d := l.told(); len(d.Listed) != 1 || d.Listed[0].Error != "the shop answered 302" ||
+		d.Listed[0].Due(d.Now, d.Retry) {
 		t.Fatalf("listed %+v", d.Listed)
 	}
 
@@ -252,8 +256,8 @@ func TestAnOrderIsTriedOnceAtATime(t *testing.T) {
 	if d := l.told(); len(d.Listed) != 1 || d.Listed[0].Order != "o1" || d.Listed[0].Tries != 1 || d.Position != 1 {
 		t.Errorf("%+v", d)
 	}
-	want := "# HELP flashgate_notified_total Messages to the shop about changes, by outcome: delivered or failed.\n# TYPE flashgate_notified_total counter\n" +
-		"flashgate_notified_total{outcome=\"delivered\",sale=\"race\"} 0\n" +
+	want := "# HELP flashgate_notified_total Messages to the shop about changes, by outcome: delivered or failed.\n# " +
+		"TYPE flashgate_notified_total counter\nflashgate_notified_total{outcome=\"delivered\",sale=\"race\"} 0\n" +
 		"flashgate_notified_total{outcome=\"failed\",sale=\"race\"} 1\n"
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "flashgate_notified_total"); err != nil {
 		t.Error(err)

@@ -147,7 +147,8 @@ func (s *session) sync(ctx context.Context) error {
 		return err
 	case !s.warned:
 		s.warned = true
-		s.n.opt.Log.Warn("what the shop has taken could not be written down: it may be sent again", "sale", s.sale, "error", err)
+		s.n.opt.Log.Warn("what the shop has taken could not be written down: it may be sent again", "sale",
+			s.sale, "error", err)
 	}
 	return nil
 }

@@ -49,7 +49,8 @@ func (s *Secrets) given() bool { return s != nil && len(s.hooks.Now()) > 0 }
 func (s *Secrets) sign(h http.Header, id string, at time.Time, body []byte) error {
 	hooks := s.hooks.Now()
 	if len(hooks) == 0 {
-		return errors.New("there is no secret to sign a message to the shop with: set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file")
+		return errors.New("there is no secret to sign a message to the shop with: set FLASHGATE_NOTIFY_SECRET " +
+			"(whsec_…) or --notify-secret-file")
 	}
 	var signatures []string
 	for _, hook := range hooks {

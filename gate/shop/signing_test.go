@@ -20,7 +20,8 @@ func TestNoSecretsSignNothing(t *testing.T) {
 	replaced.Replace(&Secrets{})
 	for name, s := range map[string]*Secrets{"zero": {}, "replaced by zero": replaced} {
 		h := http.Header{}
-		if err := s.sign(h, "evt_1", time.Now(), []byte("{}")); err == nil || !strings.Contains(err.Error(), "FLASHGATE_NOTIFY_SECRET") || len(h) > 0 {
+		if err := s.sign(h, "evt_1", time.Now(), []byte("{}")); err == nil ||
+			!strings.Contains(err.Error(), "FLASHGATE_NOTIFY_SECRET") || len(h) > 0 {
 			t.Errorf("%s: %v, %v", name, h, err)
 		}
 	}

@@ -22,7 +22,10 @@ const (
 
 // names of the outcomes, by their number.
 func names() [outcomes]string {
-	return [outcomes]string{askYes: "yes", askNo: "no", askFailed: "failed", askSilent: "no_answer", askNone: "not_asked"}
+	return [outcomes]string{
+		askYes: "yes", askNo: "no", askFailed: "failed", askSilent: "no_answer",
+		askNone: "not_asked",
+	}
 }
 
 // outcomeOf goes by the cause where there is one: a shop that cannot be reached does
@@ -66,7 +69,10 @@ func (t *tally) of(sale string) *tallied {
 	defer t.mu.Unlock()
 	of := t.sales[sale]
 	if of == nil {
-		of = &tallied{took: t.metrics.askTook.WithLabelValues(sale), secretless: t.metrics.askSecretless.WithLabelValues(sale)}
+		of = &tallied{
+			took:       t.metrics.askTook.WithLabelValues(sale),
+			secretless: t.metrics.askSecretless.WithLabelValues(sale),
+		}
 		for i, name := range names() {
 			of.counts[i] = t.metrics.asks.WithLabelValues(sale, name)
 		}

@@ -14,8 +14,9 @@ import (
 )
 
 // AddressForms says which addresses Open takes.
-const AddressForms = "redis://[USER:PASSWORD@]HOST[:PORT][/DB], redis+sentinel://[USER:PASSWORD@]HOST[,HOST…]/MASTER[/DB] " +
-	"or redis+cluster://[USER:PASSWORD@]HOST[,HOST…]; rediss for TLS"
+const AddressForms = "redis://[USER:PASSWORD@]HOST[:PORT][/DB], " +
+	"redis+sentinel://[USER:PASSWORD@]HOST[,HOST…]/MASTER[/DB] or redis+cluster://[USER:PASSWORD@]HOST[,HOST…]; " +
+	"rediss for TLS"
 
 type topology int
 
@@ -36,7 +37,8 @@ type address struct {
 	query    url.Values
 }
 
-var errUser = errors.New("the Redis address has an unreadable user or password: percent-encode what is not a letter or digit")
+var errUser = errors.New("the Redis address has an unreadable user or password: percent-encode what is not a " +
+	"letter or digit")
 
 // parseAddress reads an address. Its errors never show the password.
 func parseAddress(text string) (a address, err error) {
@@ -82,12 +84,14 @@ func parseAddress(text string) (a address, err error) {
 	for host := range strings.SplitSeq(hosts, ",") {
 		host, ok := withPort(strings.TrimSpace(host), defaultPort)
 		if !ok {
-			return a, fmt.Errorf("the Redis address has an unreadable host, number %d: write HOST or HOST:PORT", len(a.hosts)+1)
+			return a, fmt.Errorf("the Redis address has an unreadable host, number %d: write HOST or HOST:PORT",
+				len(a.hosts)+1)
 		}
 		a.hosts = append(a.hosts, host)
 	}
 	if a.topology == single && len(a.hosts) > 1 {
-		return a, fmt.Errorf("the Redis address names %d hosts: use redis+sentinel:// or redis+cluster:// for several", len(a.hosts))
+		return a, fmt.Errorf("the Redis address names %d hosts: use redis+sentinel:// or redis+cluster:// for several",
+			len(a.hosts))
 	}
 	a.secure = strings.HasPrefix(scheme, "rediss")
 	return a, a.parsePath(path)
@@ -98,7 +102,8 @@ func (a *address) parsePath(path string) error {
 	if a.topology == sentinel {
 		a.master, db, _ = strings.Cut(path, "/")
 		if a.master == "" {
-			return fmt.Errorf("the Redis address lacks the name that the Sentinels know the primary by: write redis+sentinel://HOST,HOST/MASTER")
+			return fmt.Errorf("the Redis address lacks the name that the Sentinels know the primary by: write " +
+				"redis+sentinel://HOST,HOST/MASTER")
 		}
 	}
 	if db == "" {

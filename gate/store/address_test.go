@@ -18,25 +18,31 @@ func TestAddresses(t *testing.T) {
 		tls            bool
 	}
 	for text, want := range map[string]want{
-		"redis://h":                      {hosts: "h:6379"},
-		" redis://h\n":                   {hosts: "h:6379"},
-		"redis+sentinel://a, b/m":        {topology: sentinel, hosts: "a:26379 b:26379", master: "m"},
-		"redis://h:7000/3":               {hosts: "h:7000", db: 3},
-		"redis://h/":                     {hosts: "h:6379"},
-		"redis://u:p@h:7000":             {hosts: "h:7000", user: "u", password: "p"},
-		"redis://:p%40%2F%3A%20@h":       {hosts: "h:6379", password: "p@/: "},
-		"redis://u@h":                    {hosts: "h:6379", user: "u"},
-		"redis://[::1]":                  {hosts: "[::1]:6379"},
-		"redis://[::1]:7000":             {hosts: "[::1]:7000"},
-		"rediss://h:7000":                {hosts: "h:7000", tls: true},
-		"redis+sentinel://a,b:7000/m":    {topology: sentinel, hosts: "a:26379 b:7000", master: "m"},
-		"redis+sentinel://u:p@a/m/2":     {topology: sentinel, hosts: "a:26379", user: "u", password: "p", master: "m", db: 2},
+		"redis://h":                   {hosts: "h:6379"},
+		" redis://h\n":                {hosts: "h:6379"},
+		"redis+sentinel://a, b/m":     {topology: sentinel, hosts: "a:26379 b:26379", master: "m"},
+		"redis://h:7000/3":            {hosts: "h:7000", db: 3},
+		"redis://h/":                  {hosts: "h:6379"},
+		"redis://u:p@h:7000":          {hosts: "h:7000", user: "u", password: "p"},
+		"redis://:p%40%2F%3A%20@h":    {hosts: "h:6379", password: "p@/: "},
+		"redis://u@h":                 {hosts: "h:6379", user: "u"},
+		"redis://[::1]":               {hosts: "[::1]:6379"},
+		"redis://[::1]:7000":          {hosts: "[::1]:7000"},
+		"rediss://h:7000":             {hosts: "h:7000", tls: true},
+		"redis+sentinel://a,b:7000/m": {topology: sentinel, hosts: "a:26379 b:7000", master: "m"},
+		"redis+sentinel://u:p@a/m/2": {
+			topology: sentinel, hosts: "a:26379", user: "u", password: "p",
+			master: "m", db: 2,
+		},
 		"rediss+sentinel://a/m":          {topology: sentinel, hosts: "a:26379", master: "m", tls: true},
 		"redis+cluster://a,b:7000,[::1]": {topology: cluster, hosts: "a:6379 b:7000 [::1]:6379"},
 		"redis+cluster://u:p@a":          {topology: cluster, hosts: "a:6379", user: "u", password: "p"},
 		"redis+cluster://a/0":            {topology: cluster, hosts: "a:6379"},
 		"rediss+cluster://a,b":           {topology: cluster, hosts: "a:6379 b:6379", tls: true},
-		"redis+sentinel://a/m?sentinel_username=s&sentinel_password=q": {topology: sentinel, hosts: "a:26379", master: "m"},
+		"redis+sentinel://a/m?sentinel_username=s&sentinel_password=q": {
+			topology: sentinel,
+			hosts:    "a:26379", master: "m",
+		},
 	} {
 		a, err := parseAddress(text)
 		if err != nil {
@@ -44,11 +50,13 @@ func TestAddresses(t *testing.T) {
 			continue
 		}
 		o := a.options(Options{Timeout: time.Second})
-		if got := strings.Join(o.Addrs, " "); got != want.hosts || a.topology != want.topology || o.IsClusterMode != (want.topology == cluster) {
+		if got := strings.Join(o.Addrs, " "); got != want.hosts || a.topology != want.topology ||
+			o.IsClusterMode != (want.topology == cluster) {
 			t.Errorf("%s: topology %d at %s", text, a.topology, got)
 		}
 		if o.Username != want.user || o.Password != want.password || o.MasterName != want.master || o.DB != want.db {
-			t.Errorf("%s: user %q, password %q, master %q, database %d", text, o.Username, o.Password, o.MasterName, o.DB)
+			t.Errorf("%s: user %q, password %q, master %q, database %d", text, o.Username, o.Password,
+				o.MasterName, o.DB)
 		}
 		if (o.Dialer != nil) != want.tls {
 			t.Errorf("%s: TLS is %t", text, o.Dialer != nil)
@@ -73,8 +81,10 @@ func TestTheClientRetriesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := a.options(Options{Timeout: time.Second}); o.MaxRetries != -1 || !o.ContextTimeoutEnabled || o.ReadTimeout != time.Second {
-		t.Errorf("MaxRetries %d, ContextTimeoutEnabled %v, ReadTimeout %v", o.MaxRetries, o.ContextTimeoutEnabled, o.ReadTimeout)
+	if o := a.options(Options{Timeout: time.Second}); o.MaxRetries != -1 || !o.ContextTimeoutEnabled ||
+		o.ReadTimeout != time.Second {
+		t.Errorf("MaxRetries %d, ContextTimeoutEnabled %v, ReadTimeout %v", o.MaxRetries, o.ContextTimeoutEnabled,
+			o.ReadTimeout)
 	}
 }
 
@@ -114,11 +124,15 @@ func TestAddressesThatAreRefused(t *testing.T) {
 func TestErrorsAboutAddressesNeverShowThePassword(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"http://u:SECRET@h", "redis://u:SECRET@", "redis://u:SECRET@h:x", "redis://u:SECRET@h/x", "redis://u:SECRET@h?x=1",
+		"http://u:SECRET@h", "redis://u:SECRET@", "redis://u:SECRET@h:x", "redis://u:SECRET@h/x",
+		"redis://u:SECRET@h?x=1",
 		"redis://u:SECRET@a,b", "redis+cluster://u:SECRET@a/1", "redis+sentinel://u:SECRET@a",
-		"redis://u:SECRET/x@h", "redis://u:x/SECRET@h", "redis://:SECRET/x@h", "redis://SECRET/x@h", "redis://u:a/SECRET@h/1",
-		"redis://u:SECRET?x@h", "redis://u:x?SECRET@h", "redis://u:SECRET#x@h", "redis://u:x#SECRET@h", "redis://u:SECRET%zz@h",
-		"redis://u:x%SECRET@h", "redis://u:SECRET x@h", "redis://u:a@b/SECRET@h", "redis://u:a,SECRET@h", "redis://u:SECRET",
+		"redis://u:SECRET/x@h", "redis://u:x/SECRET@h", "redis://:SECRET/x@h", "redis://SECRET/x@h",
+		"redis://u:a/SECRET@h/1",
+		"redis://u:SECRET?x@h", "redis://u:x?SECRET@h", "redis://u:SECRET#x@h", "redis://u:x#SECRET@h",
+		"redis://u:SECRET%zz@h",
+		"redis://u:x%SECRET@h", "redis://u:SECRET x@h", "redis://u:a@b/SECRET@h", "redis://u:a,SECRET@h",
+		"redis://u:SECRET",
 		"redis+sentinel://a/m?sentinel_password=%SECRET", "redis+sentinel://a?sentinel_password=SECRET",
 		"redis+sentinel://a/m?sentinel_password=x@SECRET",
 	} {
@@ -131,7 +145,8 @@ func TestErrorsAboutAddressesNeverShowThePassword(t *testing.T) {
 func TestAPasswordThatIsNotEncodedIsRefusedNotMisread(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
-		"redis://u:a/b@h", "redis://u:a?b@h", "redis://u:a#b@h", "redis://a/b@h", "redis+sentinel://a/m?sentinel_password=p@q",
+		"redis://u:a/b@h", "redis://u:a?b@h", "redis://u:a#b@h", "redis://a/b@h",
+		"redis+sentinel://a/m?sentinel_password=p@q",
 	} {
 		_, err := parseAddress(text)
 		if err == nil || !strings.Contains(err.Error(), "percent-encode") {

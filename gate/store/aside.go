@@ -111,7 +111,8 @@ func (s *Store) Aside(ctx context.Context, sale string) ([]gate.SetAside, error)
 		}
 		look := parseMember(member)
 		list = append(list, gate.SetAside{
-			Order: look.Order, Entry: look.Entry, Other: look.Other, Since: time.UnixMilli(since), Tries: tries, Reason: fields[2],
+			Order: look.Order, Entry: look.Entry, Other: look.Other, Since: time.UnixMilli(since), Tries: tries,
+			Reason: fields[2],
 		})
 		members = append(members, member)
 	}
@@ -123,7 +124,8 @@ func (s *Store) Aside(ctx context.Context, sale string) ([]gate.SetAside, error)
 		list[i].Next = times[i]
 	}
 	slices.SortFunc(list, func(a, b gate.SetAside) int {
-		return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.Order, b.Order), cmp.Compare(a.Entry, b.Entry), strings.Compare(a.Other, b.Other))
+		return cmp.Or(a.Since.Compare(b.Since), strings.Compare(a.Order, b.Order), cmp.Compare(a.Entry, b.Entry),
+			strings.Compare(a.Other, b.Other))
 	})
 	return list, nil
 }

@@ -26,14 +26,18 @@ func (s *Store) Inspect(ctx context.Context, sale string) (gate.Inspection, erro
 	obeyed := gate.Settings{
 		OpensAt: p.time(hash["opens"]), ClosesAt: p.time(hash["closes"]),
 		Hold:     time.Duration(p.int(hash["hold"])) * time.Millisecond,
-		PerBuyer: p.int(hash["per_buyer"]), Paused: hash["paused"] == flag(true), Unbraked: hash["brake_off"] == flag(true),
+		PerBuyer: p.int(hash["per_buyer"]), Paused: hash["paused"] == flag(true),
+		Unbraked: hash["brake_off"] == flag(true),
 	}
 	latest := p.time(hash["time"])
 	if p.err != nil {
 		return gate.Inspection{State: state}, fmt.Errorf("read what the scripts obey of sale %s: %w", sale, p.err)
 	}
 	counted, counts := hash["brake_count"]
-	return gate.Inspection{State: state, Obeyed: obeyed, Latest: latest, Uncountable: counts && !brakeCount.MatchString(counted)}, nil
+	return gate.Inspection{
+		State: state, Obeyed: obeyed, Latest: latest,
+		Uncountable: counts && !brakeCount.MatchString(counted),
+	}, nil
 }
 
 // EachOrder calls do for all orders of a sale, with a fault instead of an order
@@ -47,7 +51,9 @@ func (s *Store) EachOrder(ctx context.Context, sale string, do func(id string, o
 
 // Records calls do for each of the orders, with neither an order nor a fault
 // where there is no record, and with a fault where it cannot be read.
-func (s *Store) Records(ctx context.Context, sale string, ids []string, do func(id string, o *gate.Order, fault error)) error {
+func (s *Store) Records(ctx context.Context, sale string, ids []string,
+	do func(id string, o *gate.Order, fault error),
+) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -134,7 +140,8 @@ func (s *Store) LookTimes(ctx context.Context, sale string, ids []string) ([]tim
 		members[i] = orderMember + id
 	}
 	keys := keysOf(sale).standing()
-	for _, key := range append(keys, keys...) { // once more: an order may go from a queue not yet read to one read before
+	// once more: an order may go from a queue not yet read to one read before
+	for _, key := range append(keys, keys...) {
 		times, err := s.scores(ctx, key, members)
 		if err != nil {
 			return nil, fmt.Errorf("read when %d orders of sale %s are looked at: %w", len(ids), sale, err)
@@ -191,7 +198,9 @@ func (s *Store) NewestEntry(ctx context.Context, sale string) (int64, error) {
 
 // EachEntry calls do for the ledger entries with the numbers from to upto,
 // oldest first, with a fault instead of an entry where it cannot be read.
-func (s *Store) EachEntry(ctx context.Context, sale string, from, upto int64, do func(seq int64, e *gate.Entry, fault error) error) error {
+func (s *Store) EachEntry(ctx context.Context, sale string, from, upto int64,
+	do func(seq int64, e *gate.Entry, fault error) error,
+) error {
 	start, end := strconv.FormatInt(from, 10), strconv.FormatInt(upto, 10)
 	for from <= upto {
 		page, err := s.client.Do(ctx, "XRANGE", keysOf(sale).ledger, start, end, "COUNT", ledgerPage).Slice()
@@ -217,7 +226,8 @@ func (s *Store) EachEntry(ctx context.Context, sale string, from, upto int64, do
 }
 
 // scan reads a hash or a sorted set page by page, and calls do for each pair.
-func (s *Store) scan(ctx context.Context, what string, read func(context.Context, string, uint64, string, int64) *redis.ScanCmd,
+func (s *Store) scan(ctx context.Context, what string,
+	read func(context.Context, string, uint64, string, int64) *redis.ScanCmd,
 	key string, do func(name, value string) error,
 ) error {
 	for cursor := uint64(0); ; {

@@ -28,7 +28,9 @@ var brakeCount = regexp.MustCompile(`^[a-z_]*\x1f\d+\x1f\d+\x1f\d+\x1f[\d:,]*$`)
 // be sent, and notes how its refund stands then. Where this refund is the one that pulls the
 // brake, it returns that too. It returns gate.ErrNoRefund where the order
 // owes none, gate.ErrNoSale, gate.ErrChanged, or a *gate.ClockError.
-func (s *Store) PassBrake(ctx context.Context, who, sale, order, attempt string, why gate.RefundReason, is gate.RefundAttempt) (passes bool, pulled *gate.Brake, err error) {
+func (s *Store) PassBrake(ctx context.Context, who, sale, order, attempt string, why gate.RefundReason,
+	is gate.RefundAttempt,
+) (passes bool, pulled *gate.Brake, err error) {
 	_, err = s.noted(ctx, sale, order, luascripts.Brake, func(was string, note gate.RefundNote) ([]any, int64, error) {
 		counted := note.Attempts[attempt].Counted
 		is.Ordered = note.Attempts[attempt].Ordered
@@ -45,7 +47,10 @@ func (s *Store) PassBrake(ctx context.Context, who, sale, order, attempt string,
 		case "sent":
 			passes = true
 		case "pulled":
-			pulled = &gate.Brake{Rule: gate.BrakeRule(fmt.Sprint(reply[1])), Reason: why.String(), Count: number(reply, 2), Bound: number(reply, 3)}
+			pulled = &gate.Brake{
+				Rule: gate.BrakeRule(fmt.Sprint(reply[1])), Reason: why.String(),
+				Count: number(reply, 2), Bound: number(reply, 3),
+			}
 		}
 		return reply, 0, err
 	})
@@ -65,7 +70,8 @@ func noteWith(note gate.RefundNote, attempt string, is gate.RefundAttempt) (stri
 // a *gate.UnsecuredError where it is done.
 func (s *Store) Unbrake(ctx context.Context, who, sale string, payments int64) (held bool, err error) {
 	k := keysOf(sale)
-	reply, acked, err := s.change(ctx, sale, luascripts.Unbrake, []string{k.sale, k.ledger}, s.clock(), who, payments, letGoFor.Milliseconds())
+	reply, acked, err := s.change(ctx, sale, luascripts.Unbrake, []string{k.sale, k.ledger}, s.clock(), who, payments,
+		letGoFor.Milliseconds())
 	if err != nil {
 		return false, err
 	}
@@ -112,7 +118,10 @@ func parseBrake(hash map[string]string) *gate.Brake {
 		return &gate.Brake{Rule: gate.BrakeUnreadable}
 	}
 	var p parser
-	b := gate.Brake{Since: p.time(f[0]), Rule: gate.BrakeRule(f[1]), Reason: f[2], Count: p.int(f[3]), Bound: p.int(f[4])}
+	b := gate.Brake{
+		Since: p.time(f[0]), Rule: gate.BrakeRule(f[1]), Reason: f[2], Count: p.int(f[3]),
+		Bound: p.int(f[4]),
+	}
 	if p.err != nil {
 		return &gate.Brake{Rule: gate.BrakeUnreadable}
 	}

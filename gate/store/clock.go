@@ -68,7 +68,8 @@ func (s *Store) CheckClock(ctx context.Context) error {
 			return &gate.UnknownError{Reason: "Redis could not be asked for its time"}
 		}
 		if own := s.own(); server.Sub(own).Abs() > gate.ClockTolerance {
-			return errors.New((&gate.ClockError{Redis: server, Own: own}).Difference() + ". Until then what Redis decides may be refused")
+			return errors.New((&gate.ClockError{Redis: server, Own: own}).Difference() +
+				". Until then what Redis decides may be refused")
 		}
 		return nil
 	})

@@ -32,7 +32,10 @@ func once(t *testing.T, s *Store, order string) (gate.Code, error) {
 	t.Helper()
 	d := s.Decider("marathon")
 	defer d.Close()
-	r := &gate.Request{Confirm: gate.Confirm{Order: []byte(order), Attempt: []byte("a"), Lines: []gate.Line{{SKU: "full", Quantity: 1}}}}
+	r := &gate.Request{Confirm: gate.Confirm{
+		Order: []byte(order), Attempt: []byte("a"),
+		Lines: []gate.Line{{SKU: "full", Quantity: 1}},
+	}}
 	err := d.Decide(t.Context(), []*gate.Request{r})
 	return r.Verdict().Code, err
 }
@@ -44,7 +47,8 @@ func TestWhoseClockIsNotRedisChangesNothing(t *testing.T) {
 			onStores(t, func(t *testing.T, open func(string) *Store) {
 				right, off, sale := open("kim"), open("kim"), marathon(1)
 				setOff(off, ahead)
-				isDoubted(t, "create", off.Create(t.Context(), gate.Creation{Who: "kim", Sale: sale, OpenNow: true}), -ahead)
+				isDoubted(t, "create", off.Create(t.Context(), gate.Creation{Who: "kim", Sale: sale, OpenNow: true}),
+					-ahead)
 				isDoubted(t, "forget", off.Delete(t.Context(), "kim", "marathon", gate.Drop{}), -ahead)
 				mustApply(t, right, sale, gate.Created)
 				if code, err := once(t, off, "o1"); code != gate.Held || err != nil {
@@ -56,10 +60,12 @@ func TestWhoseClockIsNotRedisChangesNothing(t *testing.T) {
 				isDoubted(t, "confirm", err, -ahead)
 				_, err = off.Claim(t.Context(), "marathon", [gate.Queues]int{10, 10}, time.Minute)
 				isDoubted(t, "claim", err, -ahead)
-				isDoubted(t, "keep", off.Keep(t.Context(), "marathon", gate.QueueAgain, []string{"o1"}, time.Minute), -ahead)
+				isDoubted(t, "keep", off.Keep(t.Context(), "marathon", gate.QueueAgain, []string{"o1"}, time.Minute),
+					-ahead)
 				_, err = off.Unfold(t.Context(), "marathon", []int64{2})
 				isDoubted(t, "unfold", err, -ahead)
-				_, err = off.SetAside(t.Context(), "marathon", []error{&gate.FaultError{Order: "o1", Err: errOdd}}, false)
+				_, err = off.SetAside(t.Context(), "marathon",
+					[]error{&gate.FaultError{Order: "o1", Err: errOdd}}, false)
 				isDoubted(t, "aside", err, -ahead)
 				isDoubted(t, "retry", off.RetryAside(t.Context(), "marathon"), -ahead)
 				_, err = off.Hasten(t.Context(), []string{"marathon"}, "o1")
@@ -70,7 +76,8 @@ func TestWhoseClockIsNotRedisChangesNothing(t *testing.T) {
 				isDoubted(t, "settle", err, -ahead)
 				_, err = off.ClaimDelivery(t.Context(), "marathon", "A", time.Minute)
 				isDoubted(t, "notify", err, -ahead)
-				isDoubted(t, "configure", off.Configure(t.Context(), "kim", "apply", "marathon", before.Version, sale.Settings), -ahead)
+				isDoubted(t, "configure",
+					off.Configure(t.Context(), "kim", "apply", "marathon", before.Version, sale.Settings), -ahead)
 				_, err = off.Losses(t.Context(), "marathon", gate.Drop{})
 				isDoubted(t, "losses", err, -ahead)
 				isDoubted(t, "delete", off.Delete(t.Context(), "kim", "marathon", gate.Drop{Held: true}), -ahead)
@@ -78,16 +85,19 @@ func TestWhoseClockIsNotRedisChangesNothing(t *testing.T) {
 					t.Errorf("it was %+v, is %+v", before, after)
 				}
 				for what, state := range map[string]gate.State{
-					"alone": read(t, off), "with others": readOne(t, off, "marathon").State, "again": readOne(t, off, "marathon").State,
+					"alone": read(t, off), "with others": readOne(t, off, "marathon").State,
+					"again": readOne(t, off, "marathon").State,
 				} {
-					if state.Doubt == nil || time.Since(state.Now.Add(-ahead)).Abs() > 30*time.Second || (state.Ahead+ahead).Abs() > 10*time.Second {
+					if state.Doubt == nil || time.Since(state.Now.Add(-ahead)).Abs() > 30*time.Second ||
+						(state.Ahead+ahead).Abs() > 10*time.Second {
 						t.Errorf("read %s: %+v", what, state)
 					}
 				}
 				if code, err := once(t, right, "o3"); code != gate.Held || err != nil {
 					t.Errorf("one whose clock is right: %s, %v", code, err)
 				}
-				if state := readOne(t, off, "marathon").State; state.Doubt != nil || (state.Ahead+ahead).Abs() > 10*time.Second {
+				if state := readOne(t, off, "marathon").State; state.Doubt != nil ||
+					(state.Ahead+ahead).Abs() > 10*time.Second {
 					t.Errorf("read after the other's confirm: %+v", state)
 				}
 			})
@@ -116,7 +126,8 @@ func TestAChangeThatIsWaitedForIsDoubtedToo(t *testing.T) {
 	off := waitingStore(t, url)
 	setOff(off, -time.Hour)
 	age(t, off)
-	isDoubted(t, "configure", off.Configure(t.Context(), "kim", "pause", "marathon", 1, marathon(1).Settings), time.Hour)
+	isDoubted(t, "configure",
+		off.Configure(t.Context(), "kim", "pause", "marathon", 1, marathon(1).Settings), time.Hour)
 	isDoubted(t, "secure", off.Secure(t.Context(), "marathon", 1), time.Hour)
 	_, err := once(t, off, "o1")
 	isDoubted(t, "confirm", err, time.Hour)
@@ -129,7 +140,10 @@ func TestASaleThatHasSeenTheFutureIsOpenAgain(t *testing.T) {
 		s := open("kim")
 		mustApply(t, s, marathon(1), gate.Created)
 		setTime(t, s, time.Now().Add(365*24*time.Hour))
-		for what, state := range map[string]gate.State{"alone": read(t, s), "with others": readOne(t, s, "marathon").State} {
+		for what, state := range map[string]gate.State{
+			"alone":       read(t, s),
+			"with others": readOne(t, s, "marathon").State,
+		} {
 			if state.Phase(state.Now) != "open" || state.Doubt != nil || time.Since(state.Now).Abs() > 30*time.Second {
 				t.Errorf("read %s: %+v", what, state)
 			}
@@ -143,7 +157,8 @@ func TestASaleThatHasSeenTheFutureIsOpenAgain(t *testing.T) {
 // Go and Lua have the same tolerance.
 func TestTheTolerancesAreOne(t *testing.T) {
 	t.Parallel()
-	if want := fmt.Sprintf("\nlocal TOLERANCE = %d\n", gate.ClockTolerance.Milliseconds()); !strings.Contains(luascripts.Confirm.Source, want) {
+	if want := fmt.Sprintf("\nlocal TOLERANCE = %d\n",
+		gate.ClockTolerance.Milliseconds()); !strings.Contains(luascripts.Confirm.Source, want) {
 		t.Errorf("the prelude has not %q", want)
 	}
 }
@@ -160,7 +175,8 @@ func TestAClockThatIsOffIsFoundBeforeASaleIs(t *testing.T) {
 			-time.Minute / 2: "",
 		} {
 			setOff(s, ahead)
-			if err := s.CheckClock(t.Context()); (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			if err := s.CheckClock(t.Context()); (err == nil) != (want == "") ||
+				err != nil && !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("%v: %v", ahead, err)
 			}
 		}

@@ -17,11 +17,15 @@ import (
 // What the Sentinels of Redis 7.0 and of Valkey 8.0 say of themselves. Neither has
 // a role or a replication id.
 const (
-	sentinelOfRedis = "# Server\r\nredis_version:7.0.15\r\nredis_mode:sentinel\r\nrun_id:4b1c39a8f7be34e51a3b2e54ad4c2c27b8a2b2a7\r\n\r\n" +
-		"# Sentinel\r\nsentinel_masters:1\r\nsentinel_tilt:0\r\nmaster0:name=mymaster,status=ok,address=127.0.0.1:6379,slaves=0,sentinels=1\r\n"
-	sentinelOfValkey = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\nserver_mode:sentinel\r\n" +
+	sentinelOfRedis = "# Server\r\nredis_version:7.0.15\r\nredis_mode:sentinel\r\n" +
+		"run_id:4b1c39a8f7be34e51a3b2e54ad4c2c27b8a2b2a7\r\n\r\n" +
+		"# Sentinel\r\nsentinel_masters:1\r\nsentinel_tilt:0\r\n" +
+		"master0:name=mymaster,status=ok,address=127.0.0.1:6379,slaves=0,sentinels=1\r\n"
+	sentinelOfValkey = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\n" +
+		"server_mode:sentinel\r\n" +
 		"run_id:f592bf3fa809eff950bfc1e0d543e3f4c19b7fdb\r\n\r\n" +
-		"# Sentinel\r\nsentinel_masters:1\r\nsentinel_tilt:0\r\nmaster0:name=mymaster,status=ok,address=127.0.0.1:6379,slaves=0,sentinels=1\r\n"
+		"# Sentinel\r\nsentinel_masters:1\r\nsentinel_tilt:0\r\n" +
+		"master0:name=mymaster,status=ok,address=127.0.0.1:6379,slaves=0,sentinels=1\r\n"
 )
 
 // startNamer starts what a gate needs of a Sentinel: it names the primary, and
@@ -60,7 +64,8 @@ func TestASentinelIsNotTheServerThatDecides(t *testing.T) {
 			t.Parallel()
 			primary := redistest.Start(t)
 			namer := startNamer(t, primary, info)
-			url := strings.Replace(strings.Replace(primary.URL(), "redis:", "redis+sentinel:", 1), primary.Addr(), namer, 1) + "/mymaster"
+			url := strings.Replace(strings.Replace(primary.URL(), "redis:", "redis+sentinel:", 1), primary.Addr(),
+				namer, 1) + "/mymaster"
 			metrics := NewMetrics(prometheus.NewRegistry())
 			l := openLane(t, url, Options{Metrics: metrics})
 			mustApply(t, l.store, marathon(1), gate.Created)

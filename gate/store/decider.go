@@ -43,14 +43,20 @@ type decider struct {
 // Decider implements lane.Store.
 func (s *Store) Decider(sale string) gate.Decider {
 	s.opt.Metrics.initSale(sale)
-	d := &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Confirm, applyVerdicts: applyConfirms, seen: make(map[string]struct{}, gate.MaxBatch)}
+	d := &decider{
+		store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Confirm,
+		applyVerdicts: applyConfirms, seen: make(map[string]struct{}, gate.MaxBatch),
+	}
 	d.write = d.writeConfirms
 	return d
 }
 
 // Granter implements lane.Store.
 func (s *Store) Granter(sale string) gate.Decider {
-	d := &decider{store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Grant, applyVerdicts: applyGrants}
+	d := &decider{
+		store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Grant,
+		applyVerdicts: applyGrants,
+	}
 	d.write = d.writeAnswers
 	return d
 }
@@ -70,7 +76,8 @@ func (d *decider) Decide(ctx context.Context, batch []*gate.Request) error {
 		refuseAll(batch, gate.Recovering)
 		return nil
 	}
-	return fmt.Errorf("have %d requests of sale %s decided by the script %s: %w", len(batch), d.sale, d.script.Name, doubted(err))
+	return fmt.Errorf("have %d requests of sale %s decided by the script %s: %w", len(batch), d.sale,
+		d.script.Name, doubted(err))
 }
 
 // errMissing says that a server has nothing of the sale, not even a tombstone.

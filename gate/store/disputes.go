@@ -12,10 +12,11 @@ import (
 // Disputes reads what there is against the payments of a sale, by order.
 func (s *Store) Disputes(ctx context.Context, sale string) (map[string][]gate.Dispute, error) {
 	all := map[string][]gate.Dispute{}
-	err := s.scan(ctx, "disputes of sale "+sale, s.client.HScan, keysOf(sale).disputes, func(order, text string) (err error) {
-		all[order], err = parseDisputes(order, text)
-		return err
-	})
+	err := s.scan(ctx, "disputes of sale "+sale, s.client.HScan, keysOf(sale).disputes,
+		func(order, text string) (err error) {
+			all[order], err = parseDisputes(order, text)
+			return err
+		})
 	return all, err
 }
 

@@ -62,9 +62,9 @@
 // that are a minute apart do not agree (gate.ClockTolerance; the rule is clock in
 // luascripts/prelude.lua):
 //
-//	TIME past the latest, and the gate disagrees    in doubt: nothing is written, and the store returns a *gate.ClockError
+//	TIME past the latest, and the gate disagrees    in doubt: nothing is written; the store returns *gate.ClockError
 //	TIME behind the latest, and the gate disagrees  Redis' clock was put back: the sale's time stands still
-//	TIME behind the latest, and the gate agrees     a clock was ahead: the sale's time goes back, for seq orders the ledger
+//	TIME behind the latest, and the gate agrees     a clock was ahead: the sale's time goes back
 //
 // After a clock was ahead, whoever meets its traces mends them: looks and leases further
 // ahead than any may be are due, and orders with a time yet to come are stamped anew

@@ -128,7 +128,9 @@ func (s *Store) Unfold(ctx context.Context, sale string, entries []int64) (fault
 
 // changed returns the ids of the orders that ledger entries changed, each once, and
 // what is wrong with the entries that cannot be read.
-func (s *Store) changed(ctx context.Context, sale string, entries []int64) (ids []string, faults map[int64]error, err error) {
+func (s *Store) changed(ctx context.Context, sale string, entries []int64) (ids []string,
+	faults map[int64]error, err error,
+) {
 	seen := map[string]bool{}
 	faults = map[int64]error{}
 	err = s.eachAt(ctx, sale, entries, func(seq int64, e *gate.Entry, fault error) {

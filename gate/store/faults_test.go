@@ -156,7 +156,8 @@ func TestAFullRedisCanBeFreed(t *testing.T) {
 	if err := l.store.Keep(t.Context(), "marathon", gate.QueueHastened, []string{"a"}, time.Minute); err != nil {
 		t.Error(err)
 	}
-	if added, err := l.store.SetAside(t.Context(), "marathon", []error{&gate.FaultError{Order: "b", Err: errors.New("odd")}}, false); err != nil || added != 1 {
+	if added, err := l.store.SetAside(t.Context(), "marathon",
+		[]error{&gate.FaultError{Order: "b", Err: errors.New("odd")}}, false); err != nil || added != 1 {
 		t.Errorf("set aside %d, %v", added, err)
 	}
 	if err := l.store.RetryAside(t.Context(), "marathon"); err != nil {
@@ -167,8 +168,10 @@ func TestAFullRedisCanBeFreed(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := orders[0]
-	after.State, after.Attempts, after.Deadline = gate.OrderReleased, []gate.Attempt{{ID: "attempt of a", State: gate.AttemptFailed}}, time.Time{}
-	moved, err := l.store.Settle(t.Context(), "gate", "settle", "marathon", []gate.Move{{Before: orders[0], After: &after}}, nil)
+	after.State, after.Attempts, after.Deadline = gate.OrderReleased,
+		[]gate.Attempt{{ID: "attempt of a", State: gate.AttemptFailed}}, time.Time{}
+	moved, err := l.store.Settle(t.Context(), "gate", "settle", "marathon",
+		[]gate.Move{{Before: orders[0], After: &after}}, nil)
 	if err != nil || moved[0] != gate.MovedOn {
 		t.Errorf("released: %q, %v", moved, err)
 	}

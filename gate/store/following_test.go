@@ -38,7 +38,8 @@ func TestThePrimaryWithTheFewestReplicasCountsAndSilenceIsNotNone(t *testing.T) 
 		return err
 	}
 	testkit.Await(t, "the primary to miss its replica", fewest)
-	for range 300 { // whichever primary answers first or last, and whichever server is asked for the Cluster's primaries
+	// whichever primary answers first or last, and whichever server is asked for the Cluster's primaries
+	for range 300 {
 		if err := fewest(); err != nil {
 			t.Fatalf("of primaries with 0, 1 and 1: %v", err)
 		}

@@ -139,7 +139,8 @@ func TestOnlyTheGrantWaitsForReplicas(t *testing.T) {
 	replica := redistest.StartReplica(t, primary)
 	a := openAsker(t, primary.URL(), Options{WaitReplicas: 1, WaitTimeout: 100 * time.Millisecond})
 	mustApply(t, openLane(t, primary.URL(), Options{}).store, marathon(1), gate.Created)
-	testkit.Await(t, "the replica to follow", func() error { _, err := a.store.client.Do(t.Context(), "WAIT", 1, 1000).Result(); return err })
+	testkit.Await(t, "the replica to follow",
+		func() error { _, err := a.store.client.Do(t.Context(), "WAIT", 1, 1000).Result(); return err })
 
 	replica.Stop()
 	start := time.Now()

@@ -20,11 +20,13 @@ func (x *exercise) check(t *rapid.T) {
 	orders, buyers := x.stored(t)
 	same(t, "orders", orders, x.model.orders)
 	same(t, "units", state.Units, x.model.units)
-	same(t, "run, version and seq", []int64{state.Run, state.Version, state.Seq}, []int64{x.model.Run, x.model.version, x.model.seq})
+	same(t, "run, version and seq", []int64{state.Run, state.Version, state.Seq},
+		[]int64{x.model.Run, x.model.version, x.model.seq})
 	if !state.Settings.Equal(x.model.Settings) {
 		t.Fatalf("settings: got %+v, want %+v", state.Settings, x.model.Settings)
 	}
-	if seen := x.store.client.HGet(x.ctx, keysOf(saleName).sale, "time").Val(); seen != strconv.FormatInt(x.model.latest, 10) {
+	if seen := x.store.client.HGet(x.ctx, keysOf(saleName).sale,
+		"time").Val(); seen != strconv.FormatInt(x.model.latest, 10) {
 		t.Fatalf("the latest time is %s, want %d", seen, x.model.latest)
 	}
 	same(t, "order counts", state.Orders, recount(orders))
@@ -140,7 +142,8 @@ func recountUnits(t *rapid.T, units map[string]gate.Units, orders map[string]gat
 		if u.Sum() != u.Total || u.Left < 0 {
 			t.Fatalf("units of %s do not add up: %+v", sku, u)
 		}
-		same(t, "recount of "+sku, u, gate.Units{Total: u.Total, Left: u.Left, Held: held, Paid: paid, Withheld: withheld})
+		same(t, "recount of "+sku, u,
+			gate.Units{Total: u.Total, Left: u.Left, Held: held, Paid: paid, Withheld: withheld})
 	}
 }
 

@@ -17,9 +17,12 @@ type keys struct {
 func keysOf(sale string) keys {
 	k := "fg:{" + sale + "}"
 	return keys{
-		sale: k, orders: k + ":orders", buyers: k + ":buyers", ledger: k + ":ledger", due: k + ":due", gates: k + ":gates",
-		notify: k + ":notify", owed: k + ":owed", again: k + ":again", hastened: k + ":hastened", alone: k + ":alone", strangers: k + ":strangers",
-		refunds: k + ":refunds", aside: k + ":aside", faults: k + ":faults", reconcile: k + ":reconcile", disputes: k + ":disputes",
+		sale: k, orders: k + ":orders", buyers: k + ":buyers", ledger: k + ":ledger", due: k + ":due",
+		gates:  k + ":gates",
+		notify: k + ":notify", owed: k + ":owed", again: k + ":again", hastened: k + ":hastened", alone: k + ":alone",
+		strangers: k + ":strangers",
+		refunds:   k + ":refunds", aside: k + ":aside", faults: k + ":faults", reconcile: k + ":reconcile",
+		disputes: k + ":disputes",
 	}
 }
 

@@ -36,7 +36,8 @@ func TestScriptsReadARecordAsGoWritesIt(t *testing.T) {
 	t.Cleanup(func() { _ = client.Close() })
 	read := func(pattern, record string) []any {
 		t.Helper()
-		fields, err := client.Eval(t.Context(), prelude(t)+"\nreturn {string.match(ARGV[1], "+pattern+")}", nil, record).Slice()
+		fields, err := client.Eval(t.Context(), prelude(t)+"\nreturn {string.match(ARGV[1], "+pattern+")}", nil,
+			record).Slice()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,16 +49,23 @@ func TestScriptsReadARecordAsGoWritesIt(t *testing.T) {
 	}
 	full := gate.Order{
 		Revision: 7, Buyer: "김 a+b", Lines: []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 20}},
-		Amount: gate.Amount{Value: 3000, Known: true}, Balance: gate.Amount{Value: 1000, Known: true}, Attempts: attempts,
+		Amount: gate.Amount{Value: 3000, Known: true}, Balance: gate.Amount{
+			Value: 1000,
+			Known: true,
+		}, Attempts: attempts,
 		Taken: time.UnixMilli(1500), Deadline: time.UnixMilli(2000), Settled: time.UnixMilli(2001),
 	}
 	bare := gate.Order{Revision: 1, Lines: []gate.Line{{SKU: "full", Quantity: 1}}}
 	states := []gate.OrderState{
-		gate.OrderAsking, gate.OrderHeld, gate.OrderPaid, gate.OrderReleased, gate.OrderRefundDue, gate.OrderRefunded, gate.OrderWithheld,
+		gate.OrderAsking, gate.OrderHeld, gate.OrderPaid, gate.OrderReleased, gate.OrderRefundDue, gate.OrderRefunded,
+		gate.OrderWithheld,
 	}
 	for _, state := range states {
 		full.State, bare.State = state, state
-		want := []any{string(rune(state)), "7", "김 a+b", "full:1,half:20", "3000", "1000", readable("F1a1␞D2주문␝12"), "1500", "500", "2001"}
+		want := []any{
+			string(rune(state)), "7", "김 a+b", "full:1,half:20", "3000", "1000", readable("F1a1␞D2주문␝12"),
+			"1500", "500", "2001",
+		}
 		if got := read("RECORD", string(appendRecord(nil, &full))); !reflect.DeepEqual(got, want) {
 			t.Errorf("RECORD reads %q, want %q", got, want)
 		}
@@ -65,7 +73,10 @@ func TestScriptsReadARecordAsGoWritesIt(t *testing.T) {
 		if got := read("RECORD", string(appendRecord(nil, &bare))); !reflect.DeepEqual(got, want) {
 			t.Errorf("RECORD reads %q, want %q", got, want)
 		}
-		want = []any{"1" + string(rune(state)), "7", readable("␟김 a+b␟full:1,half:20␟3000␟1000␟F1a1␞D2주문␝12␟1500␟"), "500", "2001"}
+		want = []any{
+			"1" + string(rune(state)), "7", readable("␟김 a+b␟full:1,half:20␟3000␟1000␟F1a1␞D2주문␝12␟1500␟"),
+			"500", "2001",
+		}
 		if got := read("PARTS", string(appendRecord(nil, &full))); !reflect.DeepEqual(got, want) {
 			t.Errorf("PARTS reads %q, want %q", got, want)
 		}
@@ -78,7 +89,10 @@ func TestScriptsReadARecordAsGoWritesIt(t *testing.T) {
 		}
 	}
 	// What no version has written is read by neither.
-	for _, wrong := range []string{"", "1", "2H␟1␟␟full:1␟␟␟␟␟␟", "1X␟1␟␟full:1␟␟␟␟␟␟", "1H␟1␟␟full:1␟␟␟␟␟", "1H␟1␟␟full:1␟␟␟␟␟␟␟"} {
+	for _, wrong := range []string{
+		"", "1", "2H␟1␟␟full:1␟␟␟␟␟␟", "1X␟1␟␟full:1␟␟␟␟␟␟", "1H␟1␟␟full:1␟␟␟␟␟",
+		"1H␟1␟␟full:1␟␟␟␟␟␟␟",
+	} {
 		_, err := parseRecord("o", readable(wrong))
 		known := err == nil && slices.Contains(states, gate.OrderState(wrong[1]))
 		if got := read("RECORD", readable(wrong)); len(got) > 0 && got[0] != nil || known {

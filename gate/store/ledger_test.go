@@ -46,7 +46,8 @@ func fill(t *testing.T, s *Store) (last int64) {
 		var batch []*gate.Request
 		for _, half := range []string{"a", "b"} {
 			batch = append(batch, &gate.Request{Confirm: gate.Confirm{
-				Order: fmt.Appendf(nil, "o%d%s", last, half), Attempt: []byte("a1"), Lines: []gate.Line{{SKU: "full", Quantity: 1}},
+				Order: fmt.Appendf(nil, "o%d%s", last,
+					half), Attempt: []byte("a1"), Lines: []gate.Line{{SKU: "full", Quantity: 1}},
 			}})
 		}
 		if err := d.Decide(t.Context(), batch); err != nil {

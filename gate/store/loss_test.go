@@ -15,7 +15,8 @@ func settleTo(t *testing.T, s *Store, order string, to gate.OrderState, attempt 
 		t.Fatal(err)
 	}
 	after := o
-	after.State, after.Attempts = to, []gate.Attempt{{ID: o.Attempts[0].ID, State: attempt, Version: o.Attempts[0].Version}}
+	after.State, after.Attempts = to,
+		[]gate.Attempt{{ID: o.Attempts[0].ID, State: attempt, Version: o.Attempts[0].Version}}
 	moved, err := s.Settle(t.Context(), "kim", "settle", "marathon", []gate.Move{{Before: o, After: &after}}, nil)
 	if err != nil || moved[0] != gate.MovedOn {
 		t.Fatalf("%s, %v", moved, err)
@@ -36,7 +37,10 @@ func soldSale(t *testing.T, s *Store) gate.Loss {
 	settleTo(t, s, "paid 1", gate.OrderPaid, gate.AttemptPaid)
 	settleTo(t, s, "paid 2", gate.OrderPaid, gate.AttemptPaid)
 	settleTo(t, s, "due", gate.OrderRefundDue, gate.AttemptRefundDue)
-	return gate.Loss{Sale: "marathon", Run: 1, Seq: 8, Open: true, Held: 4, Paid: 2, RefundDue: 1, Refunds: 1, Entries: 7}
+	return gate.Loss{
+		Sale: "marathon", Run: 1, Seq: 8, Open: true, Held: 4, Paid: 2, RefundDue: 1,
+		Refunds: 1, Entries: 7,
+	}
 }
 
 // A higher run and a deletion drop nothing that nobody has agreed to, name all of
@@ -51,11 +55,13 @@ func TestNothingIsDroppedThatNobodyAgreedTo(t *testing.T) {
 		}
 		refuses := func(what string, drop gate.Drop) {
 			t.Helper()
-			done, dry := gate.Apply(t.Context(), s, gate.Application{Who: "kim", Sale: marathon(2), Drop: drop, DryRun: true})
+			done, dry := gate.Apply(t.Context(), s,
+				gate.Application{Who: "kim", Sale: marathon(2), Drop: drop, DryRun: true})
 			_, restart := gate.Apply(t.Context(), s, gate.Application{Who: "kim", Sale: marathon(2), Drop: drop})
 			_, told := s.Losses(t.Context(), "marathon", drop)
 			for by, err := range map[string]error{
-				"restart": restart, "dry run": dry, "losses": told, "delete": s.Delete(t.Context(), "kim", "marathon", drop),
+				"restart": restart, "dry run": dry, "losses": told,
+				"delete": s.Delete(t.Context(), "kim", "marathon", drop),
 			} {
 				if got, ok := errors.AsType[*gate.LossError](err); !ok || got.Loss != want {
 					t.Errorf("%s by %s: got %v", what, by, err)
@@ -132,8 +138,10 @@ func TestWhatTheShopHasTakenIsNotLost(t *testing.T) {
 			if _, err := s.KeepDelivery(t.Context(), "marathon", "A", 0, p); err != nil {
 				t.Fatal(err)
 			}
-			if loss, _ := s.Losses(t.Context(), "marathon", gate.Drop{}); loss.Entries != entries || loss.Listed != listed {
-				t.Errorf("%+v: %d entries and %d orders are undelivered, want %d and %d", p, loss.Entries, loss.Listed, entries, listed)
+			if loss, _ := s.Losses(t.Context(), "marathon", gate.Drop{}); loss.Entries != entries ||
+				loss.Listed != listed {
+				t.Errorf("%+v: %d entries and %d orders are undelivered, want %d and %d", p, loss.Entries, loss.Listed,
+					entries, listed)
 			}
 		}
 		u := undelivered("due", 8)

@@ -20,7 +20,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		registerer: r,
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_redis_server_changes_total",
-			Help: "Times that this gate, deciding for a sale, met another Redis server than before: a failover, a restart, or a Cluster's move.",
+			Help: "Times that this gate, deciding for a sale, met another Redis server than before: a failover, a " +
+				"restart, or a Cluster's move.",
 		}, []string{"sale"}),
 		expiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flashgate_redis_certificate_expiry_timestamp_seconds",

@@ -49,7 +49,8 @@ func TestASaleWhoseWindowHasBegunIsMadeOnlyOnAWord(t *testing.T) {
 func wantOpen(t *testing.T, what string, err error, sale gate.Sale) {
 	t.Helper()
 	open, ok := errors.AsType[*gate.OpenError](err)
-	if !ok || open.Sale != sale.Name || !open.Opens.Equal(sale.OpensAt) || !open.Closes.Equal(sale.ClosesAt) || time.Since(open.Now) > time.Minute {
+	if !ok || open.Sale != sale.Name || !open.Opens.Equal(sale.OpensAt) || !open.Closes.Equal(sale.ClosesAt) ||
+		time.Since(open.Now) > time.Minute {
 		t.Errorf("%s: %v", what, err)
 	}
 }
@@ -60,7 +61,8 @@ func TestBothClocksMustSayThatAWindowHasNotBegun(t *testing.T) {
 	early, late := opens.Add(-time.Minute), opens
 	f := func(redis, own time.Time, want bool) {
 		t.Helper()
-		s, err := Open(startEmbedded(t), Options{Who: "kim", Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return redis }})
+		s, err := Open(startEmbedded(t),
+			Options{Who: "kim", Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return redis }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,8 +108,12 @@ func TestWhatIsOnlyToBeMadeAnewIsKeptIfThereIsAnything(t *testing.T) {
 func TestAMissingSaleIsToldFromOneThatNeverWas(t *testing.T) {
 	onStores(t, func(t *testing.T, open func(string) *Store) {
 		s := open("kim")
-		missing := func(err error) bool { return errors.As(err, new(*gate.MissingError)) && errors.Is(err, gate.ErrNoSale) }
-		if state, err := s.Sale(t.Context(), "marathon"); missing(err) || !errors.Is(err, gate.ErrNoSale) || time.Since(state.Now) > time.Minute {
+		missing := func(err error) bool {
+			return errors.As(err, new(*gate.MissingError)) &&
+				errors.Is(err, gate.ErrNoSale)
+		}
+		if state, err := s.Sale(t.Context(), "marathon"); missing(err) || !errors.Is(err, gate.ErrNoSale) ||
+			time.Since(state.Now) > time.Minute {
 			t.Errorf("one that never was: %v at %v", err, state.Now)
 		}
 		for range 2 {
@@ -122,7 +128,10 @@ func TestAMissingSaleIsToldFromOneThatNeverWas(t *testing.T) {
 		_, pause := gate.SetPaused(t.Context(), s, "kim", "marathon", true)
 		_, delivery := s.Delivery(t.Context(), "marathon")
 		_, inspect := s.Inspect(t.Context(), "marathon")
-		for what, err := range map[string]error{"read": read, "pause": pause, "delivery": delivery, "inspect": inspect} {
+		for what, err := range map[string]error{
+			"read": read, "pause": pause, "delivery": delivery,
+			"inspect": inspect,
+		} {
 			if !missing(err) {
 				t.Errorf("%s: %v", what, err)
 			}
@@ -132,13 +141,15 @@ func TestAMissingSaleIsToldFromOneThatNeverWas(t *testing.T) {
 		if err := s.Delete(t.Context(), "kim", "marathon", gate.Drop{}); err != nil {
 			t.Error(err)
 		}
-		if state, err := s.Sale(t.Context(), "marathon"); err != nil || state.Phase(state.Now) != "deleted" || state.Run != 0 {
+		if state, err := s.Sale(t.Context(), "marathon"); err != nil || state.Phase(state.Now) != "deleted" ||
+			state.Run != 0 {
 			t.Errorf("%+v, %v", state, err)
 		}
 		if told := ledger(t, s, 0); len(told) != 1 || told[0].Kind != "delete" || told[0].Who != "kim" {
 			t.Errorf("the ledger has %+v", told)
 		}
-		if err := s.Delete(t.Context(), "kim", "marathon", gate.Drop{}); !errors.Is(err, gate.ErrNoSale) || missing(err) {
+		if err := s.Delete(t.Context(), "kim", "marathon", gate.Drop{}); !errors.Is(err, gate.ErrNoSale) ||
+			missing(err) {
 			t.Errorf("again: %v", err)
 		}
 		a := gate.Application{Who: "kim", Sale: marathon(7)}

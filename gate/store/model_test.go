@@ -210,7 +210,8 @@ func (m *model) hold(o gate.Order, r *gate.Request) gate.Verdict {
 	}
 	m.move(o.Lines, func(u *gate.Units, n int64) { u.Left, u.Held = u.Left-n, u.Held+n })
 	if r.Asks {
-		o.State, o.Taken, o.Deadline, o.Settled = gate.OrderAsking, instant(m.time()), instant(m.time()).Add(gate.AskingFor), instant(0)
+		o.State, o.Taken, o.Deadline, o.Settled = gate.OrderAsking, instant(m.time()),
+			instant(m.time()).Add(gate.AskingFor), instant(0)
 		m.write(o, c)
 		return gate.Refuse(gate.Held)
 	}

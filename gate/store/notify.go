@@ -49,14 +49,17 @@ func (s *Store) ClaimDelivery(ctx context.Context, sale, token string, lease tim
 // lease; a lease of 0 gives it up. It returns gate.ErrClaimed, and writes nothing,
 // where somebody else has claimed it meanwhile or the run is over. Of the
 // delivery only Now, Run, Seq and Retry are filled in.
-func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time.Duration, p gate.Progress) (gate.Delivery, error) {
+func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time.Duration,
+	p gate.Progress,
+) (gate.Delivery, error) {
 	var fields []any
 	for order, listed := range p.Listed {
 		text := ""
 		if listed != nil {
 			b, err := json.Marshal(listedJSON{
-				Entry: listed.Entry, Since: listed.Since.UnixMilli(), Tries: listed.Tries, Tried: listed.Tried.UnixMilli(),
-				Next: listed.Next.UnixMilli(), GiveUp: listed.GiveUp.UnixMilli(), Error: listed.Error,
+				Entry: listed.Entry, Since: listed.Since.UnixMilli(), Tries: listed.Tries,
+				Tried: listed.Tried.UnixMilli(),
+				Next:  listed.Next.UnixMilli(), GiveUp: listed.GiveUp.UnixMilli(), Error: listed.Error,
 			})
 			if err != nil {
 				return gate.Delivery{}, fmt.Errorf("write down what order %q waits for: %w", order, err)
@@ -71,7 +74,8 @@ func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time
 			fields = fields[:0]
 		}
 	}
-	return s.notify(ctx, sale, "keep", token, lease, append(fields, positionField, p.Position, troubleField, p.Trouble)...)
+	return s.notify(ctx, sale, "keep", token, lease,
+		append(fields, positionField, p.Position, troubleField, p.Trouble)...)
 }
 
 // RetryDelivery has everything tried now that is listed, also what was given up.
@@ -91,7 +95,9 @@ func (s *Store) RetryDelivery(ctx context.Context, sale string) error {
 	return unknownReply(luascripts.Lease, reply)
 }
 
-func (s *Store) notify(ctx context.Context, sale, what, token string, lease time.Duration, fields ...any) (gate.Delivery, error) {
+func (s *Store) notify(ctx context.Context, sale, what, token string, lease time.Duration,
+	fields ...any,
+) (gate.Delivery, error) {
 	reply, hash, err := s.lease(ctx, sale, keysOf(sale).notify, what, token, lease, fields...)
 	if err != nil {
 		return gate.Delivery{}, err
@@ -104,7 +110,9 @@ func (s *Store) notify(ctx context.Context, sale, what, token string, lease time
 
 // lease claims or keeps what the holder of a token does for a sale, and returns what its
 // key holds where it was claimed.
-func (s *Store) lease(ctx context.Context, sale, key, what, token string, lease time.Duration, fields ...any) (reply []any, hash map[string]string, err error) {
+func (s *Store) lease(ctx context.Context, sale, key, what, token string, lease time.Duration,
+	fields ...any,
+) (reply []any, hash map[string]string, err error) {
 	args := append([]any{s.clock(), what, token, lease.Milliseconds()}, fields...)
 	reply, err = s.run(ctx, luascripts.Lease, []string{keysOf(sale).sale, key}, args...)
 	if err != nil {
@@ -159,8 +167,9 @@ func parseDelivery(sale string, hash map[string]string) (gate.Delivery, error) {
 			continue
 		}
 		d.Listed = append(d.Listed, gate.Undelivered{
-			Order: order, Entry: l.Entry, Since: time.UnixMilli(l.Since), Tries: l.Tries, Tried: time.UnixMilli(l.Tried),
-			Next: time.UnixMilli(l.Next), GiveUp: time.UnixMilli(l.GiveUp), Error: l.Error,
+			Order: order, Entry: l.Entry, Since: time.UnixMilli(l.Since), Tries: l.Tries,
+			Tried: time.UnixMilli(l.Tried),
+			Next:  time.UnixMilli(l.Next), GiveUp: time.UnixMilli(l.GiveUp), Error: l.Error,
 		})
 	}
 	if p.err != nil {
@@ -175,7 +184,8 @@ func parseDelivery(sale string, hash map[string]string) (gate.Delivery, error) {
 // Entries reads ledger entries after the one with the given number, oldest
 // first, at most so many.
 func (s *Store) Entries(ctx context.Context, sale string, after int64, most int) ([]*gate.Entry, error) {
-	page, err := parsePage(s.client.Do(ctx, "XRANGE", keysOf(sale).ledger, strconv.FormatInt(after+1, 10), "+", "COUNT", most))
+	page, err := parsePage(s.client.Do(ctx, "XRANGE", keysOf(sale).ledger, strconv.FormatInt(after+1, 10), "+",
+		"COUNT", most))
 	if err != nil {
 		return nil, fmt.Errorf("read the ledger of sale %s: %w", sale, err)
 	}
@@ -202,7 +212,9 @@ const entriesAtOnce = 50
 
 // eachAt calls do for the ledger entries with the given numbers, with a fault
 // instead of an entry where it cannot be read.
-func (s *Store) eachAt(ctx context.Context, sale string, seqs []int64, do func(seq int64, e *gate.Entry, fault error)) error {
+func (s *Store) eachAt(ctx context.Context, sale string, seqs []int64,
+	do func(seq int64, e *gate.Entry, fault error),
+) error {
 	for some := range slices.Chunk(seqs, entriesAtOnce) {
 		pipe := s.client.Pipeline()
 		replies := make([]*redis.Cmd, len(some))

@@ -34,24 +34,31 @@ func TestOneGateAtATimeTellsTheShop(t *testing.T) {
 		take(t, first, "o1", "a1", "", "full", 1)
 
 		d, err := first.ClaimDelivery(t.Context(), "marathon", "A", lease)
-		if err != nil || d.Run != 1 || d.Seq != 2 || d.Position != 0 || d.Listed != nil || time.Since(d.Now).Abs() > time.Minute {
+		if err != nil || d.Run != 1 || d.Seq != 2 || d.Position != 0 || d.Listed != nil ||
+			time.Since(d.Now).Abs() > time.Minute {
 			t.Fatalf("claimed %+v, %v", d, err)
 		}
 		if _, err := second.ClaimDelivery(t.Context(), "marathon", "B", lease); !errors.Is(err, gate.ErrClaimed) {
 			t.Errorf("a second claim: %v", err)
 		}
 		o1, o2 := undelivered("o1", 2), undelivered("주문 2", 1)
-		done := gate.Progress{Position: 2, Trouble: "it is down", Listed: map[string]*gate.Undelivered{"o1": &o1, "주문 2": &o2}}
-		if d, err = first.KeepDelivery(t.Context(), "marathon", "A", lease, done); err != nil || d.Seq != 2 || d.Run != 1 {
+		done := gate.Progress{
+			Position: 2, Trouble: "it is down",
+			Listed: map[string]*gate.Undelivered{"o1": &o1, "주문 2": &o2},
+		}
+		if d, err = first.KeepDelivery(t.Context(), "marathon", "A", lease, done); err != nil ||
+			d.Seq != 2 || d.Run != 1 {
 			t.Fatalf("kept %+v, %v", d, err)
 		}
 
 		ahead = lease + time.Second // the first gate has died, it seems
 		d, err = second.ClaimDelivery(t.Context(), "marathon", "B", lease)
-		if err != nil || d.Position != 2 || d.Trouble != "it is down" || !reflect.DeepEqual(d.Listed, []gate.Undelivered{o2, o1}) {
+		if err != nil || d.Position != 2 || d.Trouble != "it is down" ||
+			!reflect.DeepEqual(d.Listed, []gate.Undelivered{o2, o1}) {
 			t.Fatalf("taken over %+v, %v", d, err)
 		}
-		if _, err := first.KeepDelivery(t.Context(), "marathon", "A", lease, gate.Progress{Position: 1}); !errors.Is(err, gate.ErrClaimed) {
+		if _, err := first.KeepDelivery(t.Context(), "marathon", "A", lease,
+			gate.Progress{Position: 1}); !errors.Is(err, gate.ErrClaimed) {
 			t.Errorf("the first gate writes on: %v", err)
 		}
 		done = gate.Progress{Position: 3, Listed: map[string]*gate.Undelivered{"o1": nil}}
@@ -59,13 +66,15 @@ func TestOneGateAtATimeTellsTheShop(t *testing.T) {
 			t.Fatal(err)
 		}
 		d, err = first.Delivery(t.Context(), "marathon")
-		if err != nil || d.Position != 3 || d.Trouble != "" || d.Seq != 2 || d.Notify != sale.Notify || !reflect.DeepEqual(d.Listed, []gate.Undelivered{o2}) {
+		if err != nil || d.Position != 3 || d.Trouble != "" || d.Seq != 2 || d.Notify != sale.Notify ||
+			!reflect.DeepEqual(d.Listed, []gate.Undelivered{o2}) {
 			t.Errorf("read %+v, %v", d, err)
 		}
 		if err := second.RetryDelivery(t.Context(), "marathon"); err != nil {
 			t.Fatal(err)
 		}
-		if d, err = second.ClaimDelivery(t.Context(), "marathon", "C", lease); err != nil || d.Now.Sub(d.Retry).Abs() > 20*time.Second {
+		if d, err = second.ClaimDelivery(t.Context(), "marathon", "C", lease); err != nil ||
+			d.Now.Sub(d.Retry).Abs() > 20*time.Second {
 			t.Errorf("given up, then claimed %+v, %v", d, err)
 		}
 	})
@@ -122,7 +131,8 @@ func TestASaleThatIsGoneHasNothingToDeliver(t *testing.T) {
 		}
 		gone("deleted")
 		mustApply(t, s, marathon(2), gate.Created)
-		if _, err := s.KeepDelivery(t.Context(), "marathon", "A", lease, gate.Progress{Position: 9}); !errors.Is(err, gate.ErrClaimed) {
+		if _, err := s.KeepDelivery(t.Context(), "marathon", "A", lease, gate.Progress{Position: 9}); !errors.Is(err,
+			gate.ErrClaimed) {
 			t.Errorf("a gate of the run before: %v", err)
 		}
 		if d, err := s.ClaimDelivery(t.Context(), "marathon", "B", lease); err != nil || d.Position != 0 || d.Run != 2 {

@@ -30,10 +30,11 @@ func (s *Store) RefundNote(ctx context.Context, sale, order string) (note gate.R
 // RefundNotes reads what is known of all refunds that orders of a sale owe, by order.
 func (s *Store) RefundNotes(ctx context.Context, sale string) (map[string]gate.RefundNote, error) {
 	notes := map[string]gate.RefundNote{}
-	err := s.scan(ctx, "refunds of sale "+sale, s.client.HScan, keysOf(sale).owed, func(order, text string) (err error) {
-		notes[order], err = parseNote(text)
-		return err
-	})
+	err := s.scan(ctx, "refunds of sale "+sale, s.client.HScan, keysOf(sale).owed,
+		func(order, text string) (err error) {
+			notes[order], err = parseNote(text)
+			return err
+		})
 	return notes, err
 }
 

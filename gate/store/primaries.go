@@ -76,7 +76,8 @@ func askPrimaries(ctx context.Context, c *redis.ClusterClient) (primaries []*red
 		return nil
 	})
 	if err == nil && len(primaries) != want {
-		err = fmt.Errorf("the Redis Cluster has %d primaries, and a server knows %d: %w", want, len(primaries), errPartly)
+		err = fmt.Errorf("the Redis Cluster has %d primaries, and a server knows %d: %w", want,
+			len(primaries), errPartly)
 	}
 	return primaries, err
 }
@@ -97,7 +98,8 @@ func countPrimaries(ctx context.Context, c *redis.ClusterClient) (int, error) {
 		}
 	}
 	if slots != clusterSlots {
-		return 0, fmt.Errorf("a server of the Redis Cluster knows the primaries of %d slots of %d: %w", slots, clusterSlots, errPartly)
+		return 0, fmt.Errorf("a server of the Redis Cluster knows the primaries of %d slots of %d: %w", slots,
+			clusterSlots, errPartly)
 	}
 	return len(primaries), nil
 }

@@ -130,7 +130,11 @@ func drawSettings(t *rapid.T) gate.Settings {
 // drawConfirm draws from few orders, buyers and carts, so that confirms meet.
 // An order mostly comes with the buyer and cart that it came with before.
 func drawConfirm(t *rapid.T) gate.Confirm {
-	carts := [][]gate.Line{{{SKU: "full", Quantity: 1}}, {{SKU: "full", Quantity: 2}, {SKU: "half", Quantity: 1}}, {{SKU: "kids", Quantity: 3}}}
+	carts := [][]gate.Line{
+		{{SKU: "full", Quantity: 1}},
+		{{SKU: "full", Quantity: 2}, {SKU: "half", Quantity: 1}},
+		{{SKU: "kids", Quantity: 3}},
+	}
 	buyers := []string{"ann", "bob", "cho", ""}
 	order := rapid.SampledFrom([]int{0, 1, 2, 3, 4, 5, 6, 7, 8}).Draw(t, "order")
 	other := rapid.SampledFrom([]int{0, 0, 0, 0, 0, 0, 0, 1}).Draw(t, "other")
@@ -156,13 +160,15 @@ func (x *exercise) confirm(t *rapid.T) {
 func (x *exercise) repeat(t *rapid.T) {
 	o := x.drawOrder(t)
 	x.decide(t, []gate.Confirm{{
-		Order: []byte(o.ID), Attempt: []byte(rapid.SampledFrom(o.Attempts).Draw(t, "attempt").ID), Buyer: []byte(o.Buyer), Lines: o.Lines,
+		Order: []byte(o.ID), Attempt: []byte(rapid.SampledFrom(o.Attempts).Draw(t, "attempt").ID),
+		Buyer: []byte(o.Buyer), Lines: o.Lines,
 	}})
 }
 
 func (x *exercise) decide(t *rapid.T, confirms []gate.Confirm) {
 	asks := rapid.SampledFrom([]bool{false, true}).Draw(t, "the sale asks")
-	noHold := rapid.SampledFrom([]gate.Cause{gate.NoCause, gate.NoCause, gate.NoCause, gate.ShopDown}).Draw(t, "no hold")
+	noHold := rapid.SampledFrom([]gate.Cause{gate.NoCause, gate.NoCause, gate.NoCause, gate.ShopDown}).Draw(t,
+		"no hold")
 	batch, of := make([]*gate.Request, len(confirms)), make([]*gate.Request, len(confirms))
 	for i, c := range confirms {
 		batch[i] = &gate.Request{Confirm: c, Asks: asks, NoHold: noHold}
@@ -178,7 +184,8 @@ func (x *exercise) decide(t *rapid.T, confirms []gate.Confirm) {
 func compare(t *rapid.T, got, want []*gate.Request) {
 	for i := range got {
 		if got[i].Verdict() != want[i].Verdict() || got[i].Revision != want[i].Revision {
-			t.Fatalf("request %d is %v of revision %d, want %v of revision %d", i, got[i].Verdict(), got[i].Revision, want[i].Verdict(), want[i].Revision)
+			t.Fatalf("request %d is %v of revision %d, want %v of revision %d", i, got[i].Verdict(), got[i].Revision,
+				want[i].Verdict(), want[i].Revision)
 		}
 	}
 }
@@ -189,8 +196,14 @@ func (x *exercise) answer(t *rapid.T) {
 	var batch, of []*gate.Request
 	for range rapid.IntRange(1, 4).Draw(t, "answers") {
 		o := x.drawOrder(t)
-		r := gate.Request{Yes: rapid.Bool().Draw(t, "yes"), Revision: o.Revision - rapid.SampledFrom([]int64{0, 0, 0, 1}).Draw(t, "before")}
-		r.Confirm = gate.Confirm{Order: []byte(o.ID), Attempt: []byte(rapid.SampledFrom(o.Attempts).Draw(t, "attempt").ID)}
+		r := gate.Request{
+			Yes:      rapid.Bool().Draw(t, "yes"),
+			Revision: o.Revision - rapid.SampledFrom([]int64{0, 0, 0, 1}).Draw(t, "before"),
+		}
+		r.Confirm = gate.Confirm{
+			Order:   []byte(o.ID),
+			Attempt: []byte(rapid.SampledFrom(o.Attempts).Draw(t, "attempt").ID),
+		}
 		batch, of = append(batch, &r), append(of, new(r))
 	}
 	if err := x.granter.Decide(x.ctx, batch); err != nil {
@@ -332,7 +345,10 @@ func (x *exercise) settle(t *rapid.T) {
 	}
 	after := x.model.orders[id]
 	after.Deadline = deadline
-	move := gate.Move{Before: before, After: &after, Look: time.Duration(rapid.IntRange(0, 2).Draw(t, "look")) * time.Second}
+	move := gate.Move{
+		Before: before, After: &after,
+		Look: time.Duration(rapid.IntRange(0, 2).Draw(t, "look")) * time.Second,
+	}
 	if want == gate.MovedOtherwise {
 		paid := after
 		paid.State, paid.Attempts = gate.OrderPaid, slices.Clone(after.Attempts)

@@ -34,10 +34,12 @@ func TestReadingAgainTellsWhatHasChanged(t *testing.T) {
 			t.Helper()
 			r := readOne(t, s, "marathon")
 			if r.Err != nil || r.Set != set || r.State.Units["full"].Left != left {
-				t.Errorf("%s: settings new %v, %d left, %v; want %v, %d", what, r.Set, r.State.Units["full"].Left, r.Err, set, left)
+				t.Errorf("%s: settings new %v, %d left, %v; want %v, %d", what, r.Set, r.State.Units["full"].Left,
+					r.Err, set, left)
 			}
 			whole, err := s.Sale(t.Context(), "marathon")
-			if err != nil || !whole.Settings.Equal(r.State.Settings) || whole.Seq != r.State.Seq || whole.Version != r.State.Version || whole.Orders != r.State.Orders {
+			if err != nil || !whole.Settings.Equal(r.State.Settings) || whole.Seq != r.State.Seq ||
+				whole.Version != r.State.Version || whole.Orders != r.State.Orders {
 				t.Errorf("%s: read %+v, the sale is %+v, %v", what, r.State, whole, err)
 			}
 			if r.State.Now.IsZero() || whole.Now.Sub(r.State.Now) > time.Minute {
@@ -74,7 +76,8 @@ func TestASaleThatIsMadeAnewIsReadAnew(t *testing.T) {
 		again.Hold = time.Hour
 		mustApply(t, s, again, gate.Created)
 		r := readOne(t, s, "marathon")
-		if r.Err != nil || r.State.Version != before.Version || r.State.Seq != before.Seq || !r.Set || r.State.Hold != time.Hour {
+		if r.Err != nil || r.State.Version != before.Version || r.State.Seq != before.Seq || !r.Set ||
+			r.State.Hold != time.Hour {
 			t.Errorf("read as %+v, before it was %+v", r, before)
 		}
 	})
@@ -85,9 +88,12 @@ func TestWhatIsNoSaleIsUnreadableAlone(t *testing.T) {
 		s := open("gate")
 		mustApply(t, s, marathon(1), gate.Created)
 		for name, damage := range map[string]func(key string) error{
-			"type":     func(key string) error { return s.client.SAdd(t.Context(), key, "1").Err() },
-			"settings": func(key string) error { return s.client.HSet(t.Context(), key, "run", 1, "settings", "{").Err() },
-			"lacking":  func(key string) error { return s.client.HSet(t.Context(), key, "run", 1).Err() },
+			"type": func(key string) error { return s.client.SAdd(t.Context(), key, "1").Err() },
+			"settings": func(key string) error {
+				return s.client.HSet(t.Context(), key, "run", 1,
+					"settings", "{").Err()
+			},
+			"lacking": func(key string) error { return s.client.HSet(t.Context(), key, "run", 1).Err() },
 		} {
 			if err := damage(keysOf(name).sale); err != nil {
 				t.Fatal(err)
@@ -158,7 +164,8 @@ func TestManySalesAreReadInFewRoundTrips(t *testing.T) {
 		mustApply(t, near, sale, gate.Created)
 	}
 	var trips atomic.Int64
-	far := openLane(t, strings.Replace(server.URL(), server.Addr(), countTrips(t, server.Addr(), &trips), 1), Options{}).store
+	far := openLane(t, strings.Replace(server.URL(), server.Addr(), countTrips(t, server.Addr(), &trips), 1),
+		Options{}).store
 	listed, err := far.Sales(t.Context())
 	slices.Sort(listed)
 	if err != nil || !slices.Equal(listed, names) {

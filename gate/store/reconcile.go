@@ -18,7 +18,9 @@ const (
 // ClaimReconciling makes the holder of the token the one that compares a sale's orders
 // with what has changed at PortOne, for as long as the lease lasts. It returns
 // gate.ErrClaimed while somebody else does, and gate.ErrNoSale.
-func (s *Store) ClaimReconciling(ctx context.Context, sale, token string, lease time.Duration) (gate.Reconciling, error) {
+func (s *Store) ClaimReconciling(ctx context.Context, sale, token string,
+	lease time.Duration,
+) (gate.Reconciling, error) {
 	reply, hash, err := s.lease(ctx, sale, keysOf(sale).reconcile, "claim", token, lease)
 	if err != nil {
 		return gate.Reconciling{}, err
@@ -37,7 +39,9 @@ func (s *Store) KeepReconciling(ctx context.Context, sale, token string, lease t
 }
 
 // MarkReconciled is KeepReconciling, and writes down how far a version's list was read.
-func (s *Store) MarkReconciled(ctx context.Context, sale, token string, lease time.Duration, version gate.Version, m gate.Mark) error {
+func (s *Store) MarkReconciled(ctx context.Context, sale, token string, lease time.Duration, version gate.Version,
+	m gate.Mark,
+) error {
 	_, _, err := s.lease(ctx, sale, keysOf(sale).reconcile, "keep", token, lease,
 		fmt.Sprintf(untilField, version), instantText(m.Until), fmt.Sprintf(readField, version), instantText(m.Read),
 		fmt.Sprintf(markedTroubleField, version), cut(m.Trouble, longestReason))

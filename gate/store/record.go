@@ -207,7 +207,10 @@ func (p *parser) units(s string) gate.Units {
 		p.fail("counters %q are not five numbers", s)
 		return gate.Units{}
 	}
-	return gate.Units{Total: p.int(f[0]), Left: p.int(f[1]), Held: p.int(f[2]), Paid: p.int(f[3]), Withheld: p.int(f[4])}
+	return gate.Units{
+		Total: p.int(f[0]), Left: p.int(f[1]), Held: p.int(f[2]), Paid: p.int(f[3]),
+		Withheld: p.int(f[4]),
+	}
 }
 
 // counts reads "asking,held,paid,released,refund_due,refunded,refunds", and behind

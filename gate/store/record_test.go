@@ -27,7 +27,8 @@ func TestTheRecordOfAFirstHold(t *testing.T) {
 	c.Buyer = []byte("ann")
 	c.Lines = append(c.Lines, gate.Line{SKU: "half", Quantity: 20})
 	c.Amount = gate.Amount{Value: 0, Known: true}
-	if got, want := string(appendHold([]byte("x"), &gate.Request{Confirm: c})), readable("x1H␟1␟ann␟full:1,half:20␟0␟␟O0a1␟"); got != want {
+	if got, want := string(appendHold([]byte("x"), &gate.Request{Confirm: c})),
+		readable("x1H␟1␟ann␟full:1,half:20␟0␟␟O0a1␟"); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
@@ -42,8 +43,11 @@ func TestARecordIsReadAsItIsWritten(t *testing.T) {
 		ID: "o1", State: gate.OrderPaid, Revision: 7, Buyer: "ann",
 		Lines:  []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 20}},
 		Amount: gate.Amount{Value: 3000, Known: true}, Balance: gate.Amount{Value: 1000, Known: true},
-		Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptFailed, Version: 1}, {ID: "a2", State: gate.AttemptPaid, Version: 2}},
-		Taken:    time.UnixMilli(1500), Deadline: time.UnixMilli(2000), Settled: time.UnixMilli(2001),
+		Attempts: []gate.Attempt{
+			{ID: "a1", State: gate.AttemptFailed, Version: 1},
+			{ID: "a2", State: gate.AttemptPaid, Version: 2},
+		},
+		Taken: time.UnixMilli(1500), Deadline: time.UnixMilli(2000), Settled: time.UnixMilli(2001),
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -60,7 +64,10 @@ func TestARecordIsReadAsItIsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want.ID, want.Attempts = "o3", []gate.Attempt{{ID: "a1", State: gate.AttemptRefundDue, Version: 1, Tries: 12}, {ID: "a2", State: gate.AttemptRequested, Version: 2}}
+	want.ID, want.Attempts = "o3", []gate.Attempt{
+		{ID: "a1", State: gate.AttemptRefundDue, Version: 1, Tries: 12},
+		{ID: "a2", State: gate.AttemptRequested, Version: 2},
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -90,10 +97,17 @@ func TestAnyRecordIsReadAsItIsWritten(t *testing.T) {
 		return gate.Amount{}
 	})
 	attempts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gate.Attempt {
-		return gate.Attempt{ID: id.Draw(t, "attempt"), Version: gate.Version(rapid.Uint8Range(0, 9).Draw(t, "version")), State: rapid.SampledFrom([]gate.AttemptState("OVPFCDQX")).Draw(t, "state"), Tries: rapid.Int64Range(0, 1<<40).Draw(t, "tries")}
+		return gate.Attempt{
+			ID: id.Draw(t, "attempt"), Version: gate.Version(rapid.Uint8Range(0, 9).Draw(t, "version")),
+			State: rapid.SampledFrom([]gate.AttemptState("OVPFCDQX")).Draw(t, "state"), Tries: rapid.Int64Range(0,
+				1<<40).Draw(t, "tries"),
+		}
 	}), 1, gate.MaxAttempts)
 	lines := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) gate.Line {
-		return gate.Line{SKU: rapid.StringMatching(`[A-Za-z0-9_.-]{1,8}`).Draw(t, "sku"), Quantity: rapid.Int64Range(1, gate.MaxUnits).Draw(t, "quantity")}
+		return gate.Line{
+			SKU:      rapid.StringMatching(`[A-Za-z0-9_.-]{1,8}`).Draw(t, "sku"),
+			Quantity: rapid.Int64Range(1, gate.MaxUnits).Draw(t, "quantity"),
+		}
 	}), 1, gate.MaxLines)
 	at := rapid.Custom(func(t *rapid.T) time.Time { return time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "ms")) })
 	hold := rapid.Custom(func(t *rapid.T) time.Duration {
@@ -103,8 +117,10 @@ func TestAnyRecordIsReadAsItIsWritten(t *testing.T) {
 		taken := at.Draw(t, "taken")
 		want := gate.Order{
 			ID: id.Draw(t, "id"), State: rapid.SampledFrom([]gate.OrderState("AHPRDFW")).Draw(t, "state"),
-			Revision: rapid.Int64Range(1, 1<<40).Draw(t, "revision"), Buyer: id.Draw(t, "buyer"), Lines: lines.Draw(t, "lines"),
-			Amount: amount.Draw(t, "amount"), Balance: amount.Draw(t, "balance"), Attempts: attempts.Draw(t, "attempts"),
+			Revision: rapid.Int64Range(1, 1<<40).Draw(t, "revision"), Buyer: id.Draw(t,
+				"buyer"), Lines: lines.Draw(t, "lines"),
+			Amount: amount.Draw(t, "amount"), Balance: amount.Draw(t,
+				"balance"), Attempts: attempts.Draw(t, "attempts"),
 			Taken: taken, Deadline: taken.Add(hold.Draw(t, "hold")), Settled: at.Draw(t, "settled"),
 		}
 		got, err := parseRecord(want.ID, spell(want))
@@ -117,8 +133,9 @@ func TestAnyRecordIsReadAsItIsWritten(t *testing.T) {
 func TestAConfirmIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	c := gate.Confirm{
-		Order: []byte("o1"), Attempt: []byte("a:1"), Buyer: []byte("ann,b"), Amount: gate.Amount{Value: 3000, Known: true},
-		Lines: []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 2}},
+		Order: []byte("o1"), Attempt: []byte("a:1"), Buyer: []byte("ann,b"),
+		Amount: gate.Amount{Value: 3000, Known: true},
+		Lines:  []gate.Line{{SKU: "full", Quantity: 1}, {SKU: "half", Quantity: 2}},
 	}
 	got, err := parseRecord("o1", string(appendHold(nil, &gate.Request{Confirm: c}))+readable("2000␟500␟"))
 	if err != nil {
@@ -126,7 +143,8 @@ func TestAConfirmIsReadAsItIsWritten(t *testing.T) {
 	}
 	want := gate.Order{
 		ID: "o1", State: gate.OrderHeld, Revision: 1, Buyer: "ann,b", Lines: c.Lines, Amount: c.Amount,
-		Attempts: []gate.Attempt{{ID: "a:1", State: gate.AttemptOpen}}, Taken: time.UnixMilli(2000), Deadline: time.UnixMilli(2500),
+		Attempts: []gate.Attempt{{ID: "a:1", State: gate.AttemptOpen}}, Taken: time.UnixMilli(2000),
+		Deadline: time.UnixMilli(2500),
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -172,7 +190,8 @@ func TestRecordsThatAreRefused(t *testing.T) {
 func TestALedgerEntryIsReadAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	got, err := parseEntry("12-0", []string{
-		"e", readable("1␟3␟2000␟confirm␟gate-1␟0,1"), "c", "full:10,9,1,0,0;half:5,-1,3,2,1", "o", "1,2,3,4,5,6,7", "s", "",
+		"e", readable("1␟3␟2000␟confirm␟gate-1␟0,1"), "c", "full:10,9,1,0,0;half:5,-1,3,2,1", "o",
+		"1,2,3,4,5,6,7", "s", "",
 		"e", readable("1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟500␟"), "o2", readable("1D␟2␟␟half:1␟␟␟␟␟␟"),
 	})
 	if err != nil {
@@ -187,8 +206,12 @@ func TestALedgerEntryIsReadAsItIsWritten(t *testing.T) {
 		Counts: gate.OrderCounts{Asking: 1, Held: 2, Paid: 3, Released: 4, RefundDue: 5, Refunded: 6, Refunds: 7},
 		Orders: []gate.Order{
 			{
-				ID: "e", State: gate.OrderHeld, Revision: 1, Buyer: "ann", Lines: line("full"), Taken: time.UnixMilli(2000),
-				Deadline: time.UnixMilli(2500), Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptOpen, Version: 1}},
+				ID: "e", State: gate.OrderHeld, Revision: 1, Buyer: "ann", Lines: line("full"),
+				Taken:    time.UnixMilli(2000),
+				Deadline: time.UnixMilli(2500), Attempts: []gate.Attempt{{
+					ID:    "a1",
+					State: gate.AttemptOpen, Version: 1,
+				}},
 			},
 			{ID: "o2", State: gate.OrderRefundDue, Revision: 2, Lines: line("half")},
 		},
@@ -203,7 +226,8 @@ func TestTheSettingsInALedgerEntryAreReadAsTheyAreWritten(t *testing.T) {
 	t.Parallel()
 	price := int64(80000)
 	want := gate.Settings{
-		OpensAt: time.UnixMilli(1796083200000), ClosesAt: time.UnixMilli(1796119200001), Hold: 5*time.Minute + time.Millisecond,
+		OpensAt: time.UnixMilli(1796083200000), ClosesAt: time.UnixMilli(1796119200001),
+		Hold:     5*time.Minute + time.Millisecond,
 		PerBuyer: 2, Paused: true, Messages: map[string]string{"sold_out": "마감 <b>\"&\u2028"},
 		SKUs: []gate.SKU{{Name: "full", Stock: 15000, Price: &price}, {Name: "half"}},
 	}
@@ -212,7 +236,8 @@ func TestTheSettingsInALedgerEntryAreReadAsTheyAreWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, err := parseEntry("1-0", []string{
-		"e", readable("1␟1␟2000␟create␟kim"), "c", "", "o", "0,0,0,0,0,0,0", "s", readable("3␟2␟") + string(args[6].([]byte)) + readable(`␟{"per_buyer":7}`),
+		"e", readable("1␟1␟2000␟create␟kim"), "c", "", "o", "0,0,0,0,0,0,0", "s",
+		readable("3␟2␟") + string(args[6].([]byte)) + readable(`␟{"per_buyer":7}`),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -223,14 +248,18 @@ func TestTheSettingsInALedgerEntryAreReadAsTheyAreWritten(t *testing.T) {
 	if e.Before == nil || e.Before.PerBuyer != 7 {
 		t.Errorf("the settings before are %+v", e.Before)
 	}
-	if got, want := fmt.Sprint(args[:6], args[7:]), "[1796083200000 1796119200001 300001 2 1 0] [full 15000 half 0]"; got != want {
+	if got, want := fmt.Sprint(args[:6], args[7:]),
+		"[1796083200000 1796119200001 300001 2 1 0] [full 15000 half 0]"; got != want {
 		t.Errorf("scripts are told %s, want %s", got, want)
 	}
 }
 
 func TestLedgerEntriesThatAreRefused(t *testing.T) {
 	t.Parallel()
-	good := []string{"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0", "o", "1,2,3,4,5,6,7", "s", readable("1␟1␟{}␟{}")}
+	good := []string{
+		"e", readable("1␟3␟2000␟confirm␟gate-1"), "c", "full:10,9,1,0,0", "o", "1,2,3,4,5,6,7", "s",
+		readable("1␟1␟{}␟{}"),
+	}
 	if _, err := parseEntry("1-0", good); err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +274,10 @@ func TestLedgerEntriesThatAreRefused(t *testing.T) {
 			"1␟3␟2000␟confirm␟g␟0", "1␟3␟2000␟confirm␟g␟", "1␟3␟2000␟confirm␟g␟0␟0",
 		},
 		2: {"", "x"}, 3: {"x", "full", "full:1,2,3,4", "full:1,2,3,4,x", "full:1,2,3,4,5;"},
-		4: {"", "x"}, 5: {"", "1,2,3,4,5,6", "1,2,3,4,5,6,x", "1,2,3,4,5,6,7,x", "1,2,3,4,5,6,7,8,9"}, 6: {"", "x"}, 7: {"x", "1␟1␟{}", "x␟1␟{}␟", "1␟x␟{}␟", "1␟1␟{␟", "1␟1␟␟{", "1␟1␟{}␟␟"},
+		4: {"", "x"}, 5: {"", "1,2,3,4,5,6", "1,2,3,4,5,6,x", "1,2,3,4,5,6,7,x", "1,2,3,4,5,6,7,8,9"}, 6: {
+			"",
+			"x",
+		}, 7: {"x", "1␟1␟{}", "x␟1␟{}␟", "1␟x␟{}␟", "1␟1␟{␟", "1␟1␟␟{", "1␟1␟{}␟␟"},
 	} {
 		for _, text := range bad {
 			fields := append([]string(nil), good...)
@@ -291,8 +323,10 @@ func FuzzParseRecord(f *testing.F) {
 }
 
 func FuzzParseEntry(f *testing.F) {
-	f.Add("12-0", "e", "1␟3␟2000␟confirm␟g", "c", "full:10,9,1,0,0;half:1,1,0,0,0", "o", "1,2,3,4,5,6,7", "s", "", "o1", "1H␟1␟ann␟full:1␟␟␟O1a1␟2␟3␟")
-	f.Add("1-0", "e", "1␟3␟2000␟apply␟g", "c", "", "o", "0,0,0,0,0,0,0", "s", `1␟1␟{"skus":[{"name":"full"}]}␟{}`, "", "")
+	f.Add("12-0", "e", "1␟3␟2000␟confirm␟g", "c", "full:10,9,1,0,0;half:1,1,0,0,0", "o", "1,2,3,4,5,6,7", "s", "", "o1",
+		"1H␟1␟ann␟full:1␟␟␟O1a1␟2␟3␟")
+	f.Add("1-0", "e", "1␟3␟2000␟apply␟g", "c", "", "o", "0,0,0,0,0,0,0", "s",
+		`1␟1␟{"skus":[{"name":"full"}]}␟{}`, "", "")
 	f.Fuzz(func(t *testing.T, id, e, head, c, counters, o, counts, s, settings, order, record string) {
 		fields := []string{e, readable(head), c, counters, o, counts, s, readable(settings), order, readable(record)}
 		for n := range len(fields) + 1 {

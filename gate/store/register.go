@@ -38,7 +38,10 @@ func (s *Store) Create(ctx context.Context, c gate.Creation) error {
 	case "lost":
 		return &gate.LossError{Loss: loss(sale.Name, reply), Drop: c.Drop}
 	case "open":
-		return &gate.OpenError{Sale: sale.Name, Opens: sale.OpensAt, Closes: sale.ClosesAt, Now: time.UnixMilli(number(reply, 1))}
+		return &gate.OpenError{
+			Sale: sale.Name, Opens: sale.OpensAt, Closes: sale.ClosesAt,
+			Now: time.UnixMilli(number(reply, 1)),
+		}
 	}
 	return unknownReply(luascripts.Create, reply)
 }
@@ -162,7 +165,8 @@ func dropWords(d gate.Drop) string {
 func loss(sale string, reply []any) gate.Loss {
 	return gate.Loss{
 		Sale: sale, Run: number(reply, 1), Seq: number(reply, 2), Open: number(reply, 3) == 1, Held: number(reply, 4),
-		Paid: number(reply, 5), RefundDue: number(reply, 6), Refunds: number(reply, 7), Entries: number(reply, 8), Listed: number(reply, 9),
+		Paid: number(reply, 5), RefundDue: number(reply, 6), Refunds: number(reply, 7), Entries: number(reply,
+			8), Listed: number(reply, 9),
 	}
 }
 

@@ -48,7 +48,8 @@ func marathon(run int64, skus ...gate.SKU) gate.Sale {
 }
 
 func apply(t *testing.T, s *Store, sale gate.Sale, drop bool) (gate.Outcome, error) {
-	done, err := gate.Apply(t.Context(), s, gate.Application{Who: s.opt.Who, Sale: sale, Drop: gate.Drop{Held: drop}, OpenNow: true})
+	done, err := gate.Apply(t.Context(), s,
+		gate.Application{Who: s.opt.Who, Sale: sale, Drop: gate.Drop{Held: drop}, OpenNow: true})
 	return done.Outcome, err
 }
 
@@ -74,7 +75,8 @@ func take(t *testing.T, s *Store, order, attempt, buyer, sku string, n int64) {
 	d := s.Decider("marathon")
 	defer d.Close()
 	r := &gate.Request{Confirm: gate.Confirm{
-		Order: []byte(order), Attempt: []byte(attempt), Buyer: []byte(buyer), Lines: []gate.Line{{SKU: sku, Quantity: n}},
+		Order: []byte(order), Attempt: []byte(attempt), Buyer: []byte(buyer),
+		Lines: []gate.Line{{SKU: sku, Quantity: n}},
 	}}
 	if err := d.Decide(t.Context(), []*gate.Request{r}); err != nil {
 		t.Fatal(err)
@@ -107,7 +109,8 @@ func TestApplyCreatesASaleOnce(t *testing.T) {
 		sale.PerBuyer, sale.Paused = 2, true
 		mustApply(t, s, sale, gate.Created)
 		mustApply(t, s, sale, gate.Unchanged)
-		if err := s.Create(t.Context(), gate.Creation{Who: "kim", Sale: sale, Drop: gate.Drop{Held: true}}); !errors.Is(err, gate.ErrExists) {
+		if err := s.Create(t.Context(),
+			gate.Creation{Who: "kim", Sale: sale, Drop: gate.Drop{Held: true}}); !errors.Is(err, gate.ErrExists) {
 			t.Errorf("again: %v", err)
 		}
 		state := read(t, s)
@@ -193,7 +196,8 @@ func TestADeletedSaleLeavesATombstone(t *testing.T) {
 		if err := s.Delete(t.Context(), "kim", "marathon", gate.Drop{}); err != nil {
 			t.Fatal(err)
 		}
-		if state := read(t, s); state.Deleted.IsZero() || state.Run != 3 || state.Seq != 2 || state.Phase(state.Now) != "deleted" {
+		if state := read(t, s); state.Deleted.IsZero() || state.Run != 3 || state.Seq != 2 ||
+			state.Phase(state.Now) != "deleted" {
 			t.Errorf("got %+v", state)
 		}
 		if err := s.Delete(t.Context(), "kim", "marathon", gate.Drop{}); !errors.Is(err, gate.ErrNoSale) {
@@ -202,7 +206,8 @@ func TestADeletedSaleLeavesATombstone(t *testing.T) {
 		if _, err := gate.SetPaused(t.Context(), s, "kim", "marathon", true); !errors.Is(err, gate.ErrNoSale) {
 			t.Errorf("pause: %v", err)
 		}
-		if err := s.Configure(t.Context(), "kim", "apply", "marathon", 1, marathon(3).Settings); !errors.Is(err, gate.ErrNoSale) {
+		if err := s.Configure(t.Context(), "kim", "apply", "marathon", 1, marathon(3).Settings); !errors.Is(err,
+			gate.ErrNoSale) {
 			t.Errorf("configure: %v", err)
 		}
 		if _, err := apply(t, s, marathon(3), false); err == nil {
@@ -225,7 +230,8 @@ func TestADryRunChangesNothing(t *testing.T) {
 		before := read(t, s)
 		next := marathon(1, gate.SKU{Name: "full", Stock: 20})
 		done, err := gate.Apply(t.Context(), s, gate.Application{Who: "kim", Sale: next, DryRun: true})
-		if err != nil || done.Outcome != gate.Changed || !done.After.Equal(next.Settings) || !done.Before.Equal(before.Settings) {
+		if err != nil || done.Outcome != gate.Changed || !done.After.Equal(next.Settings) ||
+			!done.Before.Equal(before.Settings) {
 			t.Errorf("%+v, %v", done, err)
 		}
 		if after := read(t, s); after.Seq != before.Seq || !after.Settings.Equal(before.Settings) {
@@ -248,7 +254,8 @@ func TestAChangeOfSettingsThatHaveMovedOnIsRefused(t *testing.T) {
 			t.Errorf("got %v, want %v", err, gate.ErrChanged)
 		}
 		entries := ledger(t, s, 0)
-		if last := entries[len(entries)-1]; last.Before == nil || last.Before.SKUs[0].Stock != 10 || last.Settings.Settings.SKUs[0].Stock != 20 {
+		if last := entries[len(entries)-1]; last.Before == nil || last.Before.SKUs[0].Stock != 10 ||
+			last.Settings.Settings.SKUs[0].Stock != 20 {
 			t.Errorf("the ledger tells the change as %+v", last)
 		}
 	})
@@ -307,7 +314,8 @@ func TestChangesAtTheSameTime(t *testing.T) {
 			}
 		}
 		slices.Sort(limits)
-		if !slices.Equal(limits, []int64{1, 2, 3, 4, 5, 6}) || pauses != 1 || !slices.Equal(versions, []int64{2, 3, 4, 5, 6, 7, 8}) {
+		if !slices.Equal(limits, []int64{1, 2, 3, 4, 5, 6}) || pauses != 1 ||
+			!slices.Equal(versions, []int64{2, 3, 4, 5, 6, 7, 8}) {
 			t.Errorf("limits %v, %d pauses, versions %v", limits, pauses, versions)
 		}
 		if state := read(t, pauser); !state.Paused || state.Version != 8 {
@@ -332,7 +340,8 @@ func TestAppliesInTheMiddleOfASale(t *testing.T) {
 					batch := make([]*gate.Request, batchSize)
 					for i := range batch {
 						batch[i] = &gate.Request{Confirm: gate.Confirm{
-							Order: fmt.Appendf(nil, "o-%d-%d-%d", g, b, i), Attempt: []byte("a"), Lines: []gate.Line{{SKU: "full", Quantity: 1}},
+							Order: fmt.Appendf(nil, "o-%d-%d-%d", g, b,
+								i), Attempt: []byte("a"), Lines: []gate.Line{{SKU: "full", Quantity: 1}},
 						}}
 					}
 					if err := d.Decide(t.Context(), batch); err != nil {
@@ -380,7 +389,8 @@ func TestEverySettingIsKept(t *testing.T) {
 		sale.Paused, sale.PerBuyer = true, 2
 		sale.Accept, sale.AmountOptional = []string{"v2", "v1"}, true
 		sale.Unbraked = true
-		sale.AutoRefund, sale.Withhold, sale.RefuseDeposits, sale.ReleaseUnproven, sale.Notify = true, true, true, true, "https://shop"
+		sale.AutoRefund, sale.Withhold, sale.RefuseDeposits, sale.ReleaseUnproven, sale.Notify = true, true, true, true,
+			"https://shop"
 		sale.DepositLimit, sale.ReconcileFor = 36*time.Hour, gate.NeverReconcile
 		sale.Healthy, sale.Ask = "https://shop/up", "https://shop/ask"
 		sale.Messages = map[string]string{"sold_out": "마감되었습니다. <b>"}

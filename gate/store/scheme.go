@@ -32,7 +32,8 @@ func (h *schemeHint) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		case err == nil:
 			h.answered.Store(true)
 		case !h.answered.Load() && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
-			err = fmt.Errorf("the server hung up without a word (%w): if its port is one with TLS, write rediss instead of redis", err)
+			err = fmt.Errorf("the server hung up without a word (%w): if its port is one with TLS, write rediss "+
+				"instead of redis", err)
 		}
 		return err
 	}

@@ -52,7 +52,8 @@ func TestTheSchemeIsDoubtedUntilACallWasAnswered(t *testing.T) {
 	f := func(fails error, hinted bool) {
 		t.Helper()
 		err := h.ProcessHook(func(context.Context, redis.Cmder) error { return fails })(t.Context(), nil)
-		if !errors.Is(err, fails) || hinted != (err != nil && strings.Contains(err.Error(), "write rediss instead of redis")) {
+		if !errors.Is(err, fails) ||
+			hinted != (err != nil && strings.Contains(err.Error(), "write rediss instead of redis")) {
 			t.Errorf("%v: got %v", fails, err)
 		}
 	}
@@ -76,7 +77,8 @@ func TestAServerThatAnswersTLSInPlainTextIsNamed(t *testing.T) {
 		_, _ = far.Write([]byte("-ERR unknown command\r\n"))
 		far.Close()
 	}()
-	if err := greet(t.Context(), tls.Client(near, &tls.Config{ServerName: "redis"})); err == nil || !strings.Contains(err.Error(), "write redis instead of rediss") {
+	if err := greet(t.Context(), tls.Client(near, &tls.Config{ServerName: "redis"})); err == nil ||
+		!strings.Contains(err.Error(), "write redis instead of rediss") {
 		t.Error(err)
 	}
 }

@@ -16,7 +16,9 @@ import (
 
 // change calls a script that changes a sale. It returns how many replicas have the
 // change, 0 where none is waited for.
-func (s *Store) change(ctx context.Context, sale string, script luascripts.Script, keys []string, args ...any) (reply []any, acked int64, err error) {
+func (s *Store) change(ctx context.Context, sale string, script luascripts.Script, keys []string,
+	args ...any,
+) (reply []any, acked int64, err error) {
 	if s.opt.WaitReplicas == 0 {
 		reply, err = s.run(ctx, script, keys, args...)
 		return reply, 0, err
@@ -97,7 +99,9 @@ func (s *Store) secured(sale string, acked int64) error {
 // returns how many replicas have what it did. The command is sent again only where a
 // server redirects it. After any other error nobody knows whether it was done. A WAIT that
 // fails is no error: then no replica counts.
-func (s *Store) waited(ctx context.Context, sale, key string, command ...any) (said *redis.Cmd, acked int64, err error) {
+func (s *Store) waited(ctx context.Context, sale, key string, command ...any) (said *redis.Cmd,
+	acked int64, err error,
+) {
 	d := &decider{store: s, sale: sale, keys: []string{key}}
 	defer d.Close()
 	for range 3 {

@@ -16,7 +16,8 @@ import (
 func waitingStore(t *testing.T, url string) *Store {
 	t.Helper()
 	s, err := Open(url, Options{
-		Who: "kim", Timeout: 5 * time.Second, WaitReplicas: 1, WaitTimeout: 100 * time.Millisecond, Log: slog.New(slog.DiscardHandler),
+		Who: "kim", Timeout: 5 * time.Second, WaitReplicas: 1, WaitTimeout: 100 * time.Millisecond,
+		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +73,8 @@ func changeWithout(t *testing.T, s *Store, replica *redistest.Server) {
 		t.Fatal(err)
 	}
 	paid := held
-	paid.State, paid.Deadline, paid.Attempts = gate.OrderPaid, time.Time{}, []gate.Attempt{{ID: "a1", State: gate.AttemptPaid}}
+	paid.State, paid.Deadline, paid.Attempts = gate.OrderPaid, time.Time{},
+		[]gate.Attempt{{ID: "a1", State: gate.AttemptPaid}}
 	report := func() (gate.Moved, error) { // as settle.Tell makes it, of an order as it is
 		o, err := s.Order(t.Context(), "marathon", "o1")
 		if err != nil {
@@ -107,20 +109,24 @@ func changeWithout(t *testing.T, s *Store, replica *redistest.Server) {
 	if u := state.Units["full"]; u != (gate.Units{Total: 5, Left: 4, Paid: 1}) || !state.Paused {
 		t.Errorf("the primary has %+v, paused %v", u, state.Paused)
 	}
-	if done, err := gate.Apply(t.Context(), s, gate.Application{Who: "kim", Sale: marathon(1), DryRun: true}); err != nil || done.Outcome != gate.Changed {
+	if done, err := gate.Apply(t.Context(), s,
+		gate.Application{Who: "kim", Sale: marathon(1), DryRun: true}); err != nil || done.Outcome != gate.Changed {
 		t.Errorf("a dry run has nothing to wait for: %+v, %v", done, err)
 	}
 
 	replica.Continue()
-	testkit.Await(t, "lowering to be secured by a repeat", func() error { _, err := apply(t, s, lower, false); return err })
-	testkit.Await(t, "a pause to be secured", func() error { _, err := gate.SetPaused(t.Context(), s, "kim", "marathon", true); return err })
+	testkit.Await(t, "lowering to be secured by a repeat",
+		func() error { _, err := apply(t, s, lower, false); return err })
+	testkit.Await(t, "a pause to be secured",
+		func() error { _, err := gate.SetPaused(t.Context(), s, "kim", "marathon", true); return err })
 	testkit.Await(t, "a report to be secured", func() error { _, err := report(); return err })
 	if again := read(t, s); again.Seq != state.Seq {
 		t.Errorf("the repeats changed something: seq %d, before %d", again.Seq, state.Seq)
 	}
 
 	replica.Stop()
-	done, err := gate.Apply(t.Context(), s, gate.Application{Who: "kim", Sale: next, Drop: gate.Drop{Paid: new(int64(1))}})
+	done, err := gate.Apply(t.Context(), s,
+		gate.Application{Who: "kim", Sale: next, Drop: gate.Drop{Paid: new(int64(1))}})
 	if isUnsecured(t, "a new run", err); done.Outcome != gate.Restarted || read(t, s).Run != 2 {
 		t.Errorf("the new run is %s", done.Outcome)
 	}
@@ -147,9 +153,10 @@ func TestARefusedChangeMissesNoReplica(t *testing.T) {
 	for what, err := range map[string]error{
 		"create":    s.Create(t.Context(), gate.Creation{Who: "kim", Sale: marathon(1), OpenNow: true}),
 		"configure": s.Configure(t.Context(), "kim", "apply", "marathon", version+1, marathon(1).Settings),
-		"stock":     s.Configure(t.Context(), "kim", "apply", "marathon", version, marathon(1, gate.SKU{Name: "full", Stock: 3}).Settings),
-		"delete":    s.Delete(t.Context(), "kim", "marathon", gate.Drop{}),
-		"secure":    s.Secure(t.Context(), "marathon", version+1),
+		"stock": s.Configure(t.Context(), "kim", "apply", "marathon", version,
+			marathon(1, gate.SKU{Name: "full", Stock: 3}).Settings),
+		"delete": s.Delete(t.Context(), "kim", "marathon", gate.Drop{}),
+		"secure": s.Secure(t.Context(), "marathon", version+1),
 	} {
 		if err == nil || gate.IsUnsecured(err) {
 			t.Errorf("%s: got %v, want why it was refused", what, err)

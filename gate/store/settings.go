@@ -41,8 +41,10 @@ func settingsArgs(s *gate.Settings) ([]any, error) {
 	text, err := json.Marshal(settingsJSON{
 		OpensAt: s.OpensAt.UnixMilli(), ClosesAt: s.ClosesAt.UnixMilli(), Hold: s.Hold.Milliseconds(),
 		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, AmountOptional: s.AmountOptional,
-		AutoRefund: s.AutoRefund, Unbraked: s.Unbraked, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
-		DepositLimit: s.DepositLimit.Milliseconds(), ReconcileFor: s.ReconcileFor.Milliseconds(), Notify: s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
+		AutoRefund: s.AutoRefund, Unbraked: s.Unbraked, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits,
+		ReleaseUnproven: s.ReleaseUnproven,
+		DepositLimit:    s.DepositLimit.Milliseconds(), ReconcileFor: s.ReconcileFor.Milliseconds(), Notify: s.Notify,
+		Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write the settings down: %w", err)
@@ -73,10 +75,11 @@ func (p *parser) settings(text string) gate.Settings {
 		OpensAt: time.UnixMilli(s.OpensAt), ClosesAt: time.UnixMilli(s.ClosesAt),
 		Hold:     time.Duration(s.Hold) * time.Millisecond,
 		PerBuyer: s.PerBuyer, Paused: s.Paused, Accept: s.Accept, AmountOptional: s.AmountOptional,
-		AutoRefund: s.AutoRefund, Unbraked: s.Unbraked, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits, ReleaseUnproven: s.ReleaseUnproven,
-		DepositLimit: time.Duration(s.DepositLimit) * time.Millisecond,
-		ReconcileFor: time.Duration(s.ReconcileFor) * time.Millisecond,
-		Notify:       s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
+		AutoRefund: s.AutoRefund, Unbraked: s.Unbraked, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits,
+		ReleaseUnproven: s.ReleaseUnproven,
+		DepositLimit:    time.Duration(s.DepositLimit) * time.Millisecond,
+		ReconcileFor:    time.Duration(s.ReconcileFor) * time.Millisecond,
+		Notify:          s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
 	}
 }
 

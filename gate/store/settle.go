@@ -24,7 +24,9 @@ const ordersAtOnce = 1000
 
 // Orders reads orders, and tells by a *gate.FaultError each what is wrong with those
 // that cannot be read. Those that the sale does not have are left out.
-func (s *Store) Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error) {
+func (s *Store) Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order,
+	faults []error, err error,
+) {
 	orders = make([]gate.Order, 0, len(ids))
 	for some := range slices.Chunk(ids, ordersAtOnce) {
 		err = s.Records(ctx, sale, some, func(id string, o *gate.Order, fault error) {
@@ -46,7 +48,9 @@ func (s *Store) Orders(ctx context.Context, sale string, ids []string) (orders [
 // and kind go into the ledger. The orders in gone, which the sale does not have, are
 // looked at no more. It returns gate.ErrNoSale where the sale is gone, and an error that
 // is gate.ErrScript where it would fail again.
-func (s *Store) Settle(ctx context.Context, who, kind, sale string, moves []gate.Move, gone []string) ([]gate.Moved, error) {
+func (s *Store) Settle(ctx context.Context, who, kind, sale string, moves []gate.Move,
+	gone []string,
+) ([]gate.Moved, error) {
 	reply, err := s.run(ctx, luascripts.Settle, keysOf(sale).settling(), s.settleArgs(who, kind, moves, gone)...)
 	if err != nil {
 		if failedItself(err) {
@@ -78,7 +82,8 @@ func (s *Store) Report(ctx context.Context, who, sale string, move gate.Move) (g
 		return gate.MovedNothing, nil
 	}
 	moves := []gate.Move{move}
-	reply, acked, err := s.change(ctx, sale, luascripts.Settle, keysOf(sale).settling(), s.settleArgs(who, "report", moves, nil)...)
+	reply, acked, err := s.change(ctx, sale, luascripts.Settle, keysOf(sale).settling(),
+		s.settleArgs(who, "report", moves, nil)...)
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +103,8 @@ func (s *Store) settleArgs(who, kind string, moves []gate.Move, gone []string) [
 		if m.Look > 0 {
 			look = strconv.FormatInt(max(m.Look.Milliseconds(), 1), 10) + queueLetter(m)
 		}
-		args = append(args, m.Before.ID, string(appendRecord(nil, &m.Before)), unsettled(m.After), unsettled(m.Otherwise), look)
+		args = append(args, m.Before.ID, string(appendRecord(nil, &m.Before)), unsettled(m.After),
+			unsettled(m.Otherwise), look)
 	}
 	for _, id := range gone {
 		args = append(args, orderMember+id)
@@ -180,7 +186,9 @@ func (s *Store) Again(ctx context.Context, sale string, ids []string, in time.Du
 // Sweep counts the held orders whose deadline is before the given time, and has
 // those of them looked at that nobody would look at: found of all overdue ones. What is
 // wrong with orders that cannot be read is told by a *gate.FaultError each.
-func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int, faults []error, err error) {
+func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int,
+	faults []error, err error,
+) {
 	var page []string
 	have := func() error { // them looked at
 		if len(page) == 0 {

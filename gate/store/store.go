@@ -60,7 +60,8 @@ func Open(addr string, opt Options) (*Store, error) {
 		return nil, err
 	}
 	if !a.secure && (opt.CA != nil || opt.Certificate != nil) {
-		return nil, errors.New("the Redis address is without TLS, where a CA and a client certificate are of no use: write rediss instead of redis")
+		return nil, errors.New("the Redis address is without TLS, where a CA and a client certificate are of no use: " +
+			"write rediss instead of redis")
 	}
 	if opt.Timeout == 0 {
 		opt.Timeout = 500 * time.Millisecond
@@ -72,7 +73,8 @@ func Open(addr string, opt Options) (*Store, error) {
 		opt.FirstLook = DefaultFirstLook
 	}
 	if a.hasPassword() && opt.Password != "" {
-		return nil, errors.New("the Redis address has a password, and there is another one beside it: leave one of them out")
+		return nil, errors.New("the Redis address has a password, and there is another one beside it: leave " +
+			"one of them out")
 	}
 	opt.renewed = &gate.Replaceable[Credentials]{}
 	opt.renewed.Set(opt.Credentials)
@@ -194,14 +196,16 @@ func (s *Store) Check(ctx context.Context) error {
 	info, err := s.client.Info(ctx).Result()
 	if err != nil {
 		if saysNothing(err) {
-			s.opt.Log.Warn("Redis does not tell about itself: make sure that its maxmemory-policy is noeviction", "error", err)
+			s.opt.Log.Warn("Redis does not tell about itself: make sure that its maxmemory-policy is noeviction",
+				"error", err)
 			return nil
 		}
 		return fmt.Errorf("cannot reach Redis: %w", err)
 	}
 	policy := infoField(info, "maxmemory_policy")
 	if strings.HasPrefix(policy, "volatile-") {
-		s.opt.Log.Warn("Redis evicts keys with an expiry when it is full; sales have none, but set maxmemory-policy noeviction", "policy", policy)
+		s.opt.Log.Warn("Redis evicts keys with an expiry when it is full; sales have none, but set "+
+			"maxmemory-policy noeviction", "policy", policy)
 	}
 	return refuseEviction(policy)
 }

@@ -16,13 +16,15 @@ func (s *Store) Hosts() string { return strings.Join(s.address.hosts, ",") }
 // CheckPersistence returns what is wrong with how Redis keeps what it has over a
 // restart, and what to do about it. A *gate.UnknownError says that nobody could tell.
 func (s *Store) CheckPersistence(ctx context.Context) error {
-	return s.checkInfo(ctx, "persistence", "whether it keeps its data over a restart: make sure that appendonly is yes", losesData)
+	return s.checkInfo(ctx, "persistence",
+		"whether it keeps its data over a restart: make sure that appendonly is yes", losesData)
 }
 
 // CheckMinReplicas returns an error if Redis takes writes while no replica follows,
 // and what to do about it. A *gate.UnknownError says that nobody could tell.
 func (s *Store) CheckMinReplicas(ctx context.Context) error {
-	return s.checkInfo(ctx, "replication", "whether it takes writes without a replica: make sure that min-replicas-to-write is 1", writesAlone)
+	return s.checkInfo(ctx, "replication",
+		"whether it takes writes without a replica: make sure that min-replicas-to-write is 1", writesAlone)
 }
 
 // errUntold says that INFO has not what is looked for.
@@ -64,11 +66,13 @@ func losesData(info string) error {
 	case "":
 		return errUntold
 	case "0":
-		return fmt.Errorf("this Redis writes no append-only file: a restart takes every order with it that came after its last snapshot%s. "+
+		return fmt.Errorf("this Redis writes no append-only file: a restart takes every order with it that came "+
+			"after its last snapshot%s. "+
 			"Set appendonly yes, by CONFIG SET and in redis.conf, at every server", snapshots)
 	}
 	if infoField(info, "aof_last_write_status") == "err" {
-		return errors.New("this Redis cannot write its append-only file, and takes no writes: make room on its disk; its log says more")
+		return errors.New("this Redis cannot write its append-only file, and takes no writes: make room on its disk; " +
+			"its log says more")
 	}
 	return nil
 }
@@ -80,8 +84,9 @@ func writesAlone(info string) error {
 	case infoField(info, "role") == "":
 		return errUntold
 	case infoField(info, "min_slaves_good_slaves") == "":
-		return errors.New("this Redis takes writes also while no replica follows, so a primary that was cut off goes on with what nobody else learns of: " +
-			"set min-replicas-to-write 1 and min-replicas-max-lag 10, by CONFIG SET and in redis.conf, at every server")
+		return errors.New("this Redis takes writes also while no replica follows, so a primary that was cut off goes " +
+			"on with what nobody else learns of: set min-replicas-to-write 1 and min-replicas-max-lag 10, by CONFIG " +
+			"SET and in redis.conf, at every server")
 	}
 	return nil
 }

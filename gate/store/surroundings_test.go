@@ -24,7 +24,8 @@ func (v verdicts) hold(t *testing.T, what, url string) {
 		if (c.got == nil) != (c.want == "") || c.got != nil && !strings.Contains(c.got.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", what, c.got, c.want)
 		}
-		if unknown := errors.As(c.got, new(*gate.UnknownError)); unknown != (strings.Contains(c.want, "not tell") || strings.Contains(c.want, "not be asked")) {
+		if unknown := errors.As(c.got, new(*gate.UnknownError)); unknown != (strings.Contains(c.want, "not tell") ||
+			strings.Contains(c.want, "not be asked")) {
 			t.Errorf("%s: that it is not known is %t, of %v", what, unknown, c.got)
 		}
 	}
@@ -58,7 +59,8 @@ func TestWhatInfoSaysOfADiskIsUnderstood(t *testing.T) {
 	t.Parallel()
 	f := func(info, want string) {
 		t.Helper()
-		if err := losesData(strings.ReplaceAll(info, " ", "\r\n")); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if err := losesData(strings.ReplaceAll(info, " ", "\r\n")); (err == nil) != (want == "") ||
+			err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", info, err, want)
 		}
 	}
@@ -82,7 +84,8 @@ func TestEachPrimaryOfAClusterIsLookedAt(t *testing.T) {
 		node.Do(t, "CONFIG", "SET", "min-replicas-to-write", 1)
 	}
 	third := cluster.Nodes()[2].Addr() + ": "
-	verdicts{third + "this Redis writes no append-only file", third + "this Redis takes writes"}.hold(t, "one of three", cluster.URL())
+	verdicts{third + "this Redis writes no append-only file", third + "this Redis takes writes"}.hold(t, "one of three",
+		cluster.URL())
 }
 
 // Behind Sentinels it is the primary that is asked, whichever it is.

@@ -62,7 +62,8 @@ func greet(ctx context.Context, conn *tls.Conn) error {
 	defer cancel()
 	err := conn.HandshakeContext(ctx)
 	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(tls.RecordHeaderError)) {
-		return fmt.Errorf("the server took the connection and does not greet as TLS does (%w): if its port is one without TLS, write redis instead of rediss", err)
+		return fmt.Errorf("the server took the connection and does not greet as TLS does (%w): if its port is one "+
+			"without TLS, write redis instead of rediss", err)
 	}
 	return err
 }

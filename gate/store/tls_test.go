@@ -46,7 +46,11 @@ func TestSellingOverTLS(t *testing.T) {
 			redistest.StartReplica(t, primary)
 			return redistest.StartSentinel(t, primary, 2, 3).URL()
 		},
-		"cluster": func(t *testing.T, a *redistest.Authority) string { return redistest.StartClusterTLS(t, a, 3).URL() },
+		"cluster": func(t *testing.T,
+			a *redistest.Authority,
+		) string {
+			return redistest.StartClusterTLS(t, a, 3).URL()
+		},
 	} {
 		t.Run(topology, func(t *testing.T) {
 			t.Parallel()
@@ -66,9 +70,12 @@ func TestSellingOverTLS(t *testing.T) {
 				}
 			}
 			stranger := trusting(t, redistest.NewAuthority(t))
-			f(url, Options{Credentials: Credentials{CA: trusted.CA}}, "takes only clients with a certificate, and this one has none")
-			f(url, Options{Credentials: Credentials{CA: trusted.CA, Certificate: stranger.Certificate}}, "does not accept the client certificate")
-			f(url, Options{Credentials: Credentials{CA: stranger.CA, Certificate: trusted.Certificate}}, "unknown authority")
+			f(url, Options{Credentials: Credentials{CA: trusted.CA}},
+				"takes only clients with a certificate, and this one has none")
+			f(url, Options{Credentials: Credentials{CA: trusted.CA, Certificate: stranger.Certificate}},
+				"does not accept the client certificate")
+			f(url, Options{Credentials: Credentials{CA: stranger.CA, Certificate: trusted.Certificate}},
+				"unknown authority")
 			f(url, Options{Credentials: Credentials{Certificate: trusted.Certificate}}, "unknown authority")
 			f(strings.ReplaceAll(url, "127.0.0.1", "localhost"), trusted, "localhost")
 			l.holds(2)
@@ -105,7 +112,10 @@ func TestAServerThatAsksForACertificateMayDoWithoutOne(t *testing.T) {
 
 func TestACertificateNeedsAnAddressWithTLS(t *testing.T) {
 	t.Parallel()
-	for _, opt := range []Options{{Credentials: Credentials{CA: x509.NewCertPool()}}, {Credentials: Credentials{Certificate: &tls.Certificate{}}}} {
+	for _, opt := range []Options{
+		{Credentials: Credentials{CA: x509.NewCertPool()}},
+		{Credentials: Credentials{Certificate: &tls.Certificate{}}},
+	} {
 		for _, address := range []string{"redis://h", "redis+sentinel://h/m", "redis+cluster://h"} {
 			if _, err := Open(address, opt); err == nil || !strings.Contains(err.Error(), "without TLS") {
 				t.Errorf("%s: %v", address, err)
@@ -149,12 +159,16 @@ func TestAConnectionIsJudgedByItsOwnCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequestClientCert})
+	ln, err := tls.Listen("tcp", "127.0.0.1:0",
+		&tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequestClientCert})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	s, err := Open("rediss://"+ln.Addr().String(), Options{Credentials: Credentials{CA: trusted.CA}, Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	s, err := Open("rediss://"+ln.Addr().String(), Options{
+		Credentials: Credentials{CA: trusted.CA},
+		Timeout:     10 * time.Second, Log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +187,8 @@ func TestAConnectionIsJudgedByItsOwnCertificate(t *testing.T) {
 		}
 		s.Renew(trusted.Credentials)
 	}()
-	if _, err := s.opt.dialTLS(t.Context(), "tcp", ln.Addr().String()); err == nil || !strings.Contains(err.Error(), "this one has none") {
+	if _, err := s.opt.dialTLS(t.Context(), "tcp", ln.Addr().String()); err == nil ||
+		!strings.Contains(err.Error(), "this one has none") {
 		t.Errorf("it says %v", err)
 	}
 	<-served

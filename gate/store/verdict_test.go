@@ -20,7 +20,8 @@ func TestAReplyThatNobodyKnowsIsAnError(t *testing.T) {
 		"an asking order of a revision text": {applyConfirms, []any{"A", int64(1), int64(1), "2"}},
 	} {
 		r := &gate.Request{}
-		if err := test.tell([]*gate.Request{r}, test.reply); err == nil || r.Verdict() != (gate.Verdict{}) || r.Revision != 0 {
+		if err := test.tell([]*gate.Request{r}, test.reply); err == nil || r.Verdict() != (gate.Verdict{}) ||
+			r.Revision != 0 {
 			t.Errorf("%s: got %+v of revision %d, %v", name, r.Verdict(), r.Revision, err)
 		}
 	}

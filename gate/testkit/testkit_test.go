@@ -43,8 +43,14 @@ func TestWaitingEndsWithTheConditionOrItsLastError(t *testing.T) {
 		}
 		begun := time.Now()
 		for want, wait := range map[string]func(t testing.TB){
-			"waited 1m30s for spring: it is winter":   func(t testing.TB) { Await(t, "spring", func() error { return errors.New("it is winter") }) },
-			"waited 1m30s for rain: it is not so yet": func(t testing.TB) { Until(t, "rain", func() bool { return false }) },
+			"waited 1m30s for spring: it is winter": func(t testing.TB) {
+				Await(t, "spring",
+					func() error { return errors.New("it is winter") })
+			},
+			"waited 1m30s for rain: it is not so yet": func(t testing.TB) {
+				Until(t, "rain",
+					func() bool { return false })
+			},
 		} {
 			if got := said(wait); got != want {
 				t.Errorf("got %q, want %q", got, want)

@@ -69,11 +69,14 @@ func (t *Tokens) add(text string, r role, anonymous string) error {
 		strange := gate.Strange(item, gate.Visible)
 		switch {
 		case strange != "":
-			return fmt.Errorf("%s token %d has %s: it must be printable ASCII without spaces (make one with: openssl rand -hex 32)", anonymous, i+1, strange)
+			return fmt.Errorf("%s token %d has %s: it must be printable ASCII without spaces (make one with: openssl "+
+				"rand -hex 32)", anonymous, i+1, strange)
 		case !gate.ValidName(name):
-			return fmt.Errorf("%s token %d: its name must be 1 to %d of A-Z a-z 0-9 _ . -", anonymous, i+1, gate.MaxName)
+			return fmt.Errorf("%s token %d: its name must be 1 to %d of A-Z a-z 0-9 _ . -", anonymous,
+				i+1, gate.MaxName)
 		case len(secret) < minToken:
-			return fmt.Errorf("%s token %d: must have at least %d printable characters without spaces (make one with: openssl rand -hex 32)", anonymous, i+1, minToken)
+			return fmt.Errorf("%s token %d: must have at least %d printable characters without spaces (make one "+
+				"with: openssl rand -hex 32)", anonymous, i+1, minToken)
 		}
 		added := token{name, sha256.Sum256([]byte(secret)), r}
 		known := t.known.Now()
@@ -126,7 +129,8 @@ func (g *guard) allow(least role, next handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g.tokens != nil && g.tokens.open {
 			if !loopbackHost(r.Host) {
-				writeError(w, http.StatusForbidden, errors.New("without tokens the admin listener answers only calls to localhost"))
+				writeError(w, http.StatusForbidden,
+					errors.New("without tokens the admin listener answers only calls to localhost"))
 				return
 			}
 			next(w, r, "operator")
@@ -167,8 +171,11 @@ func (g *guard) failLogin(w http.ResponseWriter, authorization string) {
 		writeError(w, http.StatusUnauthorized, errors.New("show a token: Authorization: Bearer TOKEN"))
 		return
 	}
-	writeError(w, http.StatusUnauthorized, errors.New("this gate does not know the token: send Authorization: Bearer TOKEN with one of those "+
-		"that it has in FLASHGATE_ADMIN_TOKEN or FLASHGATE_ADMIN_READ_TOKEN, without the name and the colon before it, which are no part of it"))
+	writeError(w, http.StatusUnauthorized,
+		errors.New("this gate does not know the token: send Authorization: Bearer TOKEN with one of those "+
+			"that it has in FLASHGATE_ADMIN_TOKEN or FLASHGATE_ADMIN_READ_TOKEN, without the name and the "+
+			"colon before "+
+			"it, which are no part of it"))
 }
 
 // loopbackHost reports whether a Host header names this machine itself: a page

@@ -103,7 +103,8 @@ func NewAdmin(opt AdminOptions) *Admin {
 	plain := func(pattern string, least role, next http.HandlerFunc) {
 		handle(pattern, least, func(w http.ResponseWriter, r *http.Request, _ string) { next(w, r) })
 	}
-	plain("GET /metrics", reader, promhttp.HandlerFor(opt.Registry, promhttp.HandlerOpts{Registry: opt.Registry}).ServeHTTP)
+	plain("GET /metrics", reader,
+		promhttp.HandlerFor(opt.Registry, promhttp.HandlerOpts{Registry: opt.Registry}).ServeHTTP)
 	plain("GET /debug/pprof/", operator, pprof.Index) // not the command line, which may show a secret
 	plain("GET /debug/pprof/profile", operator, pprof.Profile)
 	plain("GET /debug/pprof/trace", operator, pprof.Trace)
@@ -136,7 +137,8 @@ func NewAdmin(opt AdminOptions) *Admin {
 		writeError(w, http.StatusNotFound, errors.New("there is nothing here: see the admin API in docs/operate.md"))
 	})
 	a.server = &http.Server{
-		Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:  10 * time.Second,
 		WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog:  slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug),
 		ConnState: seated,

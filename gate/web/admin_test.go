@@ -62,7 +62,8 @@ func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func
 	if err := s.Create(t.Context(), gate.Creation{Who: "test", Sale: sale, OpenNow: true}); err != nil {
 		t.Fatal(err)
 	}
-	g := lane.New(s, lane.NewMetrics(prometheus.NewRegistry()), lane.Options{Keys: gate.Unsigned(), Now: time.Now, Log: quiet})
+	g := lane.New(s, lane.NewMetrics(prometheus.NewRegistry()),
+		lane.Options{Keys: gate.Unsigned(), Now: time.Now, Log: quiet})
 	answers, err := portone.NewAnswers("en")
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +128,10 @@ func raceSale() gate.Sale {
 	now := time.Now().Truncate(time.Second)
 	return gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
 		OpensAt: now.Add(-time.Hour), ClosesAt: now.Add(time.Hour), Hold: 5 * time.Minute, PerBuyer: 3,
-		SKUs: []gate.SKU{{Name: "full", Stock: 10, Price: new(int64(80000))}, {Name: "half", Stock: 5, Price: new(int64(60000))}},
+		SKUs: []gate.SKU{
+			{Name: "full", Stock: 10, Price: new(int64(80000))},
+			{Name: "half", Stock: 5, Price: new(int64(60000))},
+		},
 	}}
 }
 
@@ -257,13 +261,15 @@ func TestWhoShowsNoTokenIsLetInToHealthAlone(t *testing.T) {
 	}
 	for _, scheme := range []string{"", "Basic "} {
 		status, text := d.ask("", "GET", "/metrics", "", "Authorization: "+scheme+kim)
-		if status != 401 || !strings.Contains(text, "show a token: Authorization: Bearer TOKEN") || strings.Contains(text, kim) {
+		if status != 401 || !strings.Contains(text, "show a token: Authorization: Bearer TOKEN") ||
+			strings.Contains(text, kim) {
 			t.Errorf("a token shown as %q: %d %s", scheme, status, text)
 		}
 	}
 	for _, shown := range []string{"kim:" + kim, kim + "x"} {
 		status, text := d.ask(shown, "GET", "/metrics", "")
-		if status != 401 || !strings.Contains(text, "without the name and the colon before it") || strings.Contains(text, kim) {
+		if status != 401 || !strings.Contains(text, "without the name and the colon before it") ||
+			strings.Contains(text, kim) {
 			t.Errorf("token %q: %d %s", shown, status, text)
 		}
 	}
@@ -332,7 +338,8 @@ func TestTokensThatAreNone(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", text, err, want)
 		}
-		if secret := text[strings.LastIndex(text, ":")+1:]; err != nil && len(secret) > 3 && strings.Contains(err.Error(), secret) {
+		if secret := text[strings.LastIndex(text, ":")+1:]; err != nil && len(secret) > 3 &&
+			strings.Contains(err.Error(), secret) {
 			t.Errorf("%q: the error shows it: %v", text, err)
 		}
 	}
@@ -413,8 +420,14 @@ func TestAGatesStatusIsShown(t *testing.T) {
 			return gate.Status{
 				Gate: "gate-1", Ready: true, Replicas: &gate.Replicas{Needed: 1, Problem: "not known"},
 				Checks: []gate.Check{
-					{Name: gate.CheckNotify, Subject: "https://shop.example.com", Problem: "it is down", Since: at, TriedAt: at.Add(time.Minute)},
-					{Name: gate.CheckForward, Subject: "https://shop.example.com", Unknown: true, Problem: "not tried", Since: at},
+					{
+						Name: gate.CheckNotify, Subject: "https://shop.example.com", Problem: "it is down", Since: at,
+						TriedAt: at.Add(time.Minute),
+					},
+					{
+						Name: gate.CheckForward, Subject: "https://shop.example.com", Unknown: true,
+						Problem: "not tried", Since: at,
+					},
 				},
 			}
 		}

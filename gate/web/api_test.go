@@ -50,7 +50,8 @@ func TestASaleIsChangedThroughTheAPI(t *testing.T) {
 	d.want("GET", "/v1/sales/race", "", 200, `"per_buyer": 3`)
 	d.want("PUT", "/v1/sales/race?version=1", more, 200, `"per_buyer": 4`)
 	if text := d.want("PUT", "/v1/sales/race?version=1", put(map[string]any{"per_buyer": 5}), 409,
-		"sale race is at version 2, and you have seen version 1: read it again"); !strings.Contains(text, `"version": 2`) {
+		"sale race is at version 2, and you have seen version 1: read it again"); !strings.Contains(text,
+		`"version": 2`) {
 		t.Errorf("no program can read which version it is at: %s", text)
 	}
 	d.want("PUT", "/v1/sales/swim?open_now=true&version=3", strings.Replace(more, "race", "swim", 1), 409,
@@ -90,7 +91,8 @@ func TestASaleIsMadeThroughTheAPI(t *testing.T) {
 	d.want("PUT", path, string(text), 409, "Redis knows no run of sale swim. If it was never sold yet: ")
 	d.want("PUT", path+"?dry_run=true", string(text), 409, "?open_now=true")
 	d.want("GET", path, "", 404, "there is no sale ")
-	if said := d.want("PUT", path+"?open_now=true", string(text), 200, `"outcome": "created"`); strings.Contains(said, `"before"`) {
+	if said := d.want("PUT", path+"?open_now=true", string(text), 200,
+		`"outcome": "created"`); strings.Contains(said, `"before"`) {
 		t.Errorf("there was none before: %s", said)
 	}
 	d.want("GET", "/v1/sales", "", 200, `"sale": "swim"`)
@@ -102,14 +104,16 @@ func TestASaleIsMadeThroughTheAPI(t *testing.T) {
 	}
 	late := openDesk(t, func(o *AdminOptions) { o.Now = func() time.Time { return ahead.OpensAt } })
 	late.want("PUT", "/v1/sales/run", string(text), 409, "Redis knows no run") // the gate's clock and Redis' must agree
-	if said := d.want("PUT", "/v1/sales/run", string(text), 200, `"outcome": "created"`); strings.Contains(said, "reminder") {
+	if said := d.want("PUT", "/v1/sales/run", string(text), 200,
+		`"outcome": "created"`); strings.Contains(said, "reminder") {
 		t.Errorf("there is nothing to remind of: %s", said)
 	}
 	ahead.OpensAt = time.Now().Add(30 * time.Minute)
 	if text, err = json.Marshal(ahead.Form()); err != nil {
 		t.Fatal(err)
 	}
-	d.want("PUT", "/v1/sales/run", string(text), 200, `"reminder": "it opens earlier now: write this opens_at into the files given to --sales too"`)
+	d.want("PUT", "/v1/sales/run", string(text), 200,
+		`"reminder": "it opens earlier now: write this opens_at into the files given to --sales too"`)
 }
 
 // A sale that is missing is no sale that was never there, and none that is empty.
@@ -119,12 +123,14 @@ func TestAMissingSaleIsToldOf(t *testing.T) {
 	if err := d.store.Expect(t.Context(), "swim"); err != nil {
 		t.Fatal(err)
 	}
-	const path, what = "/v1/sales/swim", "sale swim is missing: it is expected, and Redis has nothing of it. If it was never sold yet: flashgate apply -f FILE --open-now; if it was, "
+	const path, what = "/v1/sales/swim", "sale swim is missing: it is expected, and Redis has nothing of it. If it " +
+		"was never sold yet: flashgate apply -f FILE --open-now; if it was, "
 	d.want("GET", "/v1/sales", "", 200, `"state": "missing"`)
 	d.want("GET", "/v1/sales", "", 200, `"problem": "`+what)
 	d.want("GET", "/v1/sales", "", 200, `"sale": "race"`)
 	for _, call := range []string{
-		"GET " + path, "POST " + path + "/pause", "POST " + path + "/resume", "GET " + path + "/refunds", "GET " + path + "/disputes", "GET " + path + "/undelivered", "GET " + path + "/aside",
+		"GET " + path, "POST " + path + "/pause", "POST " + path + "/resume", "GET " + path + "/refunds",
+		"GET " + path + "/disputes", "GET " + path + "/undelivered", "GET " + path + "/aside",
 		"GET " + path + "/orders/o1", "POST " + path + "/recheck", "POST " + path + "/orders/o1/recheck",
 	} {
 		method, path, _ := strings.Cut(call, " ")
@@ -156,8 +162,10 @@ func TestADeletedSaleIsToldOf(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	for call, body := range map[string]string{
-		"POST /pause": "", "POST /resume": "", "DELETE ": "", "GET /refunds": "", "GET /disputes": "", "GET /undelivered": "", "GET /aside": "", "GET /audit": "",
-		"GET /orders/o1": "", "POST /recheck": "", "POST /orders/o1/recheck": "", "POST /orders/o1/report": `{"state":"paid"}`, "POST /orders/o1/refund": `{}`,
+		"POST /pause": "", "POST /resume": "", "DELETE ": "", "GET /refunds": "", "GET /disputes": "",
+		"GET /undelivered": "", "GET /aside": "", "GET /audit": "",
+		"GET /orders/o1": "", "POST /recheck": "", "POST /orders/o1/recheck": "",
+		"POST /orders/o1/report": `{"state":"paid"}`, "POST /orders/o1/refund": `{}`,
 		"POST /confirm-url": `{"items":"full","buyer":"u","order":"o","amount":80000}`,
 	} {
 		method, below, _ := strings.Cut(call, " ")
@@ -267,11 +275,13 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 	d.want("POST", "/v1/sales/race/pause", "", 200, `"changed": false`)
 	d.want("GET", "/v1/sales", "", 200, `"state": "paused"`)
 	d.want("POST", "/v1/sales/race/resume", "", 200, `"changed": true`)
-	d.want("POST", "/v1/sales/swim/pause", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
+	d.want("POST", "/v1/sales/swim/pause", "", 404,
+		"there is no sale swim: did you mean race? flashgate apply creates one")
 	d.want("DELETE", "/v1/sales/swim", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
 
 	lane, _ := d.public.gate.Lane([]byte("race"))
-	if v := lane.Confirm(confirmOf(d, "주문/1"), &gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
+	if v := lane.Confirm(confirmOf(d, "주문/1"),
+		&gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
 		t.Fatal(v)
 	}
 	d.want("GET", "/v1/sales/race/orders/"+url.PathEscape("주문/1"), "", 200, `"buyer": "ann"`)
@@ -319,7 +329,8 @@ func TestTheBrakeIsToldOfAndReleasedThroughTheAPI(t *testing.T) {
 	}
 	client := redis.NewClient(at)
 	defer client.Close()
-	if err := client.HSet(t.Context(), "fg:{race}", "brake", "1000\x1frate\x1fno_units\x1f21\x1f20", "time", time.Now().UnixMilli()).Err(); err != nil {
+	if err := client.HSet(t.Context(), "fg:{race}", "brake", "1000\x1frate\x1fno_units\x1f21\x1f20", "time",
+		time.Now().UnixMilli()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	text := d.want("GET", "/v1/sales/race", "", 200, `"refund_brake"`)
@@ -328,12 +339,16 @@ func TestTheBrakeIsToldOfAndReleasedThroughTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := gate.BrakeView{
-		Brake:   gate.Brake{Since: time.UnixMilli(1000), Rule: gate.BrakeRate, Reason: "no_units", Count: 21, Bound: 20},
+		Brake: gate.Brake{
+			Since: time.UnixMilli(1000), Rule: gate.BrakeRate, Reason: "no_units",
+			Count: 21, Bound: 20,
+		},
 		Why:     "21 refunds within ten minutes, where 20 may be; the last for no_units",
 		Waiting: &gate.Waiting{Amount: "0"},
 	}
 	got := *said.RefundBrake
-	if !got.Since.Equal(want.Since) || *got.Waiting != *want.Waiting || got.Why != want.Why || got.Rule != want.Rule || got.Count != 21 || got.Bound != 20 {
+	if !got.Since.Equal(want.Since) || *got.Waiting != *want.Waiting || got.Why != want.Why || got.Rule != want.Rule ||
+		got.Count != 21 || got.Bound != 20 {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	d.want("GET", "/v1/sales", "", 200, want.Why)
@@ -352,7 +367,8 @@ func TestAHigherRunThroughTheAPINamesWhatGoes(t *testing.T) {
 	d := openDesk(t)
 	lane, _ := d.public.gate.Lane([]byte("race"))
 	for _, order := range []string{"o1", "o2"} {
-		if v := lane.Confirm(confirmOf(d, order), &gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
+		if v := lane.Confirm(confirmOf(d, order),
+			&gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
 			t.Fatal(v)
 		}
 	}
@@ -392,7 +408,10 @@ func TestWhatTheShopHasNotTakenIsShownByTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	listed := gate.Undelivered{Order: "o1", Entry: 5, Tries: 3, Error: "the shop answered 500"}
-	p := gate.Progress{Position: 7, Trouble: "the shop answered 503", Listed: map[string]*gate.Undelivered{"o1": &listed}}
+	p := gate.Progress{
+		Position: 7, Trouble: "the shop answered 503",
+		Listed: map[string]*gate.Undelivered{"o1": &listed},
+	}
 	if _, err := d.store.KeepDelivery(t.Context(), "race", "A", time.Minute, p); err != nil {
 		t.Fatal(err)
 	}
@@ -400,11 +419,14 @@ func TestWhatTheShopHasNotTakenIsShownByTheAPI(t *testing.T) {
 	if err := json.Unmarshal([]byte(d.want("GET", path, "", 200, `"give_up"`)), &said); err != nil {
 		t.Fatal(err)
 	}
-	if said.Sale != "race" || said.Run != 1 || said.Position != 7 || said.Trouble != p.Trouble || len(said.Orders) != 1 ||
-		said.Orders[0].Order != "o1" || said.Orders[0].Tries != 3 || said.Orders[0].Error != listed.Error || said.Orders[0].Entry != 5 {
+	if said.Sale != "race" || said.Run != 1 || said.Position != 7 || said.Trouble != p.Trouble ||
+		len(said.Orders) != 1 ||
+		said.Orders[0].Order != "o1" || said.Orders[0].Tries != 3 || said.Orders[0].Error != listed.Error ||
+		said.Orders[0].Entry != 5 {
 		t.Errorf("%+v", said)
 	}
-	d.want("GET", "/v1/sales/swim/undelivered", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
+	d.want("GET", "/v1/sales/swim/undelivered", "", 404,
+		"there is no sale swim: did you mean race? flashgate apply creates one")
 }
 
 func TestWhatIsSetAsideIsShownByTheAPI(t *testing.T) {
@@ -420,10 +442,12 @@ func TestWhatIsSetAsideIsShownByTheAPI(t *testing.T) {
 	if err := json.Unmarshal([]byte(d.want("GET", path, "", 200, `"next"`)), &said); err != nil {
 		t.Fatal(err)
 	}
-	if len(said) != 1 || said[0].Order != "o1" || said[0].Tries != 1 || said[0].Reason != "its record is garbage" || said[0].Since.IsZero() {
+	if len(said) != 1 || said[0].Order != "o1" || said[0].Tries != 1 || said[0].Reason != "its record is garbage" ||
+		said[0].Since.IsZero() {
 		t.Errorf("%+v", said)
 	}
-	d.want("GET", "/v1/sales/swim/aside", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
+	d.want("GET", "/v1/sales/swim/aside", "", 404,
+		"there is no sale swim: did you mean race? flashgate apply creates one")
 }
 
 // confirmOf is a confirm call's request for one unit of "full".
@@ -480,27 +504,35 @@ func TestALinkIsSignedThroughTheAPI(t *testing.T) {
 	if in := time.Until(said.ExpiresAt); in < 29*time.Minute || in > 30*time.Minute {
 		t.Errorf("it expires in %v", in)
 	}
-	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"http://other","expires_in":"1h"}`, 200, "http://other/confirm/race")
+	d.want("POST", path,
+		`{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"http://other","expires_in":"1h"}`, 200,
+		"http://other/confirm/race")
 	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80001}`, 409, "amount_mismatch")
-	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80001}`, 409, `"error": "amount 80001: it must be 80000`)
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80001}`, 409,
+		`"error": "amount 80001: it must be 80000`)
 	d.want("POST", path, `{"items":"full","buyer":"u","order":"o"}`, 400, "amount")
 	d.want("POST", path, `{"items":"lamp","buyer":"u","order":"o","amount":1}`, 404, "unknown_sku")
-	d.want("POST", path, `{"items":"ful","buyer":"u","order":"o","amount":1}`, 404, `"error": "sale race has no SKU ful: did you mean full`)
+	d.want("POST", path, `{"items":"ful","buyer":"u","order":"o","amount":1}`, 404,
+		`"error": "sale race has no SKU ful: did you mean full`)
 	d.want("POST", path, `{"items":"full","order":"o","amount":80000}`, 400, "buyer")
 	d.want("POST", path, `{"items":"full:0","buyer":"u","order":"o","amount":80000}`, 400, "items")
 	d.want("POST", path, `{"items":"full","buyer":"u","order":"","amount":80000}`, 400, "order")
 	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":-1}`, 400, "amount")
 	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"expires_in":"0s"}`, 400, "expires_in")
-	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"expires_in":"soon"}`, 400, "expires_in")
-	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"gate.example.com"}`, 400, "base URL")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"expires_in":"soon"}`,
+		400, "expires_in")
+	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"gate.example.com"}`,
+		400, "base URL")
 	d.want("POST", path, `{"item":"full"}`, 400, "unknown field")
 	d.want("POST", path, `nothing`, 400, "the body is not")
-	d.want("POST", path, `{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"https://gate.example.com/confirm"}`, 400,
+	d.want("POST", path,
+		`{"items":"full","buyer":"u","order":"o","amount":80000,"base_url":"https://gate.example.com/confirm"}`, 400,
 		"leave out /confirm and what is behind it")
 	if text := d.want("POST", path, good, 200, "&buyer=u&amount=140000"); strings.Contains(text, `\u0026`) {
 		t.Errorf("a link that cannot be pasted: %s", text)
 	}
-	d.want("POST", "/v1/sales/swim/confirm-url", good, 404, "there is no sale swim: did you mean race? flashgate apply creates one")
+	d.want("POST", "/v1/sales/swim/confirm-url", good, 404,
+		"there is no sale swim: did you mean race? flashgate apply creates one")
 	if status, _ := d.ask(kim, "POST", path, good, "Content-Type: text/plain"); status != 415 {
 		t.Errorf("as plain text: %d", status)
 	}
@@ -520,12 +552,16 @@ func TestWhoMayOnlyReadSeesNoSecretOfTheShops(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.want("GET", "/v1/sales/swim", "", 200, `"notify": "https://shop.example.com/changes?token=s3cret"`)
-	for _, path := range []string{"/v1/sales", "/v1/sales/swim", "/v1/sales/swim/undelivered", "/v1/sales/swim/ledger", "/v1/sales/swim/audit", "/metrics"} {
+	for _, path := range []string{
+		"/v1/sales", "/v1/sales/swim", "/v1/sales/swim/undelivered", "/v1/sales/swim/ledger",
+		"/v1/sales/swim/audit", "/metrics",
+	} {
 		if _, text := d.ask(viewer, "GET", path, ""); strings.Contains(text, "s3cret") {
 			t.Errorf("%s shows it: %s", path, text)
 		}
 	}
-	if _, text := d.ask(viewer, "GET", "/v1/sales/swim", ""); !strings.Contains(text, `"notify": "https://shop.example.com/changes?…"`) {
+	if _, text := d.ask(viewer, "GET", "/v1/sales/swim", ""); !strings.Contains(text,
+		`"notify": "https://shop.example.com/changes?…"`) {
 		t.Errorf("the URL is not shown without its query: %s", text)
 	}
 }
@@ -535,9 +571,11 @@ func TestWhoMayOnlyReadSeesNoSecretOfTheShops(t *testing.T) {
 func TestABodyThatIsTooLargeIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	d.want("POST", "/v1/sales/race/orders/o1/report", `{"state":"`+strings.Repeat("x", maxCall)+`"}`, 413, "at most 524288 bytes")
+	d.want("POST", "/v1/sales/race/orders/o1/report", `{"state":"`+strings.Repeat("x", maxCall)+`"}`, 413,
+		"at most 524288 bytes")
 	unannounced := struct{ io.Reader }{strings.NewReader(`{"state":"` + strings.Repeat("x", maxCall) + `"}`)}
-	request, err := http.NewRequestWithContext(t.Context(), "POST", "http://localhost/v1/sales/race/orders/o1/report", unannounced)
+	request, err := http.NewRequestWithContext(t.Context(), "POST",
+		"http://localhost/v1/sales/race/orders/o1/report", unannounced)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -558,7 +596,8 @@ func TestABodyThatIsTooLargeIsNotAskedFor(t *testing.T) {
 		}
 		defer conn.Close()
 		deadline(t, conn)
-		fmt.Fprintf(conn, "PUT /v1/sales/race HTTP/1.1\r\nHost: gate\r\nAuthorization: bearer  %s\r\nExpect: 100-Continue\r\n%s\r\n\r\n", kim, length)
+		fmt.Fprintf(conn, "PUT /v1/sales/race HTTP/1.1\r\nHost: gate\r\nAuthorization: bearer  %s\r\nExpect: "+
+			"100-Continue\r\n%s\r\n\r\n", kim, length)
 		if answer, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || answer.StatusCode != want {
 			t.Errorf("%s: %v %v, want %d", length, answer, err, want)
 		}

@@ -82,7 +82,9 @@ func (a *Admin) goOn(ctx context.Context, c *apiCall) (reply, error) {
 		return reply{}, err
 	}
 	if seen.Payments == nil || *seen.Payments < 0 || *seen.Payments > gate.MaxUnits {
-		return reply{}, badRequest(errors.New("payments: must be how many payments wait for the brake, as the sale's refund_brake says"))
+		return reply{},
+			badRequest(errors.New("payments: must be how many payments wait for the brake, as the sale's " +
+				"refund_brake says"))
 	}
 	done, err := settle.GoOn(ctx, a.opt.Sales, c.who, c.sale(), *seen.Payments)
 	if done.Released {

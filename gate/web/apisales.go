@@ -83,7 +83,8 @@ func (a *Admin) application(c *apiCall) (gate.Application, error) {
 	case err != nil:
 		return gate.Application{}, err
 	case sale.Name != c.sale():
-		return gate.Application{}, fmt.Errorf("the body's sale is %s, the path's %s: write the same name", sale.Name, c.sale())
+		return gate.Application{},
+			fmt.Errorf("the body's sale is %s, the path's %s: write the same name", sale.Name, c.sale())
 	}
 	application := gate.Application{
 		Who: c.who, Sale: sale, DryRun: c.flag("dry_run"), OpenNow: c.flag("open_now"), Now: a.opt.Now(),
@@ -166,13 +167,15 @@ func (a *Admin) aside(ctx context.Context, c *apiCall) (reply, error) {
 // a time, because it reads all of a sale.
 func (a *Admin) audit(ctx context.Context, c *apiCall) (reply, error) {
 	if !a.auditing.TryLock() {
-		return reply{}, withStatus(http.StatusConflict, errors.New("this gate audits a sale just now: ask again when that is done"))
+		return reply{}, withStatus(http.StatusConflict,
+			errors.New("this gate audits a sale just now: ask again when that is done"))
 	}
 	defer a.auditing.Unlock()
 	query := c.URL.Query()
 	report, err := a.opt.Audit(ctx, c.sale(), query.Get("order_prefix"), query.Get("known_orders") == "true")
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = withStatus(http.StatusServiceUnavailable, errors.New("the audit takes longer than a call may: use flashgate audit"))
+		err = withStatus(http.StatusServiceUnavailable,
+			errors.New("the audit takes longer than a call may: use flashgate audit"))
 	}
 	return result(report, err)
 }

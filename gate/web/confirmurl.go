@@ -45,7 +45,8 @@ func (l *linkCall) offer(sale string, now time.Time) (gate.Offer, error) {
 // confirmURL signs a link for one order, if the sale as it is would take it.
 func (a *Admin) confirmURL(_ context.Context, c *apiCall) (reply, error) {
 	if a.opt.Keys == nil {
-		return reply{}, withStatus(http.StatusConflict, errors.New("this gate has no key to sign with: set FLASHGATE_SIGNING_KEY"))
+		return reply{}, withStatus(http.StatusConflict,
+			errors.New("this gate has no key to sign with: set FLASHGATE_SIGNING_KEY"))
 	}
 	asked := linkCall{BaseURL: a.opt.BaseURL, ExpiresIn: defaultExpires.String()}
 	if err := c.decode(&asked); err != nil {

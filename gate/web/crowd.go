@@ -111,10 +111,12 @@ func (l *crowd) accept() (*seat, error) {
 func (l *crowd) fail(err error) {
 	l.metrics.failures.Inc()
 	if n := l.failures.Note(time.Now()); n > 0 {
-		l.log.Warn("connections could not be accepted: they wait until the next try; if files are short, raise the limit of open files",
+		l.log.Warn("connections could not be accepted: they wait until the next try; if files are short, raise the "+
+			"limit of open files",
 			"listener", l.name, "times", n, "error", err)
 	}
-	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM) {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) ||
+		errors.Is(err, syscall.ENOMEM) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.shed()
@@ -178,7 +180,8 @@ func (l *crowd) shed() {
 		l.closing++
 		l.metrics.shed.Inc()
 		if n := l.sheds.Note(now); n > 0 {
-			l.log.Warn("connections that were idle are closed to make room: more come than the gate may have open; raise the limit of open files",
+			l.log.Warn("connections that were idle are closed to make room: more come than the gate may have open; "+
+				"raise the limit of open files",
 				"listener", l.name, "most", l.most, "closed", n)
 		}
 		_ = next.seat.Conn.Close() // who reads from it learns of it, and leaves

@@ -45,7 +45,8 @@ func (f faulty) Accept() (net.Conn, error) {
 // passing are errors of accept that say nothing of the next one.
 func passing() []error {
 	return []error{
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR, syscall.EPERM,
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR,
+		syscall.EPERM,
 		syscall.EPROTO, syscall.ENETDOWN, syscall.EHOSTUNREACH, os.ErrDeadlineExceeded, io.EOF, errors.New("made up"),
 	}
 }
@@ -67,7 +68,8 @@ func TestErrorsOfAcceptPass(t *testing.T) {
 			t.Fatalf("the %s listener does not answer after errors of accept: %v", listener, err)
 		}
 		answer.Body.Close()
-		if got, want := testutil.ToFloat64(metrics.failures.WithLabelValues(listener)), len(passing())+1; got != float64(want) {
+		if got, want := testutil.ToFloat64(metrics.failures.WithLabelValues(listener)),
+			len(passing())+1; got != float64(want) {
 			t.Errorf("%v errors of the %s listener are counted, want %d", got, listener, want)
 		}
 	}
@@ -75,7 +77,11 @@ func TestErrorsOfAcceptPass(t *testing.T) {
 		t.Parallel()
 		metrics, ln := newMetrics(), fasthttputil.NewInmemoryListener()
 		serve(t, &store{decide: always(gate.Held)}, nil, metrics, withFaults(ln))
-		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
+		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn,
+			error,
+		) {
+			return ln.Dial()
+		}}
 		t.Cleanup(transport.CloseIdleConnections)
 		health(t, "public", metrics, &http.Client{Transport: transport, Timeout: patience})
 	})

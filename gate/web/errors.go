@@ -82,7 +82,8 @@ func storeStatus(err error) int {
 	switch {
 	case errors.Is(err, gate.ErrNoSale), errors.Is(err, gate.ErrNoOrder):
 		return http.StatusNotFound
-	case isStock, isRun, isOpen, errors.Is(err, gate.ErrChanged), errors.Is(err, settle.ErrReport), errors.Is(err, settle.ErrGiveBack):
+	case isStock, isRun, isOpen, errors.Is(err, gate.ErrChanged), errors.Is(err, settle.ErrReport),
+		errors.Is(err, settle.ErrGiveBack):
 		return http.StatusConflict
 	}
 	return http.StatusServiceUnavailable

@@ -72,12 +72,21 @@ func TestHeadersAreReadWithoutCase(t *testing.T) {
 		"Expect: 100-Continue\r\nExpect: 100-continue",
 	} {
 		f(expectation, head("1.1", sized+expectation+"\r\n\r\n"+v1), false, 100, 200)
-		f(expectation+" and chunks", head("1.1", "Content-Type: application/json\r\nTransfer-Encoding: Chunked\r\n"+expectation+"\r\n"+chunked), false, 100, 200)
+		f(expectation+" and chunks",
+			head("1.1", "Content-Type: application/json\r\nTransfer-Encoding: Chunked\r\n"+expectation+"\r\n"+chunked),
+			false, 100, 200)
 		f(expectation+" of HTTP/1.0", head("1.0", sized+expectation+"\r\n\r\n"+v1), true, 200)
-		f(expectation+" and too much", head("1.1", "Content-Type: application/json\r\nContent-Length: 16385\r\n"+expectation+"\r\n\r\n"), true, 413)
-		f(expectation+" and far too much", head("1.1", "Content-Type: application/json\r\nContent-Length: 1000000000\r\n"+expectation+"\r\n\r\n"), true, 413)
+		f(expectation+" and too much",
+			head("1.1", "Content-Type: application/json\r\nContent-Length: 16385\r\n"+expectation+"\r\n\r\n"), true,
+			413)
+		f(expectation+" and far too much",
+			head("1.1", "Content-Type: application/json\r\nContent-Length: 1000000000\r\n"+expectation+"\r\n\r\n"),
+			true, 413)
 	}
-	for _, expectation := range []string{"Expect: 200-ok", "Expect: 100-continue, money", "Expect: 100-continue\r\nExpect: money"} {
+	for _, expectation := range []string{
+		"Expect: 200-ok", "Expect: 100-continue, money",
+		"Expect: 100-continue\r\nExpect: money",
+	} {
 		f(expectation, head("1.1", sized+expectation+"\r\n\r\n"), true, 417)
 		f(expectation+" and its body", head("1.1", sized+expectation+"\r\n\r\n"+v1), true, 417)
 		f(expectation+" and chunks", head("1.1", "Transfer-Encoding: chunked\r\n"+expectation+"\r\n\r\n"), true, 417)
@@ -85,7 +94,8 @@ func TestHeadersAreReadWithoutCase(t *testing.T) {
 	f("no expectation", head("1.1", sized+"Expect:\r\n\r\n"+v1), false, 200)
 
 	for _, connection := range []string{
-		"Connection: close", "Connection: Close", "CONNECTION: CLOSE", "Connection: TE, Close", "Connection: close\r\nConnection: keep-alive",
+		"Connection: close", "Connection: Close", "CONNECTION: CLOSE", "Connection: TE, Close",
+		"Connection: close\r\nConnection: keep-alive",
 		"Connection: Keep-Alive\r\nConnection: Close",
 	} {
 		f(connection, head("1.1", sized+connection+"\r\n\r\n"+v1), true, 200)
@@ -96,8 +106,10 @@ func TestHeadersAreReadWithoutCase(t *testing.T) {
 	f("HTTP/1.0", head("1.0", sized+"\r\n"+v1), true, 200)
 	f("HTTP/1.0 with Keep-Alive", head("1.0", sized+"Connection: Keep-Alive\r\n\r\n"+v1), false, 200)
 
-	f("chunks", head("1.1", "content-type: Application/JSON; Charset=UTF-8\r\nTRANSFER-ENCODING: CHUNKED\r\n"+chunked), false, 200)
+	f("chunks", head("1.1", "content-type: Application/JSON; Charset=UTF-8\r\nTRANSFER-ENCODING: CHUNKED\r\n"+chunked),
+		false, 200)
 	f("two ends", head("1.1", "CONTENT-LENGTH: 5\r\ntransfer-encoding: Chunked\r\n"+chunked), true, 400)
 	f("a compressed body", head("1.1", strings.ToUpper(sized)+"CONTENT-ENCODING: GZIP\r\n\r\n"+v1), false, 400)
-	f("a form", head("1.1", "Content-Type: Application/X-WWW-Form-URLEncoded\r\nContent-Length: 34\r\n\r\nimp_uid=i&merchant_uid=o&amount=10"), false, 200)
+	f("a form", head("1.1", "Content-Type: Application/X-WWW-Form-URLEncoded\r\nContent-Length: "+
+		"34\r\n\r\nimp_uid=i&merchant_uid=o&amount=10"), false, 200)
 }

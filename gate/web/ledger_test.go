@@ -37,7 +37,8 @@ func TestTheLedgerIsReadThroughTheAPI(t *testing.T) {
 	for _, since := range []string{"first", "-1", "1.5"} {
 		d.want("GET", path+"?since="+since, "", 400, "must be the seq of an entry")
 	}
-	d.want("GET", "/v1/sales/swim/ledger", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
+	d.want("GET", "/v1/sales/swim/ledger", "", 404,
+		"there is no sale swim: did you mean race? flashgate apply creates one")
 }
 
 // batches is a store whose ledger has as many entries as anybody reads, each of
@@ -65,7 +66,8 @@ func TestALedgerIsShownPieceByPiece(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t, func(o *AdminOptions) { o.Sales = batches{Store: o.Sales.(*redisstore.Store)} })
 	var entries []gate.EntryView
-	if err := json.Unmarshal([]byte(d.want("GET", "/v1/sales/race/ledger?since=7", "", 200, "[")), &entries); err != nil {
+	if err := json.Unmarshal([]byte(d.want("GET", "/v1/sales/race/ledger?since=7", "", 200, "[")),
+		&entries); err != nil {
 		t.Fatal(err)
 	}
 	if len(entries) != ledgerMost/1001+1 || entries[0].Seq != 8 {

@@ -51,15 +51,18 @@ func TestWhoIsCutOffReadsWhy(t *testing.T) {
 		}
 		_ = conn.(*net.TCPConn).CloseWrite() // the gate may have closed it
 		answer, err := io.ReadAll(conn)
-		if first, others, _ := strings.Cut(string(answer), "\r\n"); err != nil || first != want || strings.Contains(others, "HTTP/1.1 ") {
+		if first, others, _ := strings.Cut(string(answer), "\r\n"); err != nil || first != want ||
+			strings.Contains(others, "HTTP/1.1 ") {
 			t.Errorf("%s: %q %v, want %s alone", name, answer, err, want)
 		}
 	}
 	const head = "POST /confirm/race?items=full HTTP/1.1\r\nHost: gate\r\nContent-Type: application/json\r\n"
 	much := strings.Repeat("x", 200<<10)
-	f("big body", fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(much), much), "HTTP/1.1 413 Request Entity Too Large")
+	f("big body", fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(much), much),
+		"HTTP/1.1 413 Request Entity Too Large")
 	f("big header", head+"X: "+much+"\r\n\r\n", "HTTP/1.1 400 Bad Request")
-	f("what stands behind a request with two ends", head+"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+much, "HTTP/1.1 400 Bad Request")
+	f("what stands behind a request with two ends",
+		head+"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"+much, "HTTP/1.1 400 Bad Request")
 	f("what stands behind garbage", "garbage\r\n\r\n"+much, "HTTP/1.1 400 Bad Request")
 }
 

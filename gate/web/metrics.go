@@ -74,7 +74,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}, []string{"listener"}),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_webhooks_total",
-			Help: "Webhooks by outcome: known or unknown (whether a sale has the order), other_store, refused, busy, failed or not_forwarded.",
+			Help: "Webhooks by outcome: known or unknown (whether a sale has the order), other_store, refused, busy, " +
+				"failed or not_forwarded.",
 		}, []string{"outcome"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flashgate_panics_total",
@@ -85,7 +86,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Refusals that are missing in the refusal log, because writing was too slow or failed.",
 		}),
 	}
-	r.MustRegister(m.confirms, m.causes, m.seconds, m.elsewhere, m.crowded, m.open, m.capacity, m.shed, m.failures, m.webhooks, m.panics, m.dropped)
+	r.MustRegister(m.confirms, m.causes, m.seconds, m.elsewhere, m.crowded, m.open, m.capacity, m.shed, m.failures,
+		m.webhooks, m.panics, m.dropped)
 	return m
 }
 
@@ -93,12 +95,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 func (m *Metrics) crowd(listener string, most int) *crowdMetrics {
 	m.capacity.WithLabelValues(listener).Set(float64(most))
 	return &crowdMetrics{
-		open: m.open.WithLabelValues(listener), shed: m.shed.WithLabelValues(listener), failures: m.failures.WithLabelValues(listener),
+		open: m.open.WithLabelValues(listener), shed: m.shed.WithLabelValues(listener),
+		failures: m.failures.WithLabelValues(listener),
 	}
 }
 
 func (m *Metrics) sale(name string) *saleMetrics {
-	s := &saleMetrics{seconds: m.seconds.WithLabelValues(name), causes: make([]prometheus.Counter, len(gate.Causes())+1)}
+	s := &saleMetrics{
+		seconds: m.seconds.WithLabelValues(name),
+		causes:  make([]prometheus.Counter, len(gate.Causes())+1),
+	}
 	for _, c := range gate.Codes() {
 		s.outcomes = append(s.outcomes, m.confirms.WithLabelValues(name, c.String()))
 	}

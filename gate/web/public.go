@@ -147,12 +147,14 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	}
 	if framedTwice(&ctx.Request.Header) {
 		linger(ctx) // where this request ends is a matter of opinion
-		p.turnAway(ctx, fasthttp.StatusBadRequest, gate.Malformed("Transfer-Encoding", "must not come with a Content-Length"))
+		p.turnAway(ctx, fasthttp.StatusBadRequest,
+			gate.Malformed("Transfer-Encoding", "must not come with a Content-Length"))
 		return
 	}
 	if expectsTooMuch(&ctx.Request.Header) {
 		linger(ctx) // its body may come all the same
-		p.turnAway(ctx, fasthttp.StatusExpectationFailed, gate.Malformed("Expect", "must be "+expectation+", or not be given"))
+		p.turnAway(ctx, fasthttp.StatusExpectationFailed,
+			gate.Malformed("Expect", "must be "+expectation+", or not be given"))
 		return
 	}
 	path := ctx.URI().PathOriginal()
@@ -344,7 +346,8 @@ func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
 		return
 	}
 	linger(ctx)
-	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(writeTimeout)) // fasthttp leaves that of the answer before, which has passed
+	// fasthttp leaves that of the answer before, which has passed
+	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(writeTimeout))
 	p.answer(ctx, p.unknown, v)
 	p.unknown.metrics.observe(v, received)
 }

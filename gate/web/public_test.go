@@ -63,10 +63,13 @@ func (s *store) Read(context.Context, []string) map[string]gate.Reading {
 	if s.gone != nil && s.gone.Load() {
 		return map[string]gate.Reading{"race": {State: gate.State{Sale: gate.Sale{Name: "race"}, Deleted: time.Now()}}}
 	}
-	return map[string]gate.Reading{"race": {State: gate.State{Version: 1, Times: gate.Times{Now: time.Now()}, Sale: gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
-		OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: time.Minute,
-		Messages: s.messages, Accept: s.accept, SKUs: []gate.SKU{{Name: "full", Stock: 1}},
-	}}}}}
+	return map[string]gate.Reading{"race": {State: gate.State{
+		Version: 1, Times: gate.Times{Now: time.Now()},
+		Sale: gate.Sale{Name: "race", Run: 1, Settings: gate.Settings{
+			OpensAt: time.Now().Add(-time.Hour), ClosesAt: time.Now().Add(time.Hour), Hold: time.Minute,
+			Messages: s.messages, Accept: s.accept, SKUs: []gate.SKU{{Name: "full", Stock: 1}},
+		}},
+	}}}
 }
 
 func (s *store) Decider(string) gate.Decider { return s }
@@ -100,7 +103,11 @@ func start(t testing.TB, s *store, log *RefusalLog, metrics *Metrics) *site {
 	t.Helper()
 	ln := fasthttputil.NewInmemoryListener()
 	public := serve(t, s, log, metrics, ln)
-	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
+	transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn,
+		error,
+	) {
+		return ln.Dial()
+	}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &site{public, metrics, ln.Dial, &http.Client{Transport: transport}}
 }
@@ -134,7 +141,8 @@ func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Lis
 		s.forward = (*shop.Forwarder)(nil)
 	}
 	public := NewPublic(g, answers, metrics, PublicOptions{
-		Secrets: secrets, Lookups: s.lookups, Store: s.shop, Refusals: log, Orders: s, Forward: s.forward, Sources: s.sources, Log: logger,
+		Secrets: secrets, Lookups: s.lookups, Store: s.shop, Refusals: log, Orders: s, Forward: s.forward,
+		Sources: s.sources, Log: logger,
 	})
 	running.Go(func() { _ = public.Serve(ln) })
 	t.Cleanup(func() {
@@ -210,7 +218,8 @@ func TestWhatNobodyHasDecidedIsRefused(t *testing.T) {
 		},
 	} {
 		s := start(t, &store{decide: decide}, nil, newMetrics())
-		if status, body := s.post(t, "/confirm/race?items=full", v1); status != 503 || !strings.Contains(body, `"undecided"`) {
+		if status, body := s.post(t, "/confirm/race?items=full", v1); status != 503 ||
+			!strings.Contains(body, `"undecided"`) {
 			t.Errorf("%s: %d %s, want 503 undecided", name, status, body)
 		}
 	}
@@ -239,7 +248,8 @@ func TestARequestUsedAgainIsUndecidedAgain(t *testing.T) {
 
 func TestASalesOwnSentenceIsSent(t *testing.T) {
 	t.Parallel()
-	s := start(t, &store{decide: always(gate.SoldOut), messages: map[string]string{"sold_out": "매진"}}, nil, newMetrics())
+	s := start(t, &store{decide: always(gate.SoldOut), messages: map[string]string{"sold_out": "매진"}},
+		nil, newMetrics())
 	status, body := s.post(t, "/confirm/race?items=full", v1)
 	if want := `{"code":"sold_out","reason":"매진","errorMessage":"매진"}`; status != 409 || body != want {
 		t.Errorf("%d %s, want 409 %s", status, body, want)
@@ -276,7 +286,8 @@ func TestAPanicCostsOneRequest(t *testing.T) {
 	answers := s.public.answers
 	s.public.answers = nil // a handler that falls over
 	s.public.unknown.answers = answers
-	if status, body := s.post(t, "/confirm/race?items=full", v1); status != 503 || !strings.Contains(body, "unavailable") {
+	if status, body := s.post(t, "/confirm/race?items=full", v1); status != 503 ||
+		!strings.Contains(body, "unavailable") {
 		t.Errorf("%d %s, want 503 unavailable", status, body)
 	}
 	s.public.answers = answers
@@ -344,7 +355,8 @@ func TestOnlySignedCallsOfV2AreTakenWhereThereIsASecret(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer response.Body.Close()
-		if text, _ := io.ReadAll(response.Body); response.StatusCode != want || !strings.Contains(string(text), wantBody) {
+		if text, _ := io.ReadAll(response.Body); response.StatusCode != want ||
+			!strings.Contains(string(text), wantBody) {
 			t.Errorf("%s: %d %s, want %d %s", body, response.StatusCode, text, want, wantBody)
 		}
 	}
@@ -355,7 +367,8 @@ func TestOnlySignedCallsOfV2AreTakenWhereThereIsASecret(t *testing.T) {
 	f(any, v1, "", 400, `"The shop's payment is not set up right, so no money was taken. Please contact the shop."`)
 	f(any, v1, v1, 400, `"The shop's payment is not set up right, so no money was taken. Please contact the shop."`)
 
-	both := start(t, &store{decide: always(gate.Held), secrets: secrets, accept: []string{"v1", "v2"}}, nil, newMetrics())
+	both := start(t, &store{decide: always(gate.Held), secrets: secrets, accept: []string{"v1", "v2"}},
+		nil, newMetrics())
 	f(both, v1, "", 200, "held")
 	f(both, v2, v2, 200, "held")
 	f(both, v2, "", 403, "bad_signature")

@@ -93,7 +93,8 @@ func describe(ctx *fasthttp.RequestCtx, sale []byte, c *gate.Confirm, v gate.Ver
 		Time: time.Now(), Sale: sent(sale), Order: string(c.Order), Attempt: string(c.Attempt), Buyer: sent(link.Buyer),
 		Items: sent(link.Items), Lines: append([]gate.Line(nil), c.Lines...), LinkAmount: sent(link.Amount),
 		Expires: sent(link.Expires), Kid: sent(link.KeyID),
-		Code: v.Code.String(), Cause: v.Cause.String(), Field: v.Field, Want: v.Want, SKU: sent(gate.NthItem(link.Items, v.Item)),
+		Code: v.Code.String(), Cause: v.Cause.String(), Field: v.Field, Want: v.Want,
+		SKU:    sent(gate.NthItem(link.Items, v.Item)),
 		Reason: v.Reason,
 	}
 	if c.Amount.Known {
@@ -121,9 +122,11 @@ func (l *refusal) attrs() []slog.Attr {
 		return slog.Int64(name, *value)
 	}
 	return []slog.Attr{
-		text("code", l.Code), text("cause", l.Cause), text("field", l.Field), text("want", l.Want), text("sale", l.Sale),
+		text("code", l.Code), text("cause", l.Cause), text("field", l.Field), text("want",
+			l.Want), text("sale", l.Sale),
 		text("order", l.Order), text("attempt", l.Attempt), text("items", l.Items), text("sku", l.SKU),
-		number("amount", l.Amount), number("expected", l.Expected), text("link_amount", l.LinkAmount), text("exp", l.Expires),
+		number("amount", l.Amount), number("expected", l.Expected), text("link_amount",
+			l.LinkAmount), text("exp", l.Expires),
 		text("kid", l.Kid), text("reason", l.Reason),
 	}
 }

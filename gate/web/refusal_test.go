@@ -19,7 +19,8 @@ import (
 
 func linkKeys(t testing.TB) *gate.Keys {
 	t.Helper()
-	keys, err := gate.ParseKeys("k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=,k2:YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY=")
+	keys, err := gate.ParseKeys(
+		"k1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=,k2:YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY=")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,8 @@ func TestCausesAreShownBeforeThereIsAnythingToCount(t *testing.T) {
 	t.Parallel()
 	metrics := newMetrics()
 	start(t, &store{decide: always(gate.Held)}, nil, metrics).post(t, "/confirm/race?items=full", v1)
-	if n, want := testutil.CollectAndCount(metrics.causes), 2*len(gate.Causes()); n != want { // of no sale, and of "race"
+	// of no sale, and of "race"
+	if n, want := testutil.CollectAndCount(metrics.causes), 2*len(gate.Causes()); n != want {
 		t.Errorf("%d counters, want %d", n, want)
 	}
 }
@@ -163,14 +165,18 @@ func TestRefusalsAreLoggedOnceAMinuteForEachCause(t *testing.T) {
 	}
 	r := &gate.Request{Received: begin.Add(2 * time.Minute)}
 	for _, v := range []gate.Verdict{
-		gate.RefuseFor(gate.KeyUnknown), gate.Malformed("items", "must be"), gate.Refuse(gate.UnknownSale), gate.Refuse(gate.UnknownSKU), {},
+		gate.RefuseFor(gate.KeyUnknown), gate.Malformed("items",
+			"must be"), gate.Refuse(gate.UnknownSale), gate.Refuse(gate.UnknownSKU), {},
 	} {
 		p.logRefusal(&ctx, []byte("race"), r, v)
 	}
 	for part, want := range map[string]int{
-		"cause=link_unsigned": 2, "cause=key_unknown": 1, "code=bad_request field=items want=\"must be\"": 1, "code=unknown_sale": 1,
-		"code=unknown_sku": 1, "level=ERROR msg=\"confirms are refused; this is the newest of them\" code=undecided": 1, "confirms=5000": 1,
-		"": 7, "alice": 0, "secret": 0,
+		"cause=link_unsigned": 2, "cause=key_unknown": 1, "code=bad_request field=items want=\"must be\"": 1,
+		"code=unknown_sale": 1,
+		"code=unknown_sku":  1, "level=ERROR msg=\"confirms are refused; this is the newest of them\" " +
+			"code=undecided": 1,
+		"confirms=5000": 1,
+		"":              7, "alice": 0, "secret": 0,
 	} {
 		if lines := log.lines(part); len(lines) != want {
 			t.Errorf("%d lines have %q, want %d:\n%s", len(lines), part, want, log.lines(""))
@@ -185,7 +191,8 @@ func TestEachRefusalIsLoggedAtDebug(t *testing.T) {
 	for range 3 {
 		s.post(t, "/confirm/race?items=full&buyer=alice", v1)
 	}
-	if lines := log.lines("code=sold_out sale=race order=order_1 attempt=imp_1 items=full amount=1000"); len(lines) != 3 || len(log.lines("")) != 3 {
+	if lines := log.lines("code=sold_out sale=race order=order_1 attempt=imp_1 " +
+		"items=full amount=1000"); len(lines) != 3 || len(log.lines("")) != 3 {
 		t.Errorf("the log says\n%s", log.lines(""))
 	}
 }
@@ -212,7 +219,8 @@ func TestWhyAWebhookIsRefusedIsLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := &said{}
-	s := start(t, &store{hasten: (&bell{}).hasten, secrets: secrets, log: logTo(log, slog.LevelDebug)}, nil, newMetrics())
+	s := start(t, &store{hasten: (&bell{}).hasten, secrets: secrets, log: logTo(log, slog.LevelDebug)},
+		nil, newMetrics())
 	for range 3 {
 		s.post(t, "/webhook", hookV2)
 	}

@@ -61,7 +61,8 @@ func TestRefusalsAreWrittenForCustomerService(t *testing.T) {
 		`{"sale":"race","order":"order_1","attempt":"imp_1","items":"full,extra:2,half","amount":1000,"code":"unknown_sku","sku":"extra"}`,
 		`{"sale":"race","order":"order_1","attempt":"imp_1","items":"full","lines":[{"sku":"full","quantity":1}],"amount":1000,"link_amount":"999","code":"amount_mismatch","cause":"amount_not_links","expected":999}`,
 		`{"sale":"other","order":"order_1","attempt":"imp_1","buyer":"bob","items":"full","amount":1000,"code":"unknown_sale"}`,
-		`{"sale":"` + strings.Repeat("x", gate.MaxLink) + `…","items":"` + "\ufffdfull\ufffd\ufffd" + `","code":"unknown_sale"}`,
+		`{"sale":"` + strings.Repeat("x", gate.MaxLink) + `…","items":"` + "\ufffdfull\ufffd\ufffd" +
+			`","code":"unknown_sale"}`,
 	}
 	if got, want := strings.Join(lines, "\n"), strings.Join(want, "\n"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -73,7 +74,8 @@ func TestRefusalsAreWrittenForCustomerService(t *testing.T) {
 func TestARefusedLinkIsWrittenWithoutItsSignature(t *testing.T) {
 	t.Parallel()
 	keys := linkKeys(t)
-	link := signedPath(t, keys, gate.Offer{Items: "full", Buyer: "alice", Order: "order_2", Amount: gate.Amount{Value: 1000, Known: true}})
+	link := signedPath(t, keys,
+		gate.Offer{Items: "full", Buyer: "alice", Order: "order_2", Amount: gate.Amount{Value: 1000, Known: true}})
 	lines := written(t, &store{decide: always(gate.Held), keys: keys}, func(s *site) { s.post(t, link, v1) })
 	want := `{"sale":"race","order":"order_1","attempt":"imp_1","buyer":"alice","items":"full","amount":1000,"link_amount":"1000",` +
 		`"exp":"4102444800","kid":"k1","code":"bad_signature","cause":"key_unproven"}`
@@ -170,7 +172,8 @@ func TestThePagesRefusalIsOne(t *testing.T) {
 	if err := decoder.Decode(&shown); err != nil {
 		t.Fatalf("%q: %v", text, err)
 	}
-	if again, err := json.Marshal(shown); err != nil || string(again) != strings.Join(strings.Fields(strings.NewReplacer(": ", ":", ", ", ",").Replace(text)), "") {
+	if again, err := json.Marshal(shown); err != nil ||
+		string(again) != strings.Join(strings.Fields(strings.NewReplacer(": ", ":", ", ", ",").Replace(text)), "") {
 		t.Errorf("its fields are %s, the page's are %s", again, text)
 	}
 }
@@ -181,13 +184,15 @@ func TestAConfirmOfAnotherStoreIsWrittenWithTheSetting(t *testing.T) {
 	log := &said{}
 	s := &store{decide: always(gate.Held), shop: "store-1", log: logTo(log, slog.LevelInfo)}
 	call := func(store string) string {
-		return `{"type":"Transaction.Confirm","timestamp":"2026-12-01T01:00:00Z","data":{"storeId":"` + store + `","paymentId":"order_1","transactionId":"tx_1","totalAmount":1000}}`
+		return `{"type":"Transaction.Confirm","timestamp":"2026-12-01T01:00:00Z","data":{"storeId":"` + store +
+			`","paymentId":"order_1","transactionId":"tx_1","totalAmount":1000}}`
 	}
 	lines := written(t, s, func(s *site) {
 		if status, text := s.post(t, "/confirm/race?items=full", call("store-1")); status != 200 {
 			t.Errorf("its own store: %d %s", status, text)
 		}
-		if status, text := s.post(t, "/confirm/race?items=full", call("store-2")); status != 400 || strings.Contains(text, "tore") {
+		if status, text := s.post(t, "/confirm/race?items=full", call("store-2")); status != 400 ||
+			strings.Contains(text, "tore") {
 			t.Errorf("another store: %d %s", status, text)
 		}
 	})

@@ -177,12 +177,17 @@ func TestAConfirmThatIsRefusedForItsAddressTakesNothing(t *testing.T) {
 	f := func(strict bool, want int, part string, wantDecided int64) {
 		t.Helper()
 		var decided atomic.Int64
-		s := start(t, &store{sources: Sources{Allowed: networks(portoneAddr + "/32"), Strict: strict}, decide: func(batch []*gate.Request) error {
-			decided.Add(1)
-			return always(gate.Held)(batch)
-		}}, nil, newMetrics())
-		if status, body := s.post(t, "/confirm/race?items=full", v1); status != want || !strings.Contains(body, part) || decided.Load() != wantDecided {
-			t.Errorf("strict %v: %d %s and %d decided, want %d %s and %d", strict, status, body, decided.Load(), want, part, wantDecided)
+		s := start(t, &store{
+			sources: Sources{Allowed: networks(portoneAddr + "/32"), Strict: strict},
+			decide: func(batch []*gate.Request) error {
+				decided.Add(1)
+				return always(gate.Held)(batch)
+			},
+		}, nil, newMetrics())
+		if status, body := s.post(t, "/confirm/race?items=full", v1); status != want || !strings.Contains(body, part) ||
+			decided.Load() != wantDecided {
+			t.Errorf("strict %v: %d %s and %d decided, want %d %s and %d", strict, status, body, decided.Load(), want,
+				part, wantDecided)
 		}
 	}
 	f(false, 200, "held", 1)
@@ -206,7 +211,8 @@ func TestConfirmsFromElsewhereAreLoggedOnceAMinute(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	for i, want := range []int{1, 5000} {
-		if len(lines) != 2 || !strings.Contains(lines[i], fmt.Sprintf("address=%s confirms=%d refused=false", otherAddr, want)) {
+		if len(lines) != 2 || !strings.Contains(lines[i],
+			fmt.Sprintf("address=%s confirms=%d refused=false", otherAddr, want)) {
 			t.Fatalf("want 2 lines, the one at %d with %d confirms:\n%s", i, want, &log)
 		}
 	}

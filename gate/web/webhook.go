@@ -59,7 +59,8 @@ func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome str
 		if hook.Known {
 			level = slog.LevelWarn
 		}
-		p.opt.Log.Log(context.Background(), level, "a webhook was not passed on to the shop", "order", order, "error", err)
+		p.opt.Log.Log(context.Background(), level, "a webhook was not passed on to the shop", "order",
+			order, "error", err)
 		return "not_forwarded", gate.Refuse(gate.ShopUnavailable), false
 	}
 	return outcome, gate.Verdict{}, true
@@ -92,7 +93,8 @@ func (p *Public) useWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome, ord
 	}
 	known, err := p.hasten(sales, hook.Order)
 	if err != nil {
-		p.opt.Log.Warn("a webhook's order could not be moved to the front: it is looked up in its turn", "order", hook.Order, "error", err)
+		p.opt.Log.Warn("a webhook's order could not be moved to the front: it is looked up in its turn", "order",
+			hook.Order, "error", err)
 		return "failed", hook.Order, gate.Refuse(gate.Unavailable), false
 	}
 	if !known {

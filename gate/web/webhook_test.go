@@ -59,7 +59,9 @@ func TestAWebhookHasItsOrderLookedAt(t *testing.T) {
 	f("/webhook", hookV2, 200, "[race/order_1]", "known")
 	f("/webhook", another, 200, "[race/order_9]", "unknown")
 	f("/webhook/", hookV1, 200, "[race/order_1]", "known")
-	f("/webhook", `{"type":"BillingKey.Issued","timestamp":"2026-12-01T00:00:00Z","data":{"billingKey":"k","storeId":"s"}}`, 200, "[]", "unknown")
+	f("/webhook",
+		`{"type":"BillingKey.Issued","timestamp":"2026-12-01T00:00:00Z","data":{"billingKey":"k","storeId":"s"}}`, 200,
+		"[]", "unknown")
 	f("/webhook/swim", hookV1, 404, "[]", "refused")
 	f("/webhook", `{"imp_uid":"imp_1"}`, 400, "[]", "refused")
 	f("/webhook", `[]`, 400, "[]", "refused")
@@ -73,7 +75,8 @@ func TestAWebhookOfAnotherStoreHastensNothing(t *testing.T) {
 		b, metrics := &bell{}, newMetrics()
 		s := start(t, &store{hasten: b.hasten, shop: id}, nil, metrics)
 		status, text := s.post(t, "/webhook", body)
-		if n := testutil.ToFloat64(metrics.webhooks.WithLabelValues(outcome)); status != 200 || n != 1 || fmt.Sprint(b.rang) != wantRang {
+		if n := testutil.ToFloat64(metrics.webhooks.WithLabelValues(outcome)); status != 200 || n != 1 ||
+			fmt.Sprint(b.rang) != wantRang {
 			t.Errorf("store %q: %d %s, hastened %v, counted %v as %s", id, status, text, b.rang, n, outcome)
 		}
 	}
@@ -105,7 +108,8 @@ func TestAWebhookThatIsNoneIsNotTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if text, _ := io.ReadAll(response.Body); response.StatusCode != 400 || !strings.Contains(string(text), "Content-Encoding") {
+	if text, _ := io.ReadAll(response.Body); response.StatusCode != 400 ||
+		!strings.Contains(string(text), "Content-Encoding") {
 		t.Errorf("compressed: %d %s", response.StatusCode, text)
 	}
 	for _, path := range []string{"/webhooks", "/webhookrace", "/web"} {
@@ -134,7 +138,8 @@ func TestOnlyWebhooksThatV2SignedAreTakenOfIt(t *testing.T) {
 	if status, body := s.post(t, "/webhook", hookV2); status != 403 || !strings.Contains(body, "bad_signature") {
 		t.Errorf("V2 without a signature: %d %s", status, body)
 	}
-	if status, body := s.post(t, "/webhook", strings.Replace(hookV2, "order_1", "", 1)); status != 400 || !strings.Contains(body, "bad_request") {
+	if status, body := s.post(t, "/webhook", strings.Replace(hookV2, "order_1", "", 1)); status != 400 ||
+		!strings.Contains(body, "bad_request") {
 		t.Errorf("V2 without a signature, that cannot be read: %d %s", status, body)
 	}
 	hook, err := standardwebhooks.NewWebhook(secret)
@@ -175,8 +180,12 @@ func TestOnlyWebhooksThatV2SignedAreTakenOfIt(t *testing.T) {
 func TestAWebhookFromElsewhereIsRefused(t *testing.T) {
 	t.Parallel()
 	b := &bell{}
-	s := start(t, &store{hasten: b.hasten, sources: Sources{Allowed: []netip.Prefix{netip.MustParsePrefix("52.78.100.19/32")}}}, nil, newMetrics())
-	if status, body := s.post(t, "/webhook", hookV1); status != 403 || !strings.Contains(body, "not_allowed") || len(b.rang) > 0 {
+	s := start(t, &store{
+		hasten:  b.hasten,
+		sources: Sources{Allowed: []netip.Prefix{netip.MustParsePrefix("52.78.100.19/32")}},
+	}, nil, newMetrics())
+	if status, body := s.post(t, "/webhook", hookV1); status != 403 || !strings.Contains(body, "not_allowed") ||
+		len(b.rang) > 0 {
 		t.Errorf("%d %s, hastened %v", status, body, b.rang)
 	}
 }
@@ -196,7 +205,8 @@ func TestAWebhookIsSentAgainWhereItMust(t *testing.T) {
 	f := func(hook string, known bool, want int) {
 		t.Helper()
 		status, body := s.post(t, "/webhook", hook)
-		if got := taker.hook; status != want || string(got.Body) != hook || got.Known != known || got.Headers["Content-Type"] != "application/json" {
+		if got := taker.hook; status != want || string(got.Body) != hook || got.Known != known ||
+			got.Headers["Content-Type"] != "application/json" {
 			t.Errorf("%d %s, the shop has %s %+v", status, body, got.Body, got)
 		}
 	}

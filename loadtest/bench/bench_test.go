@@ -64,7 +64,8 @@ func TestEverySubjectAndPartIsMeasured(t *testing.T) {
 	redistest.Require(t, "wrk")
 	results := filepath.Join(t.TempDir(), "RESULTS.md")
 	only := strings.Join(append(subjectNames(), partBurst, partHalf, partGrowth), ",")
-	args := "--rounds 1 --duration 1s --connections 16 --connecting kept --burst 200 --orders 1000,2000 --json --results " + results + " --only " + only
+	args := "--rounds 1 --duration 1s --connections 16 --connecting kept --burst 200 --orders 1000,2000 " +
+		"--json --results " + results + " --only " + only
 	o, err := parse(t, args)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +84,8 @@ func TestEverySubjectAndPartIsMeasured(t *testing.T) {
 			if f.Rate == 0 || f.P50 == 0 || f.P999 < f.P99 || f.ServerCPU == 0 {
 				t.Errorf("%s, %s: got %+v", c.Title, s.name, f)
 			}
-			if stores := s.orders != nil; stores && (f.RedisCPU == 0 || f.Script == 0 || f.Batch < 1) || s.sells && stores && f.Memory == 0 {
+			if stores := s.orders != nil; stores && (f.RedisCPU == 0 || f.Script == 0 || f.Batch < 1) ||
+				s.sells && stores && f.Memory == 0 {
 				t.Errorf("%s, %s: got %+v", c.Title, s.name, f)
 			}
 		}
@@ -103,7 +105,10 @@ func TestEverySubjectAndPartIsMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"## Subjects", "## 16 kept connections", "## Side by side", "## A burst", "## Half of the peak rate", "## One sale, growing"} {
+	for _, want := range []string{
+		"## Subjects", "## 16 kept connections", "## Side by side", "## A burst",
+		"## Half of the peak rate", "## One sale, growing",
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the results have no %s", want)
 		}
@@ -166,7 +171,8 @@ func TestWhatIsNamedIsPlanned(t *testing.T) {
 		for _, l := range p.loads {
 			loads = append(loads, fmt.Sprintf("%s for %s most %d", l, l.Duration, l.Most))
 		}
-		if got := fmt.Sprintf("%s; %s; burst %d half %t growth %v go %t; results %q", list(p.subjects), strings.Join(loads, ", "),
+		if got := fmt.Sprintf("%s; %s; burst %d half %t growth %v go %t; results %q", list(p.subjects),
+			strings.Join(loads, ", "),
 			p.burst, p.half != nil, p.growth, p.goBenchmarks, p.results); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", args, got, want)
 		}
@@ -175,13 +181,17 @@ func TestWhatIsNamedIsPlanned(t *testing.T) {
 		`floor, peer, gate, signed, no-buyer, sold-out, replicated; 8 kept for 3s most 0; burst 7 half true growth [1 2] go true; results "loadtest/RESULTS.md"`)
 	f("--connections 8,9 --duration 2s --only peer,floor,half",
 		`peer, floor; 8 kept for 2s most 0, 9 kept for 2s most 0, 8 new for 1s most 9000, 9 new for 1s most 9000; burst 0 half true growth [] go false; results ""`)
-	f("--connections 8 --connecting new --only growth --orders 5 --results x", `; 8 new for 1s most 9000; burst 0 half false growth [5] go false; results "x"`)
+	f("--connections 8 --connecting new --only growth --orders 5 --results x",
+		`; 8 new for 1s most 9000; burst 0 half false growth [5] go false; results "x"`)
 }
 
 func TestHelpSaysWhatIsNeeded(t *testing.T) {
 	t.Parallel()
 	said := (&Options{}).Help()
-	for _, want := range []string{"needs wrk, redis-server and go", "ulimit -Hn", "GiB of free memory", "replicated", "growth"} {
+	for _, want := range []string{
+		"needs wrk, redis-server and go", "ulimit -Hn", "GiB of free memory",
+		"replicated", "growth",
+	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("%q is not in\n%s", want, said)
 		}

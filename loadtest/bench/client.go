@@ -73,7 +73,8 @@ func (s stream) run(ctx context.Context) (r streamResult, err error) {
 // JSON, what the client saw.
 func Send(ctx context.Context, args []string, out io.Writer) error {
 	var s stream
-	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &s) != nil || s.Requests < 1 || s.Rate > 0 && s.Connections < 1 {
+	if len(args) != 1 || json.Unmarshal([]byte(args[0]), &s) != nil || s.Requests < 1 ||
+		s.Rate > 0 && s.Connections < 1 {
 		return fmt.Errorf("%s %q: for this program's own use", ClientCommand, args)
 	}
 	answers, err := s.send(ctx)
@@ -127,7 +128,8 @@ func summary(answers []answered) (r streamResult) {
 	slices.Sort(took)
 	slices.Sort(late)
 	r.Accepted, r.Seconds = len(took), last.Seconds()
-	r.P50, r.P99, r.P999, r.Max = percentile(took, .5), percentile(took, .99), percentile(took, .999), percentile(took, 1)
+	r.P50, r.P99, r.P999, r.Max = percentile(took, .5), percentile(took, .99), percentile(took, .999),
+		percentile(took, 1)
 	r.Late = percentile(late, .99)
 	return r
 }

@@ -50,7 +50,8 @@ func TestEachRequestOfAStreamHasAnOrderOfItsOwn(t *testing.T) {
 		}
 		err := json.NewDecoder(r.Body).Decode(&body)
 		id := strings.TrimPrefix(body.Order, "ORD2026")
-		if err != nil || len(id) != 10 || body.Attempt != "imp_44"+id || body.Amount != 110_000 || r.FormValue("buyer") != "u"+id {
+		if err != nil || len(id) != 10 || body.Attempt != "imp_44"+id || body.Amount != 110_000 ||
+			r.FormValue("buyer") != "u"+id {
 			t.Errorf("%s got %+v, %v", r.RequestURI, body, err)
 		}
 		mu.Lock()
@@ -102,7 +103,8 @@ func TestNewConnectionsAreOnesAndBounded(t *testing.T) {
 	}
 	l.New = false
 	connections.Store(0)
-	if r, err := l.run(t.Context(), script, addr, "/", ""); err != nil || r.Requests <= l.Most || connections.Load() != 4+probe {
+	if r, err := l.run(t.Context(), script, addr, "/", ""); err != nil || r.Requests <= l.Most ||
+		connections.Load() != 4+probe {
 		t.Errorf("kept: got %+v, %v, on %d connections", r, err, connections.Load())
 	}
 }
@@ -133,14 +135,18 @@ func TestAnAnswerThatIsNotA200Failed(t *testing.T) {
 	f(stream{Addr: addr, Path: "/hangup?", Rate: 100, Connections: 1}, "closed before it was answered")
 	f(stream{Addr: addr, Path: "/hangup?"}, "closed before it was answered")
 	f(stream{Addr: closed[0], Path: "/"}, "connection refused")
-	if _, err := (&stream{Addr: closed[0], Path: "/", Requests: 2, Rate: 100, Connections: 2}).send(t.Context()); err == nil {
+	if _, err := (&stream{
+		Addr: closed[0], Path: "/", Requests: 2, Rate: 100,
+		Connections: 2,
+	}).send(t.Context()); err == nil {
 		t.Error("connections were opened to nobody")
 	}
 }
 
 func TestAConnectionThatTheServerClosedIsOpenedAnew(t *testing.T) {
 	t.Parallel()
-	addr, connections := listen(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
+	addr, connections := listen(t,
+		func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") })
 	s := stream{Addr: addr, Path: "/", Requests: 5, Rate: 20, Connections: 1}
 	answers, err := s.send(t.Context())
 	if r := summary(answers); err != nil || r.Accepted != 5 || connections.Load() != 5 {
@@ -162,7 +168,10 @@ func TestTimeCountsFromWhenARequestWasDue(t *testing.T) {
 		{due: 7 * ms, sent: 7 * ms, done: 99 * ms, err: errors.New("gone")},
 	}
 	got := summary(answers)
-	want := streamResult{Accepted: 3, Failed: 1, First: "gone", P50: 7000, P99: 10_000, P999: 10_000, Max: 10_000, Late: 5000, Seconds: 0.099}
+	want := streamResult{
+		Accepted: 3, Failed: 1, First: "gone", P50: 7000, P99: 10_000, P999: 10_000, Max: 10_000,
+		Late: 5000, Seconds: 0.099,
+	}
 	if got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

@@ -98,7 +98,8 @@ func (c *crowd) run(ctx context.Context) error {
 		wait := pause
 		for sent := 0; c.next < len(c.answers) && len(c.idle) > 0; sent++ {
 			c.answers[c.next].due = c.stream.due(c.next)
-			if wait = c.answers[c.next].due - time.Since(c.began); wait > 0 || sent == 64 { // what came meanwhile is read, too
+			// what came meanwhile is read, too
+			if wait = c.answers[c.next].due - time.Since(c.began); wait > 0 || sent == 64 {
 				break
 			}
 			c.dispatch(c.next)
@@ -162,7 +163,8 @@ func (c *crowd) open(i int) error {
 func (c *crowd) step(wait time.Duration) error {
 	if wait > 0 { // epoll_wait counts in milliseconds
 		timeout := unix.NsecToTimespec(wait.Nanoseconds())
-		if _, err := unix.Ppoll([]unix.PollFd{{Fd: int32(c.poll), Events: unix.POLLIN}}, &timeout, nil); err != nil && !errors.Is(err, unix.EINTR) {
+		if _, err := unix.Ppoll([]unix.PollFd{{Fd: int32(c.poll), Events: unix.POLLIN}}, &timeout, nil); err != nil &&
+			!errors.Is(err, unix.EINTR) {
 			return os.NewSyscallError("ppoll", err)
 		}
 	}

@@ -69,7 +69,8 @@ func (t *trial) verify(s subject, l load) error {
 	case s.orders != nil && (t.orders < want || t.orders > want+unseen):
 		return fmt.Errorf("the store has %d orders, but %d were answered 200", t.orders, want)
 	case s.count != nil && int64(t.orders) != t.after.counters.held:
-		return fmt.Errorf("the store has %d orders, but the server answered %d with 200", t.orders, t.after.counters.held)
+		return fmt.Errorf("the store has %d orders, but the server answered %d with 200", t.orders,
+			t.after.counters.held)
 	}
 	return nil
 }

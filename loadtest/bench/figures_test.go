@@ -100,7 +100,8 @@ flashgate_batch_size_count{sale="bench"} 20000
 		}
 	}
 	f(batches, counters{decided: 1_234_567, batches: 20_000})
-	f(batches+`flashgate_confirms_total{outcome="held",sale="bench"} 1.234566e+06`, counters{1_234_566, 1_234_567, 20_000})
+	f(batches+`flashgate_confirms_total{outcome="held",sale="bench"} 1.234566e+06`,
+		counters{1_234_566, 1_234_567, 20_000})
 	if got, err := parseCounters("go_goroutines 8\n"); err == nil {
 		t.Errorf("got %+v", got)
 	}

@@ -31,7 +31,8 @@ func TestProcessesMayOpenAllFilesThatAreAllowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := strconv.FormatUint(before.Max, 10); strings.TrimSpace(string(said)) != want || openFiles() != before.Max {
+	if want := strconv.FormatUint(before.Max, 10); strings.TrimSpace(string(said)) != want ||
+		openFiles() != before.Max {
 		t.Errorf("a child may open %s files, and this process %d; want %s", said, openFiles(), want)
 	}
 }

@@ -39,7 +39,8 @@ func TestAGrowingSaleSellsToNewOrdersOnly(t *testing.T) {
 	if g.orders != 60 || len(d.seen) != 60 {
 		t.Errorf("sold %d, to %d different orders", g.orders, len(d.seen))
 	}
-	if err := g.sell(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "ORD20261000000060 was refused: sold_out") || g.orders != 60 {
+	if err := g.sell(t.Context(), 1); err == nil ||
+		!strings.Contains(err.Error(), "ORD20261000000060 was refused: sold_out") || g.orders != 60 {
 		t.Errorf("got %v, at %d orders", err, g.orders)
 	}
 }

@@ -79,7 +79,8 @@ type result struct {
 // signed by them.
 func (l load) run(ctx context.Context, script, addr, path, signatures string) (result, error) {
 	wrk := exec.CommandContext(ctx, "wrk", "--script", script, "--connections", strconv.Itoa(l.Connections),
-		"--threads", strconv.Itoa(l.Threads), "--duration", fmt.Sprintf("%.0fs", l.Duration.Seconds()), "--timeout", "10s",
+		"--threads", strconv.Itoa(l.Threads), "--duration", fmt.Sprintf("%.0fs", l.Duration.Seconds()),
+		"--timeout", "10s",
 		"http://"+addr+path, "--")
 	if l.New {
 		wrk.Args = append(wrk.Args, fmt.Sprint("most=", l.Most/l.Threads))

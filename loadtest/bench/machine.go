@@ -30,15 +30,18 @@ type host struct {
 // String says it in a few lines.
 func (h host) String() string {
 	return fmt.Sprintf("%d cores of %s, %.0f GiB of memory, %s, %s, Redis %s, wrk %s.\n"+
-		"Each process may have %d files open (ulimit -n, raised to what is allowed); net.core.somaxconn, the backlog of a listener,\n"+
+		"Each process may have %d files open (ulimit -n, raised to what is allowed); net.core.somaxconn, the backlog "+
+		"of a listener,\n"+
 		"is %d, net.ipv4.tcp_max_syn_backlog %d; there are %d local ports for new connections.",
-		h.Cores, h.CPU, float64(h.Memory)/(1<<30), h.Kernel, h.Go, h.Redis, h.Wrk, h.Files, h.Backlog, h.SynBacklog, h.Ports)
+		h.Cores, h.CPU, float64(h.Memory)/(1<<30), h.Kernel, h.Go, h.Redis, h.Wrk, h.Files, h.Backlog,
+		h.SynBacklog, h.Ports)
 }
 
 // machine describes this one. What it does not tell stays "unknown", or 0.
 func machine(ctx context.Context) host {
 	h := host{
-		Cores: runtime.NumCPU(), CPU: "unknown", Kernel: "unknown", Go: runtime.Version(), Redis: "unknown", Wrk: "unknown",
+		Cores: runtime.NumCPU(), CPU: "unknown", Kernel: "unknown", Go: runtime.Version(), Redis: "unknown",
+		Wrk:   "unknown",
 		Files: openFiles(), Backlog: setting("net/core/somaxconn"), SynBacklog: setting("net/ipv4/tcp_max_syn_backlog"),
 		Ports: localPorts(), Memory: memory("MemTotal"),
 	}

@@ -43,10 +43,12 @@ func (w *world) stream(ctx context.Context, s subject, load stream) (figures, er
 		}
 	}
 	if seen.First != "" {
-		fmt.Fprintf(w.progress, "%s: %d of %d requests failed, the first with: %s\n", s.name, seen.Failed, load.Requests, seen.First)
+		fmt.Fprintf(w.progress, "%s: %d of %d requests failed, the first with: %s\n", s.name, seen.Failed,
+			load.Requests, seen.First)
 	}
 	return figures{
-		Asked: load.Rate, Rate: float64(seen.Accepted) / seen.Seconds, P50: seen.P50, P99: seen.P99, P999: seen.P999, Max: seen.Max,
+		Asked: load.Rate, Rate: float64(seen.Accepted) / seen.Seconds, P50: seen.P50, P99: seen.P99, P999: seen.P999,
+		Max:  seen.Max,
 		Late: seen.Late, Requests: seen.Accepted, Failed: seen.Failed, Orders: orders,
 	}, nil
 }
@@ -55,7 +57,8 @@ func (w *world) stream(ctx context.Context, s subject, load stream) (figures, er
 // others than those whose answer is not known.
 func (r streamResult) verify(orders int) error {
 	if orders < r.Accepted || orders > r.Accepted+r.Failed {
-		return fmt.Errorf("the store has %d orders, but %d were answered 200 and %d failed", orders, r.Accepted, r.Failed)
+		return fmt.Errorf("the store has %d orders, but %d were answered 200 and %d failed", orders,
+			r.Accepted, r.Failed)
 	}
 	return nil
 }

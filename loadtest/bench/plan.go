@@ -80,7 +80,8 @@ func (o *Options) plan(ports int) (*plan, error) {
 	base := load{Threads: o.Threads, Duration: o.Duration}
 	numbers, err := parseNumbers("connections", o.Connections)
 	sizes, sizesErr := parseNumbers("orders", o.Orders)
-	if err := errors.Join(err, sizesErr, p.check(base, numbers), checkKinds(o.Connecting), checkSizes(sizes, o.Burst)); err != nil {
+	if err := errors.Join(err, sizesErr, p.check(base, numbers), checkKinds(o.Connecting),
+		checkSizes(sizes, o.Burst)); err != nil {
 		return nil, err
 	}
 	p.loads = loads(base, numbers, strings.Split(o.Connecting, ","), ports)
@@ -140,7 +141,8 @@ func (p *plan) check(l load, connections []int) error {
 	case l.Duration < time.Second || l.Duration%time.Second != 0:
 		return fmt.Errorf("--duration %s: wrk takes whole seconds, at least 1s", l.Duration)
 	case p.threads < 1 || p.threads > maxThreads || slices.Min(connections) < p.threads:
-		return fmt.Errorf("--threads %d, --connections %d: 1 to %d threads, and a connection for each", p.threads, slices.Min(connections), maxThreads)
+		return fmt.Errorf("--threads %d, --connections %d: 1 to %d threads, and a connection for each", p.threads,
+			slices.Min(connections), maxThreads)
 	}
 	return nil
 }

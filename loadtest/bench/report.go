@@ -46,13 +46,19 @@ func newReport(h host, p *plan) *report {
 	}
 	if p.burst > 0 {
 		r.Burst = &comparison{
-			Title: fmt.Sprint("burst of ", p.burst), note: burstNote(p.burst, h), subjects: some("floor", "peer", gateName), columns: burstColumns(),
-			measure: func(ctx context.Context, w *world, s subject) (figures, error) { return w.burst(ctx, s, p.burst) },
+			Title: fmt.Sprint("burst of ", p.burst), note: burstNote(p.burst, h), subjects: some("floor", "peer",
+				gateName), columns: burstColumns(),
+			measure: func(ctx context.Context, w *world, s subject) (figures,
+				error,
+			) {
+				return w.burst(ctx, s, p.burst)
+			},
 		}
 	}
 	if p.half != nil {
 		r.Half = &comparison{
-			Title: "half of the peak", Load: *p.half, note: halfNote(*p.half), subjects: some(gateName), columns: halfColumns(),
+			Title: "half of the peak", Load: *p.half, note: halfNote(*p.half), subjects: some(gateName),
+			columns: halfColumns(),
 			measure: func(ctx context.Context, w *world, s subject) (figures, error) { return w.half(ctx, s, *p.half) },
 		}
 	}
@@ -178,13 +184,18 @@ func closedColumns() []column {
 }
 
 func burstColumns() []column {
-	return append(latencyColumns(), column{title: "slowest ms", of: maxOf}, column{title: "failed", of: failedOf, counts: true})
+	return append(latencyColumns(), column{title: "slowest ms", of: maxOf},
+		column{title: "failed", of: failedOf, counts: true})
 }
 
 func halfColumns() []column {
-	columns := append([]column{{title: "asked/s", of: func(f figures) float64 { return f.Asked }}, {title: "answered/s", of: rateOf}}, latencyColumns()...)
+	columns := append([]column{
+		{title: "asked/s", of: func(f figures) float64 { return f.Asked }},
+		{title: "answered/s", of: rateOf},
+	}, latencyColumns()...)
 	return append(columns, column{title: "slowest ms", decimals: 1, of: maxOf},
-		column{title: "sent late, p99 ms", decimals: 2, of: func(f figures) float64 { return f.Late / 1e3 }}, column{title: "failed", of: failedOf, counts: true})
+		column{title: "sent late, p99 ms", decimals: 2, of: func(f figures) float64 { return f.Late / 1e3 }},
+		column{title: "failed", of: failedOf, counts: true})
 }
 
 // ratio is of two subjects' figures in the same round, so that what slowed the
@@ -216,17 +227,22 @@ func (l load) note() string {
 	if !l.New {
 		return ""
 	}
-	return fmt.Sprintf("A new connection for each request, for %s and at most %d of them, for each uses up a local port for a minute. "+
+	return fmt.Sprintf("A new connection for each request, for %s and at most %d of them, for each uses up a local "+
+		"port for a minute. "+
 		"Times count from a request's first byte, without the handshake.", l.Duration, l.Most)
 }
 
 func burstNote(n int, h host) string {
-	return fmt.Sprintf("%d new connections at once, each with one request, from a client in a process of its own. The backlog is %d. "+
-		"Times count from the one instant at which all are due, with the handshake, and with what the client itself takes on the same cores.", n, h.Backlog)
+	return fmt.Sprintf("%d new connections at once, each with one request, from a client in a process of its own. "+
+		"The backlog is %d. "+
+		"Times count from the one instant at which all are due, with the handshake, and with what the client itself "+
+		"takes on the same cores.", n, h.Backlog)
 }
 
 func halfNote(l load) string {
-	return fmt.Sprintf("Each round measures the peak at %d kept connections for %s, and then asks for half of that rate as long, in an open loop: "+
+	return fmt.Sprintf("Each round measures the peak at %d kept connections for %s, and then asks for half of that "+
+		"rate as long, in an open loop: "+
 		"requests are due at a steady rate, whatever the gate does, and times count from when they were due. "+
-		"What was sent late waited for the client, or for an earlier answer on its connection.", l.Connections, l.Duration)
+		"What was sent late waited for the client, or for an earlier answer on its connection.",
+		l.Connections, l.Duration)
 }

@@ -10,8 +10,10 @@ import (
 func (r *report) markdown() string {
 	p := &page{}
 	p.line("# Results\n\nWritten by `make bench`.\n\n%s\n", r.Machine)
-	p.line("Client, servers and Redis share these cores. Figures are medians over %d rounds (lowest to highest). Each request is a V1 "+
-		"body in JSON with an order and a buyer of its own; each trial has a fresh server and a fresh, empty Redis.\n", r.Rounds)
+	p.line("Client, servers and Redis share these cores. Figures are medians over %d rounds (lowest to highest). "+
+		"Each request is a V1 "+
+		"body in JSON with an order and a buyer of its own; each trial has a fresh server and a fresh, empty Redis.\n",
+		r.Rounds)
 	r.goals(p)
 	r.subjects(p)
 	for _, c := range r.Loads {
@@ -51,7 +53,8 @@ func (r *report) goals(p *page) {
 		}
 		add(ratio{"throughput", gateName, "floor", rateOf}, "0.65 or more", func(x float64) bool { return x >= 0.65 })
 		add(ratio{"throughput", gateName, "peer", rateOf}, "2.3 or more", func(x float64) bool { return x >= 2.3 })
-		add(ratio{"CPU per request", gateName, "peer", cpuOf}, "0.45 or less", func(x float64) bool { return x <= 0.45 })
+		add(ratio{"CPU per request", gateName, "peer", cpuOf}, "0.45 or less",
+			func(x float64) bool { return x <= 0.45 })
 		if got := c.of(gateName, memoryOf); got.Max > 0 {
 			goals = append(goals, goal{"Redis, bytes per order", "350 or less", 0, got, got.Median <= 350})
 		}
@@ -62,14 +65,20 @@ func (r *report) goals(p *page) {
 	}
 	if r.Burst != nil {
 		slowest, failed := r.Burst.of(gateName, maxOf), r.Burst.of(gateName, failedOf)
-		goals = append(goals, goal{r.Burst.Title + ", slowest answer, ms", "2000 or less, none failed", 0, slowest, slowest.Max <= 2000 && failed.Max == 0})
+		goals = append(goals, goal{
+			r.Burst.Title + ", slowest answer, ms", "2000 or less, none failed", 0, slowest,
+			slowest.Max <= 2000 && failed.Max == 0,
+		})
 	}
 	if goals == nil {
 		return
 	}
 	rows := [][]string{{"goal", "wanted", "measured", "reached"}}
 	for _, g := range goals {
-		rows = append(rows, []string{g.what, g.want, g.got.text(g.decimals), map[bool]string{true: "yes", false: "no"}[g.reached]})
+		rows = append(rows, []string{
+			g.what, g.want, g.got.text(g.decimals),
+			map[bool]string{true: "yes", false: "no"}[g.reached],
+		})
 	}
 	p.line("## Goals\n")
 	p.table(rows)
@@ -83,8 +92,8 @@ func (r *report) subjects(p *page) {
 	for _, s := range r.Loads[0].subjects {
 		p.line("- *%s*: %s", s.name, s.about)
 	}
-	p.line("\nµs are CPU time per request, of the server's process and as Redis tells it; script µs is Redis' own time per decision, " +
-		"batch the decisions of one script call, bytes/order all that Redis keeps of an order.\n")
+	p.line("\nµs are CPU time per request, of the server's process and as Redis tells it; script µs is Redis' own " +
+		"time per decision, batch the decisions of one script call, bytes/order all that Redis keeps of an order.\n")
 }
 
 // ratios has a row for each ratio, and a column for each load.
@@ -114,16 +123,21 @@ func (r *report) growth(p *page) {
 	if r.Growth == nil {
 		return
 	}
-	p.line("## One sale, growing\n\nAt each size, %d more batches of %d orders each; a batch's time is the whole call, as a gate sees it. "+
+	p.line("## One sale, growing\n\nAt each size, %d more batches of %d orders each; a batch's time is the whole "+
+		"call, as a gate sees it. "+
 		"The peer's script has as many orders, and nothing else to find.\n", sampleCalls, sampleBatch)
-	rows := [][]string{{"orders", "script, µs per decision", "peer's script", "batch p50 µs", "batch p99 µs", "Redis, bytes per order"}}
+	rows := [][]string{{
+		"orders", "script, µs per decision", "peer's script", "batch p50 µs", "batch p99 µs",
+		"Redis, bytes per order",
+	}}
 	for _, s := range r.Growth {
 		if s.Skipped != "" {
 			p.line("%s.\n", s)
 			continue
 		}
 		rows = append(rows, []string{
-			fmt.Sprint(s.Orders), fmt.Sprintf("%.2f", s.Script), fmt.Sprintf("%.2f", s.Peer), fmt.Sprintf("%.0f", s.P50), fmt.Sprintf("%.0f", s.P99), fmt.Sprintf("%.0f", s.Memory),
+			fmt.Sprint(s.Orders), fmt.Sprintf("%.2f", s.Script), fmt.Sprintf("%.2f", s.Peer), fmt.Sprintf("%.0f",
+				s.P50), fmt.Sprintf("%.0f", s.P99), fmt.Sprintf("%.0f", s.Memory),
 		})
 	}
 	p.table(rows)

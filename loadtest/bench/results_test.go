@@ -51,13 +51,28 @@ func measured(t *testing.T) *report {
 	}
 	r := newReport(h, p)
 	r.Loads[0].Rounds = []map[string]figures{
-		{"floor": {Rate: 1000, P50: 120}, "peer": {Rate: 200, CPU: 40}, "gate": {Rate: 650, P50: 240, P999: 2000, CPU: 18, Script: 3.25, Memory: 340}},
-		{"floor": {Rate: 3000, P50: 100}, "peer": {Rate: 700, CPU: 40}, "gate": {Rate: 1500, P50: 200, P999: 4000, CPU: 16, Script: 3.5, Memory: 350}},
+		{
+			"floor": {Rate: 1000, P50: 120}, "peer": {Rate: 200, CPU: 40},
+			"gate": {Rate: 650, P50: 240, P999: 2000, CPU: 18, Script: 3.25, Memory: 340},
+		},
+		{
+			"floor": {Rate: 3000, P50: 100}, "peer": {Rate: 700, CPU: 40},
+			"gate": {Rate: 1500, P50: 200, P999: 4000, CPU: 16, Script: 3.5, Memory: 350},
+		},
 	}
 	r.Loads[1].Rounds = []map[string]figures{{"gate": {Rate: 10}}}
-	r.Burst.Rounds = []map[string]figures{{"gate": {P50: 100_000, Max: 1_100_000}}, {"gate": {P50: 100_000, Max: 1_900_000}}}
-	r.Half.Rounds = []map[string]figures{{"gate": {Asked: 325, Rate: 325, P99: 4000}}, {"gate": {Asked: 750, Rate: 750, P99: 5000}}}
-	r.Growth = []stage{{Orders: 1000, Script: 5.125, Peer: 2.5, P50: 300, P99: 900, Memory: 348}, {Orders: 5_000_000, Skipped: "needs 2.3 GiB more, and 1.0 are free"}}
+	r.Burst.Rounds = []map[string]figures{
+		{"gate": {P50: 100_000, Max: 1_100_000}},
+		{"gate": {P50: 100_000, Max: 1_900_000}},
+	}
+	r.Half.Rounds = []map[string]figures{
+		{"gate": {Asked: 325, Rate: 325, P99: 4000}},
+		{"gate": {Asked: 750, Rate: 750, P99: 5000}},
+	}
+	r.Growth = []stage{
+		{Orders: 1000, Script: 5.125, Peer: 2.5, P50: 300, P99: 900, Memory: 348},
+		{Orders: 5_000_000, Skipped: "needs 2.3 GiB more, and 1.0 are free"},
+	}
 	r.GoBenchmarks = "# gate\nBenchmarkX 1 2 ns/op\n"
 	return r
 }
@@ -75,7 +90,8 @@ func TestResultsAreAlignedMarkdown(t *testing.T) {
 	}
 	words := strings.Join(strings.Fields(text), " ")
 	for _, want := range []string{
-		"# Results Written by `make bench`. 2 cores of Z80, 8 GiB of memory, Linux 6, go1.26, Redis 7.0, wrk 4.1. Each process",
+		"# Results Written by `make bench`. 2 cores of Z80, 8 GiB of memory, Linux 6, go1.26, Redis 7.0, wrk 4.1. " +
+			"Each process",
 		"may have 20000 files open", "is 4096, net.ipv4.tcp_max_syn_backlog 2048; there are 28232 local ports",
 		"medians over 2 rounds",
 		"- *gate*: the gate selling",
@@ -126,7 +142,8 @@ func TestGoalsAreJudgedByTheMedianAndBurstsByTheWorst(t *testing.T) {
 
 func TestBenchmarksKeepTheirPackage(t *testing.T) {
 	t.Parallel()
-	const said = "goos: linux\ncpu: Z80\npkg: " + program + "/gate\nBenchmarkLane-2   10   5 ns/op\nPASS\nok  \t" + program + "/gate\t1.2s\n"
+	const said = "goos: linux\ncpu: Z80\npkg: " + program + "/gate\nBenchmarkLane-2   10   5 ns/op\nPASS\nok  \t" +
+		program + "/gate\t1.2s\n"
 	if got, want := benchmarkLines(said), "# gate\nBenchmarkLane-2   10   5 ns/op\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

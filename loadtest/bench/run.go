@@ -56,5 +56,6 @@ func needed(programs ...string) error {
 	if missing == nil {
 		return nil
 	}
-	return fmt.Errorf("%s not found: install it first (on Debian: apt-get install wrk redis-server golang)", strings.Join(missing, ", "))
+	return fmt.Errorf("%s not found: install it first (on Debian: apt-get install wrk redis-server golang)",
+		strings.Join(missing, ", "))
 }

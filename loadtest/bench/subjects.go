@@ -36,8 +36,12 @@ type addresses struct{ public, admin, redis string }
 
 // subjects are all there are, in the order of a round.
 func subjects() []subject {
-	const floor, peer = "a bare fasthttp handler that answers a constant", "the usual way: net/http, one script call a request, which takes a unit for an order once"
-	selling := subject{sells: true, command: gateWith(unsigned), prepare: applySale(ample, 2), orders: gateOrders, count: gateCounters}
+	const floor, peer = "a bare fasthttp handler that answers a constant",
+		"the usual way: net/http, one script call a request, which takes a unit for an order once"
+	selling := subject{
+		sells: true, command: gateWith(unsigned), prepare: applySale(ample, 2), orders: gateOrders,
+		count: gateCounters,
+	}
 	as := func(name, about string, change func(*subject)) subject {
 		s := selling
 		s.name, s.about = name, about
@@ -49,8 +53,10 @@ func subjects() []subject {
 		{name: "peer", about: peer, sells: true, command: itself(peerWord), prepare: stockPeer, orders: peerOrders},
 		as(gateName, "the gate selling, with a limit for each buyer", func(*subject) {}),
 		as("signed", "the same with signed links", func(s *subject) { s.signed, s.command = true, gateWith(signed) }),
-		as("no-buyer", "the gate selling to nobody in particular, without that limit", func(s *subject) { s.nobody, s.prepare = true, applySale(ample, 0) }),
-		as("sold-out", "the gate refusing everybody, for all is sold", func(s *subject) { s.sells, s.prepare = false, applySale(0, 2) }),
+		as("no-buyer", "the gate selling to nobody in particular, without that limit",
+			func(s *subject) { s.nobody, s.prepare = true, applySale(ample, 0) }),
+		as("sold-out", "the gate refusing everybody, for all is sold",
+			func(s *subject) { s.sells, s.prepare = false, applySale(0, 2) }),
 		as("replicated", "the gate selling, each 200 held by a replica too (`--wait-replicas 1`)", func(s *subject) {
 			s.replicated, s.command = true, gateWith(unsigned, "FLASHGATE_WAIT_REPLICAS=1")
 		}),
@@ -106,7 +112,8 @@ func gateWith(variables ...string) func(*world, addresses) *exec.Cmd {
 // that the shell may have.
 func (w *world) program(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, w.flashgate, args...)
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "FLASHGATE_") })
+	cmd.Env = slices.DeleteFunc(os.Environ(),
+		func(variable string) bool { return strings.HasPrefix(variable, "FLASHGATE_") })
 	return cmd
 }
 
@@ -129,7 +136,8 @@ sales:
 		if err := os.WriteFile(path, fmt.Appendf(nil, file, saleName, perBuyer, stock), 0o600); err != nil {
 			return err
 		}
-		said, err := w.program(ctx, "apply", "--open-now", "--redis", "redis://"+w.redis.addr, "-f", path).CombinedOutput()
+		said, err := w.program(ctx, "apply", "--open-now", "--redis", "redis://"+w.redis.addr, "-f",
+			path).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("flashgate apply: %w\n%s", err, said)
 		}

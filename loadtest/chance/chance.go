@@ -64,5 +64,6 @@ func CheckTogether(shares ...Share) error {
 		return nil
 	}
 	last := len(flags) - 1
-	return fmt.Errorf("%s and %s are %v together: must be at most 1", strings.Join(flags[:last], ", "), flags[last], sum)
+	return fmt.Errorf("%s and %s are %v together: must be at most 1", strings.Join(flags[:last], ", "),
+		flags[last], sum)
 }

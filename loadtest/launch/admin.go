@@ -58,7 +58,8 @@ type UnitsView struct {
 
 // records counts the orders that the sale has a record of.
 func (v *SaleView) records() int64 {
-	return v.Orders["asking"] + v.Orders["held"] + v.Orders["paid"] + v.Orders["released"] + v.Orders["refund_due"] + v.Orders["refunded"]
+	return v.Orders["asking"] + v.Orders["held"] + v.Orders["paid"] + v.Orders["released"] + v.Orders["refund_due"] +
+		v.Orders["refunded"]
 }
 
 // gone counts the orders that once had units and do not have them any more.
@@ -94,7 +95,8 @@ func (a *Admin) Sale(ctx context.Context, sale string) (*SaleView, error) {
 	status, err := a.get(ctx, "/v1/sales/"+sale, view)
 	switch {
 	case err == nil && status == http.StatusNotFound:
-		err = errors.New("the gate has no such sale; flashgate apply creates one, and flashgate status lists those that there are")
+		err = errors.New("the gate has no such sale; flashgate apply creates one, and flashgate status lists those " +
+			"that there are")
 	case err == nil && status != http.StatusOK:
 		err = fmt.Errorf("status %d", status)
 	case err == nil && view.State == "deleted":

@@ -59,7 +59,10 @@ func TestWhatMayBeAnsweredGoesByTheRequest(t *testing.T) {
 	f(rules{known: true, closes: time.Hour, asks: true}, again, "shop_refused", in, true)
 	f(rules{}, first, "shop_refused", in, true)
 	f(rules{known: true, closes: time.Hour}, first, "buyer_limit", in, false)
-	for _, code := range []string{"order_changed", "already_paid", "attempt_limit", "amount_mismatch", "bad_signature", "expired_link", "unknown_sku", "bad_request", ""} {
+	for _, code := range []string{
+		"order_changed", "already_paid", "attempt_limit", "amount_mismatch", "bad_signature",
+		"expired_link", "unknown_sku", "bad_request", "",
+	} {
 		f(open, first, code, in, false)
 		f(rules{}, first, code, in, false)
 	}
@@ -92,7 +95,8 @@ func TestAFailureSaysWhoseItIs(t *testing.T) {
 	f(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}, "port", true)
 	f(&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}, "file descriptor", true)
 	f(os.ErrDeadlineExceeded, "timed out", false)
-	f(errors.New("net/http: request canceled (Client.Timeout or context cancellation while reading body)"), "timed out", false)
+	f(errors.New("net/http: request canceled (Client.Timeout or context cancellation while reading body)"),
+		"timed out", false)
 	f(errors.New("EOF"), "connection closed", false)
 	f(errors.New("something else"), "something else", false)
 }

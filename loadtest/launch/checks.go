@@ -110,7 +110,8 @@ func (r *Run) checkHolds(stories []told, states map[int]*orderView) Check {
 	if accepted == 0 {
 		return skipped("holds", "nobody was told 200")
 	}
-	return missing.check("holds", "%d of %d orders with a 200 have nothing behind it (%s)", missing.count, accepted, counts(by))
+	return missing.check("holds", "%d of %d orders with a 200 have nothing behind it (%s)", missing.count,
+		accepted, counts(by))
 }
 
 // checkRecords wants a new record for each order that had units, because it was
@@ -133,7 +134,8 @@ func checkRecords(stories []told, before, after *SaleView) Check {
 	case after.Run != before.Run:
 		wrong.add("the sale was in run %d before and is in run %d now", before.Run, after.Run)
 	case added < accepted+refused || added > accepted+refused+open:
-		wrong.add("%d orders have come, and %d were told 200, %d refused by the shop, %d more may be held; nobody else may buy during a rehearsal", added, accepted, refused, open)
+		wrong.add("%d orders have come, and %d were told 200, %d refused by the shop, %d more may be held; nobody "+
+			"else may buy during a rehearsal", added, accepted, refused, open)
 	}
 	detail := fmt.Sprintf("%d orders have come; %d were told 200, ", added, accepted)
 	if refused > 0 {
@@ -147,7 +149,8 @@ func checkRecords(stories []told, before, after *SaleView) Check {
 // ledger that is known only where units never became more.
 func (r *Run) checkSoldOut(stories []told, before, after *SaleView, stock *Stock) Check {
 	if stock.Missing != "" && (after.gone() != before.gone() || after.Version != before.Version) {
-		return skipped("sold out", "units came back, or the sale was changed, meanwhile, and what was left at each moment is not known: %s", stock.Missing)
+		return skipped("sold out", "units came back, or the sale was changed, meanwhile, and what was left at each "+
+			"moment is not known: %s", stock.Missing)
 	}
 	left := map[string]int64{}
 	for _, u := range after.SKUs {
@@ -196,9 +199,11 @@ func (r *Run) checkAudit(ctx context.Context, j Judge) (c Check, err error) {
 		wrong.add("try again, or use flashgate audit")
 		return wrong.check("audit", "the gate's own audit answered %d", status), nil
 	case view.Differences == 0 && view.Problem == "" && view.Moving > 0:
-		return skipped("audit", "%d orders or buyers changed whenever the gate compared them: use flashgate audit when less is going on", view.Moving), nil
+		return skipped("audit", "%d orders or buyers changed whenever the gate compared them: use flashgate audit "+
+			"when less is going on", view.Moving), nil
 	}
-	c = Check{Name: "audit", Detail: fmt.Sprintf("the gate's own audit found %d differences in %d orders, of which it looked %d up at PortOne", view.Differences, view.Orders, view.Payments)}
+	c = Check{Name: "audit", Detail: fmt.Sprintf("the gate's own audit found %d differences in %d orders, of which "+
+		"it looked %d up at PortOne", view.Differences, view.Orders, view.Payments)}
 	if view.Differences == 0 && view.Problem == "" {
 		c.Result = Passed
 	}

@@ -26,8 +26,14 @@ func playedFacts(t *testing.T) *facts {
 	for i := range 4 {
 		f.states[i] = &orderView{"held", f.run.Plan.order(i).buyer, []gate.Line{{SKU: "a", Quantity: 1}}}
 	}
-	f.before = SaleView{Run: 1, Version: 1, SKUs: []UnitsView{{SKU: "a", Total: 4, Left: 4}}, Orders: map[string]int64{}}
-	f.after = SaleView{Run: 1, Version: 1, SKUs: []UnitsView{{SKU: "a", Total: 4, Held: 4}}, Orders: map[string]int64{"held": 4}}
+	f.before = SaleView{
+		Run: 1, Version: 1, SKUs: []UnitsView{{SKU: "a", Total: 4, Left: 4}},
+		Orders: map[string]int64{},
+	}
+	f.after = SaleView{
+		Run: 1, Version: 1, SKUs: []UnitsView{{SKU: "a", Total: 4, Held: 4}},
+		Orders: map[string]int64{"held": 4},
+	}
 	f.after.Settings.PerBuyer = 1
 	return f
 }
@@ -64,7 +70,8 @@ func TestTheChecksHoldTheAnswersAgainstTheSale(t *testing.T) {
 		stories := facts.run.stories()
 		report := &Report{Checks: []Check{
 			checkDuplicates(stories, facts.states, facts.run), facts.run.checkHolds(stories, facts.states),
-			facts.run.given(stories, facts.states).checkUnits(&facts.after), checkRecords(stories, &facts.before, &facts.after),
+			facts.run.given(stories, facts.states).checkUnits(&facts.after), checkRecords(stories, &facts.before,
+				&facts.after),
 			facts.run.checkSoldOut(stories, &facts.before, &facts.after, &Stock{Missing: "no ledger"}),
 		}}
 		if got := failed(report); got != want {
@@ -96,8 +103,10 @@ func TestTheChecksHoldTheAnswersAgainstTheSale(t *testing.T) {
 
 	f("records", "too few", func(f *facts) { f.after.Orders["held"] = 3 })
 	f("records", "more than were left unsure", func(f *facts) { f.after.Orders["held"] = 6 })
-	f("", "the shop refused two, which had units for a moment", func(f *facts) { f.shopRefused(2); f.after.Orders["released"] = 2 })
-	f("records", "the shop refused two, and one was never recorded", func(f *facts) { f.shopRefused(2); f.after.Orders["released"] = 1 })
+	f("", "the shop refused two, which had units for a moment",
+		func(f *facts) { f.shopRefused(2); f.after.Orders["released"] = 2 })
+	f("records", "the shop refused two, and one was never recorded",
+		func(f *facts) { f.shopRefused(2); f.after.Orders["released"] = 1 })
 	f("records", "more than the shop refused", func(f *facts) { f.shopRefused(2); f.after.Orders["released"] = 4 })
 	f("records", "of another run", func(f *facts) { f.after.Run = 2 })
 
@@ -150,7 +159,8 @@ func TestWhatCouldNotBeCheckedIsSkipped(t *testing.T) {
 	f("no 200", Skipped, "nobody was told 200", holds, tell("sold_out"))
 	f("a 200", Passed, "0 of 4", holds, func(*facts) {})
 	f("not sold out", Skipped, "nobody was told so", soldOut(ledger), tell("held"))
-	f("units came back, and there is no ledger", Skipped, "not known: it is gone", soldOut(&Stock{Missing: "it is gone"}), released)
+	f("units came back, and there is no ledger", Skipped, "not known: it is gone",
+		soldOut(&Stock{Missing: "it is gone"}), released)
 	f("units came back, by the ledger", Passed, "0 of 5", soldOut(ledger), released)
 	ledger = &Stock{bySKU: map[string][]level{"a": {{0, 4}, {time.Hour, 0}}}}
 	f("told too early, by the ledger", Failed, "5 of 5", soldOut(ledger), released)
@@ -188,12 +198,14 @@ func TestTheGatesOwnAuditIsHeard(t *testing.T) {
 			_, _ = w.Write([]byte(body)) // to a test that sees what is missing
 		})
 		run := playedRun(t, func(int) time.Duration { return 0 })
-		c, err := run.checkAudit(t.Context(), Judge{Admin: &Admin{URL: serve(t, mux), Client: http.DefaultClient}, Tell: quietly})
+		c, err := run.checkAudit(t.Context(),
+			Judge{Admin: &Admin{URL: serve(t, mux), Client: http.DefaultClient}, Tell: quietly})
 		if err != nil || c.Result != result || !strings.Contains(c.Detail, want) {
 			t.Errorf("%d %s: %+v, %v", status, body, c, err)
 		}
 	}
-	f(200, `{"differences": 0, "orders": 7, "payments": 5}`, Passed, "0 differences in 7 orders, of which it looked 5 up at PortOne")
+	f(200, `{"differences": 0, "orders": 7, "payments": 5}`, Passed,
+		"0 differences in 7 orders, of which it looked 5 up at PortOne")
 	f(200, `{"differences": 0, "moving": 3}`, Skipped, "3 orders or buyers changed")
 	f(200, `{"differences": 1, "moving": 3}`, Failed, "1 differences")
 	f(200, `{"differences": 2, "findings": [{"text": "x"}]}`, Failed, "2 differences")

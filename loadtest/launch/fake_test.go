@@ -219,12 +219,14 @@ func (g *fakeGate) sale(w http.ResponseWriter, _ *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	view := SaleView{Run: 1, Version: 1, Seq: int64(len(g.ledger)), State: "open", Orders: map[string]int64{}}
-	view.Settings.OpensAt, view.Settings.ClosesAt, view.Settings.PerBuyer = time.Unix(0, 0), time.Now().Add(time.Hour), g.limit
+	view.Settings.OpensAt, view.Settings.ClosesAt, view.Settings.PerBuyer = time.Unix(0, 0),
+		time.Now().Add(time.Hour), g.limit
 	if g.shop != nil {
 		view.Settings.Ask = g.shop.url + "/ask"
 	}
 	for _, sku := range []string{"a", "b"} {
-		view.SKUs = append(view.SKUs, UnitsView{SKU: sku, Total: g.total, Left: g.left[sku], Held: g.total - g.left[sku]})
+		view.SKUs = append(view.SKUs,
+			UnitsView{SKU: sku, Total: g.total, Left: g.left[sku], Held: g.total - g.left[sku]})
 	}
 	if g.countsWrongly {
 		view.SKUs[0].Held--
@@ -266,7 +268,8 @@ func fakeOptions(g *fakeGate) Options {
 	}
 	return Options{
 		Targets: []string{g.url}, Sale: "race", Items: []Item{{SKU: "a", Weight: 3}, {SKU: "b", Weight: 1}},
-		Shape: "steady", Rate: 500, Demand: 120, Buyers: buyers, Duplicates: .5, Hostile: .1, Bodies: Bodies(), Seed: 1, Prefix: "T",
+		Shape: "steady", Rate: 500, Demand: 120, Buyers: buyers, Duplicates: .5, Hostile: .1, Bodies: Bodies(),
+		Seed: 1, Prefix: "T",
 	}
 }
 

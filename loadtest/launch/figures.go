@@ -31,7 +31,8 @@ func latencyOf(took []time.Duration) Latency {
 		sum += t
 	}
 	return Latency{
-		ms(quantile(took, .5)), ms(quantile(took, .9)), ms(quantile(took, .99)), ms(quantile(took, .999)), ms(quantile(took, .9999)),
+		ms(quantile(took, .5)), ms(quantile(took, .9)), ms(quantile(took, .99)), ms(quantile(took, .999)),
+		ms(quantile(took, .9999)),
 		ms(took[len(took)-1]), ms(sum / time.Duration(len(took))),
 	}
 }

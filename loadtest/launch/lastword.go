@@ -46,7 +46,8 @@ func (a *askView) no() bool { return a.Status >= 400 && a.Status <= 499 }
 
 // of reports whether the ask is about the order as it was sent.
 func (a *askView) of(o *order) bool {
-	return a.Attempt == o.attempt() && a.Buyer == o.buyer && slices.Equal(a.Lines, o.lines) && a.Amount != nil && *a.Amount == o.amount
+	return a.Attempt == o.attempt() && a.Buyer == o.buyer && slices.Equal(a.Lines, o.lines) && a.Amount != nil &&
+		*a.Amount == o.amount
 }
 
 // Begin finds out whether the shop answers. What it is asked from now on is of
@@ -70,7 +71,8 @@ type askPage struct {
 
 // page reads what comes after an ask.
 func (s *Shop) page(ctx context.Context, since int64) (page askPage, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/asks?since=%d", strings.TrimSuffix(s.URL, "/"), since), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		fmt.Sprintf("%s/asks?since=%d", strings.TrimSuffix(s.URL, "/"), since), nil)
 	if err != nil {
 		return page, err
 	}
@@ -99,7 +101,8 @@ func (r *Run) lastWords(ctx context.Context) (*lastWords, error) {
 			return nil, fmt.Errorf("reading the log of the shop at %s: %w", r.Shop.URL, err)
 		}
 		if page.Newest < since {
-			return nil, fmt.Errorf("the log of the shop at %s is shorter than it was: it must run for as long as the rehearsal", r.Shop.URL)
+			return nil, fmt.Errorf("the log of the shop at %s is shorter than it was: it must run for as long as "+
+				"the rehearsal", r.Shop.URL)
 		}
 		w.lost += max(0, page.Oldest-since-1)
 		if len(page.Asks) == 0 {
@@ -125,10 +128,11 @@ func (r *Run) answered(a *askView) time.Duration { return a.Answered.Sub(r.began
 
 // ShopSaid counts what the shop was asked in a run, and what it said.
 type ShopSaid struct {
-	Asks   int            `json:"asks"`
-	Orders int            `json:"orders"` // that it was asked about
-	Resent int            `json:"resent"` // asks that came once more, because the shop had closed the connection
-	Words  map[string]int `json:"words"`  // yes, no, slow (a late yes), hang, fail (500), down, and fault: a question that no gate may ask
+	Asks   int `json:"asks"`
+	Orders int `json:"orders"` // that it was asked about
+	Resent int `json:"resent"` // asks that came once more, because the shop had closed the connection
+	// yes, no, slow (a late yes), hang, fail (500), down, and fault: a question that no gate may ask
+	Words map[string]int `json:"words"`
 }
 
 func (w *lastWords) said() *ShopSaid {
@@ -154,7 +158,8 @@ const (
 func (r *Run) hearShop(ctx context.Context, j Judge, stories []told, found *Judged) error {
 	if r.Shop == nil {
 		if j.Before != nil && j.Before.Settings.Ask != "" {
-			found.Checks = append(found.Checks, skipped(saidYes, "the sale asks the shop, and without --shop nobody looks at what that said"))
+			found.Checks = append(found.Checks,
+				skipped(saidYes, "the sale asks the shop, and without --shop nobody looks at what that said"))
 		}
 		return nil
 	}
@@ -169,11 +174,13 @@ func (r *Run) hearShop(ctx context.Context, j Judge, stories []told, found *Judg
 	found.Shop = words.said()
 	if words.lost > 0 {
 		for _, name := range []string{saidYes, saidNo, askedOnce} {
-			found.Checks = append(found.Checks, skipped(name, "the shop's log has dropped %d asks of this run", words.lost))
+			found.Checks = append(found.Checks,
+				skipped(name, "the shop's log has dropped %d asks of this run", words.lost))
 		}
 		return nil
 	}
-	found.Checks = append(found.Checks, r.checkYes(stories, words), r.checkNo(stories, words), r.checkAsks(stories, words))
+	found.Checks = append(found.Checks, r.checkYes(stories, words), r.checkNo(stories, words),
+		r.checkAsks(stories, words))
 	return nil
 }
 
@@ -262,7 +269,8 @@ func (r *Run) checkAsks(stories []told, words *lastWords) Check {
 		case most > 2:
 			wrong.add("the same question about order %s was sent %d times", o.id, most)
 		case asked > reasons:
-			wrong.add("order %s was asked about %d times, and told %s: %d of these need the shop", o.id, asked, s.codes(), reasons)
+			wrong.add("order %s was asked about %d times, and told %s: %d of these need the shop", o.id, asked,
+				s.codes(), reasons)
 		case asked > 1:
 			again++
 		}
@@ -271,7 +279,8 @@ func (r *Run) checkAsks(stories []told, words *lastWords) Check {
 		}
 		for _, a := range asks {
 			if a.Problem == "" && !a.of(&o) {
-				wrong.add("order %s was asked about as attempt %s, buyer %s, %v, amount %v", o.id, a.Attempt, a.Buyer, a.Lines, a.Amount)
+				wrong.add("order %s was asked about as attempt %s, buyer %s, %v, amount %v", o.id, a.Attempt, a.Buyer,
+					a.Lines, a.Amount)
 			}
 		}
 	}
@@ -286,7 +295,8 @@ func (r *Run) checkAsks(stories []told, words *lastWords) Check {
 	if len(words.asks) == 0 {
 		return skipped(askedOnce, "the shop was asked about no order")
 	}
-	return wrong.check(askedOnce, "%d orders were asked about, %d of them again because they were sent again before their yes; %d asks are wrong", about, again, wrong.count)
+	return wrong.check(askedOnce, "%d orders were asked about, %d of them again because they were sent again before "+
+		"their yes; %d asks are wrong", about, again, wrong.count)
 }
 
 // questions counts what the shop was asked about one order, and how often one
@@ -309,7 +319,8 @@ func questions(asks []*askView) (count, most int) {
 // that were sent before its first 200, and not told what is told without units.
 func (s *told) reasonsToAsk() (count int) {
 	for _, a := range s.answers {
-		if (s.accepted == 0 || a.sent <= s.accepted) && (a.failure != "" || a.held() || unsure(a.code) || a.code == shopRefused || a.code == "attempt_ended") {
+		if (s.accepted == 0 || a.sent <= s.accepted) &&
+			(a.failure != "" || a.held() || unsure(a.code) || a.code == shopRefused || a.code == "attempt_ended") {
 			count++
 		}
 	}

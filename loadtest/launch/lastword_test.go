@@ -48,7 +48,10 @@ func openShop(t *testing.T, plan standin.Plan, room int) *askedShop {
 	t.Helper()
 	shop := standin.New(standin.Options{Secret: shopSecret, Seed: 1, Plan: plan, Room: room})
 	hook := testkit.Webhook(t, shopSecret)
-	return &askedShop{Shop: shop, url: serve(t, shop.Handler()), hook: hook, client: http.Client{Timeout: 100 * time.Millisecond}}
+	return &askedShop{
+		Shop: shop, url: serve(t, shop.Handler()), hook: hook,
+		client: http.Client{Timeout: 100 * time.Millisecond},
+	}
 }
 
 // ask asks about an order for one unit, and returns the status, 0 for none.
@@ -56,7 +59,8 @@ func (s *askedShop) ask(id, buyer, sku string) int {
 	s.count++
 	ask := "ask_" + strconv.Itoa(s.count)
 	amount := map[string]int{"a": 3, "b": 1}[sku]
-	body := fmt.Appendf(nil, `{"type":"order.ask","id":%q,"timestamp":"2026-12-01T01:00:31Z","sale":"race","run":1,"order":%q,"attempt":%q,"version":1,"buyer":%q,"lines":[{"sku":%q,"quantity":1}],"amount":%d}`,
+	body := fmt.Appendf(nil,
+		`{"type":"order.ask","id":%q,"timestamp":"2026-12-01T01:00:31Z","sale":"race","run":1,"order":%q,"attempt":%q,"version":1,"buyer":%q,"lines":[{"sku":%q,"quantity":1}],"amount":%d}`,
 		ask, id, "imp_"+id, buyer, sku, amount)
 	now := time.Now()
 	signature, err := s.hook.Sign(ask, now, body)
@@ -111,7 +115,8 @@ func (g *fakeGate) lastWord(id string) string {
 		g.shop.ask(id+"x", o.Buyer, asked)
 	}
 	switch {
-	case status == http.StatusOK && !(g.asks.refusesAlone && some), g.asks.believesNo && status == http.StatusConflict, g.asks.believesHang && status == 0:
+	case status == http.StatusOK && !(g.asks.refusesAlone && some), g.asks.believesNo && status == http.StatusConflict,
+		g.asks.believesHang && status == 0:
 		o.State = "held"
 		return "held"
 	case status == http.StatusOK, status == http.StatusConflict, status == http.StatusUnauthorized:
@@ -145,7 +150,8 @@ func TestTheShopsLogIsHeldAgainstTheAnswers(t *testing.T) {
 		})
 	}
 	f("sound", eventful, asking{})
-	f("sound, with a shop that is down for a while", standin.Plan{DownAfter: 50 * time.Millisecond, DownFor: 100 * time.Millisecond}, asking{})
+	f("sound, with a shop that is down for a while",
+		standin.Plan{DownAfter: 50 * time.Millisecond, DownFor: 100 * time.Millisecond}, asking{})
 	f("sound, with a shop that only says no", standin.Plan{Refuses: 1}, asking{})
 	f("sound, with a shop that never answers", standin.Plan{Hangs: 1}, asking{})
 	f("says 200 without having asked", standin.Plan{}, asking{asksNobody: true}, saidYes)
@@ -183,7 +189,8 @@ func playedShop(t *testing.T) *shopFacts {
 func (f *shopFacts) said(i int, word string, status int) *askView {
 	o := f.run.Plan.order(i)
 	a := askView{
-		Seq: int64(len(f.log) + 1), ID: "ask_" + strconv.Itoa(len(f.log)), Sale: "race", Order: o.id, Attempt: o.attempt(), Buyer: o.buyer, Lines: o.lines, Amount: &o.amount,
+		Seq: int64(len(f.log) + 1), ID: "ask_" + strconv.Itoa(len(f.log)), Sale: "race", Order: o.id,
+		Attempt: o.attempt(), Buyer: o.buyer, Lines: o.lines, Amount: &o.amount,
 		Word: word, Status: status,
 	}
 	if status != 0 {
@@ -212,7 +219,10 @@ func TestWhatTheShopSaidIsHeldAgainstEachOrder(t *testing.T) {
 			words.byOrder[words.asks[i].Order] = append(words.byOrder[words.asks[i].Order], &words.asks[i])
 		}
 		stories := facts.run.stories()
-		report := &Report{Checks: []Check{facts.run.checkYes(stories, words), facts.run.checkNo(stories, words), facts.run.checkAsks(stories, words)}}
+		report := &Report{Checks: []Check{
+			facts.run.checkYes(stories, words), facts.run.checkNo(stories, words),
+			facts.run.checkAsks(stories, words),
+		}}
 		if got := failed(report); got != want {
 			t.Errorf("%s: %q failed, want %q\n%s", name, got, want, describe(report))
 		}
@@ -220,13 +230,17 @@ func TestWhatTheShopSaidIsHeldAgainstEachOrder(t *testing.T) {
 	answer := func(code string) func(f *shopFacts) { return func(f *shopFacts) { f.run.answers[5].code = code } }
 	f("", "a yes for each", func(*shopFacts) {})
 
-	f(saidYes, "a yes after the 200", func(f *shopFacts) { f.log[2].Answered = f.run.began.Add(f.run.answers[2].done + time.Millisecond) })
+	f(saidYes, "a yes after the 200",
+		func(f *shopFacts) { f.log[2].Answered = f.run.began.Add(f.run.answers[2].done + time.Millisecond) })
 	f("", "a yes before it, by a clock that may be ahead", func(f *shopFacts) {
 		f.log[2].Answered = f.run.began.Add(f.run.answers[2].done + time.Millisecond)
 		f.run.Shop.ahead = 2 * time.Millisecond
 	})
 	f(saidYes, "a yes that nobody heard", func(f *shopFacts) { f.log[2].Status, f.log[2].Answered = 0, time.Time{} })
-	f(saidYes, "an error", func(f *shopFacts) { f.log[2].Word, f.log[2].Status = "fail", http.StatusInternalServerError })
+	f(saidYes, "an error", func(f *shopFacts) {
+		f.log[2].Word, f.log[2].Status = "fail",
+			http.StatusInternalServerError
+	})
 	f(saidYes+", "+saidNo, "a no", func(f *shopFacts) { f.log[2].Word, f.log[2].Status = "no", http.StatusConflict })
 	f(saidYes+", "+askedOnce, "a yes to another attempt", func(f *shopFacts) { f.log[2].Attempt = "imp_other" })
 	f("", "asked again for a repeat that was sent before the 200", func(f *shopFacts) {
@@ -239,14 +253,18 @@ func TestWhatTheShopSaidIsHeldAgainstEachOrder(t *testing.T) {
 	f("", "a no without a reason, and told the gate's", func(f *shopFacts) { f.refused(5).Reason = "" })
 	f(saidNo, "told so before the no", func(f *shopFacts) { f.refused(5).Answered = f.run.began.Add(time.Hour) })
 	f(saidNo, "told so, and the shop was not asked", answer(shopRefused))
-	f("", "a no that came too late for the gate", func(f *shopFacts) { f.said(5, "no", http.StatusConflict); answer("shop_unavailable")(f) })
+	f("", "a no that came too late for the gate",
+		func(f *shopFacts) { f.said(5, "no", http.StatusConflict); answer("shop_unavailable")(f) })
 	f(saidNo+", "+askedOnce, "a no, and told sold_out", func(f *shopFacts) { f.said(5, "no", http.StatusConflict) })
 
 	f(askedOnce, "asked about what is sold out", func(f *shopFacts) { f.said(5, "hang", 0) })
 	for _, code := range []string{"not_open", "closed", "paused", "buyer_limit", "bad_signature"} {
 		f(askedOnce, "asked, and told "+code, func(f *shopFacts) { f.said(5, "hang", 0); answer(code)(f) })
 	}
-	for _, code := range []string{"shop_unavailable", "busy", "unavailable", "not_durable", "recovering", "undecided", "attempt_ended"} {
+	for _, code := range []string{
+		"shop_unavailable", "busy", "unavailable", "not_durable", "recovering", "undecided",
+		"attempt_ended",
+	} {
 		f("", "asked, and told "+code, func(f *shopFacts) { f.said(5, "hang", 0); answer(code)(f) })
 	}
 	f("", "asked, and not answered", func(f *shopFacts) { f.said(9, "yes", http.StatusOK) })
@@ -263,7 +281,8 @@ func TestWhatTheShopSaidIsHeldAgainstEachOrder(t *testing.T) {
 		f.log[0].Status, f.log[0].Answered = 0, time.Time{}
 		f.said(0, "yes", http.StatusOK).ID = f.log[0].ID
 	})
-	f(askedOnce, "asked the same after an answer", func(f *shopFacts) { f.said(0, "yes", http.StatusOK).ID = f.log[0].ID })
+	f(askedOnce, "asked the same after an answer",
+		func(f *shopFacts) { f.said(0, "yes", http.StatusOK).ID = f.log[0].ID })
 	f(askedOnce, "asked the same three times", func(f *shopFacts) {
 		f.log[0].Status, f.log[0].Answered = 0, time.Time{}
 		f.said(0, "down", 0).ID = f.log[0].ID
@@ -277,7 +296,8 @@ func TestWhatTheShopSaidIsHeldAgainstEachOrder(t *testing.T) {
 	f(askedOnce, "about another amount", func(f *shopFacts) { f.log[1].Amount = new(int64) })
 	f(askedOnce, "about no amount", func(f *shopFacts) { f.log[1].Amount = nil })
 	f(askedOnce, "about other lines", func(f *shopFacts) { f.log[1].Lines = nil })
-	f(askedOnce, "about an order that nobody sent", func(f *shopFacts) { f.said(5, "yes", 200).Order = "T9999999"; answer("busy")(f) })
+	f(askedOnce, "about an order that nobody sent",
+		func(f *shopFacts) { f.said(5, "yes", 200).Order = "T9999999"; answer("busy")(f) })
 	f(askedOnce, "with a wrong signature", func(f *shopFacts) {
 		answer("busy")(f)
 		a := f.said(5, "fault", 0)
@@ -292,7 +312,10 @@ func TestWhereTheShopSaidNothingNothingIsPassed(t *testing.T) {
 		f.run.answers[i].code = "sold_out"
 	}
 	stories, none := f.run.stories(), &lastWords{}
-	for _, c := range []Check{f.run.checkYes(stories, none), f.run.checkNo(stories, none), f.run.checkAsks(stories, none)} {
+	for _, c := range []Check{
+		f.run.checkYes(stories, none), f.run.checkNo(stories, none),
+		f.run.checkAsks(stories, none),
+	} {
 		if c.Result != Skipped {
 			t.Errorf("%+v", c)
 		}
@@ -320,7 +343,8 @@ func TestALogIsReadFromTheBeginningOfTheRunToItsEnd(t *testing.T) {
 		t.Fatalf("%d asks about %d orders, %d lost, %v", len(words.asks), len(words.byOrder), words.lost, err)
 	}
 	said := words.said()
-	if said.Asks != asks || said.Orders != 7 || said.Words["yes"]+said.Words["no"] != asks || said.Words["yes"] == 0 || said.Words["no"] == 0 {
+	if said.Asks != asks || said.Orders != 7 || said.Words["yes"]+said.Words["no"] != asks || said.Words["yes"] == 0 ||
+		said.Words["no"] == 0 {
 		t.Errorf("counted %+v", said)
 	}
 	if run.Shop.ahead < 0 || run.Shop.ahead > time.Minute {
@@ -334,7 +358,8 @@ func TestALogThatIsNotWholeSkipsItsChecks(t *testing.T) {
 	g.shop = openShop(t, standin.Plan{}, 10)
 	report := rehearse(t, g, fakeOptions(g))
 	skipped := strings.Join(report.Skipped, ", ")
-	if failed(report) != "" || !strings.HasPrefix(skipped, saidYes+", "+saidNo+", "+askedOnce) || !strings.Contains(describe(report), "log has dropped") {
+	if failed(report) != "" || !strings.HasPrefix(skipped, saidYes+", "+saidNo+", "+askedOnce) ||
+		!strings.Contains(describe(report), "log has dropped") {
 		t.Error(describe(report))
 	}
 }
@@ -345,13 +370,15 @@ func TestAShopThatFailsIsAnError(t *testing.T) {
 		t.Helper()
 		run := playedRun(t, func(int) time.Duration { return 0 })
 		run.Shop = &Shop{URL: url, Client: http.DefaultClient, before: before}
-		if _, err := run.Verdict(t.Context(), Judge{Within: time.Second, Tell: quietly}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := run.Verdict(t.Context(), Judge{Within: time.Second, Tell: quietly}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", url, err, want)
 		}
 	}
 	f("refused", "http://127.0.0.1:1", 0)
 	f("404", serve(t, http.NotFoundHandler()), 0)
-	f("cannot be read", serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })), 0)
+	f("cannot be read", serve(t,
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })), 0)
 	f("shorter than it was", openShop(t, standin.Plan{}, 0).url, 7)
 }
 
@@ -361,8 +388,10 @@ func TestWithoutALookAtTheShopItsWordIsSkipped(t *testing.T) {
 	f := func(ask, want string) {
 		t.Helper()
 		before := &SaleView{}
-		before.Settings.Ask, before.Settings.OpensAt, before.Settings.ClosesAt = ask, time.Unix(0, 0), time.Now().Add(time.Hour)
-		found, err := playedRun(t, func(int) time.Duration { return 0 }).Verdict(t.Context(), Judge{Before: before, Within: time.Second, Tell: quietly})
+		before.Settings.Ask, before.Settings.OpensAt, before.Settings.ClosesAt = ask, time.Unix(0, 0),
+			time.Now().Add(time.Hour)
+		found, err := playedRun(t, func(int) time.Duration { return 0 }).Verdict(t.Context(),
+			Judge{Before: before, Within: time.Second, Tell: quietly})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -382,12 +411,20 @@ func TestWithoutALookAtTheShopItsWordIsSkipped(t *testing.T) {
 
 func TestTheReportShowsWhatTheShopSaid(t *testing.T) {
 	t.Parallel()
-	found := &Judged{Shop: &ShopSaid{Asks: 1200, Orders: 1100, Resent: 30, Words: map[string]int{"yes": 1000, "no": 150, "hang": 50}}}
+	found := &Judged{Shop: &ShopSaid{
+		Asks: 1200, Orders: 1100, Resent: 30,
+		Words: map[string]int{"yes": 1000, "no": 150, "hang": 50},
+	}}
 	report, page := pageOf(t, found)
-	if text := describe(report); !strings.Contains(text, "the shop     asked 1200 times about 1100 orders, 30 of them once more on another connection: yes 1000, no 150, hang 50\n") {
+	if text := describe(report); !strings.Contains(text,
+		"the shop     asked 1200 times about 1100 orders, 30 of them once more on another connection: yes 1000, no "+
+			"150, hang 50\n") {
 		t.Errorf("as text:\n%s", text)
 	}
-	for _, want := range []string{"asked 1,200 times about 1,100 orders, 30 of these once more on another connection.", `<td>yes</td><td class="n">1,000</td>`, `<td>hang</td><td class="n">50</td>`} {
+	for _, want := range []string{
+		"asked 1,200 times about 1,100 orders, 30 of these once more on another connection.",
+		`<td>yes</td><td class="n">1,000</td>`, `<td>hang</td><td class="n">50</td>`,
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not have %s", want)
 		}
@@ -397,7 +434,8 @@ func TestTheReportShowsWhatTheShopSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	var read struct{ Shop ShopSaid }
-	if err := json.Unmarshal(text.Bytes(), &read); err != nil || read.Shop.Asks != 1200 || read.Shop.Words["no"] != 150 {
+	if err := json.Unmarshal(text.Bytes(), &read); err != nil || read.Shop.Asks != 1200 ||
+		read.Shop.Words["no"] != 150 {
 		t.Errorf("as JSON: %+v, %v", read, err)
 	}
 	if _, page = pageOf(t, &Judged{}); strings.Contains(page, "last word") {

@@ -150,9 +150,12 @@ func (o *order) confirm(now time.Time) (contentType string, body []byte, err err
 	case "v2-2024-01-01":
 		call = object{"payment_id": o.id, "tx_id": attempt, "total_amount": o.amount}
 	case "v2-2024-04-25":
-		call = object{"type": "Transaction.Confirm", "timestamp": now.UTC().Format("2006-01-02T15:04:05.000Z"), "data": object{
-			"paymentId": o.id, "transactionId": attempt, "totalAmount": o.amount,
-		}}
+		call = object{
+			"type": "Transaction.Confirm", "timestamp": now.UTC().Format("2006-01-02T15:04:05.000Z"),
+			"data": object{
+				"paymentId": o.id, "transactionId": attempt, "totalAmount": o.amount,
+			},
+		}
 	default:
 		call = object{"imp_uid": attempt, "merchant_uid": o.id, "amount": o.amount}
 	}

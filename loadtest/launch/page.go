@@ -102,6 +102,7 @@ func unitsLeft(levels []Level, seconds float64) chart {
 		l.points, lowest = append(l.points, spot{v.At, float64(v.Left)}), min(lowest, v.Left)
 	}
 	l.points = append(l.points, spot{seconds, float64(last.Left)})
-	l.Name = fmt.Sprintf("left in Redis: %s at first, %s at the lowest, %s at the end", grouped(first.Left), grouped(lowest), grouped(last.Left))
+	l.Name = fmt.Sprintf("left in Redis: %s at first, %s at the lowest, %s at the end", grouped(first.Left),
+		grouped(lowest), grouped(last.Left))
 	return newChart("Units left", seconds, l)
 }

@@ -26,7 +26,8 @@ func pageOf(t *testing.T, found *Judged) (*Report, string) {
 func TestThePageLoadsNothingAndEscapesWhatTheGateSays(t *testing.T) {
 	t.Parallel()
 	_, page := pageOf(t, &Judged{
-		After: &SaleView{SKUs: []UnitsView{{SKU: "a<b", Left: 5}}}, Stock: &Stock{all: []level{{0, 5}, {time.Second, 1}}},
+		After:  &SaleView{SKUs: []UnitsView{{SKU: "a<b", Left: 5}}},
+		Stock:  &Stock{all: []level{{0, 5}, {time.Second, 1}}},
 		Checks: []Check{{"answers", Failed, "1 of 10", []string{"<script>alert(1)</script>"}}},
 	})
 	if found := regexp.MustCompile(`(?i)src=|href=|url\(|@import|<link|<iframe`).FindString(page); found != "" {
@@ -35,7 +36,10 @@ func TestThePageLoadsNothingAndEscapesWhatTheGateSays(t *testing.T) {
 	if strings.Count(page, "<script") != 1 || strings.Contains(page, "<script>alert") {
 		t.Error("the page has another script than its own")
 	}
-	for _, want := range []string{`<b class="FAIL">FAIL</b>`, "p99.99", "Latency", "Answers", "Units left", "no port left", "&lt;script&gt;", "a&lt;b"} {
+	for _, want := range []string{
+		`<b class="FAIL">FAIL</b>`, "p99.99", "Latency", "Answers", "Units left",
+		"no port left", "&lt;script&gt;", "a&lt;b",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not have %q", want)
 		}
@@ -91,7 +95,8 @@ func polylines(t *testing.T, chart string) (lines [][]string) {
 				lines = append(lines, strings.Fields(attribute.Value))
 			}
 		}
-		for _, at := range strings.FieldsFunc(strings.Join(lines[len(lines)-1], " "), func(r rune) bool { return r == ' ' || r == ',' }) {
+		for _, at := range strings.FieldsFunc(strings.Join(lines[len(lines)-1], " "),
+			func(r rune) bool { return r == ' ' || r == ',' }) {
 			if v, err := strconv.ParseFloat(at, 64); err != nil || v < 0 || v > chartSide {
 				t.Errorf("%s, %v: outside of the chart", at, err)
 			}
@@ -106,7 +111,10 @@ func TestThePageTellsTimesWithTheirZone(t *testing.T) {
 	if want := `<time datetime="1970-01-01T00:00:00Z">1970-01-01 00:00:00 UTC</time>`; !strings.Contains(page, want) {
 		t.Errorf("the page does not have %s", want)
 	}
-	for _, want := range []string{`document.querySelectorAll("time")`, "toLocaleString", `name="viewport" content="width=device-width`, "prefers-color-scheme: dark"} {
+	for _, want := range []string{
+		`document.querySelectorAll("time")`, "toLocaleString",
+		`name="viewport" content="width=device-width`, "prefers-color-scheme: dark",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not have %s", want)
 		}
@@ -116,7 +124,10 @@ func TestThePageTellsTimesWithTheirZone(t *testing.T) {
 func TestThePageBeginsWithTheOutcomeAndSaysWhatWasSkipped(t *testing.T) {
 	t.Parallel()
 	_, page := pageOf(t, &Judged{
-		After: &SaleView{}, Sold: &Sold{Units: 512, Of: 500, Oversold: 12}, Stock: &Stock{Missing: "the ledger is gone"},
+		After: &SaleView{}, Sold: &Sold{
+			Units: 512, Of: 500,
+			Oversold: 12,
+		}, Stock: &Stock{Missing: "the ledger is gone"},
 		Checks: []Check{{Name: "units"}, skipped("sold out", "nobody was told so")},
 	})
 	for _, want := range []string{

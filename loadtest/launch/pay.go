@@ -132,7 +132,8 @@ func (p *Plan) call(number int, a *answer, known map[string]int) (call confirmed
 	}
 	o := p.order(int(r.order))
 	call = confirmed{
-		Body: o.body, ID: o.id, Amount: o.amount, Attempt: o.attempt(), NoticeURL: p.opt.Targets[number%len(p.opt.Targets)] + "/webhook/" + p.opt.Sale,
+		Body: o.body, ID: o.id, Amount: o.amount, Attempt: o.attempt(),
+		NoticeURL: p.opt.Targets[number%len(p.opt.Targets)] + "/webhook/" + p.opt.Sale,
 	}
 	if a.failure == "" {
 		call.Status = known[a.code]
@@ -156,7 +157,8 @@ func (r *Run) checkSettled(ctx context.Context, j Judge) (Check, error) {
 			}
 			return unsettled.check("settled", "%d orders are still held %s after the last answer", held, took), nil
 		}
-		j.Tell("settling", fmt.Sprintf("%s orders held · for %s of %s", grouped(held), took.Round(time.Second), j.Settle))
+		j.Tell("settling", fmt.Sprintf("%s orders held · for %s of %s", grouped(held),
+			took.Round(time.Second), j.Settle))
 		if gate.Pause(ctx, settleEvery); ctx.Err() != nil {
 			return Check{}, ctx.Err()
 		}

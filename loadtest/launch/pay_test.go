@@ -36,7 +36,8 @@ func newFakeSimulator(t *testing.T) *fakeSimulator {
 		w.WriteHeader(s.status)
 		_, _ = w.Write([]byte("{}")) // to a test that sees what is missing
 	})
-	mux.HandleFunc("GET /sim/payments", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(s.payments) })
+	mux.HandleFunc("GET /sim/payments",
+		func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(s.payments) })
 	s.Simulator = &Simulator{URL: serve(t, mux), Client: http.DefaultClient}
 	return s
 }
@@ -57,7 +58,8 @@ func TestTheSimulatorGoesOnFromEachAcceptedOrUnsureAnswer(t *testing.T) {
 		told[c.Status]++
 		number := slices.IndexFunc(plan.requests, func(r request) bool { return plan.order(int(r.order)).id == c.ID })
 		o := plan.order(int(plan.requests[number].order))
-		if c.Attempt != o.attempt() || c.Amount != o.amount || c.Body != o.body || c.NoticeURL != g.url+"/webhook/race" {
+		if c.Attempt != o.attempt() || c.Amount != o.amount || c.Body != o.body ||
+			c.NoticeURL != g.url+"/webhook/race" {
 			t.Errorf("told %+v of %+v", c, o)
 		}
 	}
@@ -141,7 +143,8 @@ func TestTheVerdictWaitsUntilNothingIsHeld(t *testing.T) {
 	})
 	run := playedRun(t, func(int) time.Duration { return 0 })
 	judge := Judge{Admin: &Admin{URL: serve(t, mux), Client: http.DefaultClient}, Tell: quietly}
-	if c, err := run.checkSettled(t.Context(), judge); err != nil || c.Result != Failed || !strings.HasPrefix(c.Detail, "2 orders are still held") {
+	if c, err := run.checkSettled(t.Context(), judge); err != nil || c.Result != Failed ||
+		!strings.HasPrefix(c.Detail, "2 orders are still held") {
 		t.Errorf("without waiting: %+v, %v", c, err)
 	}
 	judge.Settle = time.Minute

@@ -122,7 +122,8 @@ func (p *Plan) check() error {
 		}
 		o.Targets[i] = strings.TrimSuffix(target, "/")
 	}
-	err := chance.Check(chance.Share{Flag: "--carts", Of: o.Carts}, chance.Share{Flag: "--duplicates", Of: o.Duplicates})
+	err := chance.Check(chance.Share{Flag: "--carts", Of: o.Carts},
+		chance.Share{Flag: "--duplicates", Of: o.Duplicates})
 	if err != nil {
 		return err
 	}
@@ -138,14 +139,17 @@ func (p *Plan) check() error {
 	case o.Buyers < 0:
 		return fmt.Errorf("buyers %d: must be 0 or more", o.Buyers)
 	case len(o.Items) == 0:
-		return errors.New("there is nothing to buy: give --items, such as --items full, or --admin with a gate's admin API, which knows what the sale has")
+		return errors.New("there is nothing to buy: give --items, such as --items full, or --admin with a gate's " +
+			"admin API, which knows what the sale has")
 	case !gate.ValidID(o.orderID(math.MaxInt32)):
-		return fmt.Errorf("prefix %q: must be printable and short enough that order ids are at most %d bytes", o.Prefix, gate.MaxID)
+		return fmt.Errorf("prefix %q: must be printable and short enough that order ids are at most %d bytes",
+			o.Prefix, gate.MaxID)
 	case len(o.Bodies) == 0:
 		return errors.New("name at least one body")
 	}
 	for i, item := range o.Items {
-		if !gate.ValidName(item.SKU) || item.Weight < 1 || slices.ContainsFunc(o.Items[:i], func(other Item) bool { return other.SKU == item.SKU }) {
+		if !gate.ValidName(item.SKU) || item.Weight < 1 ||
+			slices.ContainsFunc(o.Items[:i], func(other Item) bool { return other.SKU == item.SKU }) {
 			return fmt.Errorf("items: %q: write SKU[:WEIGHT], each SKU once, a weight of at least 1", item.SKU)
 		}
 		p.weights += item.Weight

@@ -156,7 +156,8 @@ func TestRequestsAreAsPortOneSendsThem(t *testing.T) {
 	f("v1", "application/json", `{"amount":100,"imp_uid":"imp_T0000000","merchant_uid":"T0000000"}`)
 	f("v1-form", "application/x-www-form-urlencoded", `amount=100&imp_uid=imp_T0000000&merchant_uid=T0000000`)
 	f("v2-2024-01-01", "application/json", `{"payment_id":"T0000000","total_amount":100,"tx_id":"imp_T0000000"}`)
-	f("v2-2024-04-25", "application/json", `{"data":{"paymentId":"T0000000","totalAmount":100,"transactionId":"imp_T0000000"},"timestamp":"2026-12-01T10:00:00.000Z","type":"Transaction.Confirm"}`)
+	f("v2-2024-04-25", "application/json",
+		`{"data":{"paymentId":"T0000000","totalAmount":100,"transactionId":"imp_T0000000"},"timestamp":"2026-12-01T10:00:00.000Z","type":"Transaction.Confirm"}`)
 }
 
 func TestLinksAreSignedWhereThereAreKeys(t *testing.T) {
@@ -186,7 +187,10 @@ func TestLinksAreSignedWhereThereAreKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		same, own := target.URL == genuine, strings.Contains(string(target.Body), `"`+o.id+`"`)
-		want := map[kind][2]bool{first: {true, true}, again: {true, true}, stolen: {true, false}, forged: {false, true}, unknownSale: {false, true}, unknownSKU: {false, true}}
+		want := map[kind][2]bool{
+			first: {true, true}, again: {true, true}, stolen: {true, false}, forged: {false, true},
+			unknownSale: {false, true}, unknownSKU: {false, true},
+		}
 		if w, ok := want[r.kind]; ok && w != [2]bool{same, own} || u.Query().Get("sig") == "" {
 			t.Errorf("%s: %s %s", r.kind, target.URL, target.Body)
 		}

@@ -28,9 +28,11 @@ func (r *Run) Probe(ctx context.Context) error {
 		}
 		switch sale, host := r.Plan.opt.Sale, r.Plan.opt.Targets[0]; code(ctx, client, &target) {
 		case "unknown_sale":
-			return fmt.Errorf("nothing was sent: the gate at %s has no sale %s; flashgate apply creates one, and flashgate status lists those that there are", host, sale)
+			return fmt.Errorf("nothing was sent: the gate at %s has no sale %s; flashgate apply creates one, and "+
+				"flashgate status lists those that there are", host, sale)
 		case "unknown_sku":
-			return fmt.Errorf("nothing was sent: at %s sale %s has no SKU %s; flashgate status %s lists those that it has", host, sale, item.SKU, sale)
+			return fmt.Errorf("nothing was sent: at %s sale %s has no SKU %s; flashgate status %s lists "+
+				"those that it has", host, sale, item.SKU, sale)
 		}
 	}
 	return nil
@@ -39,7 +41,8 @@ func (r *Run) Probe(ctx context.Context) error {
 // probe is a confirm call of an order for one unit that no gate takes.
 func (p *Plan) probe(sku string, now time.Time) (vegeta.Target, error) {
 	o := order{
-		id: p.opt.Prefix + "probe", buyer: "probe", lines: []gate.Line{{SKU: sku, Quantity: 1}}, amount: 1, body: p.opt.Bodies[0],
+		id: p.opt.Prefix + "probe", buyer: "probe", lines: []gate.Line{{SKU: sku, Quantity: 1}}, amount: 1,
+		body: p.opt.Bodies[0],
 	}
 	link, err := p.link(p.opt.Targets[0], p.opt.Sale, &o, now)
 	if err != nil {

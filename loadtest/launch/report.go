@@ -56,9 +56,11 @@ type Report struct {
 func (r *Run) Report(found *Judged) *Report {
 	opt := &r.Plan.opt
 	report := &Report{
-		Audited: found.After != nil, Targets: opt.Targets, Sale: opt.Sale, Shape: opt.Shape, Seed: opt.Seed, Prefix: opt.Prefix,
-		Signed: opt.Keys != nil, New: r.NewConnections, Shared: shared(opt.Targets), Began: r.began, CutShort: r.sent < r.Plan.Requests(),
-		Orders: len(r.stories()), Requests: r.sent, Sold: found.Sold, Shop: found.Shop,
+		Audited: found.After != nil, Targets: opt.Targets, Sale: opt.Sale, Shape: opt.Shape, Seed: opt.Seed,
+		Prefix: opt.Prefix,
+		Signed: opt.Keys != nil, New: r.NewConnections, Shared: shared(opt.Targets), Began: r.began,
+		CutShort: r.sent < r.Plan.Requests(),
+		Orders:   len(r.stories()), Requests: r.sent, Sold: found.Sold, Shop: found.Shop,
 		Codes: map[string]int{}, Failures: map[string]int{}, Warnings: []string{}, Checks: found.Checks,
 	}
 	report.conclude()
@@ -152,9 +154,11 @@ func (report *Report) warn(r *Run) {
 	if late := report.SendDelay.P99; late > ms(cmp.Or(r.MaxDelay, maxDelay)) {
 		who, instead := "The client was the limit, not the gate", "use a bigger machine for the client, or a lower rate"
 		if report.Shared {
-			who, instead = "This machine, which client and gates share, was the limit", "use a lower rate, or send from another machine"
+			who, instead = "This machine, which client and gates share, was the limit",
+				"use a lower rate, or send from another machine"
 		}
-		warn("%s: one request in a hundred was sent %.0f ms late or more. Latencies include that; %s.", who, late, instead)
+		warn("%s: one request in a hundred was sent %.0f ms late or more. Latencies include that; %s.", who,
+			late, instead)
 	}
 	ours := 0
 	for number := range r.sent {
@@ -186,9 +190,11 @@ func (report *Report) WriteText(w io.Writer) error {
 	fmt.Fprintf(w, "%s\n\n", report.Headline)
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintf(t, "orders\t%d, in %d requests over %.1f s\n", report.Orders, report.Requests, report.Seconds)
-	fmt.Fprintf(t, "rate\tasked %.0f/s, achieved %.0f/s; at the peak asked %.0f/s, achieved %.0f/s\n", report.Asked, report.Achieved, report.AskedTop, report.SentTop)
+	fmt.Fprintf(t, "rate\tasked %.0f/s, achieved %.0f/s; at the peak asked %.0f/s, achieved %.0f/s\n", report.Asked,
+		report.Achieved, report.AskedTop, report.SentTop)
 	l := report.Latency
-	fmt.Fprintf(t, "latency, ms\tp50 %.1f, p90 %.1f, p99 %.1f, p99.9 %.1f, p99.99 %.1f, max %.1f\n", l.P50, l.P90, l.P99, l.P999, l.P4, l.Max)
+	fmt.Fprintf(t, "latency, ms\tp50 %.1f, p90 %.1f, p99 %.1f, p99.9 %.1f, p99.99 %.1f, max %.1f\n", l.P50, l.P90,
+		l.P99, l.P999, l.P4, l.Max)
 	fmt.Fprintf(t, "answers\t%s\n", counts(report.Codes))
 	if len(report.Failures) > 0 {
 		fmt.Fprintf(t, "no answer\t%s\n", counts(report.Failures))
@@ -198,7 +204,8 @@ func (report *Report) WriteText(w io.Writer) error {
 		if s.Resent > 0 {
 			resent = fmt.Sprintf(", %d of them once more on another connection", s.Resent)
 		}
-		fmt.Fprintf(t, "the shop\tasked %d times about %d orders%s: %s\n", s.Asks, s.Orders, resent, cmp.Or(counts(s.Words), "nothing"))
+		fmt.Fprintf(t, "the shop\tasked %d times about %d orders%s: %s\n", s.Asks, s.Orders, resent,
+			cmp.Or(counts(s.Words), "nothing"))
 	}
 	for _, u := range report.Units {
 		fmt.Fprintf(t, "%s\t%d left, %d held, %d paid of %d\n", u.SKU, u.Left, u.Held, u.Paid, u.Total)

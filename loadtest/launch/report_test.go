@@ -18,7 +18,8 @@ func TestPercentilesAreOfWhatWasMeasured(t *testing.T) {
 	if got, want := latencyOf(took), (Latency{5000, 9000, 9900, 9990, 9999, 10_000, 5000.5}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if got, want := latencyOf([]time.Duration{time.Second}), (Latency{1000, 1000, 1000, 1000, 1000, 1000, 1000}); got != want {
+	if got, want := latencyOf([]time.Duration{time.Second}),
+		(Latency{1000, 1000, 1000, 1000, 1000, 1000, 1000}); got != want {
 		t.Errorf("of one: %+v, want %+v", got, want)
 	}
 	if got := latencyOf(nil); got != (Latency{}) {
@@ -55,7 +56,8 @@ func TestLatencyCountsFromWhenARequestWasDue(t *testing.T) {
 		t.Errorf("%+v, sent late by %+v, %v/s of %v/s", slow.Latency, slow.SendDelay, slow.Achieved, slow.Asked)
 	}
 	f := func(r *Report, want bool) {
-		if text := strings.Join(r.Warnings, "\n"); strings.Contains(text, "The client was the limit") != want || !strings.Contains(text, "1 requests failed on the client's own machine") {
+		if text := strings.Join(r.Warnings, "\n"); strings.Contains(text, "The client was the limit") != want ||
+			!strings.Contains(text, "1 requests failed on the client's own machine") {
 			t.Errorf("the warnings are %q", r.Warnings)
 		}
 	}
@@ -76,10 +78,12 @@ func TestWhoWasTheLimitIsToldAsItIs(t *testing.T) {
 			}
 		}
 		if warned != want {
-			t.Errorf("sent %s late to %q, with a patience of %s, it says %q, want %q", late, targets, patience, warned, want)
+			t.Errorf("sent %s late to %q, with a patience of %s, it says %q, want %q", late, targets,
+				patience, warned, want)
 		}
 	}
-	const client, machine = "The client was the limit, not the gate", "This machine, which client and gates share, was the limit"
+	const client, machine = "The client was the limit, not the gate",
+		"This machine, which client and gates share, was the limit"
 	f(10*time.Millisecond, 0, "", "https://gate.example.com")
 	f(30*time.Millisecond, 0, client, "https://gate.example.com")
 	f(30*time.Millisecond, 0, client, "http://127.0.0.1:1", "http://10.0.0.7:1")
@@ -107,7 +111,8 @@ func TestASkippedCheckIsNeitherPassedNorFailed(t *testing.T) {
 	f(false, "FAIL")
 
 	report := playedRun(t, func(int) time.Duration { return 0 }).Report(&Judged{Checks: []Check{good, unseen}})
-	if text := describe(report); !strings.Contains(text, "skipped  sold out  the ledger & all of <it> is gone\n") || !strings.HasSuffix(text, "\nPASS (skipped: sold out)\n") {
+	if text := describe(report); !strings.Contains(text, "skipped  sold out  the ledger & all of <it> is gone\n") ||
+		!strings.HasSuffix(text, "\nPASS (skipped: sold out)\n") {
 		t.Errorf("as text:\n%s", text)
 	}
 	var text bytes.Buffer
@@ -144,10 +149,12 @@ func TestTheReportBeginsWithTheOutcome(t *testing.T) {
 		t.Errorf("as text:\n%s", text)
 	}
 	var text bytes.Buffer
-	if err := report.WriteJSON(&text); err != nil || !strings.HasPrefix(text.String(), "{\n  \"headline\": \""+want+"\",\n") {
+	if err := report.WriteJSON(&text); err != nil ||
+		!strings.HasPrefix(text.String(), "{\n  \"headline\": \""+want+"\",\n") {
 		t.Errorf("as JSON: %v\n%s", err, &text)
 	}
-	if report = run.Report(&Judged{}); report.Headline != "4 orders told 200; how many units were sold, only --admin shows" {
+	if report = run.Report(&Judged{}); report.Headline != "4 orders told 200; how many units were sold, only "+
+		"--admin shows" {
 		t.Errorf("without an admin API it begins with %q", report.Headline)
 	}
 }
@@ -183,7 +190,8 @@ func TestWhatIsSentLateIsShownWhenItWasSent(t *testing.T) {
 
 func TestTheJSONHasTheReport(t *testing.T) {
 	t.Parallel()
-	report := playedRun(t, func(int) time.Duration { return 0 }).Report(&Judged{Checks: []Check{{"answers", Passed, "none", nil}}})
+	report := playedRun(t, func(int) time.Duration { return 0 }).Report(
+		&Judged{Checks: []Check{{"answers", Passed, "none", nil}}})
 	var text bytes.Buffer
 	if err := report.WriteJSON(&text); err != nil {
 		t.Fatal(err)
@@ -192,7 +200,8 @@ func TestTheJSONHasTheReport(t *testing.T) {
 	if err := json.Unmarshal(text.Bytes(), &read); err != nil {
 		t.Fatal(err)
 	}
-	if read["pass"] != true || read["requests"] != 10.0 || read["latency"].(map[string]any)["p99.99_ms"] != 5.0 || read["codes"].(map[string]any)["held"] != 4.0 {
+	if read["pass"] != true || read["requests"] != 10.0 || read["latency"].(map[string]any)["p99.99_ms"] != 5.0 ||
+		read["codes"].(map[string]any)["held"] != 4.0 {
 		t.Errorf("%s", text.Bytes())
 	}
 }

@@ -30,8 +30,9 @@ type Run struct {
 	CA             *x509.CertPool // who signed the target's certificate; nil for the system's authorities
 	Simulator      *Simulator     // goes on to pay what was told 200; nil: nobody pays
 	Shop           *Shop          // has the last word, and was told to Begin; nil: what it says is not looked at
-	MaxDelay       time.Duration  // a client that sends later than this, for one in a hundred, is slower than what it measures; 0: 20 ms
-	Noun           string         // what a unit is called, in the plural; empty: units
+	// a client that sends later than this, for one in a hundred, is slower than what it measures; 0: 20 ms
+	MaxDelay time.Duration
+	Noun     string // what a unit is called, in the plural; empty: units
 
 	began   time.Time
 	sent    int // requests, in the plan's order, that were sent

@@ -39,7 +39,8 @@ func TestProgressCountsAnOrderOnce(t *testing.T) {
 			told++
 		}
 	}
-	if last.Orders != len(g.orders) || told <= last.Orders || last.Sent != plan.Requests() || last.Waiting != 0 || last.Left != 0 {
+	if last.Orders != len(g.orders) || told <= last.Orders || last.Sent != plan.Requests() || last.Waiting != 0 ||
+		last.Left != 0 {
 		t.Errorf("%+v, with %d orders and %d answers of 200", last, len(g.orders), told)
 	}
 }
@@ -65,7 +66,8 @@ func TestEachPhaseOfTheVerdictIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(phases, ", "); got != "settling, looking orders up, reading the ledger, reading the payments, the gate audits the sale" {
+	if got := strings.Join(phases, ", "); got != "settling, looking orders up, reading the ledger, reading the "+
+		"payments, the gate audits the sale" {
 		t.Errorf("told of %s", got)
 	}
 }

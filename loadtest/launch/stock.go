@@ -76,14 +76,17 @@ func (r *Run) readStock(ctx context.Context, j Judge, stories []told, after *Sal
 		case err != nil:
 			return nil, err
 		case status != http.StatusOK:
-			return &Stock{Missing: fmt.Sprintf("the gate's admin API answered %d when asked for the ledger", status)}, nil
+			return &Stock{Missing: fmt.Sprintf("the gate's admin API answered %d when asked for the ledger", status)},
+				nil
 		case len(page) == 0 && since < after.Seq:
-			return &Stock{Missing: fmt.Sprintf("the ledger ends with entry %d, and the sale has come to %d", since, after.Seq)}, nil
+			return &Stock{Missing: fmt.Sprintf("the ledger ends with entry %d, and the sale has come to %d", since,
+				after.Seq)}, nil
 		}
 		for i := range page {
 			e := &page[i]
 			if e.Seq != since+1 && e.Kind != "create" && e.Kind != "delete" { // these begin a ledger
-				return &Stock{Missing: fmt.Sprintf("entry %d of the ledger follows entry %d: those between are not there any more", e.Seq, since)}, nil
+				return &Stock{Missing: fmt.Sprintf("entry %d of the ledger follows entry %d: those between are not "+
+					"there any more", e.Seq, since)}, nil
 			}
 			since = e.Seq
 		}

@@ -22,7 +22,10 @@ type book struct {
 // add notes units that were left, by SKU, so long after the run began, and the
 // orders that the entry is the first of.
 func (b *book) add(at time.Duration, left map[string]int64, orders ...string) *entryView {
-	e := entryView{Seq: b.first + int64(len(b.entries)), Time: time.Unix(0, 0).Add(at), Kind: "confirm", Units: map[string]UnitsView{}}
+	e := entryView{
+		Seq: b.first + int64(len(b.entries)), Time: time.Unix(0, 0).Add(at), Kind: "confirm",
+		Units: map[string]UnitsView{},
+	}
 	for sku, n := range left {
 		e.Units[sku] = UnitsView{Left: n}
 	}
@@ -59,7 +62,8 @@ func left(t *testing.T, b *book, seq int64) *Stock {
 	t.Helper()
 	run := playedRun(t, func(int) time.Duration { return 0 })
 	before := &SaleView{Seq: 7, SKUs: []UnitsView{{SKU: "a", Left: 3}, {SKU: "b", Left: 2}}}
-	stock, err := run.readStock(t.Context(), Judge{Admin: b.admin(t), Before: before}, run.stories(), &SaleView{Seq: seq})
+	stock, err := run.readStock(t.Context(), Judge{Admin: b.admin(t), Before: before}, run.stories(),
+		&SaleView{Seq: seq})
 	if err != nil {
 		t.Fatal(err)
 	}

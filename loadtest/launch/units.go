@@ -46,7 +46,8 @@ func (g *given) checkUnits(after *SaleView) Check {
 			wrong.add("%s: %d held and %d paid of %d, %d left", u.SKU, u.Held, u.Paid, u.Total, u.Left)
 		}
 		if u.Left+u.Held+u.Paid+u.Withheld != u.Total {
-			wrong.add("%s: %d left, %d held, %d paid and %d withheld are not %d", u.SKU, u.Left, u.Held, u.Paid, u.Withheld, u.Total)
+			wrong.add("%s: %d left, %d held, %d paid and %d withheld are not %d", u.SKU, u.Left, u.Held, u.Paid,
+				u.Withheld, u.Total)
 		}
 		if units > u.Held+u.Paid {
 			wrong.add("%s: 200 was told for %d units, and %d are held or paid", u.SKU, units, u.Held+u.Paid)

@@ -11,10 +11,13 @@ func TestWhatWasSoldIsToldInASentence(t *testing.T) {
 		}
 	}
 	f("0 of 500 sold, 0 oversold", true, Sold{Of: 500})
-	f("500 of 500 sold, 0 oversold, 120 declined tickets sold again", true, Sold{Units: 500, Of: 500, Returned: 120, Again: 120})
-	f("499 of 500 sold, 0 oversold, 119 declined tickets sold again, 1 declined tickets not sold again", true, Sold{Units: 499, Of: 500, Returned: 120, Again: 119})
+	f("500 of 500 sold, 0 oversold, 120 declined tickets sold again", true,
+		Sold{Units: 500, Of: 500, Returned: 120, Again: 120})
+	f("499 of 500 sold, 0 oversold, 119 declined tickets sold again, 1 declined tickets not sold again", true,
+		Sold{Units: 499, Of: 500, Returned: 120, Again: 119})
 	f("300 of 500 sold, 0 oversold, 40 returned tickets not sold again", false, Sold{Units: 300, Of: 500, Returned: 40})
-	f("500 of 500 sold, 0 oversold, and the shop has not said yes to 7 orders of these", true, Sold{Units: 500, Of: 500, Asking: 7})
+	f("500 of 500 sold, 0 oversold, and the shop has not said yes to 7 orders of these", true,
+		Sold{Units: 500, Of: 500, Asking: 7})
 	f("512 of 500 sold, 12 oversold", true, Sold{Units: 512, Of: 500, Oversold: 12})
 	f("1,234,567 of 1,000,000 sold, 234,567 oversold", true, Sold{Units: 1_234_567, Of: 1_000_000, Oversold: 234_567})
 }
@@ -37,7 +40,8 @@ func TestWhatWasSoldIsCounted(t *testing.T) {
 		f.before.SKUs[0].Total, f.before.SKUs[0].Left = 3, 3
 		f.after.SKUs[0].Total, f.after.SKUs[0].Left = 3, 0
 	})
-	f("the shop has not said yes to two", Sold{Units: 4, Of: 4, Asking: 2}, func(f *facts) { f.after.Orders = map[string]int64{"asking": 2} })
+	f("the shop has not said yes to two", Sold{Units: 4, Of: 4, Asking: 2},
+		func(f *facts) { f.after.Orders = map[string]int64{"asking": 2} })
 	f("some were paid before", Sold{Units: 6, Of: 6}, func(f *facts) {
 		f.before.SKUs[0].Total, f.before.SKUs[0].Paid = 6, 2
 		f.after.SKUs[0].Total, f.after.SKUs[0].Paid = 6, 2
@@ -46,8 +50,10 @@ func TestWhatWasSoldIsCounted(t *testing.T) {
 		f.release(0)
 		f.after.SKUs[0].Left, f.after.SKUs[0].Withheld = 0, 1
 	})
-	f("oversold, by the counters", Sold{Units: 6, Of: 4, Oversold: 2}, func(f *facts) { f.after.SKUs[0].Held, f.after.SKUs[0].Left = 6, -2 })
-	f("oversold, by the 200s", Sold{Units: 4, Of: 3, Oversold: 1}, func(f *facts) { f.after.SKUs[0].Total, f.after.SKUs[0].Held = 3, 3 })
+	f("oversold, by the counters", Sold{Units: 6, Of: 4, Oversold: 2},
+		func(f *facts) { f.after.SKUs[0].Held, f.after.SKUs[0].Left = 6, -2 })
+	f("oversold, by the 200s", Sold{Units: 4, Of: 3, Oversold: 1},
+		func(f *facts) { f.after.SKUs[0].Total, f.after.SKUs[0].Held = 3, 3 })
 	f("another SKU's rest hides nothing", Sold{Units: 4, Of: 13, Oversold: 1}, func(f *facts) {
 		f.after.SKUs[0].Total, f.after.SKUs[0].Held = 3, 3
 		f.after.SKUs = append(f.after.SKUs, UnitsView{SKU: "b", Total: 10, Left: 10})

@@ -183,7 +183,8 @@ func (r *Run) Verdict(ctx context.Context, j Judge) (*Judged, error) {
 	found.Sold = given.sold(j.Before, found.After)
 	found.Checks = append(found.Checks,
 		checkDuplicates(stories, states, r), r.checkHolds(stories, states), given.checkUnits(found.After),
-		checkRecords(stories, j.Before, found.After), r.checkSoldOut(stories, j.Before, found.After, found.Stock), audit,
+		checkRecords(stories, j.Before, found.After), r.checkSoldOut(stories, j.Before, found.After,
+			found.Stock), audit,
 	)
 	return found, nil
 }

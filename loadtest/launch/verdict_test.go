@@ -93,7 +93,8 @@ func TestAnAdminAPIThatFailsIsAnError(t *testing.T) {
 	g := newFakeGate(t, 20, faults{})
 	run := attack(t, g, fakeOptions(g))
 	f := func(admin *Admin, want string) {
-		_, err := run.Verdict(t.Context(), Judge{Admin: admin, Before: &SaleView{}, Within: time.Second, Workers: 4, Tell: quietly})
+		_, err := run.Verdict(t.Context(),
+			Judge{Admin: admin, Before: &SaleView{}, Within: time.Second, Workers: 4, Tell: quietly})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
@@ -123,7 +124,8 @@ func TestARunThatIsCutShortIsJudgedByWhatWasSent(t *testing.T) {
 		t.Fatal(err)
 	}
 	report := run.Report(found)
-	if !report.Pass || !report.CutShort || report.Requests == 0 || report.Requests >= plan.Requests() || !strings.Contains(describe(report), "cut short") {
+	if !report.Pass || !report.CutShort || report.Requests == 0 || report.Requests >= plan.Requests() ||
+		!strings.Contains(describe(report), "cut short") {
 		t.Error(describe(report))
 	}
 }

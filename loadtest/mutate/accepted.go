@@ -28,7 +28,8 @@ func parseAccepted(text string) (reasons map[string]string, err error) {
 			key = line
 			reasons[key] = ""
 		default:
-			return nil, fmt.Errorf("accepted.txt:%d: write FILE: FUNCTION: CONDITION, and below it the reason, behind a tab", i+1)
+			return nil, fmt.Errorf("accepted.txt:%d: write FILE: FUNCTION: CONDITION, and below it the reason, "+
+				"behind a tab", i+1)
 		}
 	}
 	for key, reason := range reasons {

@@ -24,7 +24,8 @@ func luaMutants(file, source string) (mutants []*mutant) {
 		add := func(from, to int, text, instead string) {
 			changed := source[:start+from] + instead + source[start+to:]
 			mutants = append(mutants, &mutant{
-				file: file, line: i + 1, scope: scope, text: text, build: &build{overlay: map[string]string{file: changed}},
+				file: file, line: i + 1, scope: scope, text: text,
+				build: &build{overlay: map[string]string{file: changed}},
 			})
 		}
 		for _, at := range condition.FindAllStringSubmatchIndex(code, -1) {

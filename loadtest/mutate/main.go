@@ -35,7 +35,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.SetOutput(out)
 	var r runner
 	flags.IntVar(&r.jobs, "jobs", 2, "mutants tried at once")
-	flags.DurationVar(&r.timeout, "timeout", 2*time.Minute, "how long one run of a package's tests may take; a mutant that hangs is killed")
+	flags.DurationVar(&r.timeout, "timeout", 2*time.Minute,
+		"how long one run of a package's tests may take; a mutant that hangs is killed")
 	packages := flags.String("package", "", "packages whose checks are taken out, with commas between (all of them)")
 	file := flags.String("file", "", "the one file whose checks are taken out, such as link.go")
 	if err := flags.Parse(args); err != nil {

@@ -62,13 +62,15 @@ func TestEveryCheckOfGoIsSwitched(t *testing.T) {
 	}
 	wantTexts(
 		t, mutants,
-		"T.f: a && (b || c)", "T.f: a of a && (b || c)", "T.f: (b || c) of a && (b || c)", "T.f: b of b || c", "T.f: c of b || c",
+		"T.f: a && (b || c)", "T.f: a of a && (b || c)", "T.f: (b || c) of a && (b || c)", "T.f: b of b || c",
+		"T.f: c of b || c",
 		"T.f: n > 1", "T.f: a",
 		"T.f: c of a && b && c", "T.f: a of a && b && c", "T.f: b of a && b && c",
 		"g: a",
 	)
 	for _, want := range []string{
-		"if mutantKept(11) && ((!mutantKept(12) || (a)) && (!mutantKept(13) || (((mutantKept(14) && (b)) ||\n\t\t(mutantKept(15) && (c)))))) {",
+		"if mutantKept(11) && ((!mutantKept(12) || (a)) && (!mutantKept(13) || (((mutantKept(14) && (b)) " +
+			"||\n\t\t(mutantKept(15) && (c)))))) {",
 		"\tif b {\n",
 		"case mutantKept(16) && (n > 1), mutantKept(17) && (a):",
 		"return (!mutantKept(19) || (a)) && (!mutantKept(20) || (b)) && (!mutantKept(18) || (c))",
@@ -107,8 +109,10 @@ if a then c = a or b end
 		"script: x and 'A' of x and 'A' or y and (z or 'B')", "script: x of x and 'A'", "script: 'A' of x and 'A'",
 		"script: y and (z or 'B') of x and 'A' or y and (z or 'B')", "script: y of y and (z or 'B')",
 		"script: (z or 'B') of y and (z or 'B')", "script: z of z or 'B'", "script: 'B' of z or 'B'",
-		"f: n < 1 and (a or b)", "f: n < 1 of n < 1 and (a or b)", "f: (a or b) of n < 1 and (a or b)", "f: a of a or b", "f: b of a or b",
-		"f: g(a or b) and 'Y' of g(a or b) and 'Y' or 'Z'", "f: g(a or b) of g(a or b) and 'Y'", "f: 'Y' of g(a or b) and 'Y'",
+		"f: n < 1 and (a or b)", "f: n < 1 of n < 1 and (a or b)", "f: (a or b) of n < 1 and (a or b)",
+		"f: a of a or b", "f: b of a or b",
+		"f: g(a or b) and 'Y' of g(a or b) and 'Y' or 'Z'", "f: g(a or b) of g(a or b) and 'Y'",
+		"f: 'Y' of g(a or b) and 'Y'",
 		"f: 'Z' of g(a or b) and 'Y' or 'Z'",
 		"script: a", "script: a of a or b", "script: b of a or b",
 	)
@@ -129,7 +133,8 @@ if a then c = a or b end
 func TestAcceptedMutantsHaveAReason(t *testing.T) {
 	t.Parallel()
 	got, err := parseAccepted("# why\n\np/p.go: f: a: b of c\n\tnothing can\n\ttell\n\np/p.go: T.g: d\n\tso\n")
-	if err != nil || len(got) != 2 || got["p/p.go: f: a: b of c"] != "nothing can tell" || got["p/p.go: T.g: d"] != "so" {
+	if err != nil || len(got) != 2 || got["p/p.go: f: a: b of c"] != "nothing can tell" ||
+		got["p/p.go: T.g: d"] != "so" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	f := func(text, want string) {
@@ -202,7 +207,8 @@ func TestASurvivorIsListedAndFailsTheRun(t *testing.T) {
 			r.accepted[key] = "for this test"
 		}
 		var out bytes.Buffer
-		err := r.run(t.Context(), []target{{pkg: "p", stages: []stage{{pkg: "p"}, {pkg: "p", run: "Valid"}}}}, file, &out)
+		err := r.run(t.Context(),
+			[]target{{pkg: "p", stages: []stage{{pkg: "p"}, {pkg: "p", run: "Valid"}}}}, file, &out)
 		if wantErr == "" && err != nil || wantErr != "" && (err == nil || !strings.Contains(err.Error(), wantErr)) {
 			t.Errorf("got %v, want %q", err, wantErr)
 		}
@@ -213,9 +219,11 @@ func TestASurvivorIsListedAndFailsTheRun(t *testing.T) {
 		}
 	}
 	f(valid, "", nil, "2 survived",
-		"4 mutants: 2 killed, 0 of them by hanging; 0 accepted; 2 survived", "  p/p.go:7: Valid: n > 100", "  p/p.go:10: Valid: limit > 0 of limit > 0 && n <= limit")
+		"4 mutants: 2 killed, 0 of them by hanging; 0 accepted; 2 survived", "  p/p.go:7: Valid: n > 100",
+		"  p/p.go:10: Valid: limit > 0 of limit > 0 && n <= limit")
 	f(valid, "p.go", []string{limit, hundred}, "", "4 mutants: 2 killed, 0 of them by hanging; 2 accepted; 0 survived")
-	f(valid, "", []string{limit, hundred, "p/p.go: Valid: n > 99"}, `"p/p.go: Valid: n > 99", but there is no such condition`)
+	f(valid, "", []string{limit, hundred, "p/p.go: Valid: n > 99"},
+		`"p/p.go: Valid: n > 99", but there is no such condition`)
 	f(valid, "", []string{limit, hundred, "q/q.go: Valid: n > 99"}, "")
 	f(strings.Replace(valid, "n < 0", "n < -1", 1), "", nil, "fail before anything is taken out")
 	f("func Valid() {}\n\nfunc check(a bool) bool { return a && a }\n", "", nil, "building the tests of p")

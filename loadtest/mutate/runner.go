@@ -155,7 +155,8 @@ func (p *progress) result(reasons map[string]string, whole bool) error {
 		}
 	}
 	if len(alive) > 0 {
-		err = errors.Join(err, errors.New(strconv.Itoa(len(alive))+" survived: write the tests that miss them, or say in accepted.txt why nothing can"))
+		err = errors.Join(err, errors.New(strconv.Itoa(len(alive))+" survived: write the tests that miss them, or "+
+			"say in accepted.txt why nothing can"))
 	}
 	return err
 }

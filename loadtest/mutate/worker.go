@@ -72,7 +72,8 @@ func (w *worker) compile(ctx context.Context, pkg string) (program string, err e
 	}
 	program = w.path(strings.ReplaceAll(pkg, "/", "+") + ".test")
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-overlay", w.path("overlay.json"), "-o", program,
-		"-ldflags", "-s -w -X "+path.Join(w.module, w.build.pkg)+".mutantFile="+w.path("mutant"), path.Join(w.module, pkg))
+		"-ldflags", "-s -w -X "+path.Join(w.module, w.build.pkg)+".mutantFile="+w.path("mutant"),
+		path.Join(w.module, pkg))
 	cmd.Dir = w.root
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the tests of %s: %w\n%s", pkg, err, said)
@@ -84,7 +85,8 @@ func (w *worker) compile(ctx context.Context, pkg string) (program string, err e
 func (w *worker) test(ctx context.Context, s stage) (verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, w.programs[s.pkg], "-test.failfast", "-test.run="+s.run, "-test.short="+strconv.FormatBool(s.short))
+	cmd := exec.CommandContext(ctx, w.programs[s.pkg], "-test.failfast", "-test.run="+s.run,
+		"-test.short="+strconv.FormatBool(s.short))
 	cmd.Dir = filepath.Join(w.root, s.pkg)
 	cmd.Env = append(os.Environ(), "TMPDIR="+w.path("tmp"))
 	cmd.WaitDelay = 5 * time.Second // for what the tests have started

@@ -113,7 +113,8 @@ func (s *Sim) Settle(order string, fails bool) error {
 		end()
 	}
 	if len(open) == 0 {
-		return fmt.Errorf("order %q has no cancellation that is requested, and no refund that is pending or has failed", order)
+		return fmt.Errorf("order %q has no cancellation that is requested, and no refund that is pending or has failed",
+			order)
 	}
 	return nil
 }

@@ -29,7 +29,8 @@ func TestADepositIsGivenBackToTheBuyersOwnAccount(t *testing.T) {
 	}
 	f := func(order, more string, status int, where string, want any) {
 		t.Helper()
-		if got, a := w.call("v2", "POST", "/payments/"+order+"/cancel", `{"reason":"r"`+more+`}`); got != status || at(a, where) != want {
+		if got, a := w.call("v2", "POST", "/payments/"+order+"/cancel", `{"reason":"r"`+more+`}`); got != status ||
+			at(a, where) != want {
 			t.Errorf("%s %s: %d %v, want %d with %s %v", order, more, got, a, status, where, want)
 		}
 	}
@@ -43,7 +44,8 @@ func TestADepositIsGivenBackToTheBuyersOwnAccount(t *testing.T) {
 		t.Helper()
 		_, a := w.call("v2", "GET", "/payments/"+order, "")
 		if a["status"] != status || at(a, "method.refundStatus") != want || w.cancelled(order).Refund != want {
-			t.Errorf("%s is %v with refundStatus %v, want %s with %s", order, a["status"], at(a, "method.refundStatus"), status, want)
+			t.Errorf("%s is %v with refundStatus %v, want %s with %s", order, a["status"],
+				at(a, "method.refundStatus"), status, want)
 		}
 	}
 	for order, fails := range map[string]bool{"order-1": false, "order-2": true, "order-3": true} {
@@ -59,7 +61,8 @@ func TestADepositIsGivenBackToTheBuyersOwnAccount(t *testing.T) {
 	for code, ask := range []string{
 		"&refund_bank=004&refund_account=123&refund_holder=A&checksum=1000", "&refund_bank=004&refund_account=123",
 	} {
-		if _, a := w.call("v1", "POST", "/payments/cancel", "merchant_uid=order-"+fmt.Sprint(4+code)+ask); a["code"] != float64(code) {
+		if _, a := w.call("v1", "POST", "/payments/cancel",
+			"merchant_uid=order-"+fmt.Sprint(4+code)+ask); a["code"] != float64(code) {
 			t.Errorf("V1 %s: %v, want the code %v", ask, a, code)
 		}
 	}
@@ -95,7 +98,8 @@ func TestAVirtualAccountIsClosedOnce(t *testing.T) {
 			t.Errorf("%s: a closed account was paid into", order)
 		}
 	}
-	if got, a := w.call("v2", "POST", "/payments/order-1/cancel", `{"reason":"r"}`); got != 409 || a["type"] != "PAYMENT_NOT_PAID" {
+	if got, a := w.call("v2", "POST", "/payments/order-1/cancel", `{"reason":"r"}`); got != 409 ||
+		a["type"] != "PAYMENT_NOT_PAID" {
 		t.Errorf("a closed account was cancelled: %d %v", got, a)
 	}
 }
@@ -104,14 +108,17 @@ func TestAnAccountNeedNotHaveADueDate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.pay("order-1", "v2-2024-04-25", account, func(o *portonesim.Order) { o.NoDueDate = true })
-	w.pay("order-2", "v2-2024-04-25", account, func(o *portonesim.Order) { o.DepositBy = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) })
+	w.pay("order-2", "v2-2024-04-25", account,
+		func(o *portonesim.Order) { o.DepositBy = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) })
 	w.pay("order-3", "v1", account, func(o *portonesim.Order) { o.NoDueDate = true })
 	for path, want := range map[string]any{"order-1": nil, "order-2": "9999-12-31T00:00:00.000Z"} {
-		if _, a := w.call("v2", "GET", "/payments/"+path, ""); at(a, "method.expiredAt") != want || at(a, "method.issuedAt") == nil {
+		if _, a := w.call("v2", "GET", "/payments/"+path, ""); at(a, "method.expiredAt") != want ||
+			at(a, "method.issuedAt") == nil {
 			t.Errorf("%s: %v, want that it expires at %v", path, a, want)
 		}
 	}
-	if _, a := w.call("v1", "GET", "/payments/find/order-3", ""); at(a, "response.vbank_date") != 0.0 || at(a, "response.vbank_issued_at") == 0.0 {
+	if _, a := w.call("v1", "GET", "/payments/find/order-3", ""); at(a, "response.vbank_date") != 0.0 ||
+		at(a, "response.vbank_issued_at") == 0.0 {
 		t.Errorf("V1: %v", a)
 	}
 }
@@ -129,7 +136,8 @@ func TestBuyersDisputeAndCardCompaniesTakeBack(t *testing.T) {
 		t.Helper()
 		_, a := w.call("v2", "GET", "/payments/"+order, "")
 		list, shown := a["disputes"].([]any)
-		if a["status"] != status || len(list) != disputes || shown != (status == "PAID") || w.cancelled(order).Disputed != disputed {
+		if a["status"] != status || len(list) != disputes || shown != (status == "PAID") ||
+			w.cancelled(order).Disputed != disputed {
 			t.Errorf("the payment is %v, want %s with %d disputes", a, status, disputes)
 		}
 	}
@@ -145,7 +153,8 @@ func TestBuyersDisputeAndCardCompaniesTakeBack(t *testing.T) {
 	}
 	look("PAID", 1, false)
 	for what, err := range map[string]error{
-		"V1 has no disputes": w.Dispute("order-1"), "not paid": w.Dispute("order-2"), "resolved": w.Resolve(order), "unpaid": w.Chargeback("order-2"),
+		"V1 has no disputes": w.Dispute("order-1"), "not paid": w.Dispute("order-2"), "resolved": w.Resolve(order),
+		"unpaid": w.Chargeback("order-2"),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", what)
@@ -164,7 +173,8 @@ func TestBuyersDisputeAndCardCompaniesTakeBack(t *testing.T) {
 		for _, m := range s.got("webhook") {
 			count[news(t, m)]++
 		}
-		return count["Transaction.DisputeCreated"] == 1 && count["Transaction.DisputeResolved"] == 1 && count["Transaction.Cancelled"] == 1 &&
+		return count["Transaction.DisputeCreated"] == 1 && count["Transaction.DisputeResolved"] == 1 &&
+			count["Transaction.Cancelled"] == 1 &&
 			len(s.got("webhook")) == 2*2+3 // the older webhooks have none of disputes
 	})
 }
@@ -188,16 +198,23 @@ func TestKindsOfPaymentsAreDrawn(t *testing.T) {
 			return math.Abs(float64(n)/orders-0.3) < 0.09
 		})
 	}
-	f("accounts", "v1", portonesim.Plan{VirtualAccounts: 0.3}, func(p portonesim.Payment) bool { return p.Account && p.Status == "ready" })
-	f("deposits", "v2-2024-04-25", portonesim.Plan{VirtualAccounts: 1, Deposits: 0.3}, func(p portonesim.Payment) bool { return p.Paid })
-	f("tax-free", "v1", portonesim.Plan{TaxFree: 0.3}, func(p portonesim.Payment) bool { return p.TaxFree == 1000 || p.TaxFree == 500 })
-	f("decimals", "v1", portonesim.Plan{Decimals: 0.3}, func(p portonesim.Payment) bool { return p.Decimals && p.Amount == 100050 })
-	f("disputes", "v2-2024-04-25", portonesim.Plan{Disputes: 0.3}, func(p portonesim.Payment) bool { return p.Disputed })
-	f("chargebacks", "v1", portonesim.Plan{Chargebacks: 0.3}, func(p portonesim.Payment) bool { return p.Cancelled == 1000 })
+	f("accounts", "v1", portonesim.Plan{VirtualAccounts: 0.3},
+		func(p portonesim.Payment) bool { return p.Account && p.Status == "ready" })
+	f("deposits", "v2-2024-04-25", portonesim.Plan{VirtualAccounts: 1, Deposits: 0.3},
+		func(p portonesim.Payment) bool { return p.Paid })
+	f("tax-free", "v1", portonesim.Plan{TaxFree: 0.3},
+		func(p portonesim.Payment) bool { return p.TaxFree == 1000 || p.TaxFree == 500 })
+	f("decimals", "v1", portonesim.Plan{Decimals: 0.3},
+		func(p portonesim.Payment) bool { return p.Decimals && p.Amount == 100050 })
+	f("disputes", "v2-2024-04-25", portonesim.Plan{Disputes: 0.3},
+		func(p portonesim.Payment) bool { return p.Disputed })
+	f("chargebacks", "v1", portonesim.Plan{Chargebacks: 0.3},
+		func(p portonesim.Payment) bool { return p.Cancelled == 1000 })
 
 	w := newWorld(t, plan(portonesim.Plan{VirtualAccounts: 1, NoDueDates: 1, Discounts: 1, Promotions: 1}))
 	w.pay("order-1", "v2-2024-04-25")
-	if _, a := w.call("v2", "GET", "/payments/order-1", ""); at(a, "method.issuedAt") == nil || at(a, "method.expiredAt") != nil || at(a, "amount.discount") != 200.0 {
+	if _, a := w.call("v2", "GET", "/payments/order-1", ""); at(a, "method.issuedAt") == nil ||
+		at(a, "method.expiredAt") != nil || at(a, "amount.discount") != 200.0 {
 		t.Errorf("the payment is %v, want an account without a due date, and two discounts", a)
 	}
 }

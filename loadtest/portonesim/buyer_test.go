@@ -90,7 +90,8 @@ func TestTheAmountMaySwitchAfterTheConfirmCall(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, plan(portonesim.Plan{SwitchedAmount: 1}))
 	s := newShop(t, nil)
-	if status, _ := w.call("v1", "POST", "/payments/prepare", `{"merchant_uid":"order-3","amount":1000}`); status != 200 {
+	if status, _ := w.call("v1", "POST", "/payments/prepare",
+		`{"merchant_uid":"order-3","amount":1000}`); status != 200 {
 		t.Fatalf("prepare: %d", status)
 	}
 	f := func(order, body, authorization, path, where string, want float64) {
@@ -165,7 +166,8 @@ func TestAFailedPaymentOfV1MayBePaidAfterAll(t *testing.T) {
 	if got := news(t, s.got("webhook")[0]); got != "paid" {
 		t.Errorf("the webhook says %s", got)
 	}
-	if _, a := w.call("v1", "GET", "/payments/"+attempt, ""); at(a, "response.status") != "paid" || at(a, "response.fail_reason") != nil || at(a, "response.failed_at") != 0.0 {
+	if _, a := w.call("v1", "GET", "/payments/"+attempt, ""); at(a, "response.status") != "paid" ||
+		at(a, "response.fail_reason") != nil || at(a, "response.failed_at") != 0.0 {
 		t.Errorf("the payment is %v", a)
 	}
 	if p := w.Payments()[0]; p.Status != "failed" {

@@ -42,7 +42,8 @@ func (s *Sim) confirmBody(r *record) object {
 		return object{"payment_id": r.order.ID, "tx_id": r.attempt, "total_amount": r.order.Amount}
 	case "v2-2024-04-25":
 		return object{"type": "Transaction.Confirm", "timestamp": rfc3339(s.opt.Now()), "data": object{
-			"storeId": r.order.StoreID, "paymentId": r.order.ID, "transactionId": r.attempt, "totalAmount": r.order.Amount,
+			"storeId": r.order.StoreID, "paymentId": r.order.ID, "transactionId": r.attempt,
+			"totalAmount": r.order.Amount,
 		}}
 	default:
 		return object{"imp_uid": r.attempt, "merchant_uid": r.order.ID, "amount": r.v1Amount(r.order.Amount)}

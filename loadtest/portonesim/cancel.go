@@ -83,7 +83,8 @@ func (o outcome) known() bool {
 
 // refuses reports whether the outcome is a refusal.
 func (o outcome) refuses() bool {
-	return slices.Contains(append(finalRefusals(), pgProvider, alreadyCancelled, notPaid, otherBalance, tooMuch), string(o))
+	return slices.Contains(append(finalRefusals(), pgProvider, alreadyCancelled, notPaid, otherBalance, tooMuch),
+		string(o))
 }
 
 // cancelOutcome is what the next cancellation of a payment comes to.

@@ -48,9 +48,11 @@ func TestARequestedCancellationIsNotDone(t *testing.T) {
 	order("order-4", "v1", "requested")
 	cancel := func(order, where string, want any) {
 		t.Helper()
-		authorization, path, body := "v2", "/payments/"+order+"/cancel", `{"reason":"r","currentCancellableAmount":1000}`
+		authorization, path, body := "v2", "/payments/"+order+"/cancel",
+			`{"reason":"r","currentCancellableAmount":1000}`
 		if w.cancelled(order).Version == 1 {
-			authorization, path, body = "v1", "/payments/cancel", `{"merchant_uid":"`+order+`","checksum":1000,"reason":"r"}`
+			authorization, path, body = "v1", "/payments/cancel",
+				`{"merchant_uid":"`+order+`","checksum":1000,"reason":"r"}`
 		}
 		if _, a := w.call(authorization, "POST", path, body); at(a, where) != want {
 			t.Errorf("%s: %v, want %s %v", order, a, where, want)
@@ -84,7 +86,8 @@ func TestARequestedCancellationIsNotDone(t *testing.T) {
 	cancel("order-3", "response.status", "paid")
 	cancel("order-4", "response.status", "paid")
 	for _, order := range []string{"order-1", "order-3"} {
-		if p := w.cancelled(order); p.Requested != 1000 || p.Cancelled != 0 || p.Status != "paid" || p.CancelCalls != 1 {
+		if p := w.cancelled(order); p.Requested != 1000 || p.Cancelled != 0 || p.Status != "paid" ||
+			p.CancelCalls != 1 {
 			t.Errorf("%s is %+v, want that 1000 are requested", order, p)
 		}
 	}
@@ -137,7 +140,8 @@ func TestRequestedCancellationsEndByThemselves(t *testing.T) {
 	testkit.Until(t, "both to end", func() bool {
 		return w.cancelled("order-1").Status == "cancelled" && w.cancelled("order-2").Requested == 0
 	})
-	if _, a := w.call("v1", "POST", "/payments/cancel", `merchant_uid=order-2&checksum=1000`); at(a, "response.status") != "cancelled" {
+	if _, a := w.call("v1", "POST", "/payments/cancel", `merchant_uid=order-2&checksum=1000`); at(a,
+		"response.status") != "cancelled" {
 		t.Errorf("after a request that failed: %v", a)
 	}
 }
@@ -219,10 +223,12 @@ func TestEachRefusalOfACancellation(t *testing.T) {
 	pay("final", func(o *portonesim.Order) { o.Cancels = []string{"NEGATIVE_PROMOTION_ADJUSTED_CANCEL_AMOUNT"} })
 	f := func(order, v2, v1 string, status int, kind any) {
 		t.Helper()
-		if got, a := w.call("v2", "POST", "/payments/"+order+"/cancel", `{"reason":"r"`+v2+`}`); got != status || a["type"] != kind {
+		if got, a := w.call("v2", "POST", "/payments/"+order+"/cancel", `{"reason":"r"`+v2+`}`); got != status ||
+			a["type"] != kind {
 			t.Errorf("V2 %s %s: %d %v, want %d with %v", order, v2, got, a, status, kind)
 		}
-		if got, a := w.call("v1", "POST", "/payments/cancel", "merchant_uid="+order+v1); got != 200 || (a["code"] == 0.0) != (kind == nil) || a["message"] == "" {
+		if got, a := w.call("v1", "POST", "/payments/cancel", "merchant_uid="+order+v1); got != 200 ||
+			(a["code"] == 0.0) != (kind == nil) || a["message"] == "" {
 			t.Errorf("V1 %s %s: %d %v, want 200 with a code for %v", order, v1, got, a, kind)
 		}
 	}
@@ -230,7 +236,8 @@ func TestEachRefusalOfACancellation(t *testing.T) {
 	f("free", `,"taxFreeAmount":1000`, `&tax_free=1000`, 200, nil)
 	f("free", `,"taxFreeAmount":1000`, `&tax_free=1000`, 409, "PAYMENT_ALREADY_CANCELLED")
 	f("taxed", `,"taxFreeAmount":1`, `&tax_free=1`, 409, "CANCEL_TAX_FREE_AMOUNT_EXCEEDS_CANCELLABLE_TAX_FREE_AMOUNT")
-	f("taxed", `,"amount":100,"taxFreeAmount":60,"vatAmount":50`, `&amount=100&tax_free=60&vat_amount=50`, 409, "SUM_OF_PARTS_EXCEEDS_CANCEL_AMOUNT")
+	f("taxed", `,"amount":100,"taxFreeAmount":60,"vatAmount":50`, `&amount=100&tax_free=60&vat_amount=50`, 409,
+		"SUM_OF_PARTS_EXCEEDS_CANCEL_AMOUNT")
 	f("taxed", `,"taxFreeAmount":-1`, `&tax_free=-1`, 400, "INVALID_REQUEST")
 	f("taxed", `,"amount":1001`, `&amount=1001`, 409, "CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT")
 	f("taxed", `,"currentCancellableAmount":999`, `&checksum=999`, 409, "CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN")
@@ -243,11 +250,13 @@ func TestEachRefusalOfACancellation(t *testing.T) {
 	f("mixed", `,"taxFreeAmount":300`, `&tax_free=300`, 200, nil)
 	f("promoted", `,"amount":550`, `&amount=550`, 400, "NEGATIVE_PROMOTION_ADJUSTED_CANCEL_AMOUNT")
 	f("promoted", ``, ``, 200, nil)
-	f("retained", `,"amount":550,"promotionDiscountRetainOption":"RETAIN"`, `&amount=550&retain_promotion=true`, 200, nil)
+	f("retained", `,"amount":550,"promotionDiscountRetainOption":"RETAIN"`,
+		`&amount=550&retain_promotion=true`, 200, nil)
 	f("retained", ``, ``, 400, "PROMOTION_DISCOUNT_RETAIN_OPTION_SHOULD_NOT_BE_CHANGED")
 	f("final", ``, ``, 400, "NEGATIVE_PROMOTION_ADJUSTED_CANCEL_AMOUNT")
 	f("final", ``, ``, 400, "NEGATIVE_PROMOTION_ADJUSTED_CANCEL_AMOUNT")
-	if got, a := w.call("v2", "POST", "/payments/retained/cancel", `{"reason":"r","promotionDiscountRetainOption":"KEEP"}`); got != 400 || a["type"] != "INVALID_REQUEST" {
+	if got, a := w.call("v2", "POST", "/payments/retained/cancel",
+		`{"reason":"r","promotionDiscountRetainOption":"KEEP"}`); got != 400 || a["type"] != "INVALID_REQUEST" {
 		t.Errorf("an unknown option: %d %v", got, a)
 	}
 	_, a := w.call("v2", "GET", "/payments/mixed", "")
@@ -263,14 +272,16 @@ func TestDiscountsAndPromotionsTakeNothingOffWhatCanBeCancelled(t *testing.T) {
 	w.pay("order-1", "v2-2024-04-25", off)
 	w.pay("order-1", "v1", off)
 	_, a := w.call("v2", "GET", "/payments/order-1", "")
-	if at(a, "amount.total") != 1000.0 || at(a, "amount.discount") != 150.0 || at(a, "amount.paid") != 850.0 || a["promotionId"] == nil {
+	if at(a, "amount.total") != 1000.0 || at(a, "amount.discount") != 150.0 || at(a, "amount.paid") != 850.0 ||
+		a["promotionId"] == nil {
 		t.Errorf("V2 shows %v", a)
 	}
 	_, a = w.call("v1", "GET", "/payments/find/order-1", "")
 	if at(a, "response.amount") != 1000.0 || at(a, "response.promotion.discount") != 50.0 {
 		t.Errorf("V1 shows %v", a)
 	}
-	if got, a := w.call("v2", "POST", "/payments/order-1/cancel", `{"reason":"r","currentCancellableAmount":1000}`); got != 200 {
+	if got, a := w.call("v2", "POST", "/payments/order-1/cancel",
+		`{"reason":"r","currentCancellableAmount":1000}`); got != 200 {
 		t.Errorf("V2: %d %v", got, a)
 	}
 	if _, a := w.call("v1", "POST", "/payments/cancel", `merchant_uid=order-1&checksum=1000`); a["code"] != 0.0 {
@@ -283,7 +294,8 @@ func TestSlowCancellationsAreDoneThoughNobodyWaits(t *testing.T) {
 	w := newWorld(t, plan(portonesim.Plan{SlowBy: 50 * time.Millisecond}))
 	w.comes("order-1", "v2-2024-04-25", "slow")
 	begun := time.Now()
-	if got, _ := w.call("v2", "POST", "/payments/order-1/cancel", `{"reason":"r"}`); got != 200 || time.Since(begun) < 50*time.Millisecond {
+	if got, _ := w.call("v2", "POST", "/payments/order-1/cancel", `{"reason":"r"}`); got != 200 ||
+		time.Since(begun) < 50*time.Millisecond {
 		t.Errorf("%d after %v", got, time.Since(begun))
 	}
 }
@@ -308,12 +320,16 @@ func TestSharesOfCancellationsAreKept(t *testing.T) {
 	f("requested", portonesim.Plan{RequestedCancels: 0.3, SlowBy: time.Hour}, func(_ int, a map[string]any) bool {
 		return at(a, "cancellation.status") == "REQUESTED"
 	})
-	f("requests that fail", portonesim.Plan{FailedRequests: 0.3, SlowBy: time.Hour}, func(_ int, a map[string]any) bool {
-		return at(a, "cancellation.status") == "REQUESTED"
-	})
-	f("failed", portonesim.Plan{FailedCancels: 0.3}, func(_ int, a map[string]any) bool { return at(a, "cancellation.status") == "FAILED" })
-	f("gateway's errors", portonesim.Plan{PGErrors: 0.3}, func(status int, _ map[string]any) bool { return status == http.StatusBadGateway })
-	f("refused for good", portonesim.Plan{FinalRefusals: 0.3}, func(status int, _ map[string]any) bool { return status == 400 || status == 409 })
+	f("requests that fail", portonesim.Plan{FailedRequests: 0.3, SlowBy: time.Hour},
+		func(_ int, a map[string]any) bool {
+			return at(a, "cancellation.status") == "REQUESTED"
+		})
+	f("failed", portonesim.Plan{FailedCancels: 0.3},
+		func(_ int, a map[string]any) bool { return at(a, "cancellation.status") == "FAILED" })
+	f("gateway's errors", portonesim.Plan{PGErrors: 0.3},
+		func(status int, _ map[string]any) bool { return status == http.StatusBadGateway })
+	f("refused for good", portonesim.Plan{FinalRefusals: 0.3},
+		func(status int, _ map[string]any) bool { return status == 400 || status == 409 })
 	f("tax-free", portonesim.Plan{TaxFree: 0.3}, func(_ int, a map[string]any) bool {
 		return a["type"] == "CANCEL_TAX_AMOUNT_EXCEEDS_CANCELLABLE_TAX_AMOUNT"
 	})

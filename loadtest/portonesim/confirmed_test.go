@@ -57,17 +57,25 @@ func TestASimulatorGoesOnFromConfirmCallsThatOthersMade(t *testing.T) {
 		got = append(got, news(t, m))
 	}
 	slices.Sort(got)
-	if want := []string{"Transaction.Failed", "Transaction.Paid", "Transaction.Ready", "Transaction.Ready", "paid"}; !slices.Equal(got, want) {
+	if want := []string{
+		"Transaction.Failed", "Transaction.Paid", "Transaction.Ready", "Transaction.Ready",
+		"paid",
+	}; !slices.Equal(got, want) {
 		t.Errorf("the webhooks are %q, want %q", got, want)
 	}
 
 	const good = `{"id":"order-3","attempt":"imp_4","amount":1000,"confirmStatus":200}`
-	f("/sim/confirmed", `[`+good+`,{"id":"order-1","attempt":"imp_2","amount":1000,"confirmStatus":200}]`, 400, "confirm 1: attempt")
-	f("/sim/confirmed", `[`+good+`,{"id":"order-4","attempt":"imp_4","amount":1000,"confirmStatus":200}]`, 400, "confirm 1: attempt")
-	f("/sim/confirmed", `[`+good+`,{"id":"order-4","amount":1000,"confirmStatus":200}]`, 400, "confirm 1: attempt: must be")
+	f("/sim/confirmed", `[`+good+`,{"id":"order-1","attempt":"imp_2","amount":1000,"confirmStatus":200}]`, 400,
+		"confirm 1: attempt")
+	f("/sim/confirmed", `[`+good+`,{"id":"order-4","attempt":"imp_4","amount":1000,"confirmStatus":200}]`, 400,
+		"confirm 1: attempt")
+	f("/sim/confirmed", `[`+good+`,{"id":"order-4","amount":1000,"confirmStatus":200}]`, 400,
+		"confirm 1: attempt: must be")
 	f("/sim/confirmed", `[{"id":"order-4","attempt":"imp_5","amount":0,"confirmStatus":200}]`, 400, "confirm 0: amount")
-	f("/sim/confirmed", `[{"id":"order-4","attempt":"imp_5","amount":1000,"confirmStatus":42}]`, 400, "confirmStatus 42")
-	f("/sim/confirmed", `[{"id":"order-4","attempt":"imp_5","amount":1000,"confirmStatus":200,"confirmUrl":"x"}]`, 400, "answered already")
+	f("/sim/confirmed", `[{"id":"order-4","attempt":"imp_5","amount":1000,"confirmStatus":42}]`, 400,
+		"confirmStatus 42")
+	f("/sim/confirmed", `[{"id":"order-4","attempt":"imp_5","amount":1000,"confirmStatus":200,"confirmUrl":"x"}]`, 400,
+		"answered already")
 	f("/sim/confirmed", good, 400, "cannot be read")
 	if n := len(w.Payments()); n != 5 {
 		t.Errorf("there are %d payments, want that nothing was done about a list with a mistake", n)
@@ -79,7 +87,8 @@ func TestWhatOthersConfirmedComesToWhatThePlanHas(t *testing.T) {
 	calls := func() (list []portonesim.Confirm) {
 		for i := range 100 {
 			list = append(list, portonesim.Confirm{
-				Order: portonesim.Order{ID: fmt.Sprint("order-", i), Amount: 1000}, Attempt: fmt.Sprint("imp_", i), Status: 200,
+				Order: portonesim.Order{ID: fmt.Sprint("order-", i), Amount: 1000}, Attempt: fmt.Sprint("imp_",
+					i), Status: 200,
 			})
 		}
 		return list

@@ -90,7 +90,8 @@ func (s *Sim) contest(order string, news happening, do func(*record) bool) error
 	}
 	s.mu.Unlock()
 	if r == nil {
-		return fmt.Errorf("order %q has no payment of V2 that is paid and can be disputed, or whose dispute can be resolved", order)
+		return fmt.Errorf("order %q has no payment of V2 that is paid and can be disputed, or whose dispute "+
+			"can be resolved", order)
 	}
 	s.tell(r, news, "")
 	return nil

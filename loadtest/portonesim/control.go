@@ -18,7 +18,7 @@ import (
 //	POST /sim/resolve    {"order"}                       ends the dispute
 //	POST /sim/revive     {"order"}                       approves a payment of V1 that has failed
 //	POST /sim/deposit    {"order"}                       pays into a virtual account
-//	POST /sim/down       ?for=30s, ?hangup=true          lets the REST APIs answer 503, or hang up; without for until /sim/up
+//	POST /sim/down       ?for=30s, ?hangup=true          has the REST APIs answer 503 or hang up, until /sim/up
 //	POST /sim/up                                         ends that
 //	GET  /sim/payments                                 → every Payment
 func (s *Sim) control() http.Handler {
@@ -54,7 +54,8 @@ func (s *Sim) control() http.Handler {
 		}
 	})
 	for path, do := range map[string]func(order string) error{
-		"deposit": s.Deposit, "revive": s.Revive, "chargeback": s.Chargeback, "dispute": s.Dispute, "resolve": s.Resolve,
+		"deposit": s.Deposit, "revive": s.Revive, "chargeback": s.Chargeback, "dispute": s.Dispute,
+		"resolve": s.Resolve,
 	} {
 		mux.HandleFunc("POST /sim/"+path, func(w http.ResponseWriter, r *http.Request) {
 			var ask struct {

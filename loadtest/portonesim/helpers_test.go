@@ -75,7 +75,10 @@ func (s *shop) got(kind string) (list []message) {
 
 // order is a payment of 1,000 won at this shop.
 func (s *shop) order(id, body string) portonesim.Order {
-	return portonesim.Order{ID: id, Body: body, Amount: 1000, ConfirmURL: s.URL + "/confirm", NoticeURL: s.URL + "/webhook"}
+	return portonesim.Order{
+		ID: id, Body: body, Amount: 1000, ConfirmURL: s.URL + "/confirm",
+		NoticeURL: s.URL + "/webhook",
+	}
 }
 
 // world is a simulator and its REST APIs.

@@ -18,7 +18,8 @@ func TestEveryNoticeURLIsSentEveryWebhook(t *testing.T) {
 	f := func(body string, want ...string) {
 		t.Helper()
 		w := newWorld(t)
-		s, second, third := newShop(t, nil), newShop(t, nil), newShop(t, func(w http.ResponseWriter, _ message) { w.WriteHeader(500) })
+		s, second, third := newShop(t, nil), newShop(t, nil),
+			newShop(t, func(w http.ResponseWriter, _ message) { w.WriteHeader(500) })
 		o := s.order("order-1", body)
 		o.NoticeURLs = []string{second.URL + "/webhook", third.URL + "/webhook"}
 		w.Pay(t.Context(), o)
@@ -31,7 +32,8 @@ func TestEveryNoticeURLIsSentEveryWebhook(t *testing.T) {
 				got = append(got, news(t, m))
 				ids[m.header.Get("webhook-id")] = true
 			}
-			if slices.Sort(got); !slices.Equal(slices.Compact(got), want) || i < 2 && len(shop.got("webhook")) != len(want) {
+			if slices.Sort(got); !slices.Equal(slices.Compact(got), want) ||
+				i < 2 && len(shop.got("webhook")) != len(want) {
 				t.Errorf("%s: address %d was sent %q, want %q", body, i, got, want)
 			}
 		}
@@ -45,7 +47,10 @@ func TestEveryNoticeURLIsSentEveryWebhook(t *testing.T) {
 
 func TestWebhooksComeTenfoldAndShuffled(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, plan(portonesim.Plan{DuplicateHooks: 1, HookCopies: 10, ShuffledHooks: 1, LateBy: 300 * time.Millisecond}))
+	w := newWorld(t, plan(portonesim.Plan{
+		DuplicateHooks: 1, HookCopies: 10, ShuffledHooks: 1,
+		LateBy: 300 * time.Millisecond,
+	}))
 	s := newShop(t, nil)
 	const orders = 5
 	for i := range orders {
@@ -82,14 +87,18 @@ func TestAShopIsNotSentAllWebhooksAtOnce(t *testing.T) {
 	var calls []portonesim.Confirm
 	for i := range orders {
 		calls = append(calls, portonesim.Confirm{
-			Order: portonesim.Order{ID: fmt.Sprint("order-", i), Amount: 1000, NoticeURL: s.URL + "/webhook"}, Attempt: fmt.Sprint("imp_", i), Status: 200,
+			Order: portonesim.Order{
+				ID: fmt.Sprint("order-", i), Amount: 1000,
+				NoticeURL: s.URL + "/webhook",
+			}, Attempt: fmt.Sprint("imp_", i), Status: 200,
 		})
 	}
 	if err := w.Confirmed(calls); err != nil {
 		t.Fatal(err)
 	}
 	testkit.Until(t, "all to be paid, and as many webhooks as there may be", func() bool {
-		return now.Load() >= atOnce && !slices.ContainsFunc(w.Payments(), func(p portonesim.Payment) bool { return !p.Paid })
+		return now.Load() >= atOnce &&
+			!slices.ContainsFunc(w.Payments(), func(p portonesim.Payment) bool { return !p.Paid })
 	})
 	close(thought)
 	testkit.Until(t, "every webhook", func() bool { return len(s.got("webhook")) == orders && now.Load() == 0 })
@@ -102,7 +111,8 @@ func TestForgersCallPaymentsPaid(t *testing.T) {
 	t.Parallel()
 	// Nothing comes of the payments, so that whatever says paid is forged.
 	open := func(secret string) *world {
-		return newWorld(t, plan(portonesim.Plan{ForgedHooks: 1, Never: 1}), func(o *portonesim.Options) { o.WebhookSecret = secret })
+		return newWorld(t, plan(portonesim.Plan{ForgedHooks: 1, Never: 1}),
+			func(o *portonesim.Options) { o.WebhookSecret = secret })
 	}
 	forged := func(w *world, body string) message {
 		t.Helper()
@@ -136,7 +146,8 @@ func TestForgersCallPaymentsPaid(t *testing.T) {
 	w := open(webhookSecret)
 	m := forged(w, "v1-form")
 	attempt := fields(t, m).Get("imp_uid")
-	if status, _ := w.call("v1", "GET", "/payments/"+attempt, ""); status != 404 || attempt == w.only().Attempt || fields(t, m).Get("merchant_uid") != "order-1" {
+	if status, _ := w.call("v1", "GET", "/payments/"+attempt, ""); status != 404 || attempt == w.only().Attempt ||
+		fields(t, m).Get("merchant_uid") != "order-1" {
 		t.Errorf("%s is about an attempt that is found with %d, want one that does not exist", m.body, status)
 	}
 }

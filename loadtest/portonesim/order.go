@@ -15,8 +15,9 @@ import (
 
 // Order is what a buyer pays, and how.
 type Order struct {
-	Version  int    `json:"version"`  // 1 or 2; that of the body if zero
-	Body     string `json:"body"`     // of the confirm call and webhooks: v1, v1-form, v1-status, v2-2024-01-01, v2-2024-04-25
+	Version int `json:"version"` // 1 or 2; that of the body if zero
+	// of the confirm call and webhooks: v1, v1-form, v1-status, v2-2024-01-01, v2-2024-04-25
+	Body     string `json:"body"`
 	StoreID  string `json:"storeId"`  // V2's store; the one of the API secret, StoreID, if empty
 	ID       string `json:"id"`       // merchant_uid or paymentId
 	Amount   int64  `json:"amount"`   // in the currency's smallest unit
@@ -27,15 +28,17 @@ type Order struct {
 	Promotion int64 `json:"promotion"` // what a promotion of PortOne's takes off
 	Decimals  bool  `json:"decimals"`  // V1: the amount is in hundredths, and shown with decimals
 
-	ConfirmURL    string   `json:"confirmUrl"`    // without it nobody is asked
-	NoticeURL     string   `json:"noticeUrl"`     // without one there are no webhooks
-	NoticeURLs    []string `json:"noticeUrls"`    // more of them: each is sent every webhook
-	Test          bool     `json:"test"`          // through a test channel
-	ManualConfirm bool     `json:"manualConfirm"` // V2: the shop's server confirms with the paymentToken, and is not asked
+	ConfirmURL string   `json:"confirmUrl"` // without it nobody is asked
+	NoticeURL  string   `json:"noticeUrl"`  // without one there are no webhooks
+	NoticeURLs []string `json:"noticeUrls"` // more of them: each is sent every webhook
+	Test       bool     `json:"test"`       // through a test channel
+	// V2: the shop's server confirms with the paymentToken, and is not asked
+	ManualConfirm bool `json:"manualConfirm"`
 
-	VirtualAccount bool      `json:"virtualAccount"` // an account to transfer to, instead of a card
-	DepositBy      time.Time `json:"depositBy"`      // when the account's deposit is due; a day after it was issued if zero
-	NoDueDate      bool      `json:"noDueDate"`      // the account has none
+	VirtualAccount bool `json:"virtualAccount"` // an account to transfer to, instead of a card
+	// when the account's deposit is due; a day after it was issued if zero
+	DepositBy time.Time `json:"depositBy"`
+	NoDueDate bool      `json:"noDueDate"` // the account has none
 
 	// Fate is what comes of each attempt, instead of what the plan has: approved, or
 	// the name of a flag of the plan's: declines, slow-approvals, lost, never,
@@ -84,7 +87,8 @@ func (o *Order) complete() error {
 	case o.TaxFree < 0 || o.TaxFree > o.Amount:
 		return fmt.Errorf("taxFree %d: must be from 0 to the amount", o.TaxFree)
 	case o.Discount < 0 || o.Promotion < 0 || o.Discount+o.Promotion >= o.Amount:
-		return fmt.Errorf("discount %d, promotion %d: must not be negative, and must leave something to pay", o.Discount, o.Promotion)
+		return fmt.Errorf("discount %d, promotion %d: must not be negative, and must leave something to pay",
+			o.Discount, o.Promotion)
 	case o.Version == 1 && o.StoreID != StoreID:
 		return errors.New("storeId: is V2's")
 	case o.Version == 2 && o.Decimals:
@@ -97,7 +101,8 @@ func (o *Order) complete() error {
 	}
 	for _, word := range o.Cancels {
 		if !outcome(word).known() {
-			return fmt.Errorf("cancels: %q is none of done, slow, requested, request-fails, failed, refund-fails and the types of V2's errors of a cancellation", word)
+			return fmt.Errorf("cancels: %q is none of done, slow, requested, request-fails, failed, refund-fails and "+
+				"the types of V2's errors of a cancellation", word)
 		}
 	}
 	for _, address := range append(o.notices(), o.ConfirmURL) {
@@ -110,7 +115,8 @@ func (o *Order) complete() error {
 
 // notices returns every address that is sent the webhooks.
 func (o Order) notices() []string {
-	return slices.DeleteFunc(append([]string{o.NoticeURL}, o.NoticeURLs...), func(address string) bool { return address == "" })
+	return slices.DeleteFunc(append([]string{o.NoticeURL}, o.NoticeURLs...),
+		func(address string) bool { return address == "" })
 }
 
 // key tells the orders of V1, and of each store of V2, apart.

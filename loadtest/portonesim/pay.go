@@ -80,7 +80,8 @@ func (s *Sim) window(o Order) (*record, error) {
 	if s.chance(s.opt.Plan.WrongAmount, r, "amount") {
 		r.order.halve()
 	}
-	if p := s.book.prepared[key]; p.hundredths != 0 && p.hundredths != r.hundredths() || p.currency != "" && p.currency != o.Currency {
+	if p := s.book.prepared[key]; p.hundredths != 0 && p.hundredths != r.hundredths() || p.currency != "" &&
+		p.currency != o.Currency {
 		return nil, fmt.Errorf("the payment is of %s %s, not of the %s %s that were registered in advance",
 			units(r.hundredths()), o.Currency, units(p.hundredths), p.currency)
 	}

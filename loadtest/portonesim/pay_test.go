@@ -76,7 +76,8 @@ func TestOnlyA200LetsAPaymentGoAhead(t *testing.T) {
 		}
 	}, 302, unknown)
 	f("v1", func(http.ResponseWriter, message) { panic(http.ErrAbortHandler) }, 0, unknown)
-	f("v2-2024-01-01", func(http.ResponseWriter, message) { time.Sleep(time.Second) }, 0, "confirm: the shop gave no answer")
+	f("v2-2024-01-01", func(http.ResponseWriter, message) { time.Sleep(time.Second) }, 0,
+		"confirm: the shop gave no answer")
 }
 
 func TestWebhooksTellWhatHasHappened(t *testing.T) {
@@ -122,8 +123,10 @@ func TestWebhooksTellWhatHasHappened(t *testing.T) {
 	f("v2-2024-01-01", declines, pay, "Ready", "Failed")
 	f("v2-2024-04-25", portonesim.Plan{}, payAndCancel,
 		"Transaction.Ready", "Transaction.Paid", "Transaction.PartialCancelled", "Transaction.Cancelled")
-	f("v2-2024-04-25", portonesim.Plan{}, account, "Transaction.Ready", "Transaction.VirtualAccountIssued", "Transaction.Paid")
-	f("v2-2024-04-25", portonesim.Plan{Pending: 1}, pay, "Transaction.Ready", "Transaction.PayPending", "Transaction.Paid")
+	f("v2-2024-04-25", portonesim.Plan{}, account, "Transaction.Ready", "Transaction.VirtualAccountIssued",
+		"Transaction.Paid")
+	f("v2-2024-04-25", portonesim.Plan{Pending: 1}, pay, "Transaction.Ready", "Transaction.PayPending",
+		"Transaction.Paid")
 	f("v2-2024-04-25", portonesim.Plan{DroppedHooks: 1}, pay)
 	f("v1", portonesim.Plan{DuplicateHooks: 1}, pay, "paid", "paid")
 	f("v1", portonesim.Plan{}, func(w *world, o portonesim.Order) {
@@ -140,9 +143,12 @@ func TestWebhooksTellWhatHasHappened(t *testing.T) {
 		}
 	}
 	f("v1", portonesim.Plan{}, byAPI("v1", "/payments/cancel", `merchant_uid=order-1`), "paid")
-	f("v1", portonesim.Plan{}, byAPI("v1", "/payments/cancel", `{"merchant_uid":"order-1","enable_webhook":true}`), "paid", "cancelled")
-	f("v2-2024-01-01", portonesim.Plan{}, byAPI("v2", "/payments/order-1/cancel", `{"reason":"r"}`), "Ready", "Paid", "Cancelled")
-	f("v2-2024-01-01", portonesim.Plan{}, byAPI("v2", "/payments/order-1/cancel", `{"reason":"r","skipWebhook":true}`), "Ready", "Paid")
+	f("v1", portonesim.Plan{}, byAPI("v1", "/payments/cancel", `{"merchant_uid":"order-1","enable_webhook":true}`),
+		"paid", "cancelled")
+	f("v2-2024-01-01", portonesim.Plan{}, byAPI("v2", "/payments/order-1/cancel", `{"reason":"r"}`), "Ready",
+		"Paid", "Cancelled")
+	f("v2-2024-01-01", portonesim.Plan{}, byAPI("v2", "/payments/order-1/cancel", `{"reason":"r","skipWebhook":true}`),
+		"Ready", "Paid")
 }
 
 // news is what a webhook says has happened.
@@ -201,7 +207,8 @@ func TestV2IsSignedUnlessAForgerCalls(t *testing.T) {
 	}
 	w.Close()
 	if len(s.got("confirm")) != 2 || len(s.got("webhook")) != 4 {
-		t.Errorf("there were %d confirm calls and %d webhooks, want 2 and 4", len(s.got("confirm")), len(s.got("webhook")))
+		t.Errorf("there were %d confirm calls and %d webhooks, want 2 and 4", len(s.got("confirm")),
+			len(s.got("webhook")))
 	}
 
 	unsigned := func(body string, change ...func(*portonesim.Options)) {

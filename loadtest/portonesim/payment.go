@@ -9,27 +9,30 @@ import (
 
 // Payment is what came of one attempt to pay.
 type Payment struct {
-	Version       int    `json:"version"`
-	StoreID       string `json:"storeId"`
-	Order         string `json:"order"`
-	Attempt       string `json:"attempt"`
-	Amount        int64  `json:"amount"`             // of this payment, which a buyer may have changed
-	Decimals      bool   `json:"decimals,omitempty"` // the amounts are in hundredths
-	TaxFree       int64  `json:"taxFree,omitempty"`
-	Currency      string `json:"currency"`
-	Status        string `json:"status"` // as V1 has it: ready, paid, failed, cancelled
-	FailReason    string `json:"failReason,omitempty"`
-	Paid          bool   `json:"paid"`                  // the money was taken, whatever was given back since
-	Cancelled     int64  `json:"cancelled"`             // sum of what was given back
-	NotAsked      int64  `json:"notAsked,omitempty"`    // what of it no API was asked for: by the shop's staff, or the card company
-	ChargedBack   bool   `json:"chargedBack,omitempty"` // by the card company, with what was left
-	Cancellations int    `json:"cancellations"`         // that succeeded
-	Requested     int64  `json:"requested,omitempty"`   // sum of the cancellations that are requested and not done
-	CancelCalls   int    `json:"cancelCalls"`           // that reached the APIs, whatever was answered
-	Account       bool   `json:"account,omitempty"`     // a virtual account
-	Refund        string `json:"refund,omitempty"`      // of a cancelled virtual account: PENDING, COMPLETED, FAILED or PARTIAL_REFUND_FAILED
-	Disputed      bool   `json:"disputed,omitempty"`    // by the buyer, and not resolved
-	ConfirmStatus int    `json:"confirmStatus"`         // answer to the confirm call; 0: none was asked for, or none came
+	Version    int    `json:"version"`
+	StoreID    string `json:"storeId"`
+	Order      string `json:"order"`
+	Attempt    string `json:"attempt"`
+	Amount     int64  `json:"amount"`             // of this payment, which a buyer may have changed
+	Decimals   bool   `json:"decimals,omitempty"` // the amounts are in hundredths
+	TaxFree    int64  `json:"taxFree,omitempty"`
+	Currency   string `json:"currency"`
+	Status     string `json:"status"` // as V1 has it: ready, paid, failed, cancelled
+	FailReason string `json:"failReason,omitempty"`
+	Paid       bool   `json:"paid"`      // the money was taken, whatever was given back since
+	Cancelled  int64  `json:"cancelled"` // sum of what was given back
+	// what of it no API was asked for: by the shop's staff, or the card company
+	NotAsked      int64 `json:"notAsked,omitempty"`
+	ChargedBack   bool  `json:"chargedBack,omitempty"` // by the card company, with what was left
+	Cancellations int   `json:"cancellations"`         // that succeeded
+	Requested     int64 `json:"requested,omitempty"`   // sum of the cancellations that are requested and not done
+	CancelCalls   int   `json:"cancelCalls"`           // that reached the APIs, whatever was answered
+	Account       bool  `json:"account,omitempty"`     // a virtual account
+	// of a cancelled virtual account: PENDING, COMPLETED, FAILED or PARTIAL_REFUND_FAILED
+	Refund   string `json:"refund,omitempty"`
+	Disputed bool   `json:"disputed,omitempty"` // by the buyer, and not resolved
+	// answer to the confirm call; 0: none was asked for, or none came
+	ConfirmStatus int    `json:"confirmStatus"`
 	ConfirmBody   string `json:"confirmBody,omitempty"`
 	Test          bool   `json:"test"`
 	Invented      bool   `json:"invented"` // by a forger: no API knows it
@@ -151,8 +154,9 @@ func (r *record) payment() Payment {
 		Version: r.order.Version, StoreID: r.order.StoreID, Order: r.order.ID, Attempt: r.attempt,
 		Amount: r.order.Amount, Decimals: r.order.Decimals, TaxFree: r.order.TaxFree, Currency: r.order.Currency,
 		Status: r.state.v1(), FailReason: r.failReason, Paid: !r.paidAt.IsZero(),
-		Cancelled: r.cancelled(), NotAsked: notAsked, ChargedBack: chargedBack, Cancellations: done, Requested: asked, CancelCalls: r.cancelCalls,
-		Account: r.order.VirtualAccount, Refund: r.refund, Disputed: r.disputed(),
+		Cancelled: r.cancelled(), NotAsked: notAsked, ChargedBack: chargedBack, Cancellations: done, Requested: asked,
+		CancelCalls: r.cancelCalls,
+		Account:     r.order.VirtualAccount, Refund: r.refund, Disputed: r.disputed(),
 		ConfirmStatus: r.confirmStatus, ConfirmBody: r.confirmBody, Test: r.order.Test, Invented: r.fate == invented,
 	}
 }

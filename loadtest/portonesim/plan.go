@@ -91,7 +91,8 @@ func (p Plan) shares() map[string][]chance.Share {
 	fields := reflect.ValueOf(p)
 	for i, field := range reflect.VisibleFields(fields.Type()) {
 		if group, ok := field.Tag.Lookup("share"); ok {
-			groups[group] = append(groups[group], chance.Share{Flag: "--" + field.Tag.Get("name"), Of: fields.Field(i).Float()})
+			groups[group] = append(groups[group],
+				chance.Share{Flag: "--" + field.Tag.Get("name"), Of: fields.Field(i).Float()})
 		}
 	}
 	return groups

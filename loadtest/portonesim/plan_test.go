@@ -27,14 +27,18 @@ func TestTheSameSeedHasTheSameOutcomesInAnyOrder(t *testing.T) {
 	s := newShop(t, nil)
 	run := func(seed uint64, body string, atOnce bool) map[string]portonesim.Payment {
 		w := newWorld(t, plan(portonesim.Plan{
-			Declines: 0.2, Lost: 0.1, Never: 0.1, Invented: 0.1, PartCancels: 0.2, TestChannel: 0.1, WrongAmount: 0.1, SwitchedAmount: 0.1,
-			Twice: 0.1, TriesAgain: 0.5,
+			Declines: 0.2, Lost: 0.1, Never: 0.1, Invented: 0.1, PartCancels: 0.2, TestChannel: 0.1, WrongAmount: 0.1,
+			SwitchedAmount: 0.1,
+			Twice:          0.1, TriesAgain: 0.5,
 		}), func(o *portonesim.Options) { o.Seed = seed })
 		var buyers sync.WaitGroup
 		for i := range 60 {
 			pay := func() {
 				for range 2 { // a second attempt has an outcome of its own
-					w.Pay(t.Context(), portonesim.Order{ID: fmt.Sprint("order-", i), Body: body, Amount: 1000, ConfirmURL: s.URL})
+					w.Pay(t.Context(), portonesim.Order{
+						ID: fmt.Sprint("order-", i), Body: body, Amount: 1000,
+						ConfirmURL: s.URL,
+					})
 				}
 			}
 			if atOnce {
@@ -63,7 +67,10 @@ func TestSharesAreKept(t *testing.T) {
 		t.Helper()
 		w := newWorld(t, plan(p))
 		for i := range orders {
-			w.Pay(t.Context(), portonesim.Order{ID: fmt.Sprint("order-", i), Body: "v1", Amount: 1000, ConfirmURL: s.URL})
+			w.Pay(t.Context(), portonesim.Order{
+				ID: fmt.Sprint("order-", i), Body: "v1", Amount: 1000,
+				ConfirmURL: s.URL,
+			})
 		}
 		n := 0
 		for _, p := range w.Payments() {
@@ -81,15 +88,20 @@ func TestSharesAreKept(t *testing.T) {
 	f("lost", portonesim.Plan{Lost: 0.3, Declines: 0.3}, func(p portonesim.Payment) bool {
 		return p.Status == "failed" && p.ConfirmStatus == 0
 	})
-	f("never", portonesim.Plan{Never: 0.3}, func(p portonesim.Payment) bool { return p.Status == "ready" && !p.Invented })
-	f("invented", portonesim.Plan{Invented: 0.3}, func(p portonesim.Payment) bool { return p.Invented && p.ConfirmStatus == 200 })
+	f("never", portonesim.Plan{Never: 0.3},
+		func(p portonesim.Payment) bool { return p.Status == "ready" && !p.Invented })
+	f("invented", portonesim.Plan{Invented: 0.3},
+		func(p portonesim.Payment) bool { return p.Invented && p.ConfirmStatus == 200 })
 	f("revived", portonesim.Plan{Revived: 0.3, SlowBy: time.Hour}, func(p portonesim.Payment) bool {
 		return p.Status == "failed" && p.ConfirmStatus == 200
 	})
-	f("switched amount", portonesim.Plan{SwitchedAmount: 0.3}, func(p portonesim.Payment) bool { return p.Amount == 500 && p.Status == "paid" })
-	f("part cancels", portonesim.Plan{PartCancels: 0.3}, func(p portonesim.Payment) bool { return p.Cancelled == 500 && p.Status == "paid" })
+	f("switched amount", portonesim.Plan{SwitchedAmount: 0.3},
+		func(p portonesim.Payment) bool { return p.Amount == 500 && p.Status == "paid" })
+	f("part cancels", portonesim.Plan{PartCancels: 0.3},
+		func(p portonesim.Payment) bool { return p.Cancelled == 500 && p.Status == "paid" })
 	f("test channel", portonesim.Plan{TestChannel: 0.3}, func(p portonesim.Payment) bool { return p.Test })
-	f("wrong amount", portonesim.Plan{WrongAmount: 0.3}, func(p portonesim.Payment) bool { return p.Amount == 500 && p.Status == "paid" })
+	f("wrong amount", portonesim.Plan{WrongAmount: 0.3},
+		func(p portonesim.Payment) bool { return p.Amount == 500 && p.Status == "paid" })
 }
 
 // An order's own fate goes before the plan's.
@@ -97,7 +109,8 @@ func TestAnOrderMayNameItsFate(t *testing.T) {
 	t.Parallel()
 	w, s := newWorld(t, plan(portonesim.Plan{Declines: 1})), newShop(t, nil)
 	for fate, want := range map[string]string{
-		"approved": "paid 200", "declines": "failed 200", "": "failed 200", "slow-approvals": "paid 200", "lost": "failed 0",
+		"approved": "paid 200", "declines": "failed 200", "": "failed 200", "slow-approvals": "paid 200",
+		"lost":  "failed 0",
 		"never": "ready 200", "pending": "paid 200", "invented": "ready 200", "revived": "failed 200",
 	} {
 		o := s.order("order-"+fate, "v2-2024-04-25")
@@ -178,7 +191,8 @@ func TestAnOutageIsOfTheRESTAPIsAlone(t *testing.T) {
 		if status, _ := w.call("v2", "GET", "/payments/order-1", ""); status != want {
 			t.Errorf("V2, down %v: %d, want %d", down, status, want)
 		}
-		if status, _ := w.call("", "POST", "/users/getToken", `{"imp_key":"key","imp_secret":"secret"}`); status != want {
+		if status, _ := w.call("", "POST", "/users/getToken",
+			`{"imp_key":"key","imp_secret":"secret"}`); status != want {
 			t.Errorf("V1, down %v: %d, want %d", down, status, want)
 		}
 		if status, _ := w.call("", "GET", "/sim/payments", ""); status != 200 {

@@ -18,8 +18,10 @@
 // afterwards, by Sim.Confirmed or in a list of any length up to 1 MiB:
 //
 //	POST /sim/confirmed
-//	[{"version": 1, "id": "ORDER", "attempt": "imp_1", "amount": 1000, "confirmStatus": 200, "noticeUrl": "http://…/webhook"},
-//	 {"version": 1, "id": "OTHER", "attempt": "imp_2", "amount": 1000, "confirmStatus": 409, "confirmBody": "{\"reason\": \"…\"}"}]
+//	[{"version": 1, "id": "ORDER", "attempt": "imp_1", "amount": 1000, "confirmStatus": 200,
+//	  "noticeUrl": "http://…/webhook"},
+//	 {"version": 1, "id": "OTHER", "attempt": "imp_2", "amount": 1000, "confirmStatus": 409,
+//	  "confirmBody": "{\"reason\": \"…\"}"}]
 //
 // From there each goes its way by the plan: a 200 is approved, or is declined,
 // pending, lost and so on; what was refused fails. Look-ups know the attempts when
@@ -68,11 +70,13 @@ type Options struct {
 	WebhookSecret             string // whsec_…, signs V2's confirm calls and webhooks; empty: they are not signed
 	Seed                      uint64
 	Plan                      Plan
-	ConfirmTimeout            time.Duration     // how long a confirm call may take; 10 s if zero
-	Backoff                   []time.Duration   // waits before V2 sends a webhook again that was not taken; 1, 4 and 16 s if nil
-	Explain                   func(error) error // words what is wrong with a body below /sim/, which its decoder says in terms of Go; nil leaves it
-	Now                       func() time.Time
-	Log                       *slog.Logger
+	ConfirmTimeout            time.Duration // how long a confirm call may take; 10 s if zero
+	// waits before V2 sends a webhook again that was not taken; 1, 4 and 16 s if nil
+	Backoff []time.Duration
+	// words what is wrong with a body below /sim/, which its decoder says in terms of Go; nil leaves it
+	Explain func(error) error
+	Now     func() time.Time
+	Log     *slog.Logger
 }
 
 // Check says what is wrong with the options.

@@ -19,7 +19,8 @@ import (
 )
 
 // folder is where PortOne's documents are: make schemas.
-var folder = flag.String("schemas", "", "hold the simulator against PortOne's documents v1.json and v2.json in this folder")
+var folder = flag.String("schemas", "",
+	"hold the simulator against PortOne's documents v1.json and v2.json in this folder")
 
 // documented is a simulator between which and its callers PortOne's documents are.
 type documented struct {
@@ -52,7 +53,8 @@ func newDocumented(t *testing.T, p portonesim.Plan) *documented {
 	api := d.spoilt(d.Handler())
 	first, second := v1.Between(api, &d.log), v2.Between(api, &d.log)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a := r.Header.Get("Authorization"); strings.HasPrefix(a, "PortOne ") || strings.HasPrefix(a, "Bearer v2-") || r.URL.Path == "/login/api-secret" {
+		if a := r.Header.Get("Authorization"); strings.HasPrefix(a, "PortOne ") || strings.HasPrefix(a, "Bearer v2-") ||
+			r.URL.Path == "/login/api-secret" {
 			second.ServeHTTP(w, r)
 		} else {
 			first.ServeHTTP(w, r)
@@ -69,9 +71,12 @@ func TestTheSimulatorAnswersAsPortOnesSchemasHaveIt(t *testing.T) {
 	t.Parallel()
 	d := newDocumented(t, portonesim.Plan{
 		Declines: 0.1, SlowApprovals: 0.05, Lost: 0.05, Never: 0.05, Pending: 0.1, Revived: 0.05,
-		SlowCancels: 0.1, RequestedCancels: 0.15, FailedRequests: 0.1, FailedCancels: 0.1, PGErrors: 0.15, FinalRefusals: 0.15, FailedRefunds: 0.4,
-		PartCancels: 0.1, Disputes: 0.15, Chargebacks: 0.1, VirtualAccounts: 0.3, Deposits: 0.6, NoDueDates: 0.3, TaxFree: 0.2, Discounts: 0.2,
-		Promotions: 0.2, Decimals: 0.2, TestChannel: 0.1, SwitchedAmount: 0.1, Twice: 0.1, TriesAgain: 0.5, SlowBy: 20 * time.Millisecond, MaxCancels: 3,
+		SlowCancels: 0.1, RequestedCancels: 0.15, FailedRequests: 0.1, FailedCancels: 0.1, PGErrors: 0.15,
+		FinalRefusals: 0.15, FailedRefunds: 0.4,
+		PartCancels: 0.1, Disputes: 0.15, Chargebacks: 0.1, VirtualAccounts: 0.3, Deposits: 0.6, NoDueDates: 0.3,
+		TaxFree: 0.2, Discounts: 0.2,
+		Promotions: 0.2, Decimals: 0.2, TestChannel: 0.1, SwitchedAmount: 0.1, Twice: 0.1, TriesAgain: 0.5,
+		SlowBy: 20 * time.Millisecond, MaxCancels: 3,
 	})
 	s := newShop(t, nil)
 	const orders = 500
@@ -93,17 +98,27 @@ func TestTheSimulatorAnswersAsPortOnesSchemasHaveIt(t *testing.T) {
 	d.flows()
 	d.faultless()
 	for _, call := range []string{
-		"v1 POST /users/getToken 200", "v1 GET /payments 207", "v1 GET /payments/{imp_uid} 200", "v1 GET /payments/{imp_uid} 404", "v1 POST /payments/cancel 200",
-		"v1 GET /payments/find/{merchant_uid}/{payment_status} 200", "v1 GET /payments/findAll/{merchant_uid}/{payment_status} 200",
-		"v1 GET /payments/status/{payment_status} 200", "v1 DELETE /vbanks/{imp_uid} 200", "v1 POST /payments/prepare 200", "v1 PUT /payments/prepare 200",
-		"v2 GET /payments 200", "v2 GET /payments 400", "v2 GET /payments 403", "v2 GET /payments/{paymentId} 200", "v2 GET /payments/{paymentId} 401",
-		"v2 GET /payments/{paymentId} 404", "v2 GET /payments/{paymentId}/transactions 200", "v2 POST /payments/{paymentId}/cancel 200",
-		"v2 POST /payments/{paymentId}/cancel 400", "v2 POST /payments/{paymentId}/cancel 404", "v2 POST /payments/{paymentId}/cancel 409",
-		"v2 POST /payments/{paymentId}/cancel 502", "v2 POST /payments/{paymentId}/confirm 200", "v2 POST /payments/{paymentId}/confirm 400",
-		"v2 POST /payments/{paymentId}/confirm 409", "v2 POST /payments/{paymentId}/pre-register 200", "v2 POST /payments/{paymentId}/pre-register 409",
+		"v1 POST /users/getToken 200", "v1 GET /payments 207", "v1 GET /payments/{imp_uid} 200",
+		"v1 GET /payments/{imp_uid} 404", "v1 POST /payments/cancel 200",
+		"v1 GET /payments/find/{merchant_uid}/{payment_status} 200",
+		"v1 GET /payments/findAll/{merchant_uid}/{payment_status} 200",
+		"v1 GET /payments/status/{payment_status} 200", "v1 DELETE /vbanks/{imp_uid} 200",
+		"v1 POST /payments/prepare 200", "v1 PUT /payments/prepare 200",
+		"v2 GET /payments 200", "v2 GET /payments 400", "v2 GET /payments 403", "v2 GET /payments/{paymentId} 200",
+		"v2 GET /payments/{paymentId} 401",
+		"v2 GET /payments/{paymentId} 404", "v2 GET /payments/{paymentId}/transactions 200",
+		"v2 POST /payments/{paymentId}/cancel 200",
+		"v2 POST /payments/{paymentId}/cancel 400", "v2 POST /payments/{paymentId}/cancel 404",
+		"v2 POST /payments/{paymentId}/cancel 409",
+		"v2 POST /payments/{paymentId}/cancel 502", "v2 POST /payments/{paymentId}/confirm 200",
+		"v2 POST /payments/{paymentId}/confirm 400",
+		"v2 POST /payments/{paymentId}/confirm 409", "v2 POST /payments/{paymentId}/pre-register 200",
+		"v2 POST /payments/{paymentId}/pre-register 409",
 		"v2 POST /payments/{paymentId}/resend-webhook 200", "v2 POST /payments/{paymentId}/resend-webhook 404",
-		"v2 POST /payments/{paymentId}/virtual-account/close 200", "v2 POST /payments/{paymentId}/virtual-account/close 409",
-		"v2 POST /login/api-secret 200", "v2 POST /login/api-secret 401", "v2 GET /payments-by-cursor 200", "v2 GET /payment-events-by-cursor 200",
+		"v2 POST /payments/{paymentId}/virtual-account/close 200",
+		"v2 POST /payments/{paymentId}/virtual-account/close 409",
+		"v2 POST /login/api-secret 200", "v2 POST /login/api-secret 401", "v2 GET /payments-by-cursor 200",
+		"v2 GET /payment-events-by-cursor 200",
 	} {
 		if d.log.Calls()[call] == 0 {
 			t.Errorf("nothing was %s: the documents were not held against it", call)
@@ -162,7 +177,8 @@ func (d *documented) shop1(p portonesim.Payment, chance *rand.Rand) {
 	case 0:
 		d.call("v1", "DELETE", "/vbanks/"+p.Attempt, "")
 	case 1:
-		d.call("v1", "POST", "/payments/cancel", fmt.Sprintf("imp_uid=%s&amount=100&checksum=1000&tax_free=100&reason=r", p.Attempt))
+		d.call("v1", "POST", "/payments/cancel",
+			fmt.Sprintf("imp_uid=%s&amount=100&checksum=1000&tax_free=100&reason=r", p.Attempt))
 	case 2, 3:
 		d.call("v1", "POST", "/payments/cancel", fmt.Sprintf(
 			`{"imp_uid":"%s","reason":"r","tax_free":%d,"refund_bank":"004","refund_account":"1","refund_holder":"홍길동","enable_webhook":true}`, p.Attempt, p.TaxFree))
@@ -193,7 +209,8 @@ func (d *documented) shop2(p portonesim.Payment, chance *rand.Rand) {
 func (d *documented) lists() {
 	for _, status := range []string{"all", "ready", "paid", "cancelled", "failed"} {
 		for _, sorting := range []string{"started", "-started", "paid", "-paid", "updated", "-updated"} {
-			d.call("v1", "GET", fmt.Sprintf("/payments/status/%s?sorting=%s&limit=1000&page=1&from=%d&to=%d", status, sorting,
+			d.call("v1", "GET", fmt.Sprintf("/payments/status/%s?sorting=%s&limit=1000&page=1&from=%d&to=%d",
+				status, sorting,
 				d.clock.Now().Add(-time.Hour).Unix(), d.clock.Now().Unix()), "")
 		}
 	}
@@ -207,11 +224,15 @@ func (d *documented) lists() {
 	for _, item := range items {
 		seen[fmt.Sprint(item.(map[string]any)["status"])] = true
 	}
-	for _, status := range []string{"READY", "VIRTUAL_ACCOUNT_ISSUED", "PAID", "FAILED", "PARTIAL_CANCELLED", "CANCELLED"} {
+	for _, status := range []string{
+		"READY", "VIRTUAL_ACCOUNT_ISSUED", "PAID", "FAILED", "PARTIAL_CANCELLED",
+		"CANCELLED",
+	} {
 		if !seen[status] {
 			d.t.Errorf("no payment of V2 is %s", status)
 		}
-		list("/payments", `{"filter":{"status":["`+status+`","PENDING"],"timestampType":"STATUS_CHANGED_AT","sortBy":"STATUS_CHANGED_AT","storeId":"`+portonesim.StoreID+`"}}`)
+		list("/payments",
+			`{"filter":{"status":["`+status+`","PENDING"],"timestampType":"STATUS_CHANGED_AT","sortBy":"STATUS_CHANGED_AT","storeId":"`+portonesim.StoreID+`"}}`)
 	}
 	list("/payments", `{"page":{"size":1001}}`)
 	list("/payments", `{"filter":{"storeId":"store-unknown"}}`)
@@ -239,7 +260,8 @@ func (d *documented) flows() {
 		d.call("v2", "POST", path+"/pre-register", `{"totalAmount":1000,"currency":"KRW"}`)
 		r := d.pay(fmt.Sprint("manual-", i), "v2-2024-04-25", func(o *portonesim.Order) { o.ManualConfirm = true })
 		d.call("v2", "POST", path+"/confirm", `{"paymentToken":"wrong"}`)
-		d.call("v2", "POST", path+"/confirm", `{"paymentToken":"`+r.PaymentToken+`","totalAmount":1000,"isTest":false,"currency":"KRW"}`)
+		d.call("v2", "POST", path+"/confirm",
+			`{"paymentToken":"`+r.PaymentToken+`","totalAmount":1000,"isTest":false,"currency":"KRW"}`)
 		d.call("v2", "POST", path+"/confirm", `{"paymentToken":"`+r.PaymentToken+`"}`)
 		d.call("v2", "POST", path+"/pre-register", `{"totalAmount":1000}`)
 		d.call("v2", "POST", path+"/resend-webhook", `{}`)
@@ -296,19 +318,24 @@ func TestWhatIsPlantedViolatesPortOnesSchemas(t *testing.T) {
 	f("v1", "GET", v1, "", `"amount":1000`, `"amount":"1000"`, "answer.response.amount is a text, not a number")
 	f("v1", "GET", v1, "", `"sandbox":false,`, ``, "answer.response.sandbox is missing")
 	f("v1", "GET", v1+"?include_test=true", "", "", "", "query.include_test is unknown")
-	f("v1", "GET", "/payments?imp_uid[]="+attempt+"&include_sandbox=true", "", "", "", "query.include_sandbox is unknown")
+	f("v1", "GET", "/payments?imp_uid[]="+attempt+"&include_sandbox=true", "", "", "",
+		"query.include_sandbox is unknown")
 	f("v1", "GET", v1+"/nothing", "", "", "", "path is unknown")
 	f("v1", "POST", "/payments/cancel", `{"imp_uid":1}`, "", "", "body.imp_uid is a number, not a text")
 	f("v2", "GET", v2, "", `"ipAddress":"203.0.113.7",`, ``, "answer.origin.ipAddress is missing")
 	f("v2", "GET", v2, "", `"status":"PAID"`, `"status":"PENDING"`, "answer.status PENDING is not among its values")
-	f("v2", "GET", v2, "", `"status":"UNRESOLVED"`, `"status":"LOST"`, "answer.disputes[0].status LOST is not among its values")
+	f("v2", "GET", v2, "", `"status":"UNRESOLVED"`, `"status":"LOST"`,
+		"answer.disputes[0].status LOST is not among its values")
 	f("v2", "GET", v2, "", `"total":1000`, `"total":1000.5`, "answer.amount.total 1000.5 is no whole number of 64 bits")
-	f("v2", "GET", v2+"/transactions", "", `"paymentId":`, `"disputes":[],"paymentId":`, "answer.items[0].disputes is unknown")
-	f("v2", "GET", "/payments?"+query(`{"filter":{"status":["PAY_PENDING"]}}`), "", "", "", "query.requestBody.filter.status[0] PAY_PENDING is not among its values")
+	f("v2", "GET", v2+"/transactions", "", `"paymentId":`, `"disputes":[],"paymentId":`,
+		"answer.items[0].disputes is unknown")
+	f("v2", "GET", "/payments?"+query(`{"filter":{"status":["PAY_PENDING"]}}`), "", "", "",
+		"query.requestBody.filter.status[0] PAY_PENDING is not among its values")
 	f("v2", "POST", v2+"/refund", `{}`, "", "", "path is unknown")
 	f("v2", "POST", v2+"/cancel", `{"amount":1}`, "", "", "body.reason is missing")
 	f("v2", "POST", v2+"/cancel", `{"reason":"r","amount":"1"}`, "", "", "body.amount is a text, not a number")
-	f("v2", "POST", "/payments/order-3/cancel", `{"reason":"r"}`, `"pgCode":"SIM-0001",`, ``, "answer.pgCode is missing")
+	f("v2", "POST", "/payments/order-3/cancel", `{"reason":"r"}`, `"pgCode":"SIM-0001",`, ``,
+		"answer.pgCode is missing")
 	f("v2", "POST", "/payments/order-3/cancel", `{"reason":"r"}`, `PG_PROVIDER`, `PAYMENT_NOT_FOUND`,
 		"answer.type PAYMENT_NOT_FOUND comes with the status 502, and is none of its errors")
 }

@@ -19,7 +19,8 @@ func TestAShareThatIsNoneIsNamed(t *testing.T) {
 		if field.Type.Kind() != reflect.Float64 {
 			continue
 		}
-		flag := strings.ToLower(hump.ReplaceAllString(strings.NewReplacer("REST", "Rest", "PG", "Pg").Replace(field.Name), "$1-$2"))
+		flag := strings.ToLower(hump.ReplaceAllString(strings.NewReplacer("REST", "Rest", "PG",
+			"Pg").Replace(field.Name), "$1-$2"))
 		for _, share := range []float64{1.1, -0.1, math.NaN()} {
 			var plan Plan
 			reflect.ValueOf(&plan).Elem().Field(i).SetFloat(share)

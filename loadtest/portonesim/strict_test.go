@@ -34,7 +34,8 @@ func TestV1AmountsMayHaveDecimals(t *testing.T) {
 	o := s.order("order-1", "v1")
 	o.Amount, o.Decimals, o.Currency = 1050, true, "USD"
 	attempt := w.Pay(t.Context(), o).Attempt
-	if got := s.got("confirm"); len(got) != 1 || got[0].body != `{"amount":10.5,"imp_uid":"`+attempt+`","merchant_uid":"order-1"}` {
+	if got := s.got("confirm"); len(got) != 1 ||
+		got[0].body != `{"amount":10.5,"imp_uid":"`+attempt+`","merchant_uid":"order-1"}` {
 		t.Errorf("the shop was asked %v", got)
 	}
 	look := func(where string, want any) {
@@ -109,7 +110,8 @@ func TestV2TokensAreGoodForHalfAnHour(t *testing.T) {
 	look := func(want int) {
 		t.Helper()
 		for _, token := range []string{first, second} {
-			if got, a := w.call("Bearer "+token, "GET", "/payments/order-1", ""); got != want || got == 401 && a["type"] != "UNAUTHORIZED" {
+			if got, a := w.call("Bearer "+token, "GET", "/payments/order-1", ""); got != want ||
+				got == 401 && a["type"] != "UNAUTHORIZED" {
 				t.Errorf("%d %v, want %d", got, a, want)
 			}
 		}
@@ -139,7 +141,8 @@ func TestV2KeepsStoresApart(t *testing.T) {
 	f("/payments", 200, "page.totalCount", 2.0)
 	f("/payments?"+query(`{"filter":{"storeId":"`+other+`"}}`), 200, "page.totalCount", 1.0)
 	f("/payments?"+query(`{"filter":{"currency":"USD"}}`), 200, "page.totalCount", 0.0)
-	if got, a := w.call("v2", "POST", "/payments/order-1/cancel", `{"reason":"r","storeId":"`+other+`"}`); got != 200 || at(a, "cancellation.totalAmount") != 500.0 {
+	if got, a := w.call("v2", "POST", "/payments/order-1/cancel", `{"reason":"r","storeId":"`+other+`"}`); got != 200 ||
+		at(a, "cancellation.totalAmount") != 500.0 {
 		t.Errorf("the other store's: %d %v", got, a)
 	}
 	f("/payments/order-1", 200, "status", "PAID")
@@ -169,8 +172,9 @@ func TestLateChangesAreFoundInTheLists(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	changed := query(`{"filter":{"timestampType":"STATUS_CHANGED_AT","status":["PARTIAL_CANCELLED","CANCELLED"],"from":"` +
-		since.Format(time.RFC3339) + `","version":"V2","storeId":"` + portonesim.StoreID + `"}}`)
+	changed := query(
+		`{"filter":{"timestampType":"STATUS_CHANGED_AT","status":["PARTIAL_CANCELLED","CANCELLED"],"from":"` +
+			since.Format(time.RFC3339) + `","version":"V2","storeId":"` + portonesim.StoreID + `"}}`)
 	_, a := w.call("v2", "GET", "/payments?"+changed, "")
 	if items, _ := a["items"].([]any); len(items) != 1 || items[0].(map[string]any)["id"] != "order-1" {
 		t.Errorf("V2 lists %v, want order-1", a)
@@ -232,13 +236,18 @@ func TestCursorsGoThroughEverythingOnce(t *testing.T) {
 			t.Errorf("listed are %q, want %q", got, want)
 		}
 	}
-	f(all("/payments-by-cursor", "payment", "id", ""), "order-0", "order-1", "order-2", "order-3", "order-4", "order-v1")
+	f(all("/payments-by-cursor", "payment", "id", ""), "order-0", "order-1", "order-2", "order-3",
+		"order-4", "order-v1")
 	f(all("/payments-by-cursor", "payment", "id", `,"storeId":"store-other"`), "order-5")
-	f(all("/payments-by-cursor", "payment", "id", `,"from":"`+w.clock.Now().Add(-2*time.Second).Format(time.RFC3339)+`"`), "order-3", "order-4", "order-v1")
-	f(all("/payment-events-by-cursor", "paymentEvent", "type", ""), "PAID", "PAID", "PAID", "PAID", "PAID", "PAID", "PAID", "PARTIAL_CANCELLED", "CANCELLED")
-	f(all("/payment-events-by-cursor", "paymentEvent", "eventAmount", `,"storeId":"`+portonesim.StoreID+`"`), "1000", "1000", "1000", "1000", "1000", "1000", "-400", "-600")
+	f(all("/payments-by-cursor", "payment", "id",
+		`,"from":"`+w.clock.Now().Add(-2*time.Second).Format(time.RFC3339)+`"`), "order-3", "order-4", "order-v1")
+	f(all("/payment-events-by-cursor", "paymentEvent", "type", ""), "PAID", "PAID", "PAID", "PAID", "PAID", "PAID",
+		"PAID", "PARTIAL_CANCELLED", "CANCELLED")
+	f(all("/payment-events-by-cursor", "paymentEvent", "eventAmount", `,"storeId":"`+portonesim.StoreID+`"`), "1000",
+		"1000", "1000", "1000", "1000", "1000", "-400", "-600")
 	for _, ask := range []string{`{"cursor":"x"}`, `{"size":0}`, `{"size":1001}`} {
-		if status, a := w.call("v2", "GET", "/payments-by-cursor?"+query(ask), ""); status != 400 || a["type"] != "INVALID_REQUEST" {
+		if status, a := w.call("v2", "GET", "/payments-by-cursor?"+query(ask), ""); status != 400 ||
+			a["type"] != "INVALID_REQUEST" {
 			t.Errorf("%s: %d %v", ask, status, a)
 		}
 	}

@@ -15,7 +15,8 @@ func TestATokenIsSharedAndExtendedInItsLastMinute(t *testing.T) {
 	w := newWorld(t)
 	ask := func() (token string, life float64) {
 		_, a := w.call("", "POST", "/users/getToken", "imp_key=key&imp_secret=secret")
-		return at(a, "response.access_token").(string), at(a, "response.expired_at").(float64) - at(a, "response.now").(float64)
+		return at(a, "response.access_token").(string),
+			at(a, "response.expired_at").(float64) - at(a, "response.now").(float64)
 	}
 	f := func(after time.Duration, sameToken bool, wantLife float64) {
 		t.Helper()
@@ -23,7 +24,8 @@ func TestATokenIsSharedAndExtendedInItsLastMinute(t *testing.T) {
 		w.clock.Move(after)
 		token, life := ask()
 		if (token == before) != sameToken || life != wantLife {
-			t.Errorf("after %v: the same token %v, life %v, want %v, %v", after, token == before, life, sameToken, wantLife)
+			t.Errorf("after %v: the same token %v, life %v, want %v, %v", after, token == before, life,
+				sameToken, wantLife)
 		}
 	}
 	f(0, true, 30*60)
@@ -41,7 +43,8 @@ func TestATokenIsSharedAndExtendedInItsLastMinute(t *testing.T) {
 	if status, a := w.call("Bearer "+token, "GET", "/payments/imp_1", ""); status != 401 || a["code"] != -1.0 {
 		t.Errorf("a token that has ended: %d %v", status, a)
 	}
-	if status, a := w.call("", "POST", "/users/getToken", `{"imp_key":"key","imp_secret":"wrong"}`); status != 401 || a["code"] != -1.0 {
+	if status, a := w.call("", "POST", "/users/getToken", `{"imp_key":"key","imp_secret":"wrong"}`); status != 401 ||
+		a["code"] != -1.0 {
 		t.Errorf("a wrong secret: %d %v", status, a)
 	}
 }
@@ -138,7 +141,8 @@ func TestV1CancelsOnceAndOnlyTheBalanceAgreedOn(t *testing.T) {
 	f(`{"merchant_uid":"order-2","checksum":null,"amount":0}`, 0, 1000.0)
 	f(`{"merchant_uid":"order-3"}`, 1, nil)
 
-	if status, a := w.call("v1", "POST", "/payments/cancel", `{"imp_uid":"`+first+`","amount":"many"}`); status != 200 || a["code"] != -1.0 {
+	if status, a := w.call("v1", "POST", "/payments/cancel",
+		`{"imp_uid":"`+first+`","amount":"many"}`); status != 200 || a["code"] != -1.0 {
 		t.Errorf("an amount that is none: %d %v, want 200 with the code -1", status, a)
 	}
 	_, a := w.call("v1", "GET", "/payments/"+first, "")
@@ -153,16 +157,19 @@ func TestV1CancelsOnceAndOnlyTheBalanceAgreedOn(t *testing.T) {
 func TestAnAmountRegisteredInAdvanceIsHeldTo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if status, a := w.call("v1", "POST", "/payments/prepare", `{"merchant_uid":"order-1","amount":1000}`); status != 200 || at(a, "response.amount") != 1000.0 {
+	if status, a := w.call("v1", "POST", "/payments/prepare",
+		`{"merchant_uid":"order-1","amount":1000}`); status != 200 || at(a, "response.amount") != 1000.0 {
 		t.Fatalf("prepare: %d %v", status, a)
 	}
 	if _, a := w.call("v1", "POST", "/payments/prepare", `merchant_uid=order-1&amount=5`); a["code"] != 1.0 {
 		t.Errorf("prepare again: %v", a)
 	}
-	if status, a := w.call("v1", "POST", "/payments/prepare", `{"merchant_uid":"order-2"}`); status != 200 || a["code"] != -1.0 {
+	if status, a := w.call("v1", "POST", "/payments/prepare", `{"merchant_uid":"order-2"}`); status != 200 ||
+		a["code"] != -1.0 {
 		t.Errorf("prepare without an amount: %d %v", status, a)
 	}
-	if r := w.pay("order-1", "v1", func(o *portonesim.Order) { o.Amount = 10 }); r.Status != "failed" || r.Attempt != "" {
+	if r := w.pay("order-1", "v1", func(o *portonesim.Order) { o.Amount = 10 }); r.Status != "failed" ||
+		r.Attempt != "" {
 		t.Errorf("another amount came to %+v", r)
 	}
 	if r := w.pay("order-1", "v1"); r.Status != "paid" {

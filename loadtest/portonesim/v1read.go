@@ -186,7 +186,8 @@ func sorted1(list []*record, r *http.Request) error {
 func paged1(w http.ResponseWriter, r *http.Request, list []*record) {
 	number, err1 := strconv.Atoi(cmp.Or(r.URL.Query().Get("page"), "1"))
 	limit, err2 := strconv.Atoi(cmp.Or(r.URL.Query().Get("limit"), strconv.Itoa(v1Page)))
-	if errors.Join(err1, err2) != nil || number < 1 || limit < 1 || limit > v1MaxPage || number > 1 && (number-1)*limit >= len(list) {
+	if errors.Join(err1, err2) != nil || number < 1 || limit < 1 || limit > v1MaxPage ||
+		number > 1 && (number-1)*limit >= len(list) {
 		refuse1(w, http.StatusBadRequest, -1, "page 또는 limit이 올바르지 않습니다.")
 		return
 	}

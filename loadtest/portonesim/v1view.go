@@ -57,18 +57,23 @@ func (r *record) v1View() object {
 	}
 	view := object{
 		"imp_uid": r.attempt, "merchant_uid": r.order.ID, "status": r.state.v1(),
-		"amount": r.v1Amount(r.order.Amount), "cancel_amount": r.v1Amount(r.cancelled()), "currency": r.order.Currency, "sandbox": r.order.Test,
-		"pay_method": "card", "channel": "pc", "pg_provider": "simulated", "pg_tid": "pg_" + r.attempt, "pg_id": "simulated",
+		"amount": r.v1Amount(r.order.Amount), "cancel_amount": r.v1Amount(r.cancelled()), "currency": r.order.Currency,
+		"sandbox":    r.order.Test,
+		"pay_method": "card", "channel": "pc", "pg_provider": "simulated", "pg_tid": "pg_" + r.attempt,
+		"pg_id":  "simulated",
 		"escrow": false, "name": "simulated order", "custom_data": nil, "user_agent": "flashgate portone-sim",
-		"buyer_name": "홍길동", "buyer_email": "buyer@example.com", "buyer_tel": "010-0000-0000", "buyer_addr": nil, "buyer_postcode": nil,
-		"vbank_code": nil, "vbank_name": nil, "vbank_num": nil, "vbank_holder": nil,
+		"buyer_name": "홍길동", "buyer_email": "buyer@example.com", "buyer_tel": "010-0000-0000", "buyer_addr": nil,
+		"buyer_postcode": nil,
+		"vbank_code":     nil, "vbank_name": nil, "vbank_num": nil, "vbank_holder": nil,
 		"vbank_date": seconds(r.depositBy), "vbank_issued_at": seconds(r.issued),
-		"started_at": seconds(r.started), "paid_at": seconds(r.paidAt), "failed_at": seconds(r.failedAt), "cancelled_at": seconds(r.cancelledAt),
-		"fail_reason": orNil(r.failReason), "cancel_reason": orNil(reason), "receipt_url": nil,
+		"started_at": seconds(r.started), "paid_at": seconds(r.paidAt), "failed_at": seconds(r.failedAt),
+		"cancelled_at": seconds(r.cancelledAt),
+		"fail_reason":  orNil(r.failReason), "cancel_reason": orNil(reason), "receipt_url": nil,
 		"cancel_history": history, "cancel_receipt_urls": []string{}, "cash_receipt_issued": false,
 	}
 	if r.order.VirtualAccount {
-		view["pay_method"], view["vbank_code"], view["vbank_name"], view["vbank_num"], view["vbank_holder"] = "vbank", "004", "국민은행", "00000000000000", "주식회사 상점"
+		view["pay_method"], view["vbank_code"], view["vbank_name"], view["vbank_num"], view["vbank_holder"] = "vbank",
+			"004", "국민은행", "00000000000000", "주식회사 상점"
 	}
 	if r.order.Promotion > 0 {
 		view["promotion"] = object{"id": promotionID, "discount": r.v1Amount(r.order.Promotion)}
@@ -82,7 +87,8 @@ func (r *record) v1Cancellation(c *cancellation) object {
 		at = c.done
 	}
 	return object{
-		"pg_tid": "pg_" + c.id, "amount": r.v1Amount(c.amount), "cancelled_at": at.Unix(), "reason": c.reason, "cancellation_id": c.id,
+		"pg_tid": "pg_" + c.id, "amount": r.v1Amount(c.amount), "cancelled_at": at.Unix(), "reason": c.reason,
+		"cancellation_id": c.id,
 	}
 }
 
@@ -90,7 +96,10 @@ func (r *record) v1Cancellation(c *cancellation) object {
 func (r *record) v1Balance() object {
 	part := func(amount, taxFree int64) object {
 		vat := (amount - taxFree) / 11
-		return object{"tax_free": r.v1Amount(taxFree), "supply": r.v1Amount(amount - taxFree - vat), "vat": r.v1Amount(vat)}
+		return object{
+			"tax_free": r.v1Amount(taxFree), "supply": r.v1Amount(amount - taxFree - vat),
+			"vat": r.v1Amount(vat),
+		}
 	}
 	left, taxFree := r.left()
 	return object{

@@ -42,7 +42,8 @@ func (s *Sim) v1Cancel(w http.ResponseWriter, r *http.Request) {
 // all that is left.
 func cancelAsk1(p *record, ask map[string]string) (cancelAsk, error) {
 	wanted := cancelAsk{
-		retain: ask["retain_promotion"] == "true", reason: ask["reason"], trigger: byAPI, tell: ask["enable_webhook"] == "true",
+		retain: ask["retain_promotion"] == "true", reason: ask["reason"], trigger: byAPI,
+		tell:    ask["enable_webhook"] == "true",
 		account: ask["refund_holder"] != "" && ask["refund_bank"] != "" && ask["refund_account"] != "",
 	}
 	for name, field := range map[string]**int64{

@@ -77,7 +77,8 @@ func TestV2ShowsPayments(t *testing.T) {
 	f("/payments?"+query(`no JSON`), 400, "type", "INVALID_REQUEST")
 	f("/payments?"+query(`{"filter":{"storeId":"store-other"}}`), 403, "type", "FORBIDDEN")
 
-	if status, a := w.call("PortOne wrong", "GET", "/payments/order-1", ""); status != 401 || a["type"] != "UNAUTHORIZED" {
+	if status, a := w.call("PortOne wrong", "GET", "/payments/order-1", ""); status != 401 ||
+		a["type"] != "UNAUTHORIZED" {
 		t.Errorf("a wrong secret: %d %v", status, a)
 	}
 }
@@ -98,7 +99,8 @@ func TestV2HasEveryAttemptAndPaysAnOrderOnce(t *testing.T) {
 	_, a := w.call("v2", "GET", "/payments/"+order+"/transactions", "")
 	items := a["items"].([]any)
 	first := items[0].(map[string]any)
-	if len(items) != tries+1 || first["status"] != "FAILED" || first["paymentId"] != order || at(first, "failure.reason") == nil {
+	if len(items) != tries+1 || first["status"] != "FAILED" || first["paymentId"] != order ||
+		at(first, "failure.reason") == nil {
 		t.Errorf("after %d failures the transactions are %v", tries, a)
 	}
 	if r := w.pay(order, "v2-2024-04-25"); r.Status != "failed" || r.Attempt != "" {
@@ -146,14 +148,18 @@ func TestV2CancelsOnceForAKey(t *testing.T) {
 	}
 	f("order-1", `"short"`, `{"reason":"r"}`, 400, "type", "INVALID_REQUEST")
 	f("order-1", `"key-0000000000-0"`, `{}`, 400, "type", "INVALID_REQUEST")
-	f("order-1", `"key-0000000000-1"`, `{"reason":"r","currentCancellableAmount":900}`, 409, "type", "CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN")
-	f("order-1", `"key-0000000000-2"`, `{"reason":"r","amount":2000}`, 409, "type", "CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT")
+	f("order-1", `"key-0000000000-1"`, `{"reason":"r","currentCancellableAmount":900}`, 409, "type",
+		"CANCELLABLE_AMOUNT_CONSISTENCY_BROKEN")
+	f("order-1", `"key-0000000000-2"`, `{"reason":"r","amount":2000}`, 409, "type",
+		"CANCEL_AMOUNT_EXCEEDS_CANCELLABLE_AMOUNT")
 	f("order-1", `"key-0000000000-3"`, `{"reason":"r","amount":400}`, 200, "cancellation.totalAmount", 400.0)
 	f("order-1", `"key-0000000000-3"`, `{"reason":"r","amount":400}`, 200, "cancellation.totalAmount", 400.0)
-	if _, a := w.call("v2", "GET", "/payments/order-1", ""); a["status"] != "PARTIAL_CANCELLED" || at(a, "amount.cancelled") != 400.0 {
+	if _, a := w.call("v2", "GET", "/payments/order-1", ""); a["status"] != "PARTIAL_CANCELLED" ||
+		at(a, "amount.cancelled") != 400.0 {
 		t.Errorf("a key that came twice, cancelled in part: %v", a)
 	}
-	f("order-1", `"key-0000000000-4"`, `{"reason":"r","currentCancellableAmount":600}`, 200, "cancellation.status", "SUCCEEDED")
+	f("order-1", `"key-0000000000-4"`, `{"reason":"r","currentCancellableAmount":600}`, 200,
+		"cancellation.status", "SUCCEEDED")
 	f("order-1", `"key-0000000000-5"`, `{"reason":"r"}`, 409, "type", "PAYMENT_ALREADY_CANCELLED")
 	f("order-1", "", `{"reason":"r"}`, 409, "type", "PAYMENT_ALREADY_CANCELLED")
 	f("order-2", "", `{"reason":"r"}`, 409, "type", "PAYMENT_NOT_PAID")
@@ -174,7 +180,8 @@ func TestAKeyWhoseCallIsRunningIsRefused(t *testing.T) {
 	var calls sync.WaitGroup
 	for range 8 {
 		calls.Go(func() {
-			status, _ := w.call("v2", "POST", "/payments/order-1/cancel", `{"reason":"r"}`, "Idempotency-Key", `"key-0000000000-1"`)
+			status, _ := w.call("v2", "POST", "/payments/order-1/cancel", `{"reason":"r"}`, "Idempotency-Key",
+				`"key-0000000000-1"`)
 			mu.Lock()
 			defer mu.Unlock()
 			statuses[status]++

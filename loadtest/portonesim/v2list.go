@@ -77,7 +77,10 @@ func (q *v2Query) complete(now time.Time) error {
 		return errors.New("version")
 	}
 	for _, status := range f.Status {
-		if !slices.Contains([]string{"READY", "PENDING", "VIRTUAL_ACCOUNT_ISSUED", "PAID", "FAILED", "PARTIAL_CANCELLED", "CANCELLED"}, status) {
+		if !slices.Contains([]string{
+			"READY", "PENDING", "VIRTUAL_ACCOUNT_ISSUED", "PAID", "FAILED",
+			"PARTIAL_CANCELLED", "CANCELLED",
+		}, status) {
 			return errors.New("status") // PAY_PENDING too, which is a payment's alone
 		}
 	}
@@ -187,7 +190,8 @@ func (s *Sim) byCursor(w http.ResponseWriter, r *http.Request, store string, all
 	between(&ask.From, &ask.Until, s.opt.Now())
 	items := []object{}
 	for _, l := range all {
-		if len(items) < ask.Size && l.cursor > after && (store == "" || l.store == store) && !l.at.Before(ask.From) && !l.at.After(ask.Until) {
+		if len(items) < ask.Size && l.cursor > after && (store == "" || l.store == store) && !l.at.Before(ask.From) &&
+			!l.at.After(ask.Until) {
 			l.view["cursor"] = strconv.Itoa(l.cursor)
 			items = append(items, l.view)
 		}

@@ -76,10 +76,12 @@ func (r *record) v2Common() object {
 		channel = "TEST"
 	}
 	view := object{
-		"merchantId": "merchant-00000000-0000-4000-8000-000000000000", "storeId": r.order.StoreID, "version": r.version(),
+		"merchantId": "merchant-00000000-0000-4000-8000-000000000000", "storeId": r.order.StoreID,
+		"version": r.version(),
 		"channel": object{
 			"type": channel, "id": "channel-id-00000000-0000-4000-8000-000000000000",
-			"key": "channel-key-00000000-0000-4000-8000-000000000000", "name": "simulated", "pgProvider": "TOSSPAYMENTS", "pgMerchantId": "simulated",
+			"key": "channel-key-00000000-0000-4000-8000-000000000000", "name": "simulated",
+			"pgProvider": "TOSSPAYMENTS", "pgMerchantId": "simulated",
 		},
 		"orderName": "simulated order", "currency": r.order.Currency,
 		"customer":    object{"name": "홍길동", "email": "buyer@example.com"},
@@ -101,7 +103,8 @@ func (r *record) v2Amount() object {
 	vat := (r.order.Amount - r.order.TaxFree) / 11
 	_, cancelledFree := r.sum(succeeded)
 	return object{
-		"total": r.order.Amount, "taxFree": r.order.TaxFree, "vat": vat, "supply": r.order.Amount - r.order.TaxFree - vat,
+		"total": r.order.Amount, "taxFree": r.order.TaxFree, "vat": vat,
+		"supply":   r.order.Amount - r.order.TaxFree - vat,
 		"discount": r.discount(), "paid": r.charged(), "cancelled": r.cancelled(), "cancelledTaxFree": cancelledFree,
 	}
 }
@@ -126,7 +129,10 @@ func (r *record) v2Method() object {
 func (r *record) v2Disputes() []object {
 	list := []object{}
 	for i, d := range r.disputes {
-		view := object{"status": "UNRESOLVED", "reason": d.reason, "createdAt": rfc3339(d.created), "pgDisputeId": r.attempt + "-" + string(rune('a'+i%26))}
+		view := object{
+			"status": "UNRESOLVED", "reason": d.reason, "createdAt": rfc3339(d.created),
+			"pgDisputeId": r.attempt + "-" + string(rune('a'+i%26)),
+		}
 		if !d.resolved.IsZero() {
 			view["status"], view["resolvedAt"] = "RESOLVED", rfc3339(d.resolved)
 		}
@@ -166,7 +172,8 @@ type event struct {
 // is none.
 func (r *record) eventOf(c *cancellation) event {
 	view := object{
-		"type": r.v2Status(), "id": r.attempt + "-paid", "paymentId": r.order.ID, "transactionId": r.attempt, "createdAt": rfc3339(r.turned),
+		"type": r.v2Status(), "id": r.attempt + "-paid", "paymentId": r.order.ID, "transactionId": r.attempt,
+		"createdAt":   rfc3339(r.turned),
 		"totalAmount": r.v2Amount(), "eventAmount": r.order.Amount, "pgTxId": "pg_" + r.attempt, "origin": v2Origin(),
 	}
 	if c == nil {

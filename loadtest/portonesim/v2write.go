@@ -180,7 +180,8 @@ func (s *Sim) redeem(r *http.Request, body []byte) (*record, error) {
 			continue
 		}
 		if ask.Attempt != "" && ask.Attempt != p.attempt || ask.Currency != "" && ask.Currency != p.order.Currency ||
-			ask.Amount != nil && *ask.Amount != p.order.Amount || ask.TaxFree != nil && *ask.TaxFree != p.order.TaxFree ||
+			ask.Amount != nil && *ask.Amount != p.order.Amount || ask.TaxFree != nil &&
+			*ask.TaxFree != p.order.TaxFree ||
 			ask.Test != nil && *ask.Test != p.order.Test {
 			return nil, &refusal2{http.StatusConflict, "INFORMATION_MISMATCH", "결제 정보가 일치하지 않습니다."}
 		}
@@ -207,8 +208,10 @@ func (s *Sim) v2Resend(r *http.Request, body []byte) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return object{"webhook": object{
-		"id": h.id, "url": h.to, "status": h.status, "paymentStatus": h.news.v2Status(), "isAsync": false, "trigger": "MANUAL",
-		"currentExecutionCount": h.count, "request": object{"body": string(h.body), "requestedAt": rfc3339(h.at)}, "triggeredAt": rfc3339(h.at),
+		"id": h.id, "url": h.to, "status": h.status, "paymentStatus": h.news.v2Status(), "isAsync": false,
+		"trigger":               "MANUAL",
+		"currentExecutionCount": h.count, "request": object{"body": string(h.body), "requestedAt": rfc3339(h.at)},
+		"triggeredAt": rfc3339(h.at),
 	}}, nil
 }
 

@@ -40,7 +40,8 @@ func TestV2HoldsToWhatWasRegisteredInAdvance(t *testing.T) {
 	w := newWorld(t)
 	f := func(order, body string, status int, kind any) {
 		t.Helper()
-		if got, a := w.call("v2", "POST", "/payments/"+order+"/pre-register", body); got != status || a["type"] != kind {
+		if got, a := w.call("v2", "POST", "/payments/"+order+"/pre-register", body); got != status ||
+			a["type"] != kind {
 			t.Errorf("%s: %d %v, want %d with %v", body, got, a, status, kind)
 		}
 	}
@@ -91,7 +92,8 @@ func TestTheShopsServerConfirmsByHand(t *testing.T) {
 	f(w, "order-1", token+`,"txId":"x"}`, 409, "INFORMATION_MISMATCH")
 	f(w, "order-1", token+`,"taxFreeAmount":1}`, 409, "INFORMATION_MISMATCH")
 	a := f(w, "order-1", token+`,"totalAmount":1000,"currency":"KRW","isTest":false,"txId":"`+r.Attempt+`"}`, 200, nil)
-	if a["pgTxId"] == nil || a["paidAt"] != w.clock.Now().UTC().Format("2006-01-02T15:04:05.000Z") || w.only().Status != "paid" {
+	if a["pgTxId"] == nil || a["paidAt"] != w.clock.Now().UTC().Format("2006-01-02T15:04:05.000Z") ||
+		w.only().Status != "paid" {
 		t.Errorf("the answer is %v, the payment %+v", a, w.only())
 	}
 	f(w, "order-1", token+`}`, 409, "ALREADY_PAID")
@@ -166,7 +168,8 @@ func TestV2SendsAWebhookAgainWhenAsked(t *testing.T) {
 	}
 	a := f("order-1", `{}`, 200, "webhook.paymentStatus", "PAID")
 	got := s.got("webhook")
-	if len(got) != 1 || news(t, got[0]) != "Transaction.Paid" || got[0].header.Get("webhook-id") != at(a, "webhook.id") || got[0].body != at(a, "webhook.request.body") {
+	if len(got) != 1 || news(t, got[0]) != "Transaction.Paid" ||
+		got[0].header.Get("webhook-id") != at(a, "webhook.id") || got[0].body != at(a, "webhook.request.body") {
 		t.Fatalf("the shop got %v, the answer is %v", got, a)
 	}
 	status = http.StatusInternalServerError

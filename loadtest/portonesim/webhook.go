@@ -159,7 +159,8 @@ func (s *Sim) send(h *hook) bool {
 	h.status = came
 	s.mu.Unlock()
 	if came != "SUCCEEDED" {
-		s.opt.Log.Info("a webhook was not taken", "order", h.r.order.ID, "attempt", h.r.attempt, "webhook", h.what, "status", status, "error", err)
+		s.opt.Log.Info("a webhook was not taken", "order", h.r.order.ID, "attempt", h.r.attempt, "webhook", h.what,
+			"status", status, "error", err)
 	}
 	return came == "SUCCEEDED"
 }
@@ -190,7 +191,8 @@ func (s *Sim) forge(r *record) {
 		}
 		s.work.Go(func() {
 			if status, err := s.postHook(m); err != nil || status >= 300 {
-				s.opt.Log.Info("a forged webhook was not taken", "order", r.order.ID, "attempt", claimed.attempt, "status", status, "error", err)
+				s.opt.Log.Info("a forged webhook was not taken", "order", r.order.ID, "attempt", claimed.attempt,
+					"status", status, "error", err)
 			}
 		})
 	}

@@ -219,7 +219,10 @@ func (d *Document) checkAnswer(o *operation, status int, body []byte) []finding 
 	s := answer.schema()
 	found := d.check(s, value, "", nil)
 	if one := errorOf(s, object); one != "" && !strings.Contains(answer.Description, "`"+one+"`") {
-		found = append(found, finding{".type", fmt.Sprintf("%v comes with the status %d, and is none of its errors", object["type"], status)})
+		found = append(found, finding{
+			".type",
+			fmt.Sprintf("%v comes with the status %d, and is none of its errors", object["type"], status),
+		})
 	}
 	return found
 }

@@ -106,7 +106,8 @@ func (d *Document) check(s *schema, value any, at string, found []finding) []fin
 		}
 		return append(found, finding{at, "is none of what it may be"})
 	}
-	if len(s.Enum) > 0 && !slices.ContainsFunc(s.Enum, func(one any) bool { return fmt.Sprint(one) == fmt.Sprint(value) }) {
+	if len(s.Enum) > 0 && !slices.ContainsFunc(s.Enum,
+		func(one any) bool { return fmt.Sprint(one) == fmt.Sprint(value) }) {
 		found = append(found, finding{at, fmt.Sprintf("%v is not among its values", value)})
 	}
 	if fields := d.fields(s); fields != nil || s.Type == "object" {

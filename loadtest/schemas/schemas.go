@@ -82,7 +82,8 @@ func read(folder, name string) (*Document, error) {
 	file := path.Join(folder, name+".json")
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("PortOne's document of %s cannot be read, the folder must have v1.json and v2.json: %w", name, err)
+		return nil, fmt.Errorf("PortOne's document of %s cannot be read, the folder must have v1.json and v2.json: %w",
+			name, err)
 	}
 	d, err := Parse(name, text)
 	if err != nil {

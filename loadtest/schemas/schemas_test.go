@@ -134,12 +134,16 @@ func TestV2IsHeldAgainstItsDocument(t *testing.T) {
 		list(`?requestBody={"size":1,"since":"2026-01-01T00:00:00.5Z"}`, ""),
 		list(`?requestBody={"size":1.5}`, "query.requestBody.size 1.5 is no whole number of 32 bits"),
 		list(`?requestBody={"size":3000000000}`, "query.requestBody.size 3000000000 is no whole number of 32 bits"),
-		list(`?requestBody={"size":1,"since":"yesterday"}`, `query.requestBody.since "yesterday" is no time of RFC 3339`),
+		list(`?requestBody={"size":1,"since":"yesterday"}`,
+			`query.requestBody.since "yesterday" is no time of RFC 3339`),
 		list(`?requestBody={"size":1,"page":1}`, "query.requestBody.page is unknown"),
 		list(`?requestBody=1,2`, "query.requestBody is no JSON"),
 
 		{"POST", "/things/a/sell", `{"size":1}`, 200, `{"status":"NEW"}`, "query.shop is missing"},
-		{"POST", "/things/a/sell?shop=b", `size=1`, 200, `{"status":"NEW"}`, `body is "application/x-www-form-urlencoded", which the call does not take`},
+		{
+			"POST", "/things/a/sell?shop=b", `size=1`, 200, `{"status":"NEW"}`,
+			`body is "application/x-www-form-urlencoded", which the call does not take`,
+		},
 		{"POST", "/things/a/sell?shop=b", `{}`, 200, `{"status":"NEW"}`, "body.size is missing"},
 
 		answer(200, `{"status":"NEW","color":"RED"}`, ""),
@@ -151,7 +155,8 @@ func TestV2IsHeldAgainstItsDocument(t *testing.T) {
 		answer(200, `{"status":"NEW","color":"GREEN"}`, "answer.color GREEN is not among its values"),
 		answer(200, `{"status":"NEW","color":null}`, "answer.color is null"),
 		answer(200, `{"status":"NEW","soldAt":"2026-01-01T00:00:00Z"}`, "answer.soldAt is unknown"),
-		answer(200, `{"status":"SOLD","soldAt":"2026-01-01T00:00:00Z","gift":"no"}`, "answer.gift is a text, not true or false"),
+		answer(200, `{"status":"SOLD","soldAt":"2026-01-01T00:00:00Z","gift":"no"}`,
+			"answer.gift is a text, not true or false"),
 		answer(404, `{"type":"NO_THING"}`, ""),
 		answer(409, `{"type":"SOLD","message":"x"}`, ""),
 		answer(409, `{"type":"NO_THING"}`, "answer.type NO_THING comes with the status 409, and is none of its errors"),
@@ -175,7 +180,8 @@ func TestCallsAndViolationsAreCounted(t *testing.T) {
 		t.Errorf("the calls are %v, want %v", log.Calls(), want)
 	}
 	want := schemas.Violation{Call: "v1 GET /things/{id}/{state}", Where: "answer", What: "is no JSON"}
-	if got := log.Violations(); len(got) != 1 || got[want] != 3 || want.String() != "v1 GET /things/{id}/{state}: answer is no JSON" {
+	if got := log.Violations(); len(got) != 1 || got[want] != 3 ||
+		want.String() != "v1 GET /things/{id}/{state}: answer is no JSON" {
 		t.Errorf("the violations are %v, want three of %s", got, want)
 	}
 }
@@ -200,7 +206,8 @@ func TestADocumentThatIsNotUnderstoodIsRefused(t *testing.T) {
 	f(`"format": "int32"`, `"format": "int8"`, "int8")
 	f(`"enum": ["RED", "BLUE"]`, `"pattern": "^R"`, "pattern")
 	f(`"#/components/schemas/Color"`, `"#/components/schemas/Colour"`, "Colour is referred to and missing")
-	f(`{"NEW": "#/components/schemas/New",`, `{"NEW": "#/components/schemas/Young",`, "Young is referred to and missing")
+	f(`{"NEW": "#/components/schemas/New",`, `{"NEW": "#/components/schemas/Young",`,
+		"Young is referred to and missing")
 	f(`"openapi": "3.0.3"`, `"openapi": ""`, "no document")
 	f(`{`, ``, "invalid")
 	if _, err := schemas.V2(t.TempDir()); err == nil || !strings.Contains(err.Error(), "v1.json and v2.json") {

@@ -43,11 +43,14 @@ func (p Plan) check() error {
 	}
 	switch {
 	case p.DownAfter < 0 || p.DownFor < 0 || p.DownEvery < 0:
-		return fmt.Errorf("--shop-down-after %v, --shop-down-for %v, --shop-down-every %v: must not be negative", p.DownAfter, p.DownFor, p.DownEvery)
+		return fmt.Errorf("--shop-down-after %v, --shop-down-for %v, --shop-down-every %v: must not be negative",
+			p.DownAfter, p.DownFor, p.DownEvery)
 	case p.DownFor == 0 && (p.DownAfter > 0 || p.DownEvery > 0):
-		return fmt.Errorf("--shop-down-after %v, --shop-down-every %v: give --shop-down-for too", p.DownAfter, p.DownEvery)
+		return fmt.Errorf("--shop-down-after %v, --shop-down-every %v: give --shop-down-for too",
+			p.DownAfter, p.DownEvery)
 	case p.DownEvery > 0 && p.DownEvery <= p.DownFor:
-		return fmt.Errorf("--shop-down-every %v: must be more than --shop-down-for %v, or the shop never comes back", p.DownEvery, p.DownFor)
+		return fmt.Errorf("--shop-down-every %v: must be more than --shop-down-for %v, or the shop never comes back",
+			p.DownEvery, p.DownFor)
 	}
 	return nil
 }
@@ -67,7 +70,10 @@ const (
 	words      // one more than there are
 )
 
-var wordNames = [words]string{Yes: "yes", No: "no", Slow: "slow", Hang: "hang", Fail: "fail", Down: "down", Fault: "fault"}
+var wordNames = [words]string{
+	Yes: "yes", No: "no", Slow: "slow", Hang: "hang", Fail: "fail", Down: "down",
+	Fault: "fault",
+}
 
 // String implements fmt.Stringer.
 func (w Word) String() string { return wordNames[w] }

@@ -39,7 +39,10 @@ func open(t *testing.T, opt standin.Options) *asker {
 	t.Helper()
 	shop := standin.New(opt)
 	server := httptest.NewServer(shop.Handler())
-	a := &asker{Shop: shop, url: server.URL, client: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}}
+	a := &asker{
+		Shop: shop, url: server.URL,
+		client: http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}},
+	}
 	t.Cleanup(func() {
 		a.client.CloseIdleConnections()
 		server.Close()
@@ -130,10 +133,12 @@ func TestTheShopSaysWhatItsPlanHas(t *testing.T) {
 			t.Fatalf("%+v: the log has %+v", plan, asks)
 		}
 		ask := asks[0]
-		if ask.Seq != 1 || ask.Word != word || ask.Status != status || ask.Answered.IsZero() || ask.Answered.Before(ask.Came.Add(max(plan.Takes, plan.SlowBy))) {
+		if ask.Seq != 1 || ask.Word != word || ask.Status != status || ask.Answered.IsZero() ||
+			ask.Answered.Before(ask.Came.Add(max(plan.Takes, plan.SlowBy))) {
 			t.Errorf("%+v: the log has %+v", plan, ask)
 		}
-		if ask.Order != "ORD1" || ask.Attempt != "imp_ORD1" || ask.Sale != "race" || ask.Buyer != "user-4711" || *ask.Amount != 160000 || len(ask.Lines) != 1 || ask.Lines[0] != (standin.Line{SKU: "full", Quantity: 2}) {
+		if ask.Order != "ORD1" || ask.Attempt != "imp_ORD1" || ask.Sale != "race" || ask.Buyer != "user-4711" ||
+			*ask.Amount != 160000 || len(ask.Lines) != 1 || ask.Lines[0] != (standin.Line{SKU: "full", Quantity: 2}) {
 			t.Errorf("the question was understood as %+v", ask.Question)
 		}
 		if (ask.Reason != "") != (word == standin.No) || !strings.Contains(body, ask.Reason) {
@@ -170,7 +175,8 @@ func TestWhatNobodyHeardIsNotAnswered(t *testing.T) {
 func TestTheSharesAreThoseOfThePlan(t *testing.T) {
 	t.Parallel()
 	plan := standin.Plan{Refuses: .2, Slow: .1, Hangs: .15, Fails: .05}
-	shop, same, other := standin.New(standin.Options{Seed: 1, Plan: plan}), standin.New(standin.Options{Seed: 1, Plan: plan}), standin.New(standin.Options{Seed: 2, Plan: plan})
+	shop, same, other := standin.New(standin.Options{Seed: 1, Plan: plan}),
+		standin.New(standin.Options{Seed: 1, Plan: plan}), standin.New(standin.Options{Seed: 2, Plan: plan})
 	const orders = 10_000
 	count, differs := map[standin.Word]float64{}, 0
 	for i := range orders {
@@ -184,7 +190,10 @@ func TestTheSharesAreThoseOfThePlan(t *testing.T) {
 			differs++
 		}
 	}
-	for word, share := range map[standin.Word]float64{standin.Yes: .5, standin.No: .2, standin.Slow: .1, standin.Hang: .15, standin.Fail: .05} {
+	for word, share := range map[standin.Word]float64{
+		standin.Yes: .5, standin.No: .2, standin.Slow: .1,
+		standin.Hang: .15, standin.Fail: .05,
+	} {
 		if got := count[word] / orders; math.Abs(got-share) > .02 {
 			t.Errorf("a share of %v gets %s, want %v", got, word, share)
 		}
@@ -239,8 +248,12 @@ func TestAQuestionThatNoGateMayAskIsAFault(t *testing.T) {
 	f(400, "amount", secret, func(q map[string]any) { q["amount"] = -1 })
 	f(400, "cannot be read", secret, func(q map[string]any) { q["run"] = "one" })
 
-	for name, text := range map[string]string{"no JSON": "order.ask", "too long": `{"type":"` + strings.Repeat("x", 70_000) + `"}`} {
-		if status, body, err := a.post(t, secret, "ask_ORD1", []byte(text)); err != nil || status != 400 || !strings.Contains(body, "cannot be read") {
+	for name, text := range map[string]string{
+		"no JSON":  "order.ask",
+		"too long": `{"type":"` + strings.Repeat("x", 70_000) + `"}`,
+	} {
+		if status, body, err := a.post(t, secret, "ask_ORD1", []byte(text)); err != nil || status != 400 ||
+			!strings.Contains(body, "cannot be read") {
 			t.Errorf("%s: %d %s, %v", name, status, body, err)
 		}
 	}
@@ -267,8 +280,10 @@ func TestTheShopIsDownAsThePlanHasIt(t *testing.T) {
 			status, _ := a.ask(t, secret, question("ORD"+strconv.Itoa(second)))
 			health, _ := a.get(t, "/healthy")
 			ask := a.Asks(int64(second)).Asks[0]
-			if got := map[bool]string{true: "up", false: "down"}[health == 204]; got != want || (status == 200) != (want == "up") || (ask.Word == standin.Down) != (want == "down") {
-				t.Errorf("%+v: after %d s it answers %d, and /healthy %d: want %s; the log has %+v", plan, second, status, health, want, ask)
+			if got := map[bool]string{true: "up", false: "down"}[health == 204]; got != want ||
+				(status == 200) != (want == "up") || (ask.Word == standin.Down) != (want == "down") {
+				t.Errorf("%+v: after %d s it answers %d, and /healthy %d: want %s; the log has %+v", plan, second,
+					status, health, want, ask)
 			}
 			now.Move(time.Second)
 		}
@@ -276,7 +291,8 @@ func TestTheShopIsDownAsThePlanHasIt(t *testing.T) {
 	f(standin.Plan{}, "up up up")
 	f(standin.Plan{DownFor: 2 * time.Second}, "down down up up")
 	f(standin.Plan{DownAfter: 2 * time.Second, DownFor: time.Second}, "up up down up up")
-	f(standin.Plan{DownAfter: time.Second, DownFor: time.Second, DownEvery: 3 * time.Second}, "up down up up down up up down")
+	f(standin.Plan{DownAfter: time.Second, DownFor: time.Second, DownEvery: 3 * time.Second},
+		"up down up up down up up down")
 }
 
 func TestTheShopIsTakenDownByHand(t *testing.T) {
@@ -314,7 +330,8 @@ func TestWhatIsUnderWayWhenTheShopGoesDownIsNotAnswered(t *testing.T) {
 		status, _ := a.ask(t, secret, question("ORD1"))
 		asked <- status
 	}()
-	for deadline := time.Now().Add(30 * time.Second); a.Asks(0).Newest == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); a.Asks(0).Newest == 0 &&
+		time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 	}
 	a.DownFor(0)
 	if status := <-asked; status != 0 {
@@ -341,7 +358,8 @@ func TestTheLogIsReadInPagesAndKeepsTheNewest(t *testing.T) {
 		return p
 	}
 	p := read("/asks")
-	if p.Oldest != 4 || p.Newest != room+3 || len(p.Asks) != standin.MaxPage || p.Asks[0].Seq != 4 || p.Asks[0].Order != "ORD3" {
+	if p.Oldest != 4 || p.Newest != room+3 || len(p.Asks) != standin.MaxPage || p.Asks[0].Seq != 4 ||
+		p.Asks[0].Order != "ORD3" {
 		t.Fatalf("the first page has %d asks from %+v on, of %d to %d", len(p.Asks), p.Asks[0], p.Oldest, p.Newest)
 	}
 	last := p.Asks[len(p.Asks)-1]
@@ -368,7 +386,10 @@ func TestTheLogIsReadInPagesAndKeepsTheNewest(t *testing.T) {
 // An answer to what the log has dropped meanwhile must not be noted at another ask.
 func TestALateAnswerIsNotedAtItsOwnAskAlone(t *testing.T) {
 	t.Parallel()
-	a := open(t, standin.Options{Secret: secret, Room: 1, Plan: standin.Plan{Slow: .5, SlowBy: 100 * time.Millisecond, Hangs: .5}})
+	a := open(t, standin.Options{
+		Secret: secret, Room: 1,
+		Plan: standin.Plan{Slow: .5, SlowBy: 100 * time.Millisecond, Hangs: .5},
+	})
 	slow, hangs := "", ""
 	for i := 0; slow == "" || hangs == ""; i++ {
 		switch order := "ORD" + strconv.Itoa(i); a.Word(order) {
@@ -385,7 +406,8 @@ func TestALateAnswerIsNotedAtItsOwnAskAlone(t *testing.T) {
 			t.Errorf("the slow one is answered with %d", status)
 		}
 	}()
-	for deadline := time.Now().Add(30 * time.Second); a.Asks(0).Newest == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); a.Asks(0).Newest == 0 &&
+		time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 	}
 	hanging := open(t, standin.Options{}) // a client of its own, which waits no longer
 	hanging.url, hanging.client.Timeout = a.url, 50*time.Millisecond
@@ -425,7 +447,10 @@ func TestOptionsThatCannotBeAreRefused(t *testing.T) {
 	f("give --shop-down-for", standin.Options{Plan: standin.Plan{DownAfter: 1}})
 	f("give --shop-down-for", standin.Options{Plan: standin.Plan{DownEvery: 1}})
 	f("never comes back", standin.Options{Plan: standin.Plan{DownFor: 2, DownEvery: 2}})
-	if err := (standin.Options{Secret: secret, Plan: standin.Plan{Refuses: .5, Hangs: .5, DownFor: 1, DownEvery: 2}}).Check(); err != nil {
+	if err := (standin.Options{
+		Secret: secret,
+		Plan:   standin.Plan{Refuses: .5, Hangs: .5, DownFor: 1, DownEvery: 2},
+	}).Check(); err != nil {
 		t.Error(err)
 	}
 }
