@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Register is what changes sales in a store. Each method is one atomic script.
-// Where the store waits for replicas, what changes something also returns an
-// *UnsecuredError: the change is made, but too few of them have it.
+// Register changes sales in a store. Each method is one atomic script. If the store waits for
+// replicas, a method that changes something may also return an *UnsecuredError: the change is made,
+// but too few replicas have it.
 type Register interface {
-	// Sale reads a sale, or its tombstone. Where there is neither it returns
-	// ErrNoSale, or a *MissingError, and the store's clock as the state's Now.
+	// Sale reads a sale, or its tombstone. If there is neither, it returns ErrNoSale or a
+	// *MissingError, and a State that has only the store's clock, in Now.
 	Sale(ctx context.Context, name string) (State, error)
-	// Losses tells what goes with a sale if it is deleted or started afresh. It
-	// returns ErrNoSale, or a *LossError as Create and Delete would.
+	// Losses returns what would be lost if a sale were deleted or started afresh. It returns
+	// ErrNoSale, or a *LossError as Create and Delete would.
 	Losses(ctx context.Context, sale string, drop Drop) (Loss, error)
 	// Create makes a sale, or starts it afresh in a higher run. It returns
 	// ErrExists, a *LossError or an *OpenError.
@@ -26,9 +26,8 @@ type Register interface {
 	// Delete removes a sale and leaves a tombstone, also of one that is missing. It
 	// returns ErrNoSale, or a *LossError.
 	Delete(ctx context.Context, who, sale string, drop Drop) error
-	// Secure makes sure of a sale that is to stay as it is, with settings of the
-	// given version: it waits for the replicas as a change does. It returns
-	// ErrChanged where the settings have another version.
+	// Secure waits until the replicas have a sale as it is, with settings of the given version. It
+	// returns ErrChanged if the settings have another version.
 	Secure(ctx context.Context, sale string, version int64) error
 }
 
@@ -37,8 +36,8 @@ type Creation struct {
 	Who  string // for the ledger
 	Sale Sale
 	Drop Drop // of the lower run
-	// OpenNow makes it although its window has begun and the store knows no run of
-	// it: it may have been sold from data that is lost.
+	// OpenNow makes the sale although its window has begun and the store knows no run of it.
+	// Without OpenNow that is refused: the sale may have been sold from data that is lost.
 	OpenNow bool
 }
 
@@ -54,7 +53,7 @@ var (
 type VersionError struct {
 	Sale  string
 	Seen  int64 // by the caller
-	Known int64 // that the sale is at; 0 where there is none
+	Known int64 // that the sale is at; 0 if there is no sale
 }
 
 // Error implements error.
@@ -70,11 +69,11 @@ func (e *VersionError) Error() string {
 // Unwrap makes it an ErrChanged.
 func (e *VersionError) Unwrap() error { return ErrChanged }
 
-// RunError says that a run of a sale is over.
+// RunError says that the run that was asked for is over.
 type RunError struct {
 	Sale    string
 	Run     int64 // asked for
-	Known   int64 // that the sale is in, or was deleted in
+	Known   int64 // that the sale is in, or was in when it was deleted
 	Deleted bool
 }
 
@@ -87,8 +86,8 @@ func (e *RunError) Error() string {
 		e.Known, e.Run)
 }
 
-// UnsecuredError says that a change is made, but that too few replicas are known
-// to have it. Making it again changes nothing twice, and waits for them again.
+// UnsecuredError says that a change is made, but too few replicas are known to have it. Making the
+// change again changes nothing twice, and waits for the replicas again.
 type UnsecuredError struct {
 	Sale     string
 	Replicas int64 // that have it
@@ -103,7 +102,7 @@ func (e *UnsecuredError) Error() string {
 		"it changes nothing twice, and waits for them again", e.Replicas, e.Wanted, e.Sale)
 }
 
-// IsUnsecured reports whether err is an UnsecuredError: what was to be done is done.
+// IsUnsecured reports whether err is an UnsecuredError: the change is made.
 func IsUnsecured(err error) bool {
 	_, is := errors.AsType[*UnsecuredError](err)
 	return is
@@ -138,36 +137,36 @@ const (
 	Restarted Outcome = "restarted" // in a higher run
 	Changed   Outcome = "changed"
 	Unchanged Outcome = "unchanged"
-	Kept      Outcome = "kept as it is" // there was something, and only what is not there was to be made
+	Kept      Outcome = "kept as it is" // the store had something of it, and IfNone was set
 )
 
-// maxConflicts bounds how often a change is tried that others keep overtaking.
+// maxConflicts bounds the tries of a change while others keep changing the sale first.
 const maxConflicts = 10
 
 // Application is a sale to be applied, and how.
 type Application struct {
 	Who     string // for the ledger
 	Sale    Sale
-	Drop    Drop  // what may be lost where a higher run begins
+	Drop    Drop  // what may be lost if a higher run begins
 	Version int64 // of the settings that the caller has seen; 0 replaces any
-	DryRun  bool  // only tell what would be done
+	DryRun  bool  // only return what would be done
 	OpenNow bool  // as in Creation
-	IfNone  bool  // only make it where the store has nothing of it
-	// Now is the caller's own clock: like the store's, it must say that the window of
-	// a sale that nobody knows has not begun.
+	IfNone  bool  // only make it if the store has nothing of it
+	// Now is the caller's own clock. A sale that the store does not know is made only if its window
+	// has begun neither by this clock nor by the store's.
 	Now time.Time
 }
 
 // Applied is what an application did, or would do.
 type Applied struct {
 	Outcome Outcome
-	Before  Sale // the zero Sale where there was none
+	Before  Sale // the zero Sale if there was none
 	After   Sale
-	Loss    *Loss // of a dry run that would start the sale afresh: what would go with the lower run
+	Loss    *Loss // of a dry run that would start the sale afresh: what would be lost with the lower run
 }
 
-// Reminder says what else must be done about a change, empty for nothing: a gate
-// whose file has a later opening would make a lost sale anew while it is open.
+// Reminder says what else must be done after a change; empty if nothing. A gate whose file still
+// has a later opening would make a lost sale anew while it is open.
 func (a *Applied) Reminder() string {
 	if a.Before.Run == 0 || !a.After.OpensAt.Before(a.Before.OpensAt) {
 		return ""
@@ -175,11 +174,11 @@ func (a *Applied) Reminder() string {
 	return "it opens earlier now: write this opens_at into the files given to --sales too"
 }
 
-// Apply makes the stored sale as given. It may be done in the middle of a sale,
-// and doing it twice is doing it once. Whether the sale is paused stays as it
-// is. It returns a *VersionError where the settings are to change and have another
-// version than the caller has seen, a *StockError, a *LossError or an *OpenError.
-// Beside the *LossError of a dry run, and an *UnsecuredError, Applied is filled in.
+// Apply makes the stored sale as given. It may be called in the middle of a sale, and a second call
+// changes nothing. A paused sale stays paused. It returns a *VersionError if the settings are to
+// change and have another version than the caller has seen, or a *StockError, a *LossError or an
+// *OpenError. With the *LossError of a dry run, and with an *UnsecuredError, Applied is filled in
+// too.
 func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 	for range maxConflicts {
 		old, err := r.Sale(ctx, a.Sale.Name)
@@ -219,7 +218,7 @@ func Apply(ctx context.Context, r Register, a Application) (Applied, error) {
 	return Applied{}, ErrChanged
 }
 
-// addLoss adds to what would be done what would be lost by it.
+// addLoss adds to the result of a dry run what would be lost.
 func (a *Application) addLoss(ctx context.Context, r Register, done Applied) (Applied, error) {
 	if done.Outcome != Restarted {
 		return done, nil
@@ -276,8 +275,8 @@ func (a *Application) plan(old State) (Outcome, Sale, error) {
 	return Changed, sale, nil
 }
 
-// SetPaused pauses a sale, or lets it go on. It reports whether that changed
-// anything, beside an *UnsecuredError too.
+// SetPaused pauses a sale, or resumes it. It reports whether that changed anything, also with an
+// *UnsecuredError. It returns other errors of Register.
 func SetPaused(ctx context.Context, r Register, who, sale string, paused bool) (bool, error) {
 	kind := "resume"
 	if paused {

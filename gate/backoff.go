@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// A fault that passes is made up for at once, and one that lasts is not made worse.
+// The bounds of a wait: after a short fault the first try comes at once, and a long fault is not
+// made worse by many tries.
 const minBackoff, maxBackoff = 100 * time.Millisecond, 5 * time.Second
 
-// Backoff is the waiting between tries of what fails: briefly at first, then twice as
-// long each time. The zero value is ready to use.
+// Backoff is the pause between tries of a call that fails: short at first, then twice as long each
+// time. The zero value is ready to use.
 type Backoff struct{ next time.Duration }
 
-// Next returns how long Wait waits next.
+// Next returns how long the next Wait takes.
 func (b *Backoff) Next() time.Duration { return max(b.next, minBackoff) }
 
-// Level is how loud the failure before the next wait is told: one that passes is only a
-// warning.
+// Level is the log level for the failure before the next wait: a warning at first, an error once it
+// lasts.
 func (b *Backoff) Level() slog.Level {
 	if b.Next() == maxBackoff {
 		return slog.LevelError

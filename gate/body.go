@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// BodyError says what is wrong with a body of JSON in words of JSON: what its
-// decoder says names types of Go. Any other error is returned as it is.
+// BodyError rewords an error of decoding JSON without naming types of Go, so that whoever sent the
+// body understands it. Any other error is returned as it is.
 func BodyError(err error) error {
 	if wrong, is := errors.AsType[*json.UnmarshalTypeError](err); is {
 		field := wrong.Field
@@ -31,7 +31,7 @@ func BodyError(err error) error {
 	return err
 }
 
-// valueOf says in the same words what a decoder calls "string", or "number 80000.0".
+// valueOf words the value that a decoder calls "string", or "number 80000.0".
 func valueOf(value string) string {
 	switch value {
 	case "string":
@@ -48,7 +48,7 @@ func valueOf(value string) string {
 	return strings.TrimPrefix(value, "number ")
 }
 
-// kindOf says in words of JSON what a type of Go is read from.
+// kindOf names the kind of JSON value that a type of Go is read from.
 func kindOf(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:

@@ -8,24 +8,25 @@ import (
 // Brake says that the brake on a sale's refunds holds: the gates cancel nothing until a
 // person lets them go on.
 type Brake struct {
-	Since  time.Time `json:"since"` // zero where it cannot be read
+	Since  time.Time `json:"since"` // zero if it cannot be read
 	Rule   BrakeRule `json:"rule"`
 	Reason string    `json:"reason,omitempty"` // of the refund that pulled it, as RefundReason names it
-	Count  int64     `json:"count"`            // how many there were with that one
-	Bound  int64     `json:"bound"`            // how many there may be in ten minutes, or in a row that pulls it
+	Count  int64     `json:"count"`            // refunds that were counted, with the one that pulled the brake
+	Bound  int64     `json:"bound"`            // refunds that ten minutes may have, or refunds in a row that pull the brake
 }
 
-// BrakeRule is what pulled a brake. Any other value than these says that it cannot be read.
+// BrakeRule is the rule that pulled a brake. Any value but these constants counts as
+// BrakeUnreadable.
 type BrakeRule string
 
 // The rules.
 const (
 	BrakeRate       BrakeRule = "rate"       // too many refunds within ten minutes
 	BrakeRow        BrakeRule = "row"        // too many in a row for one reason that a setting causes
-	BrakeUnreadable BrakeRule = "unreadable" // nobody knows how many there were
+	BrakeUnreadable BrakeRule = "unreadable" // the count cannot be read
 )
 
-// String says why it holds, in a clause.
+// String says in a clause why the brake holds.
 func (b *Brake) String() string {
 	switch b.Rule {
 	case BrakeRate:
@@ -37,6 +38,6 @@ func (b *Brake) String() string {
 	return "what is counted of the sale's refunds cannot be read"
 }
 
-// BySetting reports whether a wrong setting causes refunds for the reason. (So it does for
-// a currency, and there a person is waited for already.)
+// BySetting reports whether a wrong setting may cause refunds for this reason. RefundCurrency is
+// left out although --currency may be wrong: those refunds wait for a person already.
 func (r RefundReason) BySetting() bool { return r == RefundTestChannel || r == RefundAmount }

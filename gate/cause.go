@@ -1,13 +1,13 @@
 package gate
 
-// Cause tells apart what a code may have been given for, where that is more than
-// one thing. The buyer reads the code's sentence alone: whoever forges a link
-// must not learn what was wrong with it. Logs and metrics have the cause.
+// Cause says why a confirm was refused, for a code that has several possible reasons. Logs and
+// metrics show it. The buyer reads only the code's sentence: whoever forges a link must not learn
+// what was wrong with it.
 type Cause uint8
 
 // The causes.
 const (
-	NoCause Cause = iota // the code says all there is to say
+	NoCause Cause = iota // the code alone says why
 
 	// Of BadSignature, what is wrong with the link.
 	LinkUnsigned
@@ -16,9 +16,9 @@ const (
 	SignatureMalformed
 	KeyMixedUp
 	KeyUnproven
-	LinkAltered // or another order's: nothing tells these apart
+	LinkAltered // or made for another order: the signature does not tell which
 
-	// Of BadSignature, what is wrong with the payment service's call.
+	// Of BadSignature, what is wrong with PortOne's call.
 	CallUnsigned
 	CallStale
 	CallMismatch
@@ -28,7 +28,7 @@ const (
 	AmountNotPrice
 	AmountBelowPrice
 
-	// Of BadRequest, why the sale does not take a call of its version.
+	// Of BadRequest, why the sale refuses calls of this version.
 	VersionNotNamed
 	VersionUnsigned
 	VersionNotLookedUp
@@ -135,7 +135,7 @@ func (c Cause) String() string { return causeTable[c].name }
 // Code returns the code that a confirm is refused with for this cause.
 func (c Cause) Code() Code { return causeTable[c].code }
 
-// Means says in half a sentence what was found, for operators.
+// Means explains the cause to operators, in half a sentence.
 func (c Cause) Means() string { return causeTable[c].means }
 
 // Causes returns every cause but NoCause.

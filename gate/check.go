@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// The names of what a gate tries of its surroundings.
+// The names of the checks that a gate makes of its surroundings.
 const (
 	CheckPortOneV1   = "portone_v1"         // PortOne takes the credentials of V1
-	CheckPortOneV2   = "portone_v2"         // and those of V2
+	CheckPortOneV2   = "portone_v2"         // PortOne takes the credentials of V2
 	CheckClock       = "redis_clock"        // Redis' clock and the gate's agree
 	CheckPersistence = "redis_persistence"  // a restart of Redis forgets no order
 	CheckMinReplicas = "redis_min_replicas" // Redis takes no writes while it has no replica
-	CheckNotify      = "shop_notify"        // the shop can be told of changes
-	CheckAsk         = "shop_ask"           // the shop can be asked about orders
-	CheckForward     = "shop_forward"       // webhooks can be passed on to the shop
+	CheckNotify      = "shop_notify"        // the shop's notify URL can be reached
+	CheckAsk         = "shop_ask"           // the shop's ask URL can be reached
+	CheckForward     = "shop_forward"       // the URL of --forward-webhooks can be reached
 )
 
 // Checks returns the names of all checks.
@@ -31,19 +31,18 @@ func Checks() []string {
 	}
 }
 
-// Check is something of a gate's surroundings, and what came of trying it. Its
-// JSON is part of what is promised to operators. The zero value is nothing good.
+// Check is the newest result of one check. Operators rely on its JSON. The zero value is not OK.
 type Check struct {
 	Name    string    `json:"name"`              // of Checks
-	Subject string    `json:"subject"`           // which one was tried; never a secret
-	OK      bool      `json:"ok"`                // good; false also where it is not known
+	Subject string    `json:"subject"`           // what was checked, such as a host; never a secret
+	OK      bool      `json:"ok"`                // false also if nobody could tell
 	Unknown bool      `json:"unknown,omitempty"` // not OK only because nobody could tell
-	Problem string    `json:"problem,omitempty"` // where it is not OK: what is wrong, and what to do
-	Since   time.Time `json:"since"`             // it is so
-	TriedAt time.Time `json:"tried_at,omitzero"` // last; zero: not yet
+	Problem string    `json:"problem,omitempty"` // if not OK: what is wrong, and what to do
+	Since   time.Time `json:"since"`             // since when the result is this one
+	TriedAt time.Time `json:"tried_at,omitzero"` // when it was last tried; zero if not yet
 }
 
-// Status is how a gate and its surroundings are, as operators are shown it.
+// Status is the state of a gate and its surroundings, as operators see it.
 type Status struct {
 	Gate     string    `json:"gate"`  // its name
 	Ready    bool      `json:"ready"` // as /readyz says
@@ -51,14 +50,14 @@ type Status struct {
 	Checks   []Check   `json:"checks"`
 }
 
-// Replicas is how many replicas of Redis follow, where a 200 waits for some.
+// Replicas is how many replicas of Redis follow, for a gate whose 200s wait for some.
 type Replicas struct {
-	Have    *int   `json:"have"` // nil: Redis does not tell, or could not be asked
+	Have    *int   `json:"have"` // nil if Redis does not say, or could not be asked
 	Needed  int    `json:"needed"`
-	Problem string `json:"problem,omitempty"` // where they are too few, or not known: what to do
+	Problem string `json:"problem,omitempty"` // if they are too few, or unknown: what to do
 }
 
-// UnknownError says that nobody could tell whether something is as it should be.
+// UnknownError says that a check could not tell whether things are right.
 type UnknownError struct {
 	Reason string // why, and what to do
 }
@@ -66,9 +65,8 @@ type UnknownError struct {
 // Error implements error.
 func (e *UnknownError) Error() string { return e.Reason }
 
-// Unreachable says why a server could not be reached, in words that stay the same
-// for as long as the reason does: without the time, and without the addresses of a
-// connection's ends, which are others at each try.
+// Unreachable says why a server could not be reached. The text stays the same as long as the reason
+// does: it has no times and no port numbers, which change with each try.
 func Unreachable(err error) string {
 	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](err)
 	dns, isDNS := errors.AsType[*net.DNSError](err)

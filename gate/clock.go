@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// MaxTime is the latest time that is taken from outside, in milliseconds since
-// 1970: the end of the year 2199. No launch and no deposit lies behind it, so what
-// does is a slip or an attack. And a time of thirteen digits is whole wherever
-// numbers are floating point, as in Redis' Lua, its scores and JavaScript.
+// MaxTime is the latest time that is taken from outside, in milliseconds since 1970: the end of the
+// year 2199. No launch and no deposit is later, so a later time is a slip or an attack. Thirteen
+// digits are exact in floating point, as in Redis' Lua, its scores and JavaScript.
 const MaxTime = 7_258_118_399_999
 
-// Bounded returns t, or MaxTime where t is later.
+// Bounded returns t, or MaxTime if t is later.
 func Bounded(t time.Time) time.Time {
 	if latest := time.UnixMilli(MaxTime); t.After(latest) {
 		return latest
@@ -19,17 +18,18 @@ func Bounded(t time.Time) time.Time {
 	return t
 }
 
-// ClockTolerance is how far Redis' clock, a gate's and the latest time that a sale
-// has seen may be apart. Further, and Redis' is in doubt where the others do not
-// agree with it: luascripts/prelude.lua has the rule, and the same number.
+// ClockTolerance is how far apart Redis' clock, a gate's clock and the latest time that a sale has
+// seen may be. Clocks further apart do not agree, and Redis' clock may be in doubt:
+// luascripts/prelude.lua has the rule, and the same number.
 const ClockTolerance = time.Minute
 
-// Times are the clocks as they were when something was read.
+// Times are the clocks at the moment of a read.
 type Times struct {
-	// Now is the sale's time: Redis', or the latest that the sale has seen; the reader's own where that is in doubt.
+	// Now is the sale's time: Redis' clock, or the latest time that the sale has seen if that is later. If Redis'
+	// clock is in doubt, it is the reader's own clock.
 	Now   time.Time
 	Ahead time.Duration // Redis' clock minus the reader's own
-	Doubt *ClockError   // nil where Redis' clock is not in doubt
+	Doubt *ClockError   // nil unless Redis' clock is in doubt
 }
 
 // ClockError says that Redis' clock is in doubt, so nothing was changed.
@@ -44,8 +44,8 @@ func (e *ClockError) Error() string {
 		e.Redis.UTC().Format(time.RFC3339), e.Own.UTC().Format(time.RFC3339), ClockTolerance, e.Difference())
 }
 
-// Difference says how far the clocks are apart and what to do, in words that stay
-// the same while they go on as they do.
+// Difference says how far apart the clocks are and what to do. The text stays the same while the
+// difference does.
 func (e *ClockError) Difference() string {
 	apart, side := e.Redis.Sub(e.Own), "ahead of"
 	if apart < 0 {

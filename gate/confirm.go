@@ -1,7 +1,7 @@
 package gate
 
-// Confirm is one call of PortOne's confirm process, decoded. Its byte slices
-// belong to whoever made it and must stay untouched until the verdict is in.
+// Confirm is one decoded call of PortOne's confirm process. Its byte slices belong to the caller,
+// who must not change them before the verdict.
 type Confirm struct {
 	Order   []byte // merchant_uid or paymentId
 	Attempt []byte // imp_uid or transactionId

@@ -2,8 +2,7 @@ package gate
 
 import "time"
 
-// SettingsForm is a sale's settings in the form of a sale file, which does not
-// set Paused.
+// SettingsForm is a sale's settings in the form of a sale file. A sale file does not set Paused.
 type SettingsForm struct {
 	OpensAt         time.Time         `json:"opens_at"`
 	ClosesAt        time.Time         `json:"closes_at"`
@@ -61,11 +60,11 @@ func (s *Settings) Form() SettingsForm {
 	return form
 }
 
-// ReconcileNever is what reconcile_for says in a sale file where orders are never
-// compared with what changes at the payment service.
+// ReconcileNever is the value of reconcile_for in a sale file that turns the comparison with
+// PortOne's lists of changes off.
 const ReconcileNever = "off"
 
-// WithoutSecrets returns the settings as they may be shown to all.
+// WithoutSecrets returns the settings with the secret parts of URLs hidden, so that anybody may see them.
 func (f SettingsForm) WithoutSecrets() SettingsForm {
 	f.Notify, f.Healthy, f.Ask = HideSecrets(f.Notify), HideSecrets(f.Healthy), HideSecrets(f.Ask)
 	return f

@@ -11,7 +11,7 @@ const itemsForm = "must be SKU[:QUANTITY], 1 to 20 of them with commas between, 
 // SKUIndex finds a sale's SKUs by name.
 type SKUIndex map[string]*SKU
 
-// NewSKUIndex returns an index over SKUs, which must not be changed while it is used.
+// NewSKUIndex returns an index of SKUs. They must not change while the index is used.
 func NewSKUIndex(skus []SKU) SKUIndex {
 	x := make(SKUIndex, len(skus))
 	for i := range skus {
@@ -20,9 +20,9 @@ func NewSKUIndex(skus []SKU) SKUIndex {
 	return x
 }
 
-// ParseItems reads a link's items, such as "full:2,half", into lines sorted by
-// SKU. Their names are the index's own strings, so nothing of items is kept.
-// It reports whether they can be read; the verdict says why not.
+// ParseItems reads a link's items, such as "full:2,half", into lines sorted by SKU. It reports
+// whether it could; if not, the verdict says why. The lines' names are the index's own strings, so
+// the caller may reuse the bytes of items.
 func (x SKUIndex) ParseItems(lines []Line, items []byte) ([]Line, Verdict, bool) {
 	malformed := Malformed("items", itemsForm)
 	for more := true; more; {
@@ -56,8 +56,8 @@ func parseItem(item []byte) (name []byte, quantity int64, ok bool) {
 	return name, quantity, ok && ValidName(name)
 }
 
-// NthItem returns the name in the nth of a link's items, counted from 1. It is
-// empty where there is none.
+// NthItem returns the SKU name of a link's nth item, counted from 1; empty if the link has fewer
+// items.
 func NthItem(items []byte, n uint8) []byte {
 	var item []byte
 	for ; n > 0; n-- {
@@ -72,8 +72,8 @@ func parseQuantity(b []byte) (int64, bool) {
 	return n, ok && n > 0 && n <= MaxUnits
 }
 
-// Cost returns what those of the lines cost together that have a price, and how
-// many have one. What is more than any amount may be is MaxAmount + 1.
+// Cost returns the sum of the prices of all lines that have a price, and the number of those lines.
+// A sum above MaxAmount is returned as MaxAmount + 1.
 func (x SKUIndex) Cost(lines []Line) (sum int64, priced int) {
 	for _, l := range lines {
 		price := x[l.SKU].Price

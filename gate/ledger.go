@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Entry is one entry of a sale's ledger: what one script call changed. It holds
-// results, never differences, so that any copy of a sale is one fold over it.
+// Entry is one entry of a sale's ledger: the changes of one script call. It holds results, never
+// differences, so a copy of the sale is a fold over its entries.
 type Entry struct {
 	Seq  int64
 	Term int64
@@ -14,12 +14,12 @@ type Entry struct {
 	// Kind is "create", "apply", "pause", "resume", "delete", "confirm", "settle", "report", "brake" or "go-on".
 	Kind     string
 	Who      string           // the gate, or the person who gave the command
-	Counters map[string]Units // after the entry, of each SKU that it moved
+	Counters map[string]Units // after the entry, for each SKU whose units it moved
 	Counts   OrderCounts      // after the entry
-	Settings *SettingsEntry   // after the entry, where it changed them
-	Before   *Settings        // what the entry replaced or deleted; nil where there was nothing
+	Settings *SettingsEntry   // after the entry; nil unless it changed them
+	Before   *Settings        // the settings that the entry replaced or deleted; nil if there were none
 	Orders   []Order          // the full new records, in the order of the changes
-	Extended []int            // which of Orders have a later deadline, and nothing else that is new
+	Extended []int            // indexes into Orders of those that only got a later deadline
 }
 
 // SettingsEntry is the settings register as one ledger entry leaves it.
@@ -44,9 +44,8 @@ func NewFold(sale string) *Fold {
 	return f
 }
 
-// Apply folds the next entry into the copy. It returns an error, and changes
-// nothing, if the entry is not the next one. A ledger begins with a create or a
-// delete, which follow anything.
+// Apply folds the next entry into the copy. It returns an error, and changes nothing, if the entry
+// is not the next one. A create or a delete may follow any entry, because it begins anew.
 func (f *Fold) Apply(e *Entry) error {
 	switch {
 	case e.Kind == "create" || e.Kind == "delete":
@@ -88,7 +87,7 @@ func (f *Fold) dropUnlisted() {
 	}
 }
 
-// own adds an order's units to its buyer, or takes them away.
+// own adds sign times an order's units to its buyer's count.
 func (f *Fold) own(o Order, sign int64) {
 	if o.Buyer == "" || !o.State.HasUnits() {
 		return

@@ -22,12 +22,11 @@ import (
 // The order stands in no link: it comes with PortOne's call, so that a link
 // serves one order alone.
 
-// Link is what a confirm_url claims in its query, decoded. Its slices need to
-// stay untouched only during the call that they are handed to.
+// Link is the decoded query of a confirm_url. A call that takes a Link does not keep its slices.
 type Link struct {
 	Items     []byte // "SKU[:QUANTITY],…"
-	Buyer     []byte // may be empty where the sale has no limit for one buyer
-	Amount    []byte // digits, in PortOne's unit; empty where the link says nothing of it
+	Buyer     []byte // may be empty if the sale has no limit for one buyer
+	Amount    []byte // digits, in PortOne's unit; empty if the link does not say
 	Expires   []byte // seconds since 1970, in digits
 	Version   []byte // linkVersion
 	KeyID     []byte
@@ -39,16 +38,16 @@ const (
 	minKey      = 32 // bytes
 	maxKeyID    = 16
 	maxExpiry   = 9_999_999_999_999 // seconds; what ParseDigits reads
-	// MaxLink is how long a link should be at the most, in characters: nothing
-	// says what PortOne does with a longer one.
+	// MaxLink is the greatest length that a link should have, in characters: PortOne's documents do
+	// not say what happens to a longer one.
 	MaxLink = 255
 )
 
-// Keys sign links and verify them. They may be used by any number of goroutines.
-// A nil *Keys takes no link; Unsigned takes all.
+// Keys sign links and verify them. Goroutines may share them. A nil *Keys takes no link; Unsigned
+// takes all.
 type Keys struct{ set Replaceable[keySet] }
 
-// keySet are the keys of one moment. The zero one takes no link.
+// keySet is the current set of keys. The zero value takes no link.
 type keySet struct {
 	first *key
 	byID  map[string]*key
@@ -61,7 +60,7 @@ func newKeys(set keySet) *Keys {
 	return k
 }
 
-// Replace makes k what the other keys are, for whoever uses it.
+// Replace puts the other keys in the place of k's.
 func (k *Keys) Replace(other *Keys) { k.set.Replace(&other.set) }
 
 func (k *Keys) current() (set keySet) {
@@ -74,7 +73,7 @@ func (k *Keys) current() (set keySet) {
 type key struct {
 	id     string
 	macs   sync.Pool   // of *mac
-	proven atomic.Bool // a link was signed with it: the shop has the same key
+	proven atomic.Bool // a right signature of it was seen, so the shop has the same key
 }
 
 type mac struct {
@@ -143,8 +142,8 @@ func (m *mac) signature(sale string, order []byte, l *Link) []byte {
 	return m.sum
 }
 
-// Verify reports whether this shop has signed the link for this sale and order,
-// and whether it still serves; if not, the verdict says why.
+// Verify reports whether this shop has signed the link for this sale and order, and whether the
+// link has not expired; otherwise the verdict says why.
 func (k *Keys) Verify(sale string, order []byte, l *Link, now time.Time) (Verdict, bool) {
 	keys := k.current()
 	switch {
@@ -182,16 +181,16 @@ func (k *Keys) Verify(sale string, order []byte, l *Link, now time.Time) (Verdic
 	return Verdict{}, true
 }
 
-// signed reports whether the signature is this key's over the link.
+// signed reports whether this key has made the signature of the link.
 func (k *key) signed(signature []byte, sale string, order []byte, l *Link) bool {
 	m := k.macs.Get().(*mac)
 	defer k.macs.Put(m)
 	return hmac.Equal(m.signature(sale, order, l), signature)
 }
 
-// mismatch tells what can be told of a signature that is not the named key's. A
-// wrong signature looks the same for another order, a changed value and another
-// key; but if the shop had another key, none of its links would ever have passed.
+// mismatch returns the likeliest cause of a wrong signature. It looks the same for another order, a
+// changed value and another key; but if the shop had another key, none of its links would ever have
+// passed.
 func (k keySet) mismatch(named *key, signature []byte, sale string, order []byte, l *Link) Cause {
 	for _, other := range k.byID {
 		if other != named && other.signed(signature, sale, order, l) {
@@ -204,8 +203,8 @@ func (k keySet) mismatch(named *key, signature []byte, sale string, order []byte
 	return LinkAltered
 }
 
-// ParseDigits reads a whole number that has no sign, no leading zero and at
-// most 13 digits.
+// ParseDigits reads a whole number without a sign or a leading zero, of at most 13 digits, and
+// reports whether b is one.
 func ParseDigits(b []byte) (int64, bool) {
 	if len(b) == 0 || len(b) > 13 || b[0] == '0' && len(b) > 1 {
 		return 0, false
@@ -220,16 +219,16 @@ func ParseDigits(b []byte) (int64, bool) {
 	return n, true
 }
 
-// Offer is what a link is made for.
+// Offer is what a link offers: units of a sale, for one order.
 type Offer struct {
 	Sale, Items, Buyer, Order string
 	Amount                    Amount
 	Expires                   time.Time
 }
 
-// URL returns a confirm_url for the offer, below the base such as
-// "https://gate.example.com". It does not know the sale: whether its SKUs exist
-// is not checked.
+// URL returns a confirm_url for the offer, below a base such as "https://gate.example.com". It
+// returns an error if the offer could not be valid in any sale. It does not know the sale, so it
+// does not check whether its SKUs exist.
 func (k *Keys) URL(base string, o Offer) (string, error) {
 	if err := CheckBaseURL(base); err != nil {
 		return "", err
@@ -269,8 +268,7 @@ func (k *Keys) URL(base string, o Offer) (string, error) {
 	return strings.TrimSuffix(base, "/") + "/confirm/" + o.Sale + query + "&sig=" + string(signature), nil
 }
 
-// CheckBaseURL says what is wrong with the part of a link that comes before
-// /confirm.
+// CheckBaseURL returns what is wrong with the part of a link before /confirm, or nil.
 func CheckBaseURL(base string) error {
 	u, err := url.Parse(base)
 	if err != nil || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil ||

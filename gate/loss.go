@@ -5,28 +5,26 @@ import (
 	"strings"
 )
 
-// Drop names what may go with a sale that is deleted or started afresh. The zero
-// value agrees to no loss. A number, or an archive, that is not the sale's refuses
-// whatever else is agreed to.
+// Drop is what may be lost when a sale is deleted or started afresh. The zero value agrees to no
+// loss. If Paid or Archived does not fit the sale, nothing is dropped, whatever the rest says.
 type Drop struct {
-	Held bool // units that are held: a payment that is approved afterwards has no unit
-	// Paid is how many orders are paid or refund due, so that nobody drops others
-	// than those that were looked at; nil agrees to none.
+	Held bool // held units may go: a payment that is approved afterwards then has no unit
+	// Paid is how many orders are paid or refund due: the caller repeats the number that was shown,
+	// so that no later order is dropped unseen. nil agrees to no such order.
 	Paid        *int64
-	Archived    *Archived // instead of Paid
-	Undelivered bool      // changes that the shop has not taken
+	Archived    *Archived // an archive that has the orders; it replaces Paid
+	Undelivered bool      // changes that the shop has not taken may go
 }
 
-// Archived is what an archive has of a sale: all of a run up to a ledger entry.
+// Archived says which part of a sale an archive has: the run up to the ledger entry Seq.
 type Archived struct{ Run, Seq int64 }
 
-// Loss is what goes with a sale that is deleted or started afresh. Its JSON is
-// part of what is promised to operators.
+// Loss is what is lost when a sale is deleted or started afresh. Operators rely on its JSON.
 type Loss struct {
 	Sale      string `json:"sale"`
 	Run       int64  `json:"run"`
 	Seq       int64  `json:"seq"`        // of the newest ledger entry
-	Open      bool   `json:"open"`       // it sells now
+	Open      bool   `json:"open"`       // the sale is open now
 	Held      int64  `json:"held_units"` // by orders that are being paid
 	Paid      int64  `json:"paid"`       // orders
 	RefundDue int64  `json:"refund_due"` // orders
@@ -38,7 +36,7 @@ type Loss struct {
 func (l *Loss) settled() int64    { return l.Paid + l.RefundDue }
 func (l *Loss) undelivered() bool { return l.Entries+l.Listed > 0 }
 
-// Agreement is the least that must be agreed to for all of it to go.
+// Agreement returns the least Drop that agrees to all of the loss.
 func (l *Loss) Agreement() Drop {
 	d := Drop{Held: l.Held > 0, Undelivered: l.undelivered()}
 	if l.settled()+l.Refunds > 0 {
@@ -47,7 +45,7 @@ func (l *Loss) Agreement() Drop {
 	return d
 }
 
-// String names all of it, with its numbers.
+// String lists the loss with its numbers.
 func (l *Loss) String() string {
 	var parts []string
 	add := func(there bool, format string, values ...any) {
@@ -66,14 +64,14 @@ func (l *Loss) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// LossError says that more would go with a sale than may: nothing was changed.
+// LossError says that more would be lost than Drop agrees to. Nothing was changed.
 type LossError struct {
 	Loss
 	Drop Drop // what may go
 }
 
-// Error implements error: what would be lost, what to do first, and which flags
-// agree to it.
+// Error implements error. It says what would be lost, what to do first, and which flags agree to
+// the loss.
 func (e *LossError) Error() string {
 	state := ""
 	if e.Open {
@@ -93,7 +91,7 @@ func (e *LossError) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// mistaken says what was said of the sale that is not so.
+// mistaken lists what Drop says of the sale that is wrong.
 func (e *LossError) mistaken() (parts []string) {
 	if e.Drop.Paid != nil && *e.Drop.Paid != e.settled() {
 		parts = append(parts, fmt.Sprintf("%d orders are paid or refund due, not %d", e.settled(), *e.Drop.Paid))
@@ -106,7 +104,7 @@ func (e *LossError) mistaken() (parts []string) {
 	return parts
 }
 
-// missing names the flags that agree to what nobody has agreed to yet.
+// missing lists the flags that agree to the rest of the loss.
 func (e *LossError) missing() (flags []string) {
 	need := e.Agreement()
 	if need.Held && !e.Drop.Held {

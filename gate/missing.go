@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// A sale is missing where it is expected and the store has nothing of it, not
-// even a tombstone: it was never sold yet, or the store lost its data. Nobody but
-// a person can tell, and in the second case making it anew sells its units again.
+// A sale is missing if it is expected and the store has nothing of it, not even a tombstone: it was
+// never sold yet, or the store lost its data. Only a person can tell which. In the second case a
+// new sale sells the units again.
 
 // What a person does about a missing sale.
 const (
-	NeverSold = "flashgate apply -f FILE --open-now"     // where it was never sold yet
-	WasSold   = "deploy/RUNBOOK.md#flashgatesalemissing" // where its orders are lost
+	NeverSold = "flashgate apply -f FILE --open-now"     // if it was never sold yet
+	WasSold   = "deploy/RUNBOOK.md#flashgatesalemissing" // if its orders are lost
 	bothWays  = "If it was never sold yet: " + NeverSold +
 		"; if it was, its orders are lost, and selling it anew would sell its units again: see " + WasSold
 )
 
-// MissingError says that a sale is expected and that the store has nothing of it.
-// It is an ErrNoSale too.
+// MissingError says that a sale is expected and the store has nothing of it. It is an ErrNoSale
+// too.
 type MissingError struct{ Sale string }
 
 // Error implements error.
@@ -32,10 +32,10 @@ func (e *MissingError) Error() string {
 // Unwrap makes it an ErrNoSale.
 func (e *MissingError) Unwrap() error { return ErrNoSale }
 
-// DeletedError says that a sale is not there any more. It is an ErrNoSale too.
+// DeletedError says that a sale was deleted. It is an ErrNoSale too.
 type DeletedError struct {
 	Sale string
-	Run  int64 // that it was in
+	Run  int64 // its last one; 0 if it was missing when it was deleted
 	At   time.Time
 }
 
@@ -52,11 +52,11 @@ func (e *DeletedError) Error() string {
 // Unwrap makes it an ErrNoSale.
 func (e *DeletedError) Unwrap() error { return ErrNoSale }
 
-// UnknownSaleError says that there is no sale of this name, and names the nearest. It
-// is an ErrNoSale too.
+// UnknownSaleError says that there is no sale of this name, and suggests the nearest name. It is an
+// ErrNoSale too.
 type UnknownSaleError struct {
 	Sale  string
-	Sales []string // that there are
+	Sales []string // that exist
 }
 
 // Error implements error.
@@ -71,16 +71,16 @@ func (e *UnknownSaleError) Error() string {
 // Unwrap makes it an ErrNoSale.
 func (e *UnknownSaleError) Unwrap() error { return ErrNoSale }
 
-// Listing is where a sale that is not there is looked for.
+// Listing reads a sale and lists all names, to say why a sale is not there.
 type Listing interface {
-	// Sale is that of Register.
+	// Sale reads a sale as Register's Sale does.
 	Sale(ctx context.Context, name string) (State, error)
 	// Sales returns the names of the sales, in no order.
 	Sales(ctx context.Context) ([]string, error)
 }
 
-// FindSale reads a sale that exists; a tombstone is not a sale. Otherwise its error says why: a
-// *MissingError, a *DeletedError or an *UnknownSaleError.
+// FindSale reads a sale. If there is none, it returns a *MissingError, a *DeletedError (only a
+// tombstone is left) or an *UnknownSaleError.
 func FindSale(ctx context.Context, r Listing, sale string) (State, error) {
 	state, err := r.Sale(ctx, sale)
 	switch {
@@ -95,8 +95,8 @@ func FindSale(ctx context.Context, r Listing, sale string) (State, error) {
 	return state, nil
 }
 
-// Gone says why there is no such sale or order, as FindSale does. Any other error is
-// returned as it is.
+// Gone replaces ErrNoSale and ErrNoOrder by an error of FindSale if the sale is gone. Any other
+// error is returned as it is.
 func Gone(ctx context.Context, r Listing, sale string, err error) error {
 	if !errors.Is(err, ErrNoSale) && !errors.Is(err, ErrNoOrder) {
 		return err
@@ -107,12 +107,12 @@ func Gone(ctx context.Context, r Listing, sale string, err error) error {
 	return err
 }
 
-// OpenError says that a sale was not made because its window has begun and the
-// store knows no run of it.
+// OpenError says that a sale was not made, because its window has begun and the store knows no run
+// of it.
 type OpenError struct {
 	Sale          string
 	Opens, Closes time.Time
-	Now           time.Time // by the clock that says so
+	Now           time.Time // by the clock that says that the window has begun
 }
 
 // Error implements error.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Nearest returns the words that become text by the fewest changes of one byte, the
-// nearest first, at most so many.
+// Nearest returns at most most of the words, the nearest first: those that become text by the
+// fewest changes of one byte.
 func Nearest(text string, words []string, most int) []string {
 	sorted := slices.Clone(words)
 	slices.SortFunc(sorted, func(a, b string) int {
@@ -16,7 +16,8 @@ func Nearest(text string, words []string, most int) []string {
 	return sorted[:min(most, len(sorted))]
 }
 
-// DidYouMean asks after the nearest of the words; empty where there are none.
+// DidYouMean returns a question that suggests the nearest of the words; empty if no words are
+// given.
 func DidYouMean(text string, words []string) string {
 	nearest := Nearest(text, words, 3)
 	if len(nearest) == 0 {
@@ -30,8 +31,7 @@ func DidYouMean(text string, words []string) string {
 	return "did you mean " + asked + nearest[last] + "?"
 }
 
-// distance counts the bytes that must be put in, taken out or changed to make one
-// text the other (Levenshtein).
+// distance is the Levenshtein distance: the bytes to insert, remove or change to turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// loggedEvery is how often the same thing is logged, at most.
+// loggedEvery is the shortest time between two log lines on the same thing.
 const loggedEvery = time.Minute
 
-// NowAndThen counts what is worth a line in the log now and then. The zero value
-// is ready to use.
+// NowAndThen counts events that are logged together, at most once a minute. The zero value is ready
+// to use.
 type NowAndThen struct {
 	unlogged atomic.Int64
 	logged   atomic.Int64 // when, in unix nanoseconds
 }
 
-// Note counts one more, and returns how many a line is to be written for now,
-// which is mostly none.
+// Note counts one more event. It returns how many events a line should be logged for now: mostly 0.
 func (s *NowAndThen) Note(now time.Time) int64 {
 	s.unlogged.Add(1)
 	last := s.logged.Load()

@@ -24,7 +24,7 @@ const (
 	OrderHeld      OrderState = 'H'
 	OrderPaid      OrderState = 'P'
 	OrderReleased  OrderState = 'R'
-	OrderRefundDue OrderState = 'D' // charged when there were no units for it; has none
+	OrderRefundDue OrderState = 'D' // charged, but its units are gone: it keeps none
 	OrderRefunded  OrderState = 'F' // units went back on sale
 	OrderWithheld  OrderState = 'W' // refunded, units kept from sale
 )
@@ -65,7 +65,7 @@ const (
 	AttemptFailed    AttemptState = 'F'
 	AttemptCancelled AttemptState = 'C'
 	AttemptRefundDue AttemptState = 'D'
-	AttemptRequested AttemptState = 'Q' // PortOne has taken its cancellation on, and not done it yet
+	AttemptRequested AttemptState = 'Q' // PortOne has accepted its cancellation and not carried it out yet
 	AttemptRefunded  AttemptState = 'X'
 )
 
@@ -97,13 +97,13 @@ type Attempt struct {
 	ID      string
 	State   AttemptState
 	Version Version
-	// Tries is how many cancellations of it the payment service has told that it did
-	// not carry out. It numbers the next one, alike at every gate.
+	// Tries is how many cancellations of it PortOne reported as failed. It numbers the
+	// next one, with the same number at every gate.
 	Tries int64
 }
 
-// Owed reports whether money of the attempt is to be given back, and is not yet: its
-// refund is due, or requested.
+// Owed reports whether money of the attempt is still to be given back: its refund is due or
+// requested.
 func (a *Attempt) Owed() bool { return a.State == AttemptRefundDue || a.State == AttemptRequested }
 
 // Line is one line of a cart.
@@ -133,8 +133,7 @@ type Order struct {
 	Settled  time.Time // when it left Held; zero before
 }
 
-// OwesRefund reports whether money of an attempt of the order is to be given back,
-// and is not yet.
+// OwesRefund reports whether money of any attempt is still to be given back.
 func (o *Order) OwesRefund() bool {
 	return slices.ContainsFunc(o.Attempts, func(a Attempt) bool { return a.Owed() })
 }
@@ -170,10 +169,10 @@ func (c *OrderCounts) Add(s OrderState, n int64) {
 	}
 }
 
-// ValidID reports whether s can be an order, attempt or buyer id: 1 to 64 bytes
-// of printable UTF-8, and neither "." nor "..". Shops choose ids freely; what is
-// printable can neither hold a record's separators nor break a log line. But the
-// payment service is asked for an order by a path, which one or two dots change.
+// ValidID reports whether s can be an order, attempt or buyer id: 1 to 64 bytes of printable UTF-8,
+// and neither "." nor "..". Shops choose ids freely. A printable id holds none of a record's
+// separators and breaks no log line. One or two dots alone would change the path by which PortOne
+// is asked for an order.
 func ValidID[T string | []byte](s T) bool {
 	dots := len(s) <= 2 && strings.Trim(string(s), ".") == ""
 	return !dots && len(s) <= MaxID && printable(s)

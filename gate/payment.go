@@ -6,21 +6,20 @@ import (
 	"time"
 )
 
-// PaymentState says where one attempt to pay stands at the payment service. The
-// zero value is no state.
+// PaymentState says where one attempt to pay stands at PortOne. The zero value is no state.
 type PaymentState uint8
 
 // The states of a payment.
 const (
 	PaymentReady         PaymentState = iota + 1 // begun, nothing has come of it yet
 	PaymentDeposit                               // a virtual account waits for its deposit
-	PaymentPending                               // the payment service itself waits for the outcome
+	PaymentPending                               // PortOne itself waits for the outcome
 	PaymentPaid                                  // all of the amount was charged
-	PaymentPartCancelled                         // charged, and a part of it given back
+	PaymentPartCancelled                         // charged, and partly given back
 	PaymentCancelled                             // all of it given back, or never charged
 	PaymentRefunding                             // cancelled, and its money is on the way back to the buyer
-	PaymentStranded                              // cancelled, and its money did not reach the buyer, or not all of it
-	PaymentChargedBack                           // nothing is left, and the card company took at least a part back
+	PaymentStranded                              // cancelled, and not all of its money reached the buyer
+	PaymentChargedBack                           // nothing is left of it, and the card company took at least a part back
 	PaymentFailed
 )
 
@@ -51,30 +50,29 @@ func (s PaymentState) String() string {
 	return "unknown"
 }
 
-// Payment is one attempt to pay an order, as a look-up at the payment service
-// found it. Its order is the one that the service has for the attempt, which
-// need not be the one that was asked about.
+// Payment is one attempt to pay an order, as a look-up at PortOne found it. Its order is the one
+// that PortOne has for the attempt, which may differ from the one that was looked up.
 type Payment struct {
 	Order, Attempt string
 	Version        Version
 	State          PaymentState
 	Amount         int64 // of the whole payment, in the currency's unit; charged only if it was paid
-	Balance        int64 // what of it is charged and not given back
-	Requested      int64 // what of the balance PortOne has been asked to give back, and has not yet
+	Balance        int64 // the part of it that is charged and not given back
+	Requested      int64 // the part of the balance that PortOne was asked to give back and has not yet
 	// AmountCents and BalanceCents are the hundredths that Amount and Balance have beyond
 	// whole units. Some of V1's channels charge them; an order's amount never has any.
 	AmountCents, BalanceCents uint8
-	TaxFree                   int64  // what of the balance is free of tax; V1 does not say
+	TaxFree                   int64  // the part of the balance that is free of tax; V1 does not say
 	Currency                  string // such as "KRW"
-	Live                      bool   // it went through a channel that moves money; false where nothing says so
-	Deposited                 bool   // by way of a virtual account: to give it back takes the buyer's bank account
-	// Disputes is what a buyer or a card company has against it; nil where there is nothing.
+	Live                      bool   // it went through a channel that moves money; false if nothing says so
+	Deposited                 bool   // by a virtual account: a refund needs the buyer's bank account
+	// Disputes are a buyer's disputes and a card company's chargebacks of it; nil if there are none.
 	Disputes     *Disputes
-	RefundStatus string    // PortOne's word on a refund that is refunding or stranded, such as "FAILED"
-	DepositBy    time.Time // until when a deposit may come, at most MaxTime; zero if unknown or none
+	RefundStatus string    // PortOne's word on the refund of a deposit, such as "FAILED"
+	DepositBy    time.Time // until when a deposit may come, at most MaxTime; zero if none or unknown
 }
 
-// Charged reports whether there is money of the payment to give back.
+// Charged reports whether the payment has money that could be given back.
 func (p *Payment) Charged() bool {
 	return (p.State == PaymentPaid || p.State == PaymentPartCancelled) && (p.Balance > 0 || p.BalanceCents > 0)
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// PerSale does work for each of the sales, as often as the given time passes,
-// until ctx is done. For one sale it is done once at a time, for several at the
-// same time. PerSale returns when all that was begun has ended.
+// PerSale calls work for each sale, once in every period, until ctx is done. Different sales are
+// worked on at the same time, one sale never twice at once. PerSale returns when all calls have
+// ended.
 func PerSale(ctx context.Context, every time.Duration, sales func() map[string]*Settings,
 	work func(sale string, settings *Settings),
 ) {
@@ -49,7 +49,7 @@ func PerSale(ctx context.Context, every time.Duration, sales func() map[string]*
 	}
 }
 
-// Pause waits for some time, but not after ctx is done.
+// Pause waits for d, or until ctx is done.
 func Pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

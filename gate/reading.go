@@ -8,19 +8,19 @@ import (
 // ErrNoSale says that a store has no sale of that name, not even a tombstone.
 var ErrNoSale = errors.New("no such sale")
 
-// Reading is what was read of a sale.
+// Reading is a sale as it was read, or why it could not be.
 type Reading struct {
 	State State
-	// Set reports that the settings are not those of the reading before, which the
-	// version alone does not tell: a lost sale that is made anew counts from 1.
+	// Set reports that the settings differ from those of the last reading. The version alone does
+	// not tell: it counts from 1 again in a lost sale that is made anew.
 	Set bool
-	// Err is ErrNoSale where there is neither a sale nor a tombstone, and an
-	// *UnreadableError where what is there is no sale.
+	// Err is ErrNoSale if there is neither a sale nor a tombstone, and an *UnreadableError if what
+	// is there cannot be read.
 	Err error
 }
 
-// UnreadableError says that the store answered, but what it has of a sale cannot
-// be read. That is the trouble of this sale alone.
+// UnreadableError says that the store answered, but its data of one sale cannot be read. Other
+// sales are not affected.
 type UnreadableError struct {
 	Sale string
 	Err  error
@@ -32,5 +32,5 @@ func (e *UnreadableError) Error() string {
 		e.Sale, e.Err)
 }
 
-// Unwrap returns what is wrong with it.
+// Unwrap returns what is wrong with the data.
 func (e *UnreadableError) Unwrap() error { return e.Err }

@@ -11,9 +11,8 @@ const MaxBatch = 256
 
 // Decider decides batches of one sale. A lane makes one call at a time.
 type Decider interface {
-	// Decide sets the verdict of each request, or returns an error and has set
-	// none. Deciding a batch again is safe: what it took, it does not take twice.
-	// It returns soon after ctx is done.
+	// Decide sets the verdict of each request, or returns an error; then no verdict counts.
+	// Deciding a batch again is safe: nothing is taken twice. It returns soon after ctx is done.
 	Decide(ctx context.Context, batch []*Request) error
 	Close() error
 }
@@ -24,10 +23,10 @@ type Request struct {
 	Confirm  Confirm
 	Received time.Time // when its first byte came
 
-	Asks     bool  // what it takes is asking until the shop has said yes
-	NoHold   Cause // why it must take no new hold; NoCause where it may
+	Asks     bool  // a new hold of it is asking until the shop says yes
+	NoHold   Cause // why it must take no new hold; NoCause if it may
 	Revision int64 // of the asking order's record; 0 where the shop need not be asked
-	Yes      bool  // what the shop said to it
+	Yes      bool  // whether the shop said yes
 
 	verdict Verdict
 	decided chan struct{}
@@ -36,24 +35,23 @@ type Request struct {
 // NewRequest returns an empty request.
 func NewRequest() *Request { return &Request{decided: make(chan struct{}, 1)} }
 
-// Set tells the request its verdict. Only a Decider calls it; a request that it
-// forgets stays Undecided.
+// Set sets the verdict. Only a Decider calls it; a request that it forgets stays Undecided.
 func (r *Request) Set(v Verdict) { r.verdict = v }
 
-// SetAsking tells the request that the shop must be asked about its order, whose
-// record has that revision. Until the shop has said yes it is a refusal.
+// SetAsking says that the shop must be asked about the order, whose record has the given revision.
+// The verdict is a refusal until the shop has said yes.
 func (r *Request) SetAsking(revision int64) {
 	r.verdict, r.Revision = RefuseFor(ShopNoAnswer), revision
 }
 
-// Overrule gives the request a verdict that stands, whatever a Decider has set.
+// Overrule replaces the verdict that a Decider has set.
 func (r *Request) Overrule(v Verdict) { r.verdict, r.Revision = v, 0 }
 
-// Verdict returns what was set.
+// Verdict returns the verdict that was set.
 func (r *Request) Verdict() Verdict { return r.verdict }
 
-// Done ends the wait for the verdict, which is not set any more after it. Only a lane
-// calls it, once for each Wait.
+// Done ends the Wait for the verdict, which must not be set afterwards. Only a lane calls it, once
+// for each Wait.
 func (r *Request) Done() { r.decided <- struct{}{} }
 
 // Wait returns the verdict once the lane is done with the request.

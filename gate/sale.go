@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Bounds of a sale. They keep one script call, one record and one ledger entry
-// of a size that Redis handles in well under a millisecond.
+// Bounds of a sale. They keep script calls, records and ledger entries so small that Redis handles
+// each in well under a millisecond.
 const (
 	MaxSKUs     = 1000          // in one sale
 	MaxLines    = 20            // in one cart
@@ -24,13 +24,12 @@ const (
 	MinHold = time.Second
 	MaxHold = 24 * time.Hour
 
-	// How long a deposit to a virtual account is waited for, at most.
+	// The longest wait for a deposit to a virtual account.
 	MinDepositLimit     = time.Minute
 	DefaultDepositLimit = 3 * 24 * time.Hour
 	MaxDepositLimit     = 30 * 24 * time.Hour
 
-	// How long after its end a sale's orders are compared with what changes at the
-	// payment service.
+	// How long after its end a sale is compared with PortOne's lists of changes.
 	MinReconcileFor     = time.Minute
 	DefaultReconcileFor = 7 * 24 * time.Hour
 	MaxReconcileFor     = 90 * 24 * time.Hour
@@ -52,37 +51,37 @@ type Settings struct {
 	Hold     time.Duration // how long units are kept for an order that is being paid
 	PerBuyer int64         // units one buyer may have, 0 for no limit
 	Paused   bool
-	// Accept names PortOne's versions that are taken, of VersionNames(). Where none is named, those are taken that
-	// the gates can verify and look up.
+	// Accept names the versions of PortOne whose calls are taken, as VersionNames spells them. If it is
+	// empty, the gates take the versions that they can verify and look up.
 	Accept []string
-	// AmountOptional takes confirms without any amount: neither the payment service, nor the link, nor a
-	// price says one, so there is nothing to compare.
+	// AmountOptional takes confirms without any amount: neither PortOne, nor the link, nor a price names
+	// one, so there is nothing to compare.
 	AmountOptional bool
 	Messages       map[string]string // sentences shown to buyers and in PortOne's console, by MessageNames
-	// AutoRefund cancels payments that are refund due, once each.
+	// AutoRefund makes the gates cancel each payment that is refund due, once.
 	AutoRefund bool
-	// Unbraked takes the brake off AutoRefund, which stops it where it cancels too many: for
+	// Unbraked lets AutoRefund cancel any number of payments: the brake does not stop it. It is for
 	// rehearsals and tests.
 	Unbraked bool
-	// Withhold keeps the units of an order that is cancelled in full from sale.
+	// Withhold keeps the units of a refunded order from sale.
 	Withhold bool
-	// RefuseDeposits releases an order that is paid by a deposit to a virtual
-	// account; otherwise it is held until the deposit is due, or for DepositLimit from
-	// when its units were taken, whichever is shorter. 0 is DefaultDepositLimit.
+	// RefuseDeposits releases an order whose payment waits for a deposit to a virtual account.
+	// Otherwise the order is held until the deposit is due, at most for DepositLimit after its
+	// units were taken. A DepositLimit of 0 means DefaultDepositLimit.
 	RefuseDeposits bool
 	DepositLimit   time.Duration
-	// ReconcileFor is how long after ClosesAt orders are compared with what changes at
-	// the payment service. 0 is DefaultReconcileFor, NeverReconcile is not at all.
+	// ReconcileFor is how long after ClosesAt orders are compared with PortOne's lists of changes.
+	// 0 means DefaultReconcileFor; NeverReconcile turns the comparison off.
 	ReconcileFor time.Duration
-	// ReleaseUnproven releases a held order by time alone where payments cannot be
-	// looked up. A payment that was approved all the same has no unit then.
+	// ReleaseUnproven releases a held order by time alone if payments cannot be looked up. If its
+	// payment was approved after all, it has no unit.
 	ReleaseUnproven bool
-	// Notify is the shop's URL that is told when an order has changed; empty for none.
+	// Notify is the shop's URL that gates send changes of orders to; empty sends none.
 	Notify string
-	// Healthy is the shop's URL that must answer with a 2xx, or no new hold is taken;
-	// empty for none.
+	// Healthy is the shop's URL that must answer with a 2xx, or no new hold is taken; empty asks
+	// nothing.
 	Healthy string
-	// Ask is the shop's URL that has the last word on each order; empty for none.
+	// Ask is the shop's URL that has the last word on each order; empty asks nothing.
 	Ask string
 
 	SKUs []SKU
@@ -108,11 +107,10 @@ func (s Settings) Equal(o Settings) bool {
 		slices.EqualFunc(s.SKUs, o.SKUs, SKU.equal)
 }
 
-// LongestDeposit is how long a deposit is waited for, at most.
+// LongestDeposit is the longest wait for a deposit.
 func (s *Settings) LongestDeposit() time.Duration { return cmp.Or(s.DepositLimit, DefaultDepositLimit) }
 
-// ReconciledUntil is until when orders are compared with what changes at the payment
-// service; zero for never.
+// ReconciledUntil is when the comparison with PortOne's lists of changes ends; zero if it is off.
 func (s *Settings) ReconciledUntil() time.Time {
 	if s.ReconcileFor == NeverReconcile {
 		return time.Time{}
@@ -174,12 +172,13 @@ type State struct {
 	Brake   *Brake // on its refunds; nil where it does not hold
 }
 
-// Inspection is a sale with what its scripts obey beside the register.
+// Inspection is a sale with the copies of its settings that the scripts obey, and the scripts' own
+// counts.
 type Inspection struct {
 	State
 	Obeyed Settings  // its window, hold, limit, pause and brake alone
 	Latest time.Time // the latest time that the sale has seen
-	// Uncountable says that what the brake counts of its refunds cannot be read.
+	// Uncountable says that the brake's count of the sale's refunds cannot be read.
 	Uncountable bool
 }
 
@@ -199,7 +198,7 @@ func (s *State) Phase(now time.Time) string {
 	return "open"
 }
 
-// Validate checks what holds for any sale, however it was written down.
+// Validate returns the first rule that the sale breaks; nil if it breaks none.
 func (s *Sale) Validate() error {
 	switch {
 	case !ValidName(s.Name):

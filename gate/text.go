@@ -26,9 +26,9 @@ func printable[T string | []byte](s T) bool {
 	return true
 }
 
-// Strange names the first character of a text that is not allowed, such as
-// "U+00A0 at column 12", or returns "" where all are. It shows nothing else of
-// the text, which may be a secret. Columns count characters, from 1.
+// Strange names the first character of a text that is not allowed, such as "U+00A0 at column 12";
+// it returns "" if all are allowed. It shows nothing else of the text, which may be a secret.
+// Columns count characters, from 1.
 func Strange(text string, allowed func(rune) bool) string {
 	for column := 1; text != ""; column++ {
 		r, size := utf8.DecodeRuneInString(text)
@@ -43,15 +43,14 @@ func Strange(text string, allowed func(rune) bool) string {
 	return ""
 }
 
-// Unprintable names the first character that no id, message or setting may have:
-// one that cannot be seen and is no plain space.
+// Unprintable names, as Strange does, the first character that is neither visible nor a plain
+// space: no id, message or setting may have one.
 func Unprintable(text string) string { return Strange(text, unicode.IsPrint) }
 
-// Visible reports whether a character can stand in a token or an address: it is
-// ASCII and can be seen.
+// Visible reports whether a character is visible ASCII, as in tokens and addresses.
 func Visible(r rune) bool { return '!' <= r && r <= '~' }
 
-// Items splits a setting with commas between its parts, and trims each of them.
+// Items splits a setting at its commas, and trims each part.
 func Items(text string) []string {
 	items := strings.Split(text, ",")
 	for i := range items {
@@ -60,13 +59,13 @@ func Items(text string) []string {
 	return items
 }
 
-// minWebhookSecret is how long a secret of Standard Webhooks must be, in bytes, so
-// that a part of one that was pasted by mistake does not pass. PortOne's have 32.
+// minWebhookSecret is the shortest secret of Standard Webhooks that is taken, in bytes, so that one
+// that was pasted in part does not pass. PortOne's have 32.
 const minWebhookSecret = 16
 
-// WebhookSecrets reads secrets of Standard Webhooks, "whsec_BASE64" with commas
-// between, and returns their bytes. Its errors say which secrets are meant and
-// where to get one, and never show any.
+// WebhookSecrets reads secrets of Standard Webhooks, "whsec_BASE64" with commas between, and
+// returns their bytes. Its errors begin with which, say in the words of from where to get a secret,
+// and never show any.
 func WebhookSecrets(text, which, from string) ([][]byte, error) {
 	var secrets [][]byte
 	for i, item := range Items(text) {

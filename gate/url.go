@@ -7,14 +7,14 @@ import (
 	"net/url"
 )
 
-// CheckURL says what is wrong with a URL of the shop's own server.
+// CheckURL returns what is wrong with a URL of the shop's own server, or nil.
 func CheckURL(text string) error {
 	_, err := parseURL(text)
 	return err
 }
 
-// CheckLastWordURL says what is wrong with a URL of the shop's that payments hang on:
-// as CheckURL, and what is not encrypted stays on this machine.
+// CheckLastWordURL returns what is wrong with a URL that payments depend on, or nil: as CheckURL
+// does, and http is allowed only to this machine.
 func CheckLastWordURL(text string) error {
 	u, err := parseURL(text)
 	if err == nil && u.Scheme != "https" && !IsLoopback(u.Hostname()) {
@@ -32,17 +32,17 @@ func parseURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// IsLoopback reports whether a host is this machine itself.
+// IsLoopback reports whether a host is localhost or a loopback address.
 func IsLoopback(host string) bool {
-	addr, _ := netip.ParseAddr(host) // what is none is the zero address, which is no loopback
+	addr, _ := netip.ParseAddr(host) // an unparsable host is not loopback
 	return host == "localhost" || addr.IsLoopback()
 }
 
 // hidden stands where a URL's secrets were.
 const hidden = "…"
 
-// HideSecrets returns a URL of the shop's as it may be logged and shown to all:
-// without its query, in which many shops expect a token.
+// HideSecrets returns a URL of the shop as it may be logged and shown: without its query, because
+// many shops put a token there.
 func HideSecrets(text string) string {
 	u, err := url.Parse(text)
 	switch {

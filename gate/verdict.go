@@ -4,7 +4,7 @@ package gate
 // code is a refusal and says why.
 type Code uint8
 
-// The codes. The zero value is a refusal: what nobody has decided is not a yes.
+// The codes. The zero value is a refusal: an undecided confirm is not let go ahead.
 const (
 	Undecided Code = iota
 	Held
@@ -71,20 +71,19 @@ func Refusals() []Code { return append(Codes()[SoldOut:], Undecided) }
 
 // Verdict is the answer to one confirm. The zero value refuses.
 //
-// A check returns a verdict and whether the confirm passes it. The verdict counts
-// only where it does not: a check refuses, and only a Decider says Held.
+// A check returns whether the confirm passes, and a verdict, which counts only if it does not. A
+// check can refuse; only a Decider says Held.
 type Verdict struct {
 	Code  Code
-	Cause Cause // which of several reasons the code was given for; NoCause where it has one
-	Item  uint8 // for UnknownSKU: which of the link's items, from 1; 0 where nobody can tell
+	Cause Cause // why, if the code has several causes; otherwise NoCause
+	Item  uint8 // for UnknownSKU: which of the link's items, from 1; 0 if unknown
 
-	// For BadRequest: what could not be read, such as "merchant_uid" or "items", and
-	// what it must be, a sentence without its subject. With a Cause they are the
-	// operator's alone.
+	// For BadRequest: Field could not be read, such as "merchant_uid" or "items". Want says what it
+	// must be, in a sentence without its subject. With a Cause, only the operator sees them.
 	Field, Want string
 
-	Reason   string // for ShopRefused: what the shop wants the buyer to read; empty for the code's sentence
-	Expected int64  // for AmountMismatch: what the amount must be, or at least be
+	Reason   string // for ShopRefused: the shop's sentence for the buyer; if empty, the code's own is shown
+	Expected int64  // for AmountMismatch: the amount that is needed; for AmountBelowPrice, the least
 }
 
 // Refuse returns the verdict with the given code.
@@ -93,7 +92,7 @@ func Refuse(c Code) Verdict { return Verdict{Code: c} }
 // RefuseFor returns the verdict with the given cause and its code.
 func RefuseFor(c Cause) Verdict { return Verdict{Code: c.Code(), Cause: c} }
 
-// WrongAmount returns the verdict on an amount that is not, or less than, what is
+// WrongAmount returns an AmountMismatch verdict with the given cause and the amount that was
 // expected.
 func WrongAmount(c Cause, expected int64) Verdict {
 	v := RefuseFor(c)
@@ -106,7 +105,7 @@ func Malformed(field, want string) Verdict {
 	return Verdict{Code: BadRequest, Field: field, Want: want}
 }
 
-// What a field must be, in Malformed verdicts, wherever it was read from.
+// What fields must be, for Malformed verdicts.
 const (
 	WantID     = "must be 1 to 64 bytes of printable text, and not one or two dots alone"
 	WantAmount = "must be a whole number between 0 and 1000000000000"
@@ -117,7 +116,7 @@ func NeedsBuyer() Verdict {
 	return Malformed("buyer", "is needed, because this sale limits the units of one buyer")
 }
 
-// NeedsAmount returns the verdict on a confirm whose amount is not known.
+// NeedsAmount returns the verdict on a confirm whose amount is unknown and needed.
 func NeedsAmount() Verdict {
 	return Malformed("amount", "is needed: in the call, in the link, or not at all where nothing in the cart has a "+
 		"price and the sale says amount_optional")

@@ -7,7 +7,7 @@ type Version uint8
 
 // The versions. Only V2 signs its confirm calls.
 const (
-	NoVersion Version = 0 // no version is known; nothing is taken or looked up by it
+	NoVersion Version = 0 // unknown: no call is taken and no payment looked up
 	V1        Version = 1
 	V2        Version = 2
 )

@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// A view is what people and programs are shown: the command line prints it, the admin
-// API and the shop's notifications send it as JSON. Nothing is decided by a view. Its
-// JSON is a promise to those who read it.
+// A view is shown to people and programs: the command line prints it, the admin API and the shop's
+// notifications send it as JSON. No code decides by a view. Readers rely on its JSON.
 
 // SaleView is a sale as status and the admin API show it.
 type SaleView struct {
 	Sale  string `json:"sale"`
 	Run   int64  `json:"run"`
 	State string `json:"state"` // State.Phase, "missing" or "unreadable"
-	// where it is missing or unreadable: what that means, and what to do
+	// if it is missing or unreadable: what that means, and what to do
 	Problem  string      `json:"problem,omitempty"`
 	Seq      int64       `json:"seq"` // of the newest ledger entry
 	Version  int64       `json:"version"`
-	Clock    string      `json:"clock,omitempty"` // where Redis' clock is in doubt: what is wrong, and what to do
+	Clock    string      `json:"clock,omitempty"` // if Redis' clock is in doubt: what is wrong, and what to do
 	OpensAt  time.Time   `json:"opens_at,omitzero"`
 	ClosesAt time.Time   `json:"closes_at,omitzero"`
 	SKUs     []SKUView   `json:"skus"`
@@ -27,7 +26,7 @@ type SaleView struct {
 	RefundBrake *BrakeView `json:"refund_brake,omitempty"`
 }
 
-// SKUView is what is known of one SKU.
+// SKUView is one SKU and its units.
 type SKUView struct {
 	SKU string `json:"sku"`
 	Units
@@ -58,8 +57,8 @@ func (e *UnreadableError) View() SaleView {
 	return SaleView{Sale: e.Sale, State: "unreadable", Problem: e.Error(), SKUs: []SKUView{}}
 }
 
-// FullView shows a sale as View does and, where the brake on its refunds holds,
-// what waits for that.
+// FullView shows a sale as View does and, if the brake on its refunds holds, counts the refunds
+// that wait for it.
 func (s *State) FullView(ctx context.Context, store Refunds) (SaleView, error) {
 	r := s.View()
 	if r.RefundBrake == nil {
@@ -75,12 +74,12 @@ func (s *State) FullView(ctx context.Context, store Refunds) (SaleView, error) {
 // BrakeView is a brake that holds.
 type BrakeView struct {
 	Brake
-	Why string `json:"why"` // in a clause
-	// Waiting is what waits for it, where that was counted.
+	Why string `json:"why"` // as Brake's String
+	// Waiting counts the refunds that wait for the brake; nil if they were not counted.
 	Waiting *Waiting `json:"waiting,omitempty"`
 }
 
-// View shows the brake; nil where it does not hold.
+// View shows the brake; nil if it does not hold.
 func (b *Brake) View() *BrakeView {
 	if b == nil {
 		return nil
@@ -88,7 +87,7 @@ func (b *Brake) View() *BrakeView {
 	return &BrakeView{Brake: *b, Why: b.String()}
 }
 
-// OrderView is an order as people and programs are shown it.
+// OrderView is an order as people and programs see it.
 type OrderView struct {
 	Order    string        `json:"order"`
 	State    string        `json:"state"`
@@ -109,7 +108,7 @@ type AttemptView struct {
 	Attempt string  `json:"attempt"`
 	Version Version `json:"version"`
 	State   string  `json:"state"`
-	// Tries is how many cancellations of it PortOne has told that it did not carry out.
+	// Tries is how many cancellations of it PortOne reported as failed.
 	Tries int64 `json:"tries,omitempty"`
 }
 
@@ -141,7 +140,7 @@ type ReconcilingView struct {
 	Trouble string    `json:"trouble,omitempty"`
 }
 
-// View shows each version of PortOne's whose list was read, or could not be read.
+// View shows the versions of PortOne whose lists were read, or could not be read.
 func (r *Reconciling) View() []ReconcilingView {
 	all := []ReconcilingView{}
 	for version, m := range r.Marks {
@@ -152,13 +151,13 @@ func (r *Reconciling) View() []ReconcilingView {
 	return all
 }
 
-// DeliveryView shows how far the shop has been told of a sale's changes.
+// DeliveryView shows how many of a sale's changes the shop has got.
 type DeliveryView struct {
 	Sale     string        `json:"sale"`
 	Run      int64         `json:"run"`
-	Notify   string        `json:"notify"` // the shop's URL, its secrets hidden; empty where it is told nothing
+	Notify   string        `json:"notify"` // the shop's URL, its secrets hidden; empty if none is set
 	Seq      int64         `json:"seq"`
-	Position int64         `json:"position"` // of the newest ledger entry that is done with
+	Position int64         `json:"position"` // the newest ledger entry whose changes need no more sending
 	Trouble  string        `json:"trouble,omitempty"`
 	Orders   []Undelivered `json:"orders"`
 }

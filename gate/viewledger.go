@@ -2,31 +2,29 @@ package gate
 
 import "time"
 
-// EntryView is a ledger entry as it is shown to programs. It holds results,
-// never differences.
+// EntryView is a ledger entry as programs see it. It holds results, never differences.
 type EntryView struct {
 	Seq    int64            `json:"seq"`
 	Term   int64            `json:"term"`
 	Time   time.Time        `json:"time"`
 	Kind   string           `json:"kind"`
 	Who    string           `json:"who"`
-	Units  map[string]Units `json:"units"`  // after the entry, of each SKU that it moved
+	Units  map[string]Units `json:"units"`  // after the entry, for each SKU whose units it moved
 	Counts OrderCounts      `json:"counts"` // after the entry
 	Orders []OrderView      `json:"orders"` // as the entry leaves them, in the order of the changes
 
-	// Extended are the places in Orders, from 0, of those that have a later deadline
-	// and nothing else that is new.
+	// Extended are indexes into Orders, from 0, of those that only got a later deadline.
 	Extended []int `json:"extended,omitempty"`
 
-	// Run, Version and Settings are there where the entry changed settings; Before
-	// where it replaced or deleted any.
+	// Run, Version and Settings are there if the entry changed settings; Before if it replaced or
+	// deleted any.
 	Run      int64         `json:"run,omitempty"`
 	Version  int64         `json:"version,omitempty"`
 	Settings *SettingsView `json:"settings,omitempty"`
 	Before   *SettingsView `json:"before,omitempty"`
 }
 
-// SettingsView is everything that an operator sets of a sale.
+// SettingsView is all of a sale's settings.
 type SettingsView struct {
 	SettingsForm
 	Paused bool `json:"paused"`
@@ -35,7 +33,7 @@ type SettingsView struct {
 // View shows the settings.
 func (s *Settings) View() SettingsView { return SettingsView{s.Form(), s.Paused} }
 
-// WithoutSecrets returns the entry as it may be shown to all.
+// WithoutSecrets returns the entry with the secret parts of URLs hidden, so that anybody may see it.
 func (r EntryView) WithoutSecrets() EntryView {
 	r.Settings, r.Before = r.Settings.withoutSecrets(), r.Before.withoutSecrets()
 	return r

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// SaleViews shows every sale by name, also about those that are missing or
-// cannot be read.
+// SaleViews shows all sales, sorted by name, including those that are missing or cannot be read.
 func SaleViews(ctx context.Context, store interface {
 	Sales(ctx context.Context) ([]string, error)
 	Read(ctx context.Context, names []string) map[string]Reading
@@ -72,20 +71,21 @@ func DisputeViews(ctx context.Context, store interface {
 type RefundView struct {
 	OrderView
 	Refunds []RefundLine `json:"refunds"`
-	// AccountGiven says that there is a bank account for them; what it is stays hidden.
+	// AccountGiven says that a bank account was given for the refunds; the account itself stays
+	// hidden.
 	AccountGiven bool `json:"account_given,omitempty"`
 }
 
-// RefundLine is one payment that is to be given back.
+// RefundLine is one payment to be given back.
 type RefundLine struct {
 	Attempt string     `json:"attempt"`
 	State   string     `json:"state"` // "refund_due" or "refund_requested"
 	Tries   int64      `json:"tries,omitempty"`
 	Reason  string     `json:"reason,omitempty"`
 	Waits   RefundWait `json:"waits_for,omitempty"`
-	Said    string     `json:"said,omitempty"` // by PortOne, of the last cancellation that was not carried out
+	Said    string     `json:"said,omitempty"` // by PortOne, about the last cancellation that failed
 	At      time.Time  `json:"at,omitzero"`    // when it said that
-	// what is left to be given back, as far as it is known, in PortOne's unit of amount
+	// the amount that is still to be given back, in PortOne's unit; empty if unknown
 	Balance string `json:"balance,omitempty"`
 }
 
@@ -96,8 +96,7 @@ type Refunds interface {
 	RefundNotes(ctx context.Context, sale string) (map[string]RefundNote, error)
 }
 
-// RefundViews shows all refunds that a sale owes. It returns ErrNoSale as FindSale
-// does.
+// RefundViews shows all refunds that a sale owes. It returns errors as FindSale does.
 func RefundViews(ctx context.Context, store Refunds, sale string) ([]RefundView, error) {
 	state, err := FindSale(ctx, store, sale)
 	if err != nil {
@@ -118,7 +117,7 @@ func RefundViews(ctx context.Context, store Refunds, sale string) ([]RefundView,
 	return views, nil
 }
 
-// refunds tells what the order owes, with what is known of it.
+// refunds shows what the order owes.
 func (o *Order) refunds(note RefundNote, sale *State) RefundView {
 	r := RefundView{OrderView: o.View(), AccountGiven: note.Account != nil}
 	for _, a := range o.Attempts {
@@ -140,13 +139,13 @@ func (o *Order) refunds(note RefundNote, sale *State) RefundView {
 	return r
 }
 
-// waits returns what the refund of an attempt that is due waits for, in a sale that cancels
-// by itself. What is noted of the brake is not asked: it may have been released since.
+// waits returns what the refund of an attempt that is due waits for, in a sale with auto_refund.
+// The sale's own brake counts, not the one in the note: it may have been released since.
 func (r *RefundAttempt) waits(sale *State) RefundWait {
 	switch {
 	case r.Waits != WaitNobody && r.Waits != WaitBrake:
 		return r.Waits
-	case sale.Brake != nil && !r.Ordered && (r.Waits == WaitBrake || !r.Counted): // else it was sent
+	case sale.Brake != nil && !r.Ordered && (r.Waits == WaitBrake || !r.Counted): // otherwise it was sent
 		return WaitBrake
 	}
 	return WaitNobody
@@ -156,13 +155,13 @@ func (r *RefundAttempt) waits(sale *State) RefundWait {
 type Waiting struct {
 	Orders   int   `json:"orders"` // with a refund that waits
 	Payments int64 `json:"payments"`
-	// Amount is their sum as far as it is known, in PortOne's unit of amount; of
-	// Unknown payments it is not yet.
+	// Amount is the sum of all known amounts, in PortOne's unit. Unknown is the number of payments
+	// whose amount is not known yet.
 	Amount  string `json:"amount"`
 	Unknown int64  `json:"unknown,omitempty"`
 }
 
-// String tells the numbers.
+// String says the numbers in words.
 func (w *Waiting) String() string {
 	text := fmt.Sprintf("%d payments of %d orders, %s in all", w.Payments, w.Orders, w.Amount)
 	if w.Unknown > 0 {
@@ -171,7 +170,7 @@ func (w *Waiting) String() string {
 	return text
 }
 
-// WaitingForBrake counts what waits for a brake among the refunds that a sale owes.
+// WaitingForBrake counts those of a sale's refunds that wait for the brake.
 func WaitingForBrake(views []RefundView) *Waiting {
 	w, cents := Waiting{}, int64(0)
 	for _, r := range views {

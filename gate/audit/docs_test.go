@@ -28,7 +28,12 @@ func TestThePageHasEachKind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows = append(rows, []string{"`" + kind + "`", strings.Join(strings.Fields(spec.Doc.Text()), " ")})
+		comment := strings.Join(strings.Fields(spec.Doc.Text()), " ")
+		wrong, said := strings.CutPrefix(comment, spec.Names[0].Name+" says that ")
+		if !said {
+			t.Errorf("the comment of %s begins otherwise than with %[1]s says that", spec.Names[0].Name)
+		}
+		rows = append(rows, []string{"`" + kind + "`", wrong})
 		return true
 	})
 	if len(rows) < 20 {

@@ -11,75 +11,79 @@ import (
 // Kinds are part of what is promised to whoever reads a report.
 type Kind string
 
-// What is found within a sale. docs/operate.md has these comments as its table.
+// The differences within a sale. The table in docs/operate.md is made from these comments.
 const (
-	// after this ledger entry more units of a SKU were held and paid than it has: pause the sale, then
-	// decide which orders to serve
+	// Oversold says that after this ledger entry more units of a SKU were held and paid than it has:
+	// pause the sale, then decide which orders to serve
 	Oversold Kind = "oversold"
-	// a SKU's left, held, paid and withheld units do not add up to its total
+	// Sum says that the left, held, paid and withheld units of a SKU do not add up to its total
 	Sum Kind = "sum"
-	// a SKU's counters are not what its orders add up to
+	// UnitCounters says that the counters of a SKU differ from the sum over its orders
 	UnitCounters Kind = "unit_counters"
-	// the counts of orders by state are not a recount of the orders
+	// OrderCounters says that the counts of orders by state differ from a recount of the orders
 	OrderCounters Kind = "order_counters"
-	// the count of payments to be refunded is not a recount of the orders
+	// RefundCounter says that the count of payments to be refunded differs from a recount of the
+	// orders
 	RefundCounter Kind = "refund_counter"
-	// a buyer has a different number of units than the buyer's orders
+	// BuyerUnits says that the units of a buyer differ from the sum over the buyer's orders
 	BuyerUnits Kind = "buyer_units"
-	// a buyer has units, but no order that is held or paid
+	// BuyerUnknown says that a buyer has units, but no order that is held or paid
 	BuyerUnknown Kind = "buyer_unknown"
-	// the record of an order cannot be read
+	// Unreadable says that the record of an order cannot be read
 	Unreadable Kind = "unreadable"
-	// the ledger has an order that Redis has not
+	// OrderLost says that the ledger has an order that Redis does not have
 	OrderLost Kind = "order_lost"
-	// Redis has an order that the ledger has not
+	// OrderUntold says that Redis has an order that the ledger does not have
 	OrderUntold Kind = "order_untold"
-	// an order is not what the ledger says of it
+	// OrderDiffers says that the record of an order differs from the ledger's newest one
 	OrderDiffers Kind = "order_differs"
-	// ledger entries are missing
+	// LedgerGap says that ledger entries are missing
 	LedgerGap Kind = "ledger_gap"
-	// a ledger entry cannot be read
+	// LedgerFault says that a ledger entry cannot be read
 	LedgerFault Kind = "ledger_fault"
-	// a ledger entry contradicts the entries before it
+	// LedgerBreak says that a ledger entry contradicts the entries before it
 	LedgerBreak Kind = "ledger_break"
-	// the counters are not those of the newest ledger entry
+	// LedgerCounters says that the counters differ from those of the newest ledger entry
 	LedgerCounters Kind = "ledger_counters"
-	// the sale counts more or fewer ledger entries than there are
+	// Seq says that the sale's number of ledger entries differs from the entries that exist
 	Seq Kind = "seq"
-	// the settings are not those of the ledger, or not those that scripts obey
+	// Settings says that the settings differ from the ledger's, or from those that scripts obey
 	Settings Kind = "settings"
-	// no look-up is due for an order that needs one: it is held, is owed a refund, or was released less
-	// than a day ago
+	// Unwatched says that no look-up is due for an order that needs one: it is held, is owed a
+	// refund, or was released less than a day ago
 	Unwatched Kind = "unwatched"
-	// a look-up is due for an order that is not there
+	// LookUnknown says that a look-up is due for an order that is not there
 	LookUnknown Kind = "look_unknown"
-	// a look-up is due later than any may be
+	// LookFar says that a look-up is due later than the longest pause allows
 	LookFar Kind = "look_far"
-	// the sale has recorded a time that lies in the future
+	// TimeAhead says that the sale has recorded a time in the future
 	TimeAhead Kind = "time_ahead"
-	// your server is recorded as told of ledger entries that do not exist
+	// NotifyAhead says that your server is recorded as told of ledger entries that do not exist
 	NotifyAhead Kind = "notify_ahead"
-	// the counters of the brake on refunds cannot be read: the brake holds, or will at the next refund
+	// Braked says that the counters of the brake on refunds cannot be read: the brake holds, or will
+	// at the next refund
 	Braked Kind = "braked"
-	// the list of sales lacks this sale, so a gate that starts does not find it
+	// Unlisted says that the list of sales lacks this sale, so a gate that starts does not find it
 	Unlisted Kind = "unlisted"
-	// one payment pays an order here and an order of the sale in `sale`: your server signed it into both
+	// PaidElsewhere says that one payment pays an order here and an order of the sale in `sale`: your
+	// server signed it into both
 	PaidElsewhere Kind = "paid_elsewhere"
 )
 
-// What is found between a sale and PortOne.
+// The differences between a sale and PortOne.
 const (
-	// an order is paid here, and PortOne has no such payment, or has not charged it
+	// PaidHereOnly says that an order is paid here, and PortOne does not have the payment, or has not
+	// charged it
 	PaidHereOnly Kind = "paid_here_only"
-	// PortOne has charged a payment that is not paid here
+	// PaidThereOnly says that PortOne has charged a payment that is not paid here
 	PaidThereOnly Kind = "paid_there_only"
-	// PortOne has charged another amount than the order records
+	// Amount says that the amount that PortOne has charged differs from the order's
 	Amount Kind = "amount"
-	// a payment is cancelled at PortOne and still paid here
+	// RefundedThere says that a payment is cancelled at PortOne and still paid here
 	RefundedThere Kind = "refunded_there"
-	// a payment is refunded here, and the buyer does not have the money back
+	// RefundedHere says that a payment is refunded here, and its buyer does not have the money back
 	RefundedHere Kind = "refunded_here"
-	// PortOne charged a payment in the sale's time, and no sale has its order
+	// Forgotten says that PortOne charged a payment in the sale's time, and no sale has its order
 	Forgotten Kind = "forgotten"
 )
 

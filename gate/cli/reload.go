@@ -6,24 +6,27 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 )
 
-// reloadable is something of a running gate that is read anew on SIGHUP.
+// reloadable is a part of a running gate that SIGHUP reads again from its files.
 type reloadable struct {
-	name string
-	read func() error // changes nothing where it fails
+	name  string
+	flags string       // that name its files
+	given bool         // whether this gate has such a file
+	read  func() error // an error changes nothing
 }
 
-// reloader reads files anew while the gate serves.
+// reloader reads files again while the gate serves.
 type reloader struct {
 	hangup <-chan os.Signal
-	items  []reloadable
-	after  func() // called when files were read anew
+	items  []reloadable // also those that are not given
+	after  func()       // called when files were read anew
 	log    *slog.Logger
 }
 
-// run reads everything anew with each signal, until ctx is done.
+// run reads all files again with each signal, until ctx is done.
 func (r *reloader) run(ctx context.Context) {
 	for {
 		select {
@@ -35,21 +38,26 @@ func (r *reloader) run(ctx context.Context) {
 	}
 }
 
-// reload reads everything anew. What cannot be read stays as it was.
+// reload reads all files again. If a file cannot be read, the gate keeps what it had.
 func (r *reloader) reload() {
-	if len(r.items) == 0 {
-		r.log.Info("SIGHUP: there are no files to read anew: they are those of --refusal-log and of the flags that " +
-			"end in -file, and certificates for Redis; what the environment or the command line says stays as it is")
-		return
-	}
-	var done []string
+	var given, done, flags []string
 	for _, item := range r.items {
+		flags = append(flags, item.flags)
+		if !item.given {
+			continue
+		}
+		given = append(given, item.name)
 		if err := item.read(); err != nil {
 			r.log.Error("a file could not be read anew: the gate goes on with what it had", "what",
 				item.name, "error", err)
 			continue
 		}
 		done = append(done, item.name)
+	}
+	if len(given) == 0 {
+		r.log.Info("SIGHUP: there are no files to read anew: only those of these flags are read again, so restart " +
+			"the gate to change anything else: " + strings.Join(flags, ", "))
+		return
 	}
 	if len(done) == 0 {
 		return // each has said why
@@ -58,32 +66,49 @@ func (r *reloader) reload() {
 	r.after()
 }
 
-// reloadables are the parts of a gate that came from files.
+// reloadables returns every part of a gate that SIGHUP can read again. PortOne's API secrets
+// are not among them: they are read at the start alone.
 func (p *parts) reloadables() []reloadable {
 	c := p.flags
-	var items []reloadable
-	add := func(given bool, name string, read func() error) {
-		if given {
-			items = append(items, reloadable{name, read})
-		}
+	return []reloadable{
+		{
+			"refusal log", "--refusal-log", p.refusalFile != nil,
+			func() error { return p.refusalFile.reopen() },
+		},
+		{
+			"signing keys", "--signing-key-file", c.SigningKeyFile.IsFile(),
+			func() error { return replace(p.keys, c.keys) },
+		},
+		{
+			"webhook secrets", "--webhook-secret-file", c.WebhookSecretFile.IsFile(),
+			func() error { return replace(p.secrets, c.secrets) },
+		},
+		{
+			"notify secrets", "--notify-secret-file", c.NotifySecretFile.IsFile(),
+			func() error { return replace(p.notify, c.notifySecrets) },
+		},
+		{
+			"admin tokens", "--admin-token-file, --admin-read-token-file",
+			c.AdminTokenFile.IsFile() || c.AdminReadTokenFile.IsFile(),
+			func() error { return replace(p.tokens, c.tokens) },
+		},
+		{
+			"credentials for Redis", "--redis-password-file, --redis-ca, --redis-cert, --redis-key",
+			c.redisAccess.reloadable(), p.renewCredentials,
+		},
 	}
-	add(p.refusalFile != nil, "refusal log", func() error { return p.refusalFile.reopen() })
-	add(c.SigningKeyFile.IsFile(), "signing keys", func() error { return replace(p.keys, c.keys) })
-	add(c.WebhookSecretFile.IsFile(), "webhook secrets", func() error { return replace(p.secrets, c.secrets) })
-	add(c.NotifySecretFile.IsFile(), "notify secrets", func() error { return replace(p.notify, c.notifySecrets) })
-	add(c.AdminTokenFile.IsFile() || c.AdminReadTokenFile.IsFile(), "admin tokens",
-		func() error { return replace(p.tokens, c.tokens) })
-	add(c.redisAccess.reloadable(), "credentials for Redis", func() error {
-		fresh, err := c.redisAccess.read()
-		if err == nil {
-			p.store.Renew(fresh)
-		}
-		return err
-	})
-	return items
 }
 
-// replace puts what is read now in the place of what was read before.
+// renewCredentials reads the password and the certificates for Redis again.
+func (p *parts) renewCredentials() error {
+	fresh, err := p.flags.redisAccess.read()
+	if err == nil {
+		p.store.Renew(fresh)
+	}
+	return err
+}
+
+// replace puts what read returns in the place of old.
 func replace[T interface{ Replace(T) }](old T, read func() (T, error)) error {
 	fresh, err := read()
 	if err == nil {
@@ -92,7 +117,7 @@ func replace[T interface{ Replace(T) }](old T, read func() (T, error)) error {
 	return err
 }
 
-// logFile is a file that others may move away, and that is then made anew.
+// logFile is a log that others may move away: reopen then starts a new file of the same name.
 type logFile struct {
 	path string
 

@@ -1,20 +1,26 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/cmdline"
 )
 
 // linkKey signs links in tests.
@@ -216,6 +222,33 @@ func TestAHangupWithoutFilesSaysThatThereAreNone(t *testing.T) {
 		t.Error("it says that some were")
 	}
 	p.stop(t)
+}
+
+// What the log says of SIGHUP is true of each flag with a secret file: PortOne's are read at
+// the start alone.
+func TestTheLogNamesTheFlagsWhoseFilesAHangupReads(t *testing.T) {
+	t.Parallel()
+	var secret cmdline.SecretFile // in a file, for its path is not -
+	flags := &serveCommand{portoneFlag: portoneFlag{
+		portoneCredentials: portoneCredentials{PortoneV1SecretFile: &secret, PortoneV2SecretFile: &secret},
+	}}
+	var log bytes.Buffer
+	(&reloader{
+		items: (&parts{flags: flags}).reloadables(), log: slog.New(slog.NewTextHandler(&log, nil)),
+		after: func() { t.Error("files were read") },
+	}).reload()
+	if !strings.Contains(log.String(), "there are no files to read anew") {
+		t.Fatalf("it says %s", log.String())
+	}
+	eachFlag(t, func(f *kong.Flag) {
+		if f.Target.Type() != reflect.TypeFor[*cmdline.SecretFile]() {
+			return
+		}
+		named := regexp.MustCompile(`--` + f.Name + `\b[^-]`).MatchString(log.String())
+		if atStart := strings.HasPrefix(f.Name, "portone-"); named == atStart {
+			t.Errorf("--%s: the log names it: %v, and it is read at the start alone: %v", f.Name, named, atStart)
+		}
+	})
 }
 
 // A refusal log whose end cannot be written is no end that went well.

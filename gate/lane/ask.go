@@ -7,27 +7,26 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// minAsk is what the shop must have at least: with less the order is not asked.
+// minAsk is the least time that the shop gets: with less left, it is not asked.
 const minAsk = 300 * time.Millisecond
 
-// AskTime is how long the shop may think about one order, where a call of the
-// store may take so long: what the answer budget leaves beside the tries that
-// write the shop's yes down.
+// AskTime is how long the shop may think about one order, if one call of the store may take
+// callTimeout: the answer budget less the tries that write down the shop's yes.
 func AskTime(callTimeout time.Duration) time.Duration {
 	return min(maxQueueWait(callTimeout), gate.MaxAsk)
 }
 
 // Shop is the shop's own server, as the gate needs it.
 type Shop interface {
-	// Hindrance tells why a sale that asks the shop, or looks whether it is up, may
-	// take no new hold now; NoCause where it may.
+	// Hindrance returns why a sale that asks the shop, or checks its health, may take no new hold
+	// now; NoCause if it may.
 	Hindrance(sale string, s *gate.Settings) gate.Cause
 	// Ask asks the shop about an order that has its units. It returns soon after ctx
 	// is done.
 	Ask(ctx context.Context, q *gate.Question) gate.Answer
 }
 
-// noShop is a gate's shop where it was given none.
+// noShop stands for the shop of a gate that was given none.
 type noShop struct{}
 
 func (noShop) Hindrance(string, *gate.Settings) gate.Cause { return gate.ShopSecretless }
@@ -35,10 +34,10 @@ func (noShop) Ask(context.Context, *gate.Question) gate.Answer {
 	return gate.Answer{Word: gate.NotAsked, Cause: gate.ShopSecretless}
 }
 
-// ask has the last word of the shop on an order that has its units. A yes counts
-// once the store has it; after a no the units are on sale again.
+// ask gets the shop's last word on an order that has its units. A yes counts once the store has it;
+// after a no the units are on sale again.
 func (l *Lane) ask(r *gate.Request, c *catalogue) gate.Verdict {
-	if c.sale.Ask == "" { // another gate knows whom to ask, or knew
+	if c.sale.Ask == "" { // the order was taken by a gate with other settings
 		return gate.RefuseFor(gate.ShopUnknown)
 	}
 	answer := l.question(r, c)

@@ -10,11 +10,11 @@ import (
 // It is never changed, only replaced.
 type catalogue struct {
 	sale    gate.Sale
-	version int64 // 0 where the store never had it
+	version int64 // 0 if the store never had the sale
 	skus    gate.SKUIndex
 
 	missing    bool // the store has nothing of it
-	unreadable bool // what the store has of it cannot be read, and never could
+	unreadable bool // what the store has of it cannot be read, and this gate has never read it
 }
 
 func newCatalogue(s *gate.State) *catalogue {
@@ -24,13 +24,12 @@ func newCatalogue(s *gate.State) *catalogue {
 // known reports whether the settings are the sale's own.
 func (c *catalogue) known() bool { return !c.missing && !c.unreadable }
 
-// earlyBy is how far before opening, by the gate's own clock, a confirm is
-// refused without asking the store. What is nearer than that, the store's clock
-// decides.
+// earlyBy is how long before opening, by the gate's own clock, confirms are refused without asking
+// the store. Later ones are decided by the store's clock.
 const earlyBy = 2 * time.Second
 
-// resolve reads the link into the confirm and refuses what needs no store: it
-// reports whether the confirm may go on, and why not.
+// resolve reads the link into the confirm, and makes all checks that need no store. It reports
+// whether the confirm may go on; if not, the verdict says why.
 func (c *catalogue) resolve(confirm *gate.Confirm, link *gate.Link, now time.Time) (gate.Verdict, bool) {
 	if !c.known() {
 		return c.unknown(now), false
@@ -48,7 +47,7 @@ func (c *catalogue) resolve(confirm *gate.Confirm, link *gate.Link, now time.Tim
 func (c *catalogue) readCart(confirm *gate.Confirm, link *gate.Link) (gate.Verdict, bool) {
 	lines, v, ok := c.skus.ParseItems(confirm.Lines[:0], link.Items)
 	if !ok {
-		confirm.Lines = lines[:0] // half a cart is none; its memory is kept
+		confirm.Lines = lines[:0] // a cart that was read in part is dropped; its memory is kept
 		return v, false
 	}
 	confirm.Lines = lines
@@ -62,9 +61,9 @@ func (c *catalogue) readCart(confirm *gate.Confirm, link *gate.Link) (gate.Verdi
 	return gate.Verdict{}, true
 }
 
-// checkAmount holds the amount against the link's, which stands in for one that
-// the call does not have, and against the prices. Lines without a price may cost
-// anything, so with one of them the others tell only the least.
+// checkAmount compares the call's amount with the link's and with the prices. If the call has no
+// amount, the link's is taken. A line without a price may cost anything: with one of them, the
+// prices give only the least amount.
 func (c *catalogue) checkAmount(confirm *gate.Confirm, link *gate.Link) (gate.Verdict, bool) {
 	if len(link.Amount) > 0 {
 		signed, ok := gate.ParseDigits(link.Amount)

@@ -14,8 +14,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// refreshEvery is how often the sales are read: often enough that a new sale is
-// known, and a changed one counts, at every gate within a second.
+// refreshEvery is the pause between two reads of the sales, so short that every gate knows a new or
+// changed sale within a second.
 const refreshEvery = 500 * time.Millisecond
 
 const refreshTimeout = 2 * time.Second
@@ -24,14 +24,14 @@ const refreshTimeout = 2 * time.Second
 type Store interface {
 	// Sales returns the names of the sales, in no order.
 	Sales(ctx context.Context) ([]string, error)
-	// Read reads sales, or their tombstones. It costs little for those that have not
-	// changed since the last call. An error of one sale says nothing about the others.
+	// Read reads sales, or their tombstones. A sale that has not changed since the last call costs
+	// little. An error of one sale says nothing about the others.
 	Read(ctx context.Context, names []string) map[string]gate.Reading
-	// Expect makes the name of a missing sale known to all.
+	// Expect makes the name of a missing sale known to all gates and commands.
 	Expect(ctx context.Context, name string) error
-	// Decider returns a sale's decider of confirms, which connects when it is first used.
+	// Decider returns the decider of a sale's confirms. It connects when it is first used.
 	Decider(sale string) gate.Decider
-	// Granter returns a sale's decider of what the shop said to asking orders.
+	// Granter returns the decider of the shop's answers on a sale's asking orders.
 	Granter(sale string) gate.Decider
 }
 
@@ -58,10 +58,10 @@ type Gate struct {
 	lanes    atomic.Pointer[map[string]*Lane] // replaced, never changed
 	pool     sync.Pool
 	running  sync.WaitGroup
-	trouble  string // what went wrong in the last refresh, logged when it changes
+	trouble  string // the error of the last refresh, logged when it changes
 }
 
-// New returns a gate that knows no sale until Run.
+// New returns a gate. It knows no sale until Run is called.
 func New(store Store, metrics *Metrics, opt Options) *Gate {
 	if opt.Queue == 0 {
 		opt.Queue = 16384
@@ -80,8 +80,8 @@ func New(store Store, metrics *Metrics, opt Options) *Gate {
 	return g
 }
 
-// MaxCallTimeout is the longest bound of one store call that lets the gate answer
-// within its budget: two tries, and the time of one more in the queue before them.
+// MaxCallTimeout is the greatest CallTimeout that lets the gate answer within its budget: a request
+// may wait in the queue for one call, and its own call has two tries.
 const MaxCallTimeout = (AnswerBudget - answerReserve) / (tries + 1)
 
 // Request returns an empty request for one confirm.
@@ -91,13 +91,13 @@ func (g *Gate) Request(received time.Time) *gate.Request {
 	return r
 }
 
-// Release takes a request back. Nothing of it may be used afterwards.
+// Release takes a request back for reuse. The caller must not use it afterwards.
 func (g *Gate) Release(r *gate.Request) {
 	r.Reset()
 	g.pool.Put(r)
 }
 
-// Lane returns the lane of a sale.
+// Lane returns the lane of a sale, and whether there is one.
 func (g *Gate) Lane(sale []byte) (*Lane, bool) {
 	lanes := g.lanes.Load()
 	if lanes == nil {
@@ -107,8 +107,8 @@ func (g *Gate) Lane(sale []byte) (*Lane, bool) {
 	return l, ok
 }
 
-// Sales returns the settings of each sale that the store has, by name. What they
-// point to must not be changed.
+// Sales returns the settings of each sale that the store has, by name. Callers must not change
+// them.
 func (g *Gate) Sales() map[string]*gate.Settings {
 	sales := map[string]*gate.Settings{}
 	if lanes := g.lanes.Load(); lanes != nil {
@@ -121,14 +121,12 @@ func (g *Gate) Sales() map[string]*gate.Settings {
 	return sales
 }
 
-// Ready reports whether the sales have been read. A store that fails later does
-// not change it: then the answer is a refusal, and taking every gate out of the
-// load balancer would not help.
+// Ready reports whether the sales have been read. It stays true if the store fails later: confirms
+// are then refused, and taking every gate out of the load balancer would not help.
 func (g *Gate) Ready() bool { return g.lanes.Load() != nil }
 
-// Run reads the sales twice a second until ctx is done, then closes the lanes:
-// what waits in them is still decided. It returns when all of them have ended,
-// and needs to be called once.
+// Run reads the sales twice a second until ctx is done. Then it closes the lanes, which first
+// decide all confirms that wait, and returns when they have ended. It must be called once.
 func (g *Gate) Run(ctx context.Context) {
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
@@ -143,7 +141,7 @@ func (g *Gate) Run(ctx context.Context) {
 	}
 }
 
-// refresh reads the sales and logs what goes wrong, once.
+// refresh reads the sales, and logs an error once.
 func (g *Gate) refresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
@@ -160,8 +158,8 @@ func (g *Gate) refresh(ctx context.Context) {
 	g.trouble = trouble
 }
 
-// load reads every sale, then makes the lanes match. Before every sale was read
-// once the gate has none; one that cannot be read keeps nobody else waiting.
+// load reads every sale, then makes the lanes match. The gate has no lanes until every sale was
+// read once, or was found to be unreadable.
 func (g *Gate) load(ctx context.Context) error {
 	old := map[string]*Lane{}
 	if p := g.lanes.Load(); p != nil {
@@ -204,15 +202,15 @@ func (g *Gate) load(ctx context.Context) error {
 	return errors.Join(append(slices.Collect(maps.Values(read.unreadable)), err)...)
 }
 
-// read is what was read of the sales. Each is in at most one of them.
+// read is what one refresh has read. Each sale is in at most one of the maps.
 type read struct {
 	found      map[string]gate.Reading
-	missing    map[string]bool  // true where the name is listed
+	missing    map[string]bool  // true if the store lists the name
 	unreadable map[string]error // why
 }
 
-// read reads the sales that are listed, known or expected. Those that the store
-// did not answer for are in the error alone.
+// read reads the sales that are listed, known or expected. Sales that the store did not answer for
+// appear in the error only.
 func (g *Gate) read(ctx context.Context, known map[string]*Lane) (read, error) {
 	listed, err := g.store.Sales(ctx)
 	if err != nil {
@@ -249,7 +247,7 @@ func (g *Gate) read(ctx context.Context, known map[string]*Lane) (read, error) {
 	return r, errors.Join(problems...)
 }
 
-// update gives a lane the newest settings, and makes it where there is none.
+// update gives a lane the newest settings, and makes the lane if it is nil.
 func (g *Gate) update(lane *Lane, r *gate.Reading) *Lane {
 	state := &r.State
 	if lane == nil || !lane.catalogue.Load().known() {
@@ -282,8 +280,8 @@ func (g *Gate) newLane(state *gate.State) *Lane {
 	return l
 }
 
-// close ends all lanes. A lane that still has confirms decides them first, each
-// within its bounds, so this needs no deadline.
+// close ends all lanes. A lane decides the confirms that wait first, each within its bounds, so
+// close needs no deadline.
 func (g *Gate) close() {
 	if lanes := g.lanes.Load(); lanes != nil {
 		for _, lane := range *lanes {

@@ -8,15 +8,15 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Lane decides the confirms of one sale: by what this gate knows, then by the
-// store, then, where the sale says so, by the shop.
+// Lane decides the confirms of one sale: by what this gate knows, then by the store, then by the
+// shop if the sale asks it.
 type Lane struct {
 	name      string
 	keys      *gate.Keys
 	catalogue atomic.Pointer[catalogue]
 	shop      Shop
 	confirms  *queue
-	grants    *queue // of what the shop said
+	grants    *queue // of the shop's answers
 	now       func() time.Time
 	log       *slog.Logger
 	misses    int // readings in a row that found the sale missing
@@ -25,13 +25,12 @@ type Lane struct {
 // Name returns the sale's name.
 func (l *Lane) Name() string { return l.name }
 
-// Settings returns the sale's settings as this gate last read them. The pointer
-// stays the same until they change; what it points to must not be changed.
+// Settings returns the sale's settings as this gate last read them. The pointer stays the same
+// until they change. Callers must not change the settings.
 func (l *Lane) Settings() *gate.Settings { return &l.catalogue.Load().sale.Settings }
 
-// Confirm decides one confirm: r.Confirm holds what PortOne sent, link what the
-// confirm_url claims. It waits for the store and the shop, but never longer than
-// the answer budget.
+// Confirm decides one confirm. r.Confirm is what PortOne sent, link what the confirm_url claims.
+// Confirm waits for the store and the shop, but never longer than AnswerBudget.
 func (l *Lane) Confirm(r *gate.Request, link *gate.Link) gate.Verdict {
 	now := l.now()
 	if v, ok := l.keys.Verify(l.name, r.Confirm.Order, link, now); !ok {
@@ -51,8 +50,7 @@ func (l *Lane) Confirm(r *gate.Request, link *gate.Link) gate.Verdict {
 	return v
 }
 
-// close refuses new confirms, decides those that wait, and returns when the
-// lane has ended.
+// close refuses new confirms, decides those that wait, and then returns.
 func (l *Lane) close() {
 	l.confirms.close()
 	l.grants.close()

@@ -11,7 +11,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Metrics are the gate's own. Every label value comes from a sale that exists.
+// Metrics are the metrics of lanes and sales. Label values come only from sales that exist.
 type Metrics struct {
 	batch       *prometheus.HistogramVec
 	call        *prometheus.HistogramVec
@@ -66,7 +66,7 @@ func (m *Metrics) lane(sale string) *laneMetrics {
 	}
 }
 
-// show makes a sale's newest counters what the next scrape sees.
+// show makes the next scrape see a sale's newest counters.
 func (m *Metrics) show(state *gate.State, lane *Lane, local time.Time) {
 	m.clockOffset.Set(state.Ahead.Seconds())
 	m.stock.set(state, lane, state.Now.Sub(local))
@@ -79,9 +79,9 @@ func (m *Metrics) forget(sale string) {
 	m.stock.forget(sale)
 }
 
-// stock collects units, orders, queues and whether a sale is open straight from
-// the newest state of each sale, so that a SKU that is gone is gone from the
-// metrics too, and a sale opens on time also while the store cannot be read.
+// stock collects units, orders and queues from the newest state of each sale. So a removed SKU
+// leaves the metrics too, and flashgate_sale_open changes on time even while the store cannot be
+// read.
 type stock struct {
 	units, orders, refunds, requested, brake, queue, capacity, open, missing, doubted *prometheus.Desc
 
@@ -136,7 +136,7 @@ func (s *stock) forget(sale string) {
 	delete(s.sales, sale)
 }
 
-// open is 1 where a new order would be decided by the stock now, else 0.
+// open is 1 if the sale is within its window and not paused, else 0.
 func (s stocked) open() int64 {
 	if s.state.Phase(s.lane.now().Add(s.ahead)) == "open" {
 		return 1
@@ -144,7 +144,7 @@ func (s stocked) open() int64 {
 	return 0
 }
 
-// missing is 1 where somebody must see to a sale that the store has nothing of, else 0.
+// missing is 1 if the sale is missing and a person must act, else 0.
 func (s stocked) missing() int64 {
 	if s.lane.lost() {
 		return 1
@@ -152,7 +152,7 @@ func (s stocked) missing() int64 {
 	return 0
 }
 
-// doubted is 1 where Redis' clock was in doubt when the sale was last read, else 0.
+// doubted is 1 if Redis' clock was in doubt when the sale was last read, else 0.
 func (s stocked) doubted() int64 {
 	if s.state.Doubt != nil {
 		return 1
@@ -198,7 +198,7 @@ func (s *stock) Collect(ch chan<- prometheus.Metric) {
 		gauge(s.missing, at.missing(), name)
 		gauge(s.doubted, at.doubted(), name)
 		if at.lane.catalogue.Load().missing {
-			continue // what it had is gone
+			continue // it has no state to show
 		}
 		for sku, u := range at.state.Units {
 			gauge(s.units, u.Total, name, sku, "total")

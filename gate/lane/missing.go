@@ -6,9 +6,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// expect returns what is known of a missing sale without the store: what this
-// gate's file says, or else its name alone. Then any version of a call may ask, to
-// be told that it is missing.
+// expect returns a missing sale as this gate's file has it, or with its name alone. A sale known by
+// name takes calls of any version, so that each is told that the sale is missing.
 func (g *Gate) expect(name string) gate.Sale {
 	if sale, ok := g.expected[name]; ok {
 		return sale
@@ -16,7 +15,7 @@ func (g *Gate) expect(name string) gate.Sale {
 	return gate.Sale{Name: name, Settings: gate.Settings{Accept: gate.VersionNames()}}
 }
 
-// miss gives the lane of a missing sale what to answer, and makes the lane if there is none yet.
+// miss marks the lane of a missing sale, and makes the lane if there is none yet.
 func (g *Gate) miss(lane *Lane, name string) *Lane {
 	if lane == nil {
 		lane = g.newLane(&gate.State{Sale: g.expect(name)})
@@ -25,7 +24,7 @@ func (g *Gate) miss(lane *Lane, name string) *Lane {
 		c.missing = true
 		lane.catalogue.Store(&c)
 	}
-	// A name comes a moment before its sale, so it is missing once it was so twice.
+	// A sale's name is written a moment before the sale, so the sale counts as missing the second time.
 	if lane.misses++; lane.misses == 2 {
 		lane.sayMissing()
 	}
@@ -43,15 +42,15 @@ func (l *Lane) sayMissing() {
 		"sale", l.name, "never_sold_yet", gate.NeverSold, "lost", gate.WasSold)
 }
 
-// lost reports whether the sale is missing and somebody must see to it: a sale of
-// the file that is over, and that this gate has never seen, need not be there.
+// lost reports whether the sale is missing and a person must act. A sale of the file that is over,
+// and that this gate has never seen, need not be there.
 func (l *Lane) lost() bool {
 	c := l.catalogue.Load()
 	return c.missing && (c.version > 0 || c.unknown(l.now()).Code != gate.Closed)
 }
 
 // spoil makes the lane of a sale that cannot be read, if there is none yet. A lane whose sale was read
-// before goes on with what it knows.
+// before keeps the settings that it has.
 func (g *Gate) spoil(lane *Lane, name string) *Lane {
 	if lane == nil {
 		lane = g.newLane(&gate.State{Sale: g.expect(name)})
@@ -76,8 +75,8 @@ func (c *catalogue) unknown(now time.Time) gate.Verdict {
 	return gate.Refuse(c.doubt())
 }
 
-// doubt is the code that refuses confirms of a sale that is missing or cannot be read,
-// whatever its window is.
+// doubt is the code for confirms of a sale that is missing or cannot be read, whatever its window
+// is.
 func (c *catalogue) doubt() gate.Code {
 	if c.unreadable {
 		return gate.Unavailable

@@ -6,12 +6,12 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// OfferError says that gates would refuse the confirm of a link for an offer, at any
-// time, and what to change about it.
+// OfferError says that gates would refuse every confirm of a link for this offer, and what to
+// change in the offer.
 type OfferError struct {
 	Verdict gate.Verdict
 	Offer   gate.Offer
-	SKUs    []string // that the sale has
+	SKUs    []string // of the sale
 }
 
 // Error implements error.
@@ -34,11 +34,11 @@ func (e *OfferError) Error() string {
 	return fmt.Sprintf("sale %s would refuse it as %s", e.Offer.Sale, v.Code)
 }
 
-// CheckOffer returns an *OfferError where gates would refuse the confirm of a link for
-// the offer. It looks at everything but the clock and the stock.
+// CheckOffer returns an *OfferError if gates would refuse the confirm of a link for the offer. It
+// checks everything but the clock and the stock.
 func CheckOffer(s *gate.State, o *gate.Offer) error { return newCatalogue(s).checkOffer(o) }
 
-// CheckOffer does what the function CheckOffer does, for the sale as this gate knows it.
+// CheckOffer is the function CheckOffer for the sale as this gate knows it.
 func (l *Lane) CheckOffer(o *gate.Offer) error { return l.catalogue.Load().checkOffer(o) }
 
 func (c *catalogue) checkOffer(o *gate.Offer) error {

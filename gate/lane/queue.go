@@ -23,21 +23,21 @@ const (
 	// tries is how often a batch is sent: once, and once more after an error.
 	tries = 2
 
-	breakAfter = 2                      // batches failed in a row until the store is left alone
+	breakAfter = 2                      // failed batches in a row after which the store is left alone
 	breakFor   = 500 * time.Millisecond // how long it is left alone
 )
 
-// queue turns the requests that wait into calls of a Decider. There is no timer, so
-// a lone one is not delayed; while a call is under way the next batch gathers.
+// queue turns the requests that wait into calls of a Decider. While a call is under way, the next
+// batch gathers. There is no timer, so a lone request is not delayed.
 type queue struct {
 	sale    string
 	decider gate.Decider
-	maxWait time.Duration // how long after its first byte a request may still be sent on
+	maxWait time.Duration // how long after its first byte a request may still be sent to the store
 	timeout time.Duration // of one call
 	now     func() time.Time
 	log     *slog.Logger
 	breaker *gobreaker.CircuitBreaker[struct{}]
-	trouble error // of the newest call without a decision
+	trouble error // the error of the newest call that failed
 	metrics *laneMetrics
 
 	closing sync.RWMutex // held shared while a request is put into the queue
@@ -46,8 +46,8 @@ type queue struct {
 	ended   chan struct{}
 }
 
-// newQueue returns the queue of a sale's decider, with room for so many requests.
-// It decides none until run.
+// newQueue returns a queue for a sale's decider, with room for that many requests. It decides
+// nothing until run.
 func (g *Gate) newQueue(sale string, decider gate.Decider, metrics *laneMetrics, room int) *queue {
 	q := &queue{
 		sale: sale, decider: decider, maxWait: maxQueueWait(g.opt.CallTimeout), timeout: g.opt.CallTimeout,
@@ -58,12 +58,12 @@ func (g *Gate) newQueue(sale string, decider gate.Decider, metrics *laneMetrics,
 	return q
 }
 
-// maxQueueWait is what is left of the answer budget beside the tries of a call.
+// maxQueueWait is the answer budget less all tries of a call.
 func maxQueueWait(callTimeout time.Duration) time.Duration {
 	return AnswerBudget - answerReserve - tries*callTimeout
 }
 
-// dispatch has one request decided, and returns its verdict.
+// dispatch puts a request into the queue, and returns its verdict once it is decided.
 func (q *queue) dispatch(r *gate.Request) gate.Verdict {
 	if v, ok := q.enter(r); !ok {
 		return v
@@ -71,7 +71,7 @@ func (q *queue) dispatch(r *gate.Request) gate.Verdict {
 	return r.Wait()
 }
 
-// enter reports whether the request waits for its verdict now.
+// enter puts a request into the queue. If it cannot, it returns false and the verdict.
 func (q *queue) enter(r *gate.Request) (gate.Verdict, bool) {
 	q.closing.RLock()
 	defer q.closing.RUnlock()
@@ -86,7 +86,7 @@ func (q *queue) enter(r *gate.Request) (gate.Verdict, bool) {
 	}
 }
 
-// run decides what comes into the queue until close.
+// run decides the requests that come, until close.
 func (q *queue) run(ctx context.Context) {
 	defer close(q.ended)
 	batch := make([]*gate.Request, 0, gate.MaxBatch)
@@ -104,7 +104,7 @@ func (q *queue) run(ctx context.Context) {
 	}
 }
 
-// gather adds what else is waiting, and refuses those past their time.
+// gather adds the other requests that wait, and refuses those past their time.
 func (q *queue) gather(batch []*gate.Request) []*gate.Request {
 	for waiting := len(q.waiting); waiting > 0 && len(batch) < gate.MaxBatch; waiting-- {
 		batch = append(batch, <-q.waiting)
@@ -122,8 +122,8 @@ func (q *queue) gather(batch []*gate.Request) []*gate.Request {
 	return kept
 }
 
-// call has the batch decided, sending it once more after an error. Without a
-// decision everyone in it is refused.
+// call lets the decider decide the batch, and sends it once more after an error. If that fails too,
+// all requests of the batch are refused.
 func (q *queue) call(ctx context.Context, batch []*gate.Request) {
 	q.metrics.batch.Observe(float64(len(batch)))
 	_, err := q.breaker.Execute(func() (struct{}, error) {
@@ -132,7 +132,7 @@ func (q *queue) call(ctx context.Context, batch []*gate.Request) {
 			if err = q.once(ctx, batch); err == nil {
 				break
 			}
-			for _, r := range batch { // a call that failed may have decided some
+			for _, r := range batch { // a failed call may have set some verdicts
 				r.Overrule(gate.Verdict{})
 			}
 		}
@@ -145,7 +145,7 @@ func (q *queue) call(ctx context.Context, batch []*gate.Request) {
 	}
 }
 
-// once sends the batch once. A panic below costs the batch, not the gate.
+// once sends the batch once. A panic in the decider fails the batch, not the gate.
 func (q *queue) once(ctx context.Context, batch []*gate.Request) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -167,8 +167,7 @@ func (q *queue) once(ctx context.Context, batch []*gate.Request) (err error) {
 	return err
 }
 
-// close refuses new requests, decides those that wait, and returns when the
-// queue has ended.
+// close refuses new requests, decides those that wait, and then returns.
 func (q *queue) close() {
 	q.closing.Lock()
 	q.closed = true

@@ -12,22 +12,25 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Cancelled is what came of asking for a cancellation. The zero value is that
-// nobody knows.
+// Cancelled is the outcome of asking for a cancellation. The zero value says that it is
+// unknown.
 type Cancelled uint8
 
-// What may come of asking for a cancellation.
+// The outcomes of asking for a cancellation.
 const (
-	// CancelUnknown: it may have been carried out. The payment must be looked up
+	// CancelUnknown says that it may have been carried out. The payment must be looked up
 	// before anything else, and the key stays the same.
-	CancelUnknown   Cancelled = iota
-	CancelDone                // PortOne has given the money back, now or before
-	CancelRequested           // PortOne has taken it on; a look-up says when it is done
-	CancelUnsent              // it was not sent, or not looked at: the same may be sent again
-	// CancelFailed: it was not carried out, for a reason that may pass. PortOne keeps
-	// the answer for the key, so the next one needs another key, and a look-up before.
+	CancelUnknown Cancelled = iota
+	// CancelDone says that PortOne has given the money back, now or before.
+	CancelDone
+	// CancelRequested says that PortOne has accepted it; a look-up says when it is done.
+	CancelRequested
+	// CancelUnsent says that it was not sent, or not read: the same may be sent again.
+	CancelUnsent
+	// CancelFailed says that it was not carried out, for a reason that may pass. PortOne keeps
+	// its answer under the key, so the next try needs another key, and a look-up before.
 	CancelFailed
-	// CancelFinal: it was not carried out, and the same cancellation never would be.
+	// CancelFinal says that it was not carried out, and that PortOne would always refuse it.
 	CancelFinal
 )
 

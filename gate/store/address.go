@@ -13,7 +13,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// AddressForms says which addresses Open takes.
+// AddressForms lists the forms of address that Open takes, for messages.
 const AddressForms = "redis://[USER:PASSWORD@]HOST[:PORT][/DB], " +
 	"redis+sentinel://[USER:PASSWORD@]HOST[,HOST…]/MASTER[/DB] or redis+cluster://[USER:PASSWORD@]HOST[,HOST…]; " +
 	"rediss for TLS"
@@ -62,7 +62,7 @@ func parseAddress(text string) (a address, err error) {
 	}
 
 	if strings.ContainsAny(rest[:strings.LastIndexByte(rest, '@')+1], "/?#") {
-		return a, errUser // else a part of the password would be read, and shown, as something else
+		return a, errUser // otherwise a part of the password would be read, and shown, as something else
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	if a.query, err = url.ParseQuery(query); err != nil {
@@ -141,19 +141,19 @@ func withPort(host, port string) (string, bool) {
 	return net.JoinHostPort(name, port), true
 }
 
-// client returns a client of the address for everything but the lanes.
+// client returns a client for everything but the lanes.
 func (a *address) client(o Options) redis.UniversalClient {
 	u := a.options(o)
 	if a.topology != cluster {
 		return redis.NewUniversalClient(u)
 	}
 	c := u.Cluster()
-	c.DisableRoutingPolicies = true // they ask for COMMAND first, for which our few commands have no use
+	c.DisableRoutingPolicies = true // they would send COMMAND first, which our few commands do not need
 	return redis.NewClusterClient(c)
 }
 
-// options turns the address into the client's options. Nothing is retried
-// silently: what is sent once more is the callers' decision.
+// options turns the address into the client's options. The client retries nothing by itself: its
+// callers decide what to send again.
 func (a *address) options(o Options) *redis.UniversalOptions {
 	u := &redis.UniversalOptions{
 		Addrs: a.hosts, DB: a.db, MasterName: a.master, IsClusterMode: a.topology == cluster,

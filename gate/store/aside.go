@@ -15,17 +15,16 @@ import (
 )
 
 const (
-	// asideFirst and asideLongest bound the pauses after which what failed by itself
-	// is tried again.
+	// asideFirst and asideLongest bound the pauses between tries of what is set aside.
 	asideFirst, asideLongest = 10 * time.Second, gate.LongestLook
-	// longestReason bounds what is kept of a reason, in bytes.
+	// longestReason is the longest part of a reason that is kept, in bytes.
 	longestReason = 300
 )
 
-// SetAside sets aside what failed by itself, so that the others go on; each fault
-// is a *gate.FaultError. It is tried again after pauses that double, from ten seconds
-// to an hour. With onlyNew, what is set aside already stays as it is. SetAside returns
-// how many were not set aside before.
+// SetAside sets aside orders, ledger entries and queue members that fail by themselves, so that the
+// others go on; each fault is a *gate.FaultError. They are tried again after pauses that double,
+// from ten seconds to an hour. With onlyNew, what is set aside already stays as it is. SetAside
+// returns how many were not set aside before.
 func (s *Store) SetAside(ctx context.Context, sale string, faults []error, onlyNew bool) (added int, err error) {
 	k := keysOf(sale)
 	args := []any{s.clock(), asideFirst.Milliseconds(), asideLongest.Milliseconds(), yes(onlyNew)}
@@ -51,7 +50,7 @@ func memberOf(f *gate.FaultError) string {
 	return f.Other
 }
 
-// cut shortens a text to so many bytes, and to what a record's fields may hold.
+// cut shortens a text to at most most bytes, and drops what a record's fields must not hold.
 func cut(text string, most int) string {
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' {
@@ -65,7 +64,7 @@ func cut(text string, most int) string {
 	return text
 }
 
-// RetryAside has all that is set aside of a sale tried now.
+// RetryAside makes everything due now that is set aside of a sale.
 func (s *Store) RetryAside(ctx context.Context, sale string) error {
 	k := keysOf(sale)
 	if _, err := s.run(ctx, luascripts.Retry, []string{k.sale, k.aside}, s.clock()); err != nil {
@@ -83,7 +82,7 @@ func (s *Store) CountAside(ctx context.Context, sale string) (int64, error) {
 	return n, nil
 }
 
-// Aside returns what is set aside of a sale, the oldest first. It returns
+// Aside returns everything that is set aside of a sale, the oldest first. It returns
 // gate.ErrNoSale, or a *gate.MissingError.
 func (s *Store) Aside(ctx context.Context, sale string) ([]gate.SetAside, error) {
 	state, err := s.Sale(ctx, sale)

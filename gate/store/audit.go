@@ -11,8 +11,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Inspect reads a sale as Sale does, and what its scripts obey, which is kept beside
-// the register. It returns gate.ErrNoSale.
+// Inspect reads a sale as Sale does, and the copies of its settings that the scripts obey. It
+// returns gate.ErrNoSale.
 func (s *Store) Inspect(ctx context.Context, sale string) (gate.Inspection, error) {
 	now, hash, err := s.hash(ctx, sale)
 	if err != nil {
@@ -40,8 +40,8 @@ func (s *Store) Inspect(ctx context.Context, sale string) (gate.Inspection, erro
 	}, nil
 }
 
-// EachOrder calls do for all orders of a sale, with a fault instead of an order
-// where its record cannot be read. One that changes meanwhile may come twice.
+// EachOrder calls do for all orders of a sale. If a record cannot be read, do gets a fault instead
+// of an order. An order that changes meanwhile may come twice.
 func (s *Store) EachOrder(ctx context.Context, sale string, do func(id string, o gate.Order, fault error) error) error {
 	return s.scan(ctx, "orders of sale "+sale, s.client.HScan, keysOf(sale).orders, func(id, record string) error {
 		o, fault := parseRecord(id, record)
@@ -49,8 +49,8 @@ func (s *Store) EachOrder(ctx context.Context, sale string, do func(id string, o
 	})
 }
 
-// Records calls do for each of the orders, with neither an order nor a fault
-// where there is no record, and with a fault where it cannot be read.
+// Records calls do for each of the orders. If a record cannot be read, do gets a fault; if there is
+// no record, it gets neither an order nor a fault.
 func (s *Store) Records(ctx context.Context, sale string, ids []string,
 	do func(id string, o *gate.Order, fault error),
 ) error {
@@ -73,16 +73,15 @@ func (s *Store) Records(ctx context.Context, sale string, ids []string,
 	return nil
 }
 
-// EachBuyer calls do for all buyers of a sale. Units are below zero where what
-// Redis holds is no count.
+// EachBuyer calls do for all buyers of a sale. Units are below zero if Redis' value is not a count.
 func (s *Store) EachBuyer(ctx context.Context, sale string, do func(buyer string, units int64) error) error {
 	return s.scan(ctx, "buyers of sale "+sale, s.client.HScan, keysOf(sale).buyers, func(buyer, units string) error {
 		return do(buyer, parseBought(units))
 	})
 }
 
-// Bought returns the units of each of the buyers, 0 for one that is not there,
-// and below zero where what Redis holds is no count.
+// Bought returns the units of each of the buyers: 0 if Redis has none, and below zero if Redis'
+// value is not a count.
 func (s *Store) Bought(ctx context.Context, sale string, buyers []string) ([]int64, error) {
 	if len(buyers) == 0 {
 		return nil, nil
@@ -109,8 +108,8 @@ func parseBought(text string) int64 {
 	return n
 }
 
-// EachLook calls do for all members of a sale's queues. One that is moved meanwhile
-// may come twice.
+// EachLook calls do for all members of a sale's queues. A member that is moved meanwhile may come
+// twice.
 func (s *Store) EachLook(ctx context.Context, sale string, do func(gate.Look) error) error {
 	for _, key := range keysOf(sale).queues() {
 		err := s.scan(ctx, "queues of sale "+sale, s.client.ZScan, key, func(member, score string) error {
@@ -132,7 +131,7 @@ func (s *Store) EachLook(ctx context.Context, sale string, do func(gate.Look) er
 	return nil
 }
 
-// LookTimes returns when each order is looked at next by itself; zero where it is not.
+// LookTimes returns when each order is looked at next; zero for an order in no queue.
 func (s *Store) LookTimes(ctx context.Context, sale string, ids []string) ([]time.Time, error) {
 	next := make([]time.Time, len(ids))
 	members := make([]string, len(ids))
@@ -155,7 +154,7 @@ func (s *Store) LookTimes(ctx context.Context, sale string, ids []string) ([]tim
 	return next, nil
 }
 
-// scores returns the scores of a queue's members as times; zero where one is not there.
+// scores returns the scores of a queue's members as times; zero for a member that is not there.
 func (s *Store) scores(ctx context.Context, queue string, members []string) ([]time.Time, error) {
 	if len(members) == 0 {
 		return nil, nil
@@ -196,8 +195,8 @@ func (s *Store) NewestEntry(ctx context.Context, sale string) (int64, error) {
 	return seq, err
 }
 
-// EachEntry calls do for the ledger entries with the numbers from to upto,
-// oldest first, with a fault instead of an entry where it cannot be read.
+// EachEntry calls do for the ledger entries numbered from to upto, oldest first. If an entry cannot
+// be read, do gets a fault instead.
 func (s *Store) EachEntry(ctx context.Context, sale string, from, upto int64,
 	do func(seq int64, e *gate.Entry, fault error) error,
 ) error {

@@ -15,19 +15,19 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// letGoFor is for how long what a person lets go on is not counted by the brake.
+// letGoFor is how long refunds that a person let go on are not counted by the brake.
 const letGoFor = 24 * time.Hour
 
-// hastenAtOnce is how many orders are hastened by one round trip.
+// hastenAtOnce is how many orders one round trip hastens.
 const hastenAtOnce = 500
 
-// brakeCount is what the script brake reads of what it counts.
+// brakeCount matches the count that the script brake keeps.
 var brakeCount = regexp.MustCompile(`^[a-z_]*\x1f\d+\x1f\d+\x1f\d+\x1f[\d:,]*$`)
 
-// PassBrake asks the brake on a sale's refunds whether the cancellation of an attempt may
-// be sent, and notes how its refund stands then. Where this refund is the one that pulls the
-// brake, it returns that too. It returns gate.ErrNoRefund where the order
-// owes none, gate.ErrNoSale, gate.ErrChanged, or a *gate.ClockError.
+// PassBrake asks the brake on a sale's refunds whether the cancellation of an attempt may be sent,
+// and notes the answer with its refund. If this refund pulls the brake, PassBrake returns the brake
+// too. It returns gate.ErrNoRefund if the order owes none, gate.ErrNoSale, gate.ErrChanged, or a
+// *gate.ClockError.
 func (s *Store) PassBrake(ctx context.Context, who, sale, order, attempt string, why gate.RefundReason,
 	is gate.RefundAttempt,
 ) (passes bool, pulled *gate.Brake, err error) {
@@ -57,7 +57,7 @@ func (s *Store) PassBrake(ctx context.Context, who, sale, order, attempt string,
 	return passes && err == nil, pulled, err
 }
 
-// noteWith writes down a note in which one attempt stands as given.
+// noteWith returns the stored form of a note with one attempt replaced.
 func noteWith(note gate.RefundNote, attempt string, is gate.RefundAttempt) (string, error) {
 	note.Attempts = maps.Clone(note.Attempts)
 	note.Set(attempt, is)
@@ -65,9 +65,9 @@ func noteWith(note gate.RefundNote, attempt string, is gate.RefundAttempt) (stri
 	return string(text), err
 }
 
-// Unbrake releases the brake on a sale's refunds, on a person's word, and lets so many
-// payments go on uncounted. It reports whether the brake held. It returns gate.ErrNoSale, or
-// a *gate.UnsecuredError where it is done.
+// Unbrake releases the brake on a sale's refunds for a person, and lets that many payments pass
+// uncounted. It reports whether the brake held. It returns gate.ErrNoSale, or a
+// *gate.UnsecuredError if the brake is released but too few replicas know.
 func (s *Store) Unbrake(ctx context.Context, who, sale string, payments int64) (held bool, err error) {
 	k := keysOf(sale)
 	reply, acked, err := s.change(ctx, sale, luascripts.Unbrake, []string{k.sale, k.ledger}, s.clock(), who, payments,
@@ -86,7 +86,7 @@ func (s *Store) Unbrake(ctx context.Context, who, sale string, payments int64) (
 	return false, unknownReply(luascripts.Unbrake, reply)
 }
 
-// HastenAll has orders of a sale looked at now, as Hasten does.
+// HastenAll makes orders of a sale due now, as Hasten does.
 func (s *Store) HastenAll(ctx context.Context, sale string, ids []string) error {
 	for some := range slices.Chunk(ids, hastenAtOnce) {
 		calls := make([]scriptCall, len(some))
@@ -106,8 +106,8 @@ func (s *Store) HastenAll(ctx context.Context, sale string, ids []string) error 
 	return nil
 }
 
-// parseBrake reads the brake that a sale's hash has; nil where it does not hold. One that
-// cannot be read holds: nobody knows that it was released.
+// parseBrake reads the brake from a sale's hash; nil if it does not hold. A brake that cannot be
+// read holds, because nobody knows that it was released.
 func parseBrake(hash map[string]string) *gate.Brake {
 	text, there := hash["brake"]
 	if !there || hash["brake_off"] == flag(true) {

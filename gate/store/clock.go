@@ -11,8 +11,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// clock is what scripts are told of the time: this process's own, for they use
-// Redis'. Where a test sets Redis' it is spelled as the prelude of the scripts says.
+// clock is the argument that tells scripts this process's time, beside Redis' own. A test that sets
+// Redis' clock writes both, as luascripts/prelude.lua says.
 func (s *Store) clock() any {
 	switch {
 	case s.opt.Now == nil:
@@ -23,7 +23,7 @@ func (s *Store) clock() any {
 	return fmt.Sprintf("=%d,%d", s.opt.Now().UnixMilli(), s.opt.Own().UnixMilli())
 }
 
-// own is this process's clock; Redis' in a test that has no other.
+// own is this process's clock. In a test without Own it is Redis' clock.
 func (s *Store) own() time.Time {
 	if s.opt.Own == nil {
 		return s.opt.Now()
@@ -35,8 +35,8 @@ func (s *Store) own() time.Time {
 // time and the caller's follow, in milliseconds.
 const clockPrefix = "CLOCK "
 
-// doubted makes a *gate.ClockError of a script's error that is one. Any other error
-// it returns as it is.
+// doubted turns the error of a script that doubts Redis' clock into a *gate.ClockError. Any other
+// error is returned as it is.
 func doubted(err error) error {
 	var server, own int64
 	if !redis.HasErrorPrefix(err, clockPrefix) {
@@ -58,9 +58,9 @@ func (s *Store) times(reply []any) gate.Times {
 	return t
 }
 
-// CheckClock returns an error if Redis' clock and this process's are so far apart
-// that scripts may doubt them, and what to do about it. A *gate.UnknownError says
-// that nobody could tell.
+// CheckClock returns an error, which says what to do, if Redis' clock and this process's are so far
+// apart that scripts may doubt Redis'. It returns a *gate.UnknownError if that could not be
+// checked.
 func (s *Store) CheckClock(ctx context.Context) error {
 	return s.eachPrimary(ctx, func(ctx context.Context, primary *redis.Client) error {
 		server, err := primary.Time(ctx).Result()

@@ -26,7 +26,7 @@ func (d *decider) connect(ctx context.Context) error {
 		if addr == "" {
 			primary, err := c.MasterForKey(ctx, d.keys[0])
 			if err != nil {
-				return fmt.Errorf("find the Cluster's primary for it: %w", err)
+				return fmt.Errorf("find the Cluster's primary of the sale: %w", err)
 			}
 			addr = primary.Options().Addr
 		}
@@ -36,7 +36,7 @@ func (d *decider) connect(ctx context.Context) error {
 	return nil
 }
 
-// meet looks at the server of a new connection before anything is sent to it.
+// meet checks the server of a new connection before the lane uses it.
 func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
 	info, err := conn.Info(ctx).Result()
 	if err != nil && !saysNothing(err) {
@@ -47,7 +47,7 @@ func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
 	}
 	d.connections++
 	if err != nil {
-		return nil // it does not tell about itself, which Check has warned of
+		return nil // this user may not read INFO, which Check has warned of
 	}
 	if infoField(info, "role") == "slave" {
 		return errors.New("the server is a replica")
@@ -65,8 +65,8 @@ func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
 	return nil
 }
 
-// recover gets ready for the next call after an error: a connection is kept
-// only if Redis itself answered on it, and still is where the sale is.
+// recover gets ready for the next call after an error. It keeps the connection only if Redis itself
+// answered with the error, and the sale is still at that server.
 func (d *decider) recover(err error) {
 	moved, isMoved := redis.IsMovedError(err)
 	ask, isAsk := redis.IsAskError(err)
@@ -84,7 +84,7 @@ func (d *decider) recover(err error) {
 	if c, ok := d.store.client.(*redis.ClusterClient); ok {
 		c.ReloadState(context.Background())
 	}
-	_ = d.disconnect() // it is of no more use, whatever this says
+	_ = d.disconnect() // it is not used any more, so its error does not matter
 }
 
 func (d *decider) disconnect() error {

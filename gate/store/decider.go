@@ -25,13 +25,13 @@ type decider struct {
 	write         func(batch []*gate.Request)                    // lays the batch out as the script's arguments
 	applyVerdicts func(batch []*gate.Request, reply []any) error // sets the verdicts from the letters of its reply
 
-	client       *redis.Client // of one connection; nil while there is none
-	redirect     string        // where a Cluster said that the sale is; empty: look it up
+	client       *redis.Client // with one connection; nil while not connected
+	redirect     string        // the server that a Cluster named for the sale; if empty, it is looked up
 	asking       bool          // the redirect is for one call, while the slot moves
 	server       string        // identity of the server of the newest connection
 	connections  int           // made so far
-	selling      bool          // the newest batch held something, so WAIT goes along with the next
-	laggingSince time.Time     // when too few replicas were last found to follow; zero while they do
+	selling      bool          // the newest batch held something, so the next one is sent with WAIT
+	laggingSince time.Time     // when too few replicas were last found; zero while enough follow
 
 	text []byte   // the batch's arguments, one after the other,
 	ends []int    // where each ends,
@@ -72,7 +72,7 @@ func (d *decider) Decide(ctx context.Context, batch []*gate.Request) error {
 		return nil
 	}
 	d.recover(err)
-	if errors.Is(err, errMissing) { // the gate learns it when it reads the sales next
+	if errors.Is(err, errMissing) { // the gate notices when it reads the sales next
 		refuseAll(batch, gate.Recovering)
 		return nil
 	}
@@ -140,7 +140,7 @@ func (d *decider) writeConfirms(batch []*gate.Request) {
 	d.add()
 }
 
-// writeAnswers lays what the shop said out as the arguments of the script grant.
+// writeAnswers lays the shop's answers out as the arguments of the script grant.
 func (d *decider) writeAnswers(batch []*gate.Request) {
 	d.text, d.ends = d.text[:0], d.ends[:0]
 	end := func() { d.ends = append(d.ends, len(d.text)) }
@@ -161,9 +161,9 @@ func (d *decider) writeAnswers(batch []*gate.Request) {
 	d.add()
 }
 
-// cut cuts the text into strings, and begins the command with the arguments that all
-// scripts of a decider share. The strings are parts of one, and the command has pointers
-// to them: so a batch costs a few allocations, not some for each request.
+// cut cuts the text into strings, and begins the command with the arguments that all scripts of a
+// decider share. The strings share one allocation, and the command has pointers to them, so a batch
+// costs a few allocations instead of a few for each request.
 func (d *decider) cut() {
 	text, start := string(d.text), 0
 	d.runs = d.runs[:0]
@@ -185,9 +185,9 @@ func (d *decider) add() {
 	}
 }
 
-// traits are letters that save the script a look at the batch: a confirm has a buyer
-// (b), an order or a buyer comes twice (r), the shop must be asked (a), some confirms may
-// take no new hold (n).
+// traits are letters that spare the script a pass over the batch: a confirm has a buyer (b), an
+// order or a buyer comes twice (r), the shop must be asked (a), some confirms may take no new hold
+// (n).
 func (d *decider) traits(batch []*gate.Request) string {
 	n := len(batch)
 	orders, buyers := d.runs[:n], d.runs[2*n:3*n]
@@ -221,9 +221,9 @@ func (d *decider) repeats(ids []string) bool {
 	return len(d.seen)+empty < len(ids)
 }
 
-// call calls the script with the arguments. While the sale sells, WAIT follows in the
-// same pipeline, and call returns how many replicas have the batch. A call that only
-// refuses has nothing to wait for.
+// call calls the script with the arguments. While the sale sells, WAIT follows in the same
+// pipeline, and call returns how many replicas have the batch. A call that only refuses does not
+// need to wait.
 func (d *decider) call(ctx context.Context, command, script string) (reply []any, acked int64, err error) {
 	d.args[0], d.args[1] = command, script
 	wait := d.replicas() > 0 && d.selling
@@ -250,8 +250,7 @@ func (d *decider) call(ctx context.Context, command, script string) (reply []any
 	return reply, acked, nil
 }
 
-// applyReply sets the verdicts from the script's reply, and reports whether anything is
-// held.
+// applyReply sets the verdicts from the script's reply, and reports whether any request is held.
 func (d *decider) applyReply(batch []*gate.Request, reply []any) (held bool, err error) {
 	if len(reply) == 0 {
 		return false, errors.New("the script's reply is empty")

@@ -9,7 +9,7 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// Disputes reads what there is against the payments of a sale, by order.
+// Disputes reads the disputes and chargebacks of a sale's payments, by order.
 func (s *Store) Disputes(ctx context.Context, sale string) (map[string][]gate.Dispute, error) {
 	all := map[string][]gate.Dispute{}
 	err := s.scan(ctx, "disputes of sale "+sale, s.client.HScan, keysOf(sale).disputes,
@@ -20,7 +20,8 @@ func (s *Store) Disputes(ctx context.Context, sale string) (map[string][]gate.Di
 	return all, err
 }
 
-// DisputesOf reads what there is against the payments of some orders, in their order.
+// DisputesOf reads the disputes and chargebacks of some orders' payments: one list for each order,
+// in the same sequence.
 func (s *Store) DisputesOf(ctx context.Context, sale string, orders []string) ([][]gate.Dispute, error) {
 	all := make([][]gate.Dispute, len(orders))
 	if len(orders) == 0 {
@@ -39,9 +40,8 @@ func (s *Store) DisputesOf(ctx context.Context, sale string, orders []string) ([
 	return all, nil
 }
 
-// NoteDisputes writes down what there is against the payments of an order, if what is
-// written there is still was. It returns gate.ErrChanged, gate.ErrNoOrder or gate.ErrNoSale
-// where nothing is written.
+// NoteDisputes replaces an order's list of disputes and chargebacks, was, by is. It writes nothing
+// and returns gate.ErrChanged if the list is not was any more, gate.ErrNoOrder or gate.ErrNoSale.
 func (s *Store) NoteDisputes(ctx context.Context, sale, order string, was, is []gate.Dispute) error {
 	before, err := spellDisputes(was)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// Members of a sale's queues are written as the scripts write them.
+// The members of a sale's queues, as the scripts write them.
 const (
 	entryMember = "seq:"
 	orderMember = "o:"
@@ -21,16 +21,17 @@ const (
 )
 
 const (
-	// sweepEvery is how often held orders are searched for that nobody looks at.
+	// sweepEvery is the pause between two sweeps, which re-queue held orders that are missing from
+	// the queues.
 	sweepEvery = time.Minute
-	// hastenEvery is how often webhooks may have the same order looked at: whoever
+	// hastenEvery is the shortest time between two looks at an order that webhooks cause: whoever
 	// knows an order's id can send them over and over.
 	hastenEvery = 3 * time.Second
 )
 
-// Claim takes what is due of a sale, at most the given number of members of each
-// queue, for as long as the lease lasts: then another gate may take it. It returns
-// gate.ErrNoSale where the sale is gone.
+// Claim takes the members of a sale's queues that are due, at most the given number from each
+// queue. When the lease ends, another gate may take them. Claim returns gate.ErrNoSale if the sale
+// is gone.
 func (s *Store) Claim(ctx context.Context, sale string, most [gate.Queues]int, lease time.Duration) (gate.Due, error) {
 	k := keysOf(sale)
 	queues := k.queues()
@@ -83,12 +84,11 @@ func parseMember(member string) gate.Look {
 	return gate.Look{Other: member}
 }
 
-// Keep leaves the orders that were claimed of a queue to their gate for as long as
-// the lease lasts from now.
+// Keep renews the lease of orders that were claimed from a queue, to lease from now.
 func (s *Store) Keep(ctx context.Context, sale string, q gate.Queue, ids []string, lease time.Duration) error {
 	k := keysOf(sale)
 	if q == gate.QueueHastened {
-		q = gate.QueueAgain // where claim has put them
+		q = gate.QueueAgain // claim.lua has put them there
 	}
 	args := []any{s.clock(), lease.Milliseconds()}
 	for _, id := range ids {
@@ -98,9 +98,9 @@ func (s *Store) Keep(ctx context.Context, sale string, q gate.Queue, ids []strin
 	return err
 }
 
-// Unfold puts the orders of ledger entries in their place, each due by itself now.
-// What is wrong with entries that cannot be read it tells by a *gate.FaultError each,
-// and leaves them. One that is gone, with a run that is over, has none.
+// Unfold replaces ledger entries in the queue by their orders, each due now. For an entry that
+// cannot be read it returns a *gate.FaultError, and leaves the entry. An entry that is gone with an
+// earlier run is dropped.
 func (s *Store) Unfold(ctx context.Context, sale string, entries []int64) (faults []error, err error) {
 	k := keysOf(sale)
 	for some := range slices.Chunk(entries, entriesAtOnce) {
@@ -126,8 +126,8 @@ func (s *Store) Unfold(ctx context.Context, sale string, entries []int64) (fault
 	return faults, nil
 }
 
-// changed returns the ids of the orders that ledger entries changed, each once, and
-// what is wrong with the entries that cannot be read.
+// changed returns the ids of the orders that ledger entries changed, each once, and a fault for
+// each entry that cannot be read.
 func (s *Store) changed(ctx context.Context, sale string, entries []int64) (ids []string,
 	faults map[int64]error, err error,
 ) {
@@ -148,9 +148,8 @@ func (s *Store) changed(ctx context.Context, sale string, entries []int64) (ids 
 	return ids, faults, err
 }
 
-// Hasten has an order looked at now in each of the sales that has it, but not more
-// often than every few seconds, and reports whether any has it. All sales are asked
-// at once.
+// Hasten makes an order due now in each of the sales that has it, at most every three seconds, and
+// reports whether any has it. All sales are asked at once.
 func (s *Store) Hasten(ctx context.Context, sales []string, id string) (known bool, err error) {
 	calls := make([]scriptCall, len(sales))
 	for i, sale := range sales {

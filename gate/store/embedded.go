@@ -23,5 +23,5 @@ func StartEmbedded() (*Embedded, error) {
 // URL returns the address to give to the commands' --redis.
 func (e *Embedded) URL() string { return "redis://" + e.server.Addr() }
 
-// Close ends it, and with it all that it holds.
+// Close ends the store. Its data is lost.
 func (e *Embedded) Close() { e.server.Close() }

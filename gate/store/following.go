@@ -10,9 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Following returns how many replicas the primary has online; of a Cluster's
-// primaries, those of the one that has the fewest. It is not known where this user
-// may not ask.
+// Following returns how many replicas the primary has online; in a Cluster, the primary with the
+// fewest counts. known is false if this user may not read INFO.
 func (s *Store) Following(ctx context.Context) (replicas int, known bool, err error) {
 	infos, err := s.infos(ctx, "replication")
 	switch {
@@ -32,9 +31,9 @@ func (s *Store) Following(ctx context.Context) (replicas int, known bool, err er
 // following counts lines like slave0:ip=10.0.0.12,port=6379,state=online,offset=14,lag=0.
 func following(info string) int { return strings.Count(info, ",state=online,") }
 
-// info is what a primary tells about itself.
+// info is a section of a primary's INFO.
 type info struct {
-	addr string // empty outside of a Cluster
+	addr string // empty outside a Cluster
 	text string
 }
 

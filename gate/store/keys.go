@@ -2,8 +2,8 @@ package store
 
 import "github.com/flashgate/flashgate/gate"
 
-// salesKey holds the names of the sales. It is the only key outside of a sale's
-// slot, so it is never touched by a script.
+// salesKey holds the names of the sales. It is the only key outside a sale's slot, so no script
+// touches it.
 const salesKey = "fg:sales"
 
 // keys are the keys of one sale. The hash tag {sale} keeps them in one slot of
@@ -58,8 +58,8 @@ func (k keys) queues() [gate.Queues]string {
 	return [...]string{k.due, k.again, k.hastened, k.alone, k.strangers, k.refunds, k.aside}
 }
 
-// standing are those queues in which every order that is to be looked at stands. One
-// that was hastened stands in another one too.
+// standing are the queues one of which has every order that is to be looked at. A hastened order is
+// in another queue too, so hastened is left out.
 func (k keys) standing() []string {
 	return []string{k.due, k.again, k.alone, k.strangers, k.refunds, k.aside}
 }

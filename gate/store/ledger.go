@@ -18,7 +18,7 @@ import (
 // batch.
 const ledgerPage = 200
 
-// Order reads what is known of an order. It returns gate.ErrNoOrder where that is nothing.
+// Order reads an order. It returns gate.ErrNoOrder if the sale does not have it.
 func (s *Store) Order(ctx context.Context, sale, id string) (gate.Order, error) {
 	record, err := s.client.HGet(ctx, keysOf(sale).orders, id).Result()
 	if errors.Is(err, redis.Nil) {
@@ -30,8 +30,8 @@ func (s *Store) Order(ctx context.Context, sale, id string) (gate.Order, error) 
 	return parseRecord(id, record)
 }
 
-// Ledger reads a sale's ledger from the entry with number from on, oldest
-// first. It ends with the entries that there are; an error ends it too.
+// Ledger yields the entries of a sale's ledger from number from on, oldest first. It ends after the
+// newest entry, or with an error.
 func (s *Store) Ledger(ctx context.Context, sale string, from int64) iter.Seq2[*gate.Entry, error] {
 	return func(yield func(*gate.Entry, error) bool) {
 		for start := strconv.FormatInt(from, 10); ; {
@@ -53,8 +53,8 @@ func (s *Store) Ledger(ctx context.Context, sale string, from int64) iter.Seq2[*
 	}
 }
 
-// Story returns the ledger entries that changed an order, oldest first, each
-// with this order's records alone. Progress is told how many entries were read.
+// Story returns the ledger entries that changed an order, oldest first, each with this order's
+// records alone. It calls progress with the number of entries read so far.
 func (s *Store) Story(ctx context.Context, sale, id string, progress func(read int)) ([]*gate.Entry, error) {
 	if _, err := s.Order(ctx, sale, id); err != nil {
 		return nil, err
@@ -81,9 +81,8 @@ func (s *Store) Story(ctx context.Context, sale, id string, progress func(read i
 	return story, nil
 }
 
-// entries reads a page of a ledger. It does without the client's own reader of
-// streams, which returns maps: an entry's fields have an order, and an order of
-// the sale may be named like one of them.
+// entries reads a page of a ledger. The client's own reader of streams returns maps, which lose the
+// sequence of fields and repeated names; both matter here.
 func (s *Store) entries(ctx context.Context, command, key, start, end string) ([]*gate.Entry, error) {
 	return parsePage(s.client.Do(ctx, command, key, start, end, "COUNT", ledgerPage))
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Metrics are the store's own. A nil *Metrics counts nothing.
+// Metrics are the store's metrics. A nil *Metrics counts nothing.
 type Metrics struct {
 	registerer prometheus.Registerer
 	changes    *prometheus.CounterVec
@@ -20,7 +20,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		registerer: r,
 		changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flashgate_redis_server_changes_total",
-			Help: "Times that this gate, deciding for a sale, met another Redis server than before: a failover, a " +
+			Help: "Times that the Redis server which decides for a sale changed for this gate: a failover, a " +
 				"restart, or a Cluster's move.",
 		}, []string{"sale"}),
 		expiry: prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -32,8 +32,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// initSale shows that no change was seen of a sale so far: a counter that appears
-// with its first change would not have risen.
+// initSale shows a sale's counter at 0 from the start: Prometheus sees no rise in a counter that
+// appears with its first change.
 func (m *Metrics) initSale(sale string) {
 	if m != nil {
 		m.changes.WithLabelValues(sale)
@@ -46,16 +46,16 @@ func (m *Metrics) changed(sale string) {
 	}
 }
 
-// expires shows when a certificate ends: "client" names this client's, an address
-// a server's.
+// expires shows when a certificate ends. Its name is "client" for this client's, and the address
+// for a server's.
 func (m *Metrics) expires(certificate string, c *x509.Certificate) {
 	if m != nil && c != nil {
 		m.expiry.WithLabelValues(certificate).Set(float64(c.NotAfter.Unix()))
 	}
 }
 
-// watch shows the connection pool of everything but the lanes, which have one
-// connection each.
+// watch shows the connection pool, which everything but the lanes uses; each lane has a connection
+// of its own.
 func (m *Metrics) watch(client redis.UniversalClient) {
 	if m == nil {
 		return

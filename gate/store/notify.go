@@ -16,12 +16,11 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// Fields of a sale's notify, beside those that the script itself writes: token,
-// until and retry.
+// Fields of a sale's hash notify. The script writes three more: token, until and retry.
 const (
 	positionField = "position"
 	troubleField  = "trouble"
-	listedField   = "o:" // and the order
+	listedField   = "o:" // before the order's id
 )
 
 // keepMost bounds how many orders one script call lists.
@@ -38,17 +37,15 @@ type listedJSON struct {
 	Error  string `json:"error"`
 }
 
-// ClaimDelivery makes the holder of the token the one that tells the shop of a
-// sale's changes, for as long as the lease lasts. It returns gate.ErrClaimed while
-// somebody else does, and gate.ErrNoSale.
+// ClaimDelivery lets the holder of the token send a sale's changes to the shop, until the lease
+// ends. It returns gate.ErrClaimed while another gate has the lease, and gate.ErrNoSale.
 func (s *Store) ClaimDelivery(ctx context.Context, sale, token string, lease time.Duration) (gate.Delivery, error) {
 	return s.notify(ctx, sale, "claim", token, lease)
 }
 
-// KeepDelivery writes what the holder of the token has done, and renews its
-// lease; a lease of 0 gives it up. It returns gate.ErrClaimed, and writes nothing,
-// where somebody else has claimed it meanwhile or the run is over. Of the
-// delivery only Now, Run, Seq and Retry are filled in.
+// KeepDelivery writes what the holder of the token has done, and renews its lease; a lease of 0
+// gives it up. If another gate has claimed the sale meanwhile, or the run is over, it writes
+// nothing and returns gate.ErrClaimed. Of the Delivery it fills in only Now, Run, Seq and Retry.
 func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time.Duration,
 	p gate.Progress,
 ) (gate.Delivery, error) {
@@ -67,7 +64,7 @@ func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time
 			text = string(b)
 		}
 		fields = append(fields, listedField+order, text)
-		if len(fields) == 2*keepMost { // the position follows when all of the list is written
+		if len(fields) == 2*keepMost { // the position is written last, after all of the list
 			if _, err := s.notify(ctx, sale, "keep", token, lease, fields...); err != nil {
 				return gate.Delivery{}, err
 			}
@@ -78,7 +75,7 @@ func (s *Store) KeepDelivery(ctx context.Context, sale, token string, lease time
 		append(fields, positionField, p.Position, troubleField, p.Trouble)...)
 }
 
-// RetryDelivery has everything tried now that is listed, also what was given up.
+// RetryDelivery makes the whole list of undelivered orders due now, also those that were given up.
 // It returns gate.ErrNoSale, or a *gate.UnsecuredError.
 func (s *Store) RetryDelivery(ctx context.Context, sale string) error {
 	k := keysOf(sale)
@@ -108,8 +105,8 @@ func (s *Store) notify(ctx context.Context, sale, what, token string, lease time
 	return d, err
 }
 
-// lease claims or keeps what the holder of a token does for a sale, and returns what its
-// key holds where it was claimed.
+// lease claims or renews a lease on a sale for the holder of a token. After a claim it returns the
+// fields of the lease's key.
 func (s *Store) lease(ctx context.Context, sale, key, what, token string, lease time.Duration,
 	fields ...any,
 ) (reply []any, hash map[string]string, err error) {
@@ -130,8 +127,8 @@ func (s *Store) lease(ctx context.Context, sale, key, what, token string, lease 
 	return nil, nil, unknownReply(luascripts.Lease, reply)
 }
 
-// Delivery reads how far the shop has been told of a sale's changes. It returns
-// gate.ErrNoSale where the sale is gone.
+// Delivery reads how many of a sale's changes the shop has got. It returns gate.ErrNoSale if the
+// sale is gone.
 func (s *Store) Delivery(ctx context.Context, sale string) (gate.Delivery, error) {
 	state, err := s.Sale(ctx, sale)
 	if err == nil && !state.Deleted.IsZero() {
@@ -149,7 +146,7 @@ func (s *Store) Delivery(ctx context.Context, sale string) (gate.Delivery, error
 	return d, err
 }
 
-// parseDelivery reads a sale's notify. The list is in the order of the changes.
+// parseDelivery reads a sale's hash notify. The list is sorted by ledger entry.
 func parseDelivery(sale string, hash map[string]string) (gate.Delivery, error) {
 	var p parser
 	d := gate.Delivery{Trouble: hash[troubleField]}
@@ -181,8 +178,7 @@ func parseDelivery(sale string, hash map[string]string) (gate.Delivery, error) {
 	return d, nil
 }
 
-// Entries reads ledger entries after the one with the given number, oldest
-// first, at most so many.
+// Entries reads at most most ledger entries after number after, oldest first.
 func (s *Store) Entries(ctx context.Context, sale string, after int64, most int) ([]*gate.Entry, error) {
 	page, err := parsePage(s.client.Do(ctx, "XRANGE", keysOf(sale).ledger, strconv.FormatInt(after+1, 10), "+",
 		"COUNT", most))
@@ -192,8 +188,8 @@ func (s *Store) Entries(ctx context.Context, sale string, after int64, most int)
 	return page, nil
 }
 
-// EntriesAt reads the ledger entries with the given numbers. One that is gone,
-// with a run that is over, is left out.
+// EntriesAt reads the ledger entries with the given numbers. An entry that is gone with an earlier
+// run is left out.
 func (s *Store) EntriesAt(ctx context.Context, sale string, seqs []int64) (entries []*gate.Entry, err error) {
 	var wrong error
 	err = s.eachAt(ctx, sale, seqs, func(_ int64, e *gate.Entry, fault error) {
@@ -206,12 +202,12 @@ func (s *Store) EntriesAt(ctx context.Context, sale string, seqs []int64) (entri
 	return entries, nil
 }
 
-// entriesAtOnce is how many entries are read by one round trip. Each may hold a
-// whole batch, and all that come must come within the time of one call.
+// entriesAtOnce is how many entries one round trip reads. Each may hold a whole batch, and the
+// reply must come within the time of one call.
 const entriesAtOnce = 50
 
-// eachAt calls do for the ledger entries with the given numbers, with a fault
-// instead of an entry where it cannot be read.
+// eachAt calls do for the ledger entries with the given numbers. If an entry cannot be read, do
+// gets a fault instead.
 func (s *Store) eachAt(ctx context.Context, sale string, seqs []int64,
 	do func(seq int64, e *gate.Entry, fault error),
 ) error {

@@ -13,9 +13,8 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// RefundNote reads what is known of the refunds that an order owes, beside its record,
-// and the version of the sale's settings. An order without a note has the
-// zero note.
+// RefundNote reads the note on the refunds that an order owes, and the version of the sale's
+// settings. An order without a note has the zero note.
 func (s *Store) RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error) {
 	text, version, err := s.noteText(ctx, sale, order)
 	if err == nil {
@@ -27,7 +26,7 @@ func (s *Store) RefundNote(ctx context.Context, sale, order string) (note gate.R
 	return note, version, err
 }
 
-// RefundNotes reads what is known of all refunds that orders of a sale owe, by order.
+// RefundNotes reads the notes on all refunds that a sale owes, by order.
 func (s *Store) RefundNotes(ctx context.Context, sale string) (map[string]gate.RefundNote, error) {
 	notes := map[string]gate.RefundNote{}
 	err := s.scan(ctx, "refunds of sale "+sale, s.client.HScan, keysOf(sale).owed,
@@ -38,11 +37,11 @@ func (s *Store) RefundNotes(ctx context.Context, sale string) (map[string]gate.R
 	return notes, err
 }
 
-// maxNotes bounds how often a note is written that others keep changing.
+// maxNotes bounds the tries of writing a note while others keep changing it first.
 const maxNotes = 10
 
-// NoteRefund changes what is known of the refunds that an order owes. It returns
-// gate.ErrNoRefund where it owes none, gate.ErrNoSale, or gate.ErrChanged.
+// NoteRefund changes the note on the refunds that an order owes. It returns gate.ErrNoRefund if the
+// order owes none, gate.ErrNoSale, or gate.ErrChanged.
 func (s *Store) NoteRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error {
 	_, err := s.note(ctx, sale, order, change, func(keys []string, args ...any) ([]any, int64, error) {
 		reply, err := s.run(ctx, luascripts.Note, keys, args...)
@@ -51,8 +50,8 @@ func (s *Store) NoteRefund(ctx context.Context, sale, order string, change func(
 	return err
 }
 
-// TellRefund does what NoteRefund does, for a person. The person is told that it is done,
-// so it waits for the replicas as every such change does. It may return a *gate.UnsecuredError.
+// TellRefund is NoteRefund for a person. It waits for the replicas, as every change by a person
+// does, and may return a *gate.UnsecuredError.
 func (s *Store) TellRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error {
 	acked, err := s.note(ctx, sale, order, change, func(keys []string, args ...any) ([]any, int64, error) {
 		return s.change(ctx, sale, luascripts.Note, keys, args...)
@@ -76,7 +75,8 @@ func (s *Store) note(ctx context.Context, sale, order string, change func(*gate.
 	})
 }
 
-// noted has a script write a note by what was read of it, again where others are faster.
+// noted lets a script write a changed note, if the note is still what was read, and tries again if
+// it is not.
 func (s *Store) noted(ctx context.Context, sale, order string, script luascripts.Script,
 	write func(was string, note gate.RefundNote) (reply []any, acked int64, err error),
 ) (acked int64, err error) {
@@ -108,8 +108,8 @@ func (s *Store) noted(ctx context.Context, sale, order string, script luascripts
 	return 0, gate.ErrChanged
 }
 
-// noteText reads the text of a note, empty where there is none, and the version of the
-// sale's settings.
+// noteText reads the stored form of a note, empty if there is none, and the version of the sale's
+// settings.
 func (s *Store) noteText(ctx context.Context, sale, order string) (text string, version int64, err error) {
 	k := keysOf(sale)
 	pipe := s.client.Pipeline()

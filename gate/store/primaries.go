@@ -16,15 +16,15 @@ import (
 // A Cluster has this many slots, and each belongs to one primary.
 const clusterSlots = 16384
 
-// A server that has just started does not know the whole Cluster yet. Another one is asked
-// so many times, with a pause before each.
+// A server that has just started does not know the whole Cluster yet. Another server is then asked,
+// a few times, with a pause before each.
 const (
 	clusterTries = 8
 	clusterPause = 50 * time.Millisecond
 )
 
-// eachPrimary calls do for each server that takes writes, for those of a Cluster at the
-// same time. It fails before the first call where not all of these are known.
+// eachPrimary calls do for each server that takes writes; for the primaries of a Cluster at the
+// same time. If not all of them are known, it fails before the first call.
 func (s *Store) eachPrimary(ctx context.Context, do func(ctx context.Context, primary *redis.Client) error) error {
 	switch c := s.client.(type) {
 	case *redis.Client:
@@ -44,7 +44,7 @@ func (s *Store) eachPrimary(ctx context.Context, do func(ctx context.Context, pr
 	}
 }
 
-// errPartly says that a server does not know all of the Cluster. Another may.
+// errPartly says that a server does not know the whole Cluster. Another server may.
 var errPartly = errors.New("it has just started, the Cluster is changing, or slots have no server")
 
 // primariesOf returns all primaries of a Cluster. A call that fails is not repeated: the
@@ -61,8 +61,8 @@ func primariesOf(ctx context.Context, c *redis.ClusterClient) (primaries []*redi
 	return nil, err
 }
 
-// askPrimaries returns the primaries that one server names. They must be as many as another
-// one counts.
+// askPrimaries returns the primaries that one server names. Their number must be the one that
+// another server counts.
 func askPrimaries(ctx context.Context, c *redis.ClusterClient) (primaries []*redis.Client, err error) {
 	want, err := countPrimaries(ctx, c)
 	if err != nil {
@@ -82,8 +82,8 @@ func askPrimaries(ctx context.Context, c *redis.ClusterClient) (primaries []*red
 	return primaries, err
 }
 
-// countPrimaries returns how many primaries a Cluster has, as one of its servers knows.
-// It fails where that server does not know all slots' primaries.
+// countPrimaries returns the number of a Cluster's primaries, as one of its servers knows them. It
+// fails if that server does not know the primaries of all slots.
 func countPrimaries(ctx context.Context, c *redis.ClusterClient) (int, error) {
 	//lint:ignore SA1019 Redis 6.2 has no CLUSTER SHARDS
 	ranges, err := c.ClusterSlots(ctx).Result()

@@ -14,8 +14,8 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// readAtOnce is how many sales are read by one round trip: few enough that the
-// replies of the largest sales come within the time of one call.
+// readAtOnce is how many sales one round trip reads: so few that the replies of the largest sales
+// come within the time of one call.
 const readAtOnce = 32
 
 // readings are the sales as they were last read.
@@ -24,16 +24,15 @@ type readings struct {
 	known map[string]reading
 }
 
-// reading is what was last read of a sale, and what the script tells by whether
-// it has changed.
+// reading is a sale as it was last read, with what lets the script tell whether it has changed.
 type reading struct {
 	state     gate.State
 	seq, time string
 	settings  string // their SHA-1
 }
 
-// Read implements lane.Store. Sales are read many at a time; of one that was read
-// before comes only what has changed since.
+// Read implements lane.Store. It reads many sales at a time, and of a sale that was read before
+// only the changes.
 func (s *Store) Read(ctx context.Context, names []string) map[string]gate.Reading {
 	read := make(map[string]gate.Reading, len(names))
 	for len(names) > 0 {
@@ -50,7 +49,7 @@ func (s *Store) Read(ctx context.Context, names []string) map[string]gate.Readin
 	return read
 }
 
-// readCall calls the script for a sale, and tells it what was last read.
+// readCall is the call of the script for a sale, with what was last read.
 func (s *Store) readCall(name string) scriptCall {
 	s.readings.mu.Lock()
 	defer s.readings.mu.Unlock()
@@ -67,7 +66,7 @@ func (s *Store) take(name string, cmd *redis.Cmd) gate.Reading {
 	defer s.readings.mu.Unlock()
 	known := s.readings.known
 	before, wasKnown := known[name]
-	delete(known, name) // whatever goes wrong below, it is read whole next time
+	delete(known, name) // after an error below, the sale is read whole next time
 	reply, err := cmd.Slice()
 	switch {
 	case err != nil && strings.Contains(err.Error(), "WRONGTYPE"):
@@ -88,8 +87,7 @@ func (s *Store) take(name string, cmd *redis.Cmd) gate.Reading {
 	return gate.Reading{State: after.state, Set: after.settings != before.settings}
 }
 
-// parseReading reads a sale's fields, whose settings are empty where they are the
-// known ones.
+// parseReading reads a sale's fields. Its settings are empty if they are the known ones.
 func parseReading(name string, times gate.Times, fields []any, known *reading) (reading, error) {
 	hash := hashOf(fields)
 	if len(hash) == 0 {

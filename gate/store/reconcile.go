@@ -8,16 +8,16 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Fields of a sale's reconcile, each for one of PortOne's versions.
+// Fields of a sale's hash reconcile, one of each for each of PortOne's versions.
 const (
 	untilField         = "v%d_until"   // milliseconds
 	readField          = "v%d_read"    // milliseconds
 	markedTroubleField = "v%d_trouble" // text
 )
 
-// ClaimReconciling makes the holder of the token the one that compares a sale's orders
-// with what has changed at PortOne, for as long as the lease lasts. It returns
-// gate.ErrClaimed while somebody else does, and gate.ErrNoSale.
+// ClaimReconciling lets the holder of the token compare a sale with PortOne's lists of changes,
+// until the lease ends. It returns gate.ErrClaimed while another gate has the lease, and
+// gate.ErrNoSale.
 func (s *Store) ClaimReconciling(ctx context.Context, sale, token string,
 	lease time.Duration,
 ) (gate.Reconciling, error) {
@@ -30,15 +30,15 @@ func (s *Store) ClaimReconciling(ctx context.Context, sale, token string,
 	return r, nil
 }
 
-// KeepReconciling renews the lease of the holder of the token; a lease of 0 gives it up.
-// It returns gate.ErrClaimed where somebody else has claimed it meanwhile or the run is
-// over, and gate.ErrNoSale.
+// KeepReconciling renews the lease of the holder of the token; a lease of 0 gives it up. It returns
+// gate.ErrClaimed if another gate has claimed the sale meanwhile or the run is over, and
+// gate.ErrNoSale.
 func (s *Store) KeepReconciling(ctx context.Context, sale, token string, lease time.Duration) error {
 	_, _, err := s.lease(ctx, sale, keysOf(sale).reconcile, "keep", token, lease)
 	return err
 }
 
-// MarkReconciled is KeepReconciling, and writes down how far a version's list was read.
+// MarkReconciled does what KeepReconciling does, and writes down how far a version's list was read.
 func (s *Store) MarkReconciled(ctx context.Context, sale, token string, lease time.Duration, version gate.Version,
 	m gate.Mark,
 ) error {
@@ -48,8 +48,8 @@ func (s *Store) MarkReconciled(ctx context.Context, sale, token string, lease ti
 	return err
 }
 
-// Reconciling reads how far a sale's orders were compared with what has changed at
-// PortOne. It returns gate.ErrNoSale where the sale is gone.
+// Reconciling reads how far a sale was compared with PortOne's lists of changes. It returns
+// gate.ErrNoSale if the sale is gone.
 func (s *Store) Reconciling(ctx context.Context, sale string) (gate.Reconciling, error) {
 	state, err := s.Sale(ctx, sale)
 	if err == nil && !state.Deleted.IsZero() {
@@ -67,8 +67,8 @@ func (s *Store) Reconciling(ctx context.Context, sale string) (gate.Reconciling,
 	return r, nil
 }
 
-// parseReconciling reads a sale's reconcile. A mark that cannot be read counts as none:
-// then all is compared again.
+// parseReconciling reads a sale's hash reconcile. A mark that cannot be read counts as zero, so
+// everything is compared again.
 func parseReconciling(hash map[string]string) (r gate.Reconciling) {
 	for version := 1; version < len(r.Marks); version++ {
 		var p parser
@@ -83,7 +83,7 @@ func parseReconciling(hash map[string]string) (r gate.Reconciling) {
 	return r
 }
 
-// instantText writes a time in milliseconds, empty for none.
+// instantText writes a time in milliseconds; empty for the zero time.
 func instantText(t time.Time) any {
 	if t.IsZero() {
 		return ""

@@ -11,13 +11,12 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// A record is a version byte and the order's state, then fields in fixed order
-// with fieldSep between them: revision, buyer, lines, amount, balance,
-// attempts, taken, deadline, settled. An attempt is its state, the version of the
-// interface that made it, its id and, behind triesSep, how many cancellations of it
-// have failed, where any has. Ids are printable, so no separator can occur in one.
-// Empty is unknown. Times are milliseconds since 1970, but the
-// deadline counts from when the units were taken, which is shorter.
+// A record is a version byte and the order's state, then fields in fixed order with fieldSep
+// between them: revision, buyer, lines, amount, balance, attempts, taken, deadline, settled. An
+// attempt is its state, the version of PortOne's interface, its id and, if cancellations of it have
+// failed, triesSep and their number. Ids are printable, so no separator can occur in one. An empty
+// field is unknown. Times are milliseconds since 1970, but the deadline counts from when the units
+// were taken, because that is shorter.
 const (
 	recordVersion = '1'
 	fieldSep      = "\x1f"
@@ -26,8 +25,8 @@ const (
 	recordFields  = 10
 )
 
-// appendHold appends the record of a first hold, or of one that waits for the
-// shop's yes, up to its times, which the script adds.
+// appendHold appends the record of a new hold, also of one that waits for the shop's yes, without
+// its times: the script adds them.
 func appendHold(b []byte, r *gate.Request) []byte {
 	c, state := &r.Confirm, gate.OrderHeld
 	if r.Asks {
@@ -95,8 +94,8 @@ func appendRecord(b []byte, o *gate.Order) []byte {
 	return b
 }
 
-// start is what an order's deadline counts from: when its units were taken, or
-// 1970 where they never were.
+// start is the time that an order's deadline counts from: when its units were taken, or 1970 if
+// they never were.
 func start(o *gate.Order) int64 { return max(0, o.Taken.UnixMilli()) }
 
 func appendLines(b []byte, lines []gate.Line) []byte {
@@ -213,8 +212,8 @@ func (p *parser) units(s string) gate.Units {
 	}
 }
 
-// counts reads "asking,held,paid,released,refund_due,refunded,refunds", and behind
-// them "requested" where there are any.
+// counts reads "asking,held,paid,released,refund_due,refunded,refunds", and after them "requested"
+// if it is not 0.
 func (p *parser) counts(s string) gate.OrderCounts {
 	f := strings.Split(s, ",")
 	if len(f) == 7 {
@@ -230,7 +229,7 @@ func (p *parser) counts(s string) gate.OrderCounts {
 	}
 }
 
-// places reads which of n changes are meant, by their places from 0.
+// places reads indexes into n changes, from 0.
 func (p *parser) places(s string, n int) (places []int) {
 	for text := range strings.SplitSeq(s, ",") {
 		at := p.int(text)

@@ -19,8 +19,8 @@ func (s *Store) Create(ctx context.Context, c gate.Creation) error {
 	if err != nil {
 		return err
 	}
-	// First the name: gates know what to do about a name without a sale, but
-	// nobody would ever see a sale without a name.
+	// The name comes first: gates handle a name without a sale, but would never see
+	// a sale without a name.
 	named, err := s.name(ctx, sale.Name)
 	if err != nil {
 		return err
@@ -103,9 +103,9 @@ func (s *Store) Delete(ctx context.Context, who, sale string, drop gate.Drop) er
 	return unknownReply(luascripts.Delete, reply)
 }
 
-// deleteGone deletes what is no sale. A missing one leaves a tombstone, so that no
-// gate expects it any more; where there is one it may have been left a moment ago,
-// without the replicas.
+// deleteGone handles a Delete of a sale that is not there. A missing sale gets a tombstone, so that
+// no gate expects it any more. If there is a tombstone already, it may have been left a moment ago
+// and not be at the replicas, so it is secured.
 func (s *Store) deleteGone(ctx context.Context, who, sale string) error {
 	if !errors.As(s.none(ctx, sale), new(*gate.MissingError)) {
 		return cmp.Or(s.touch(ctx, sale, ""), gate.ErrNoSale)
@@ -143,7 +143,7 @@ func (s *Store) Losses(ctx context.Context, sale string, drop gate.Drop) (gate.L
 	return gate.Loss{}, unknownReply(luascripts.Losses, reply)
 }
 
-// dropWords writes down what may be lost, as the scripts read it.
+// dropWords writes a Drop as the scripts read it.
 func dropWords(d gate.Drop) string {
 	var words []string
 	if d.Held {
@@ -161,7 +161,7 @@ func dropWords(d gate.Drop) string {
 	return strings.Join(words, ",")
 }
 
-// loss reads what the scripts name of a loss.
+// loss reads a loss from a script's reply.
 func loss(sale string, reply []any) gate.Loss {
 	return gate.Loss{
 		Sale: sale, Run: number(reply, 1), Seq: number(reply, 2), Open: number(reply, 3) == 1, Held: number(reply, 4),

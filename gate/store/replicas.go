@@ -13,7 +13,7 @@ import (
 // batch in between is refused at once.
 const probeEvery = 200 * time.Millisecond
 
-// replicas is how many replicas must have a hold before it is answered 200.
+// replicas is how many replicas must have a hold before a 200 goes out.
 func (d *decider) replicas() int { return d.store.opt.WaitReplicas }
 
 // replicasFollow reports whether a hold may be taken. While the replicas lag, none is
@@ -35,9 +35,8 @@ func (d *decider) replicasFollow(ctx context.Context) (bool, error) {
 	return follow, nil
 }
 
-// awaitReplicas makes sure that enough replicas have a batch that holds something: its
-// WAIT timed out or was not sent. Where too few have it, its holds are answered
-// not_durable.
+// awaitReplicas makes sure that enough replicas have a batch with holds whose WAIT timed out or was
+// not sent. If too few have it, its holds are answered not_durable.
 func (d *decider) awaitReplicas(ctx context.Context, batch []*gate.Request, waited bool) error {
 	if !waited {
 		server := d.connections
@@ -54,15 +53,15 @@ func (d *decider) awaitReplicas(ctx context.Context, batch []*gate.Request, wait
 	}
 	d.laggingSince = time.Now()
 	for _, r := range batch {
-		if r.Verdict().Code == gate.Held { // the hold stays in Redis, to be settled
+		if r.Verdict().Code == gate.Held { // the hold stays in Redis and is settled later
 			r.Set(gate.Refuse(gate.NotDurable))
 		}
 	}
 	return nil
 }
 
-// probeReplicas makes a bare write and waits for it. It reports whether enough replicas
-// have it, and so all that was written to this server before.
+// probeReplicas makes a bare write and sends WAIT. It reports whether enough replicas have the
+// write, and with it everything that was written to this server before.
 func (d *decider) probeReplicas(ctx context.Context) (bool, error) {
 	pipe := d.client.Pipeline()
 	touch := pipe.Eval(ctx, luascripts.Touch.Source, d.keys[:1], d.store.clock())

@@ -11,9 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// schemeHint explains why no call succeeds at an address without TLS whose port
-// speaks TLS: such a server hangs up without a word. Once a call was answered it
-// explains nothing.
+// schemeHint adds a hint to the errors of an address without TLS whose port may speak TLS: such a
+// server hangs up without a reply. Once a call was answered, it adds nothing.
 type schemeHint struct{ answered atomic.Bool }
 
 // DialHook implements redis.Hook.

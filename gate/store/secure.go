@@ -14,8 +14,8 @@ import (
 // With WaitReplicas, a person's change waits for replicas as a hold does: WAIT follows on
 // the connection that made the change, because it counts only there.
 
-// change calls a script that changes a sale. It returns how many replicas have the
-// change, 0 where none is waited for.
+// change calls a script that changes a sale. It returns how many replicas have the change; 0
+// without WaitReplicas.
 func (s *Store) change(ctx context.Context, sale string, script luascripts.Script, keys []string,
 	args ...any,
 ) (reply []any, acked int64, err error) {
@@ -35,9 +35,8 @@ func (s *Store) change(ctx context.Context, sale string, script luascripts.Scrip
 	return reply, acked, err
 }
 
-// name makes a sale's name known to the gates, and returns how many replicas have it.
-// In a Cluster another server may have the name than the sale: then it gets a WAIT of its
-// own.
+// name makes a sale's name known to the gates, and returns how many replicas have it. In a Cluster
+// the names may be at another server than the sale, so the write has a WAIT of its own.
 func (s *Store) name(ctx context.Context, sale string) (acked int64, err error) {
 	if s.opt.WaitReplicas == 0 || s.address.topology != cluster {
 		return int64(s.opt.WaitReplicas), s.Expect(ctx, sale)
@@ -63,9 +62,9 @@ func (s *Store) Secure(ctx context.Context, sale string, version int64) error {
 	return s.secured(sale, named)
 }
 
-// touch makes sure that replicas have a sale as it is, by a write that changes nothing.
-// Its settings must have the given version, or any if that is empty: else it returns
-// gate.ErrChanged. It returns nil where there is no such sale.
+// touch makes sure that replicas have a sale as it is, by a write that changes nothing. It returns
+// gate.ErrChanged unless the settings have the given version; an empty version fits any. It returns
+// nil if there is no such sale.
 func (s *Store) touch(ctx context.Context, sale, version string) error {
 	if s.opt.WaitReplicas == 0 {
 		return nil
@@ -87,7 +86,7 @@ func (s *Store) touch(ctx context.Context, sale, version string) error {
 	return nil
 }
 
-// secured returns an error if fewer replicas have a change than are waited for.
+// secured returns a *gate.UnsecuredError if fewer than WaitReplicas replicas have a change.
 func (s *Store) secured(sale string, acked int64) error {
 	if wanted := s.opt.WaitReplicas; acked < int64(wanted) {
 		return &gate.UnsecuredError{Sale: sale, Replicas: acked, Wanted: wanted}
@@ -95,10 +94,10 @@ func (s *Store) secured(sale string, acked int64) error {
 	return nil
 }
 
-// waited sends a command and WAIT in one pipeline to the primary that has the key, and
-// returns how many replicas have what it did. The command is sent again only where a
-// server redirects it. After any other error nobody knows whether it was done. A WAIT that
-// fails is no error: then no replica counts.
+// waited sends a command and WAIT in one pipeline to the primary that has the key, and returns how
+// many replicas have the change. It sends the command again only if a server redirects it. After
+// any other error the outcome of the command is unknown. A failed WAIT is no error: then no replica
+// counts.
 func (s *Store) waited(ctx context.Context, sale, key string, command ...any) (said *redis.Cmd,
 	acked int64, err error,
 ) {

@@ -9,8 +9,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// The settings register is kept as JSON; what scripts read of it is kept beside
-// it in fields of its own, written by the same script.
+// The settings register is kept as JSON. Settings that scripts read are kept in fields beside it,
+// written by the same script.
 
 // settingsJSON is the stored form. Times are milliseconds.
 type settingsJSON struct {
@@ -35,8 +35,8 @@ type settingsJSON struct {
 	SKUs            []gate.SKU        `json:"skus"`
 }
 
-// settingsArgs are the arguments that create and configure share: what scripts
-// read, the JSON, then SKU and stock of each SKU.
+// settingsArgs are the arguments that create and configure share: the settings that scripts read,
+// the JSON, then name and stock of each SKU.
 func settingsArgs(s *gate.Settings) ([]any, error) {
 	text, err := json.Marshal(settingsJSON{
 		OpensAt: s.OpensAt.UnixMilli(), ClosesAt: s.ClosesAt.UnixMilli(), Hold: s.Hold.Milliseconds(),
@@ -47,7 +47,7 @@ func settingsArgs(s *gate.Settings) ([]any, error) {
 		Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("write the settings down: %w", err)
+		return nil, fmt.Errorf("encode the settings: %w", err)
 	}
 	args := []any{
 		s.OpensAt.UnixMilli(), s.ClosesAt.UnixMilli(), s.Hold.Milliseconds(), s.PerBuyer,
@@ -102,8 +102,8 @@ func (p *parser) settingsEntry(text string) (after *gate.SettingsEntry, before *
 	return after, before
 }
 
-// parseState reads a sale's hash. Where settings are given they are the sale's,
-// and those in the hash are not read.
+// parseState reads a sale's hash. If settings are given, they are the sale's, and the hash's are
+// not read.
 func parseState(name string, times gate.Times, hash map[string]string, settings *gate.Settings) (gate.State, error) {
 	var p parser
 	s := gate.State{Times: times, Seq: p.int(hash["seq"]), Term: p.int(hash["term"])}

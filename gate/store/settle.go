@@ -15,15 +15,15 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// sweepPage is how many orders a sweep reads at once.
+// sweepPage is how many orders a sweep reads by one call.
 const sweepPage = 500
 
-// ordersAtOnce is how many orders are read by one call: reading all those of large
-// batches would keep everybody else waiting, and take longer than a call may.
+// ordersAtOnce is how many orders one call reads: all orders of large batches would delay everybody
+// else, and take longer than a call may.
 const ordersAtOnce = 1000
 
-// Orders reads orders, and tells by a *gate.FaultError each what is wrong with those
-// that cannot be read. Those that the sale does not have are left out.
+// Orders reads orders. For each order that cannot be read it returns a *gate.FaultError; orders
+// that the sale does not have are left out.
 func (s *Store) Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order,
 	faults []error, err error,
 ) {
@@ -44,10 +44,10 @@ func (s *Store) Orders(ctx context.Context, sale string, ids []string) (orders [
 	return orders, faults, nil
 }
 
-// Settle makes moves of orders, each of its own order, in one script call. Who
-// and kind go into the ledger. The orders in gone, which the sale does not have, are
-// looked at no more. It returns gate.ErrNoSale where the sale is gone, and an error that
-// is gate.ErrScript where it would fail again.
+// Settle makes moves in one script call, at most one for each order. Who and kind go into the
+// ledger. The orders in gone, which the sale does not have, leave the queues. Settle returns
+// gate.ErrNoSale if the sale is gone, and an error that is gate.ErrScript if the same call would
+// fail again.
 func (s *Store) Settle(ctx context.Context, who, kind, sale string, moves []gate.Move,
 	gone []string,
 ) ([]gate.Moved, error) {
@@ -61,8 +61,8 @@ func (s *Store) Settle(ctx context.Context, who, kind, sale string, moves []gate
 	return outcomes(reply, len(moves))
 }
 
-// failedItself reports whether err is that of a script which ran and could not go on:
-// it names the line.
+// failedItself reports whether err comes from a script that ran and failed: such an error names the
+// line.
 func failedItself(err error) bool {
 	var answer redis.Error
 	if !errors.As(err, &answer) {
@@ -73,10 +73,9 @@ func failedItself(err error) bool {
 		(strings.Contains(text, "user_script:") || strings.Contains(text, "Error running script"))
 }
 
-// Report makes the move that a report of the shop leads to, or makes sure of an
-// order that is what was reported already, and waits for the replicas as every
-// change does that somebody is told of. It returns gate.ErrNoSale where the sale
-// is gone, or a *gate.UnsecuredError beside what became of the move.
+// Report makes the move that a report of the shop leads to. If the order is already as reported, it
+// only secures it. It waits for the replicas, as every change by a person does. It returns
+// gate.ErrNoSale if the sale is gone, or a *gate.UnsecuredError with the outcome of the move.
 func (s *Store) Report(ctx context.Context, who, sale string, move gate.Move) (gate.Moved, error) {
 	if move.After == nil && s.opt.WaitReplicas == 0 {
 		return gate.MovedNothing, nil
@@ -112,7 +111,7 @@ func (s *Store) settleArgs(who, kind string, moves []gate.Move, gone []string) [
 	return args
 }
 
-// queueLetter names the queues to the settle script; the others go without.
+// queueLetter is the settle script's letter for a move's queue; empty for the other queues.
 func queueLetter(m *gate.Move) string {
 	switch {
 	case m.Queue == gate.QueueRefunds:
@@ -127,7 +126,7 @@ func queueLetter(m *gate.Move) string {
 	return ""
 }
 
-// outcomes reads what became of n moves.
+// outcomes reads the outcomes of n moves.
 func outcomes(reply []any, n int) ([]gate.Moved, error) {
 	said := word(reply)
 	switch {
@@ -139,8 +138,8 @@ func outcomes(reply []any, n int) ([]gate.Moved, error) {
 	return []gate.Moved(said), nil
 }
 
-// unsettled is an order's record without its settled time, which the script
-// adds as it numbers it; empty where there is no order.
+// unsettled is an order's record without its settled time, which the script adds with the revision;
+// empty for a nil order.
 func unsettled(o *gate.Order) string {
 	if o == nil {
 		return ""
@@ -150,8 +149,8 @@ func unsettled(o *gate.Order) string {
 	return string(appendRecord(nil, &without))
 }
 
-// Look has those of some orders looked at now that nobody would look at. It returns how
-// many the sale knows, and how many of these it had to add.
+// Look makes those of the orders due now that are missing from the queues. It returns how many of
+// the orders the sale has, and how many of these it added.
 func (s *Store) Look(ctx context.Context, sale string, ids []string) (known, added int, err error) {
 	k := keysOf(sale)
 	args := []any{s.clock()}
@@ -165,8 +164,8 @@ func (s *Store) Look(ctx context.Context, sale string, ids []string) (known, add
 	return int(number(reply, 0)), int(number(reply, 1)), nil
 }
 
-// Again has orders looked up again, whatever their state, when some time has passed at
-// the latest. It returns how many of them the sale has.
+// Again makes orders due, whatever their state, after at most the given time. It returns how many
+// of them the sale has.
 func (s *Store) Again(ctx context.Context, sale string, ids []string, in time.Duration) (known int, err error) {
 	k := keysOf(sale)
 	for some := range slices.Chunk(ids, sweepPage) {
@@ -183,14 +182,14 @@ func (s *Store) Again(ctx context.Context, sale string, ids []string, in time.Du
 	return known, nil
 }
 
-// Sweep counts the held orders whose deadline is before the given time, and has
-// those of them looked at that nobody would look at: found of all overdue ones. What is
-// wrong with orders that cannot be read is told by a *gate.FaultError each.
+// Sweep counts the held orders whose deadline is before the given time (overdue), and makes those
+// due that are missing from the queues (found). For each order that cannot be read it returns a
+// *gate.FaultError.
 func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overdue, found int,
 	faults []error, err error,
 ) {
 	var page []string
-	have := func() error { // them looked at
+	have := func() error { // makes them due
 		if len(page) == 0 {
 			return nil
 		}
@@ -223,8 +222,8 @@ func (s *Store) Sweep(ctx context.Context, sale string, before time.Time) (overd
 	return overdue, found, faults, err
 }
 
-// RefundsDue returns the orders of a sale with an attempt that is to be refunded:
-// it is due, or requested. They are read from all orders.
+// RefundsDue returns the orders of a sale with an attempt that is refund due or requested. It reads
+// all orders.
 func (s *Store) RefundsDue(ctx context.Context, sale string) ([]gate.Order, error) {
 	var due []gate.Order
 	seen := map[string]bool{}

@@ -15,8 +15,8 @@ import (
 	"github.com/flashgate/flashgate/luascripts"
 )
 
-// DefaultFirstLook is how long after a hold its order is looked at, usually: most
-// buyers have paid by then, or failed to.
+// DefaultFirstLook is the usual time from a hold to the first look at its order: most buyers have
+// paid by then, or failed to.
 const DefaultFirstLook = 20 * time.Second
 
 // Options of a Store. Log is needed; the zero value of the others is usable.
@@ -141,8 +141,8 @@ func hashOf(fields []any) map[string]string {
 	return hash
 }
 
-// none tells why Redis has nothing of a sale, not even a tombstone: there is
-// none, or it is missing.
+// none returns the error for a sale of which Redis has nothing, not even a tombstone:
+// gate.ErrNoSale, or a *gate.MissingError if the sale is expected.
 func (s *Store) none(ctx context.Context, sale string) error {
 	names, err := s.Sales(ctx)
 	switch {
@@ -172,15 +172,15 @@ type scriptCall struct {
 	args []any
 }
 
-// runAll calls a script several times in one round trip, or in two where a server
-// does not know the script. Each call has its own error.
+// runAll calls a script several times in one round trip, or in two if a server does not know the
+// script yet. Each call has its own error.
 func (s *Store) runAll(ctx context.Context, script luascripts.Script, calls []scriptCall) []*redis.Cmd {
 	pipe, again := s.client.Pipeline(), s.client.Pipeline()
 	cmds := make([]*redis.Cmd, len(calls))
 	for i, call := range calls {
 		cmds[i] = pipe.EvalSha(ctx, script.SHA1, call.keys, call.args...)
 	}
-	_, _ = pipe.Exec(ctx) // what went wrong is in each command
+	_, _ = pipe.Exec(ctx) // each command has its own error
 	for i, call := range calls {
 		if redis.HasErrorPrefix(cmds[i].Err(), "NOSCRIPT") {
 			cmds[i] = again.Eval(ctx, script.Source, call.keys, call.args...)
@@ -190,13 +190,13 @@ func (s *Store) runAll(ctx context.Context, script luascripts.Script, calls []sc
 	return cmds
 }
 
-// Check asks Redis what a gate should know before it starts. It returns an error
-// where Redis cannot be reached, or where it may throw sales away.
+// Check asks Redis what a gate should know before it starts. It returns an error if Redis cannot be
+// reached, or if Redis may evict sales.
 func (s *Store) Check(ctx context.Context) error {
 	info, err := s.client.Info(ctx).Result()
 	if err != nil {
 		if saysNothing(err) {
-			s.opt.Log.Warn("Redis does not tell about itself: make sure that its maxmemory-policy is noeviction",
+			s.opt.Log.Warn("this user may not read INFO of Redis: make sure that its maxmemory-policy is noeviction",
 				"error", err)
 			return nil
 		}
@@ -211,7 +211,7 @@ func (s *Store) Check(ctx context.Context) error {
 }
 
 // saysNothing reports whether err means that this user may not use the command, or that the server
-// has no such command. Any other error is trouble.
+// does not have it. Any other error is a failure.
 func saysNothing(err error) bool {
 	return redis.IsPermissionError(err) || redis.HasErrorPrefix(err, "ERR unknown command")
 }
@@ -227,7 +227,7 @@ func refuseEviction(policy string) error {
 // and Valkey server_mode:sentinel; both tell how many primaries it watches.
 func isSentinel(info string) bool { return infoField(info, "sentinel_masters") != "" }
 
-// infoField returns a field of Redis' INFO, empty where it is not told.
+// infoField returns a field of Redis' INFO; empty if INFO does not have it.
 func infoField(info, field string) string {
 	for line := range strings.Lines(info) {
 		if name, value, ok := strings.Cut(line, ":"); ok && name == field {

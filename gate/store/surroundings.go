@@ -9,35 +9,35 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Hosts returns where Redis is, as the address says it: without its user, its
-// password and its options.
+// Hosts returns the hosts of the Redis address, with commas between; never its user, password or
+// options.
 func (s *Store) Hosts() string { return strings.Join(s.address.hosts, ",") }
 
-// CheckPersistence returns what is wrong with how Redis keeps what it has over a
-// restart, and what to do about it. A *gate.UnknownError says that nobody could tell.
+// CheckPersistence returns an error, which says what to do, if Redis would lose data by a restart.
+// It returns a *gate.UnknownError if that could not be checked.
 func (s *Store) CheckPersistence(ctx context.Context) error {
 	return s.checkInfo(ctx, "persistence",
 		"whether it keeps its data over a restart: make sure that appendonly is yes", losesData)
 }
 
-// CheckMinReplicas returns an error if Redis takes writes while no replica follows,
-// and what to do about it. A *gate.UnknownError says that nobody could tell.
+// CheckMinReplicas returns an error, which says what to do, if Redis takes writes while no replica
+// follows. It returns a *gate.UnknownError if that could not be checked.
 func (s *Store) CheckMinReplicas(ctx context.Context) error {
 	return s.checkInfo(ctx, "replication",
 		"whether it takes writes without a replica: make sure that min-replicas-to-write is 1", writesAlone)
 }
 
-// errUntold says that INFO has not what is looked for.
+// errUntold says that INFO lacks the field that is needed.
 var errUntold = errors.New("INFO does not say")
 
-// checkInfo has a section of each primary's INFO judged, and returns the first fault.
-// unsaid is what it is not known about, where Redis does not tell, and what to do.
+// checkInfo calls fault with a section of each primary's INFO, and returns the first fault. If
+// Redis does not show it, unsaid words what is unknown, and what to do.
 func (s *Store) checkInfo(ctx context.Context, section, unsaid string, fault func(info string) error) error {
 	infos, err := s.infos(ctx, section)
 	switch {
 	case err != nil && saysNothing(err):
 		return &gate.UnknownError{Reason: "Redis does not tell " + unsaid}
-	case err != nil: // of which the reading of the sales tells, with its reason
+	case err != nil: // the reading of the sales logs the reason
 		return &gate.UnknownError{Reason: "Redis could not be asked"}
 	}
 	for _, i := range infos {
@@ -53,7 +53,7 @@ func (s *Store) checkInfo(ctx context.Context, section, unsaid string, fault fun
 	return nil
 }
 
-// losesData says why a Redis with this INFO forgets orders when it restarts.
+// losesData returns why a Redis with this INFO would lose orders by a restart, or nil.
 func losesData(info string) error {
 	snapshots := ""
 	switch {
@@ -77,8 +77,8 @@ func losesData(info string) error {
 	return nil
 }
 
-// writesAlone says why a Redis with this INFO takes writes without a replica. How
-// many good ones it has INFO tells only where that counts.
+// writesAlone returns an error if a Redis with this INFO takes writes without a replica. INFO has
+// the number of good replicas only if min-replicas-to-write is set.
 func writesAlone(info string) error {
 	switch {
 	case infoField(info, "role") == "":

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// dialTLS connects to a server of Redis. The name that is verified is that of
-// the host that is dialled, also where a Sentinel or a Cluster names it.
+// dialTLS connects to a Redis server. It verifies the name of the host that it dials, also if a
+// Sentinel or a Cluster named it.
 func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
@@ -53,8 +53,8 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	return quick, nil
 }
 
-// greetTimeout is how long a server may take over TLS' greeting. One without TLS
-// waits for the rest of what it takes for a command, and never says a word.
+// greetTimeout bounds the TLS handshake. A server without TLS takes the handshake for the start of
+// a command, waits for the rest and never answers.
 const greetTimeout = 2 * time.Second
 
 func greet(ctx context.Context, conn *tls.Conn) error {
@@ -68,22 +68,21 @@ func greet(ctx context.Context, conn *tls.Conn) error {
 	return err
 }
 
-// quickConn is closed without TLS' goodbye: where the peer does not read, that
-// waits 5 s, which a batch does not have. Every reply of Redis says where it
-// ends, so nothing is lost by it.
+// quickConn closes without TLS' closing message: if the peer does not read, sending it waits 5 s,
+// which a batch does not have. Every reply of Redis says where it ends, so nothing is lost.
 type quickConn struct{ *tls.Conn }
 
 // Close implements net.Conn.
 func (c quickConn) Close() error { return c.NetConn().Close() }
 
-// Credentials are how a new connection knows Redis, and Redis it.
+// Credentials are how a new connection and Redis prove to each other who they are.
 type Credentials struct {
-	CA          *x509.CertPool   // who signed the certificates of Redis' servers; nil for the system's authorities
-	Certificate *tls.Certificate // what this client shows them; nil for none
+	CA          *x509.CertPool   // authorities for the certificates of Redis' servers; nil for the system's
+	Certificate *tls.Certificate // this client's; nil for none
 	Password    string           // of the address's user, where the address has none; Sentinels have their own
 }
 
-// Renew has new connections use other credentials. Connections that are open stay so.
+// Renew makes new connections use other credentials. Open connections stay open.
 func (s *Store) Renew(c Credentials) {
 	s.opt.renewed.Set(c)
 	if c.Certificate != nil {
@@ -91,9 +90,9 @@ func (s *Store) Renew(c Credentials) {
 	}
 }
 
-// welcome finds out whether the server takes this client's certificate. TLS 1.3
-// tells only after the handshake, and by then the connection may be gone without
-// a reason, so something is asked to which any reply will do.
+// welcome finds out whether the server accepts this client's certificate. In TLS 1.3 the server
+// says so only after the handshake, and may just close the connection. So welcome sends a command
+// to which any reply will do.
 func welcome(ctx context.Context, conn net.Conn, certified bool) error {
 	deadline, _ := ctx.Deadline()
 	err := conn.SetDeadline(deadline)

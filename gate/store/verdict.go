@@ -33,9 +33,8 @@ func applyConfirms(batch []*gate.Request, reply []any) error {
 	return nil
 }
 
-// applyGrants sets the verdicts of answers from the reply of the script grant. Only
-// that of a yes is looked at: after a no the lane refuses, whatever became of the
-// order.
+// applyGrants sets the verdicts of answers from the reply of the script grant. Only the verdict of
+// a yes counts: after a no the lane refuses, whatever the script did.
 func applyGrants(batch []*gate.Request, reply []any) error {
 	letters := word(reply)
 	for i, r := range batch {
@@ -56,7 +55,7 @@ func unknownVerdict(letter byte) error {
 	return fmt.Errorf("the script gave the unknown verdict %q", letter)
 }
 
-// verdict reads a letter of a reply that says all there is to say.
+// verdict returns the verdict for a letter that needs no more fields of the reply.
 func verdict(letter byte) (gate.Verdict, bool) {
 	switch letter {
 	case 'H':
