@@ -18,8 +18,8 @@ const (
 	PaymentPartCancelled                         // charged, and partly given back
 	PaymentCancelled                             // all of it given back, or never charged
 	PaymentRefunding                             // cancelled, and its money is on the way back to the buyer
-	PaymentStranded                              // cancelled, and not all of its money reached the buyer
-	PaymentChargedBack                           // nothing is left of it, and the card company took at least a part back
+	PaymentStranded                              // cancelled, but the buyer did not get all of it
+	PaymentChargedBack                           // nothing is left: the card company took some or all
 	PaymentFailed
 )
 
