@@ -58,13 +58,13 @@ schemas: ## hold the gate's calls and the simulator's answers against PortOne's 
 		echo "no $(or $(SCHEMAS),DIR)/$$file: give the folder with PortOne's v1.json (Swagger 2) and v2.json (OpenAPI 3) as SCHEMAS=DIR"; exit 1; }; done
 	go test -count=1 -v -timeout 15m -run Schemas ./loadtest/portonesim ./gate/cli -args -schemas "$(abspath $(SCHEMAS))"
 
-lint: ## check format, width of lines, vet, staticcheck and which package imports which
+lint: ## check format, width of lines, vet, staticcheck, which package imports which, and what constructors take
 	@files=$$(go tool gofumpt -l .) && if [ -n "$$files" ]; then \
 		echo "not formatted, run 'go tool gofumpt -w .':"; echo "$$files"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
 	cd deploy/check && go vet . && $$(cd ../.. && go tool -n staticcheck) .
-	go test -count=1 arrows_test.go lines_test.go
+	go test -count=1 arrows_test.go lines_test.go deps_test.go
 
 pages: export WRITE_PAGES = 1
 pages: ## write the tables of docs/ that are generated from the code

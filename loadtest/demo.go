@@ -218,7 +218,8 @@ func (s *scenery) gate(name string, sim *portoneSimCommand) (flags, secrets []st
 
 func (s *scenery) createSale(ctx context.Context, sale gate.Sale) error {
 	st, err := store.Open(s.redis,
-		store.Options{Who: "demo", Timeout: 5 * time.Second, Log: cmdline.NewLog(s.env.err, "text", slog.LevelError)})
+		store.Deps{Log: cmdline.NewLog(s.env.err, "text", slog.LevelError)},
+		store.Options{Who: "demo", Timeout: 5 * time.Second})
 	if err != nil {
 		return err
 	}

@@ -298,9 +298,9 @@ func TestARehearsalOfWhatThereIsNotSendsNothing(t *testing.T) {
 		f("sale race has no SKU fulll; flashgate status race lists", "race", "half,fulll:2", "v2-2024-04-25")
 
 		for sale, sku := range map[string]string{"race": "half", "free": "unit"} {
-			plan, err := launch.NewPlan(launch.Options{
+			plan, err := launch.NewPlan(keys, launch.Options{
 				Targets: []string{target}, Sale: sale, Items: []launch.Item{{SKU: sku, Weight: 1, Price: 1}},
-				Shape: "steady", Rate: 10, Demand: 5, Bodies: launch.Bodies(), Keys: keys,
+				Shape: "steady", Rate: 10, Demand: 5, Bodies: launch.Bodies(),
 				Expires: time.Hour, Prefix: "P",
 			})
 			if err != nil {

@@ -38,8 +38,7 @@ type portoneSimCommand struct {
 func (c *portoneSimCommand) options() portonesim.Options {
 	return portonesim.Options{
 		V1Key: c.V1Key, V1Secret: c.V1Secret, V2Secret: c.V2Secret, WebhookSecret: c.WebhookSecret,
-		Seed: c.Seed, ConfirmTimeout: c.ConfirmTimeout, Explain: gate.BodyError,
-		Plan: c.Plan,
+		Seed: c.Seed, ConfirmTimeout: c.ConfirmTimeout, Plan: c.Plan,
 	}
 }
 
@@ -66,17 +65,16 @@ type simulated struct{ portone, shop net.Addr }
 
 // simulate tells started its addresses once it serves.
 func (c *portoneSimCommand) simulate(ctx context.Context, env *environment, started func(simulated)) error {
-	options := c.options()
-	options.Log = cmdline.NewLog(env.err, "text", c.LogLevel)
+	log := cmdline.NewLog(env.err, "text", c.LogLevel)
 	ln, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
 	defer ln.Close()
 	if !cmdline.Loopback(c.Listen) {
-		options.Log.Warn("whoever reaches this address can make it call any URL", "listen", c.Listen)
+		log.Warn("whoever reaches this address can make it call any URL", "listen", c.Listen)
 	}
-	sim := portonesim.New(options)
+	sim := portonesim.New(portonesim.Deps{Explain: gate.BodyError, Log: log}, c.options())
 	defer sim.Close()
 	at := simulated{portone: ln.Addr()}
 	group, running := errgroup.WithContext(ctx)
@@ -87,7 +85,7 @@ func (c *portoneSimCommand) simulate(ctx context.Context, env *environment, star
 		}
 		at.shop = shop.Addr()
 		group.Go(func() error {
-			return serveSimulated(running, shop, standin.New(c.standinFlags.options(c.Seed)).Handler())
+			return serveSimulated(running, shop, standin.New(time.Now, c.standinFlags.options(c.Seed)).Handler())
 		})
 	}
 	group.Go(func() error { return serveSimulated(running, ln, sim.Handler()) })

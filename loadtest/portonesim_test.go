@@ -192,7 +192,7 @@ func TestWhateverMayGoWrongHasAFlag(t *testing.T) {
 func TestTheSimulatorNamesWhatIsWrongWithABody(t *testing.T) {
 	t.Parallel()
 	c := portoneSimCommand{V1Key: "key", V1Secret: "secret", V2Secret: "secret"}
-	sim := portonesim.New(c.options())
+	sim := portonesim.New(portonesim.Deps{Explain: gate.BodyError}, c.options())
 	defer sim.Close()
 	server := httptest.NewServer(sim.Handler())
 	defer server.Close()

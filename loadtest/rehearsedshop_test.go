@@ -17,7 +17,7 @@ import (
 // openStandIn stands in for the shop, and returns its URL.
 func openStandIn(t *testing.T, plan standin.Plan) (*standin.Shop, string) {
 	t.Helper()
-	s := standin.New(standin.Options{Secret: notifySecret, Seed: 1, Plan: plan})
+	s := standin.New(time.Now, standin.Options{Secret: notifySecret, Seed: 1, Plan: plan})
 	server := httptest.NewServer(s.Handler())
 	t.Cleanup(server.Close)
 	return s, server.URL

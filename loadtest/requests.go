@@ -96,7 +96,7 @@ func (f *requestFlags) plan(sale *launch.SaleView, now time.Time) (*launch.Plan,
 	options := launch.Options{
 		Targets: f.Target, Sale: f.Sale, Shape: f.Shape, Rate: f.Rate, Duration: f.Duration, Demand: f.Demand,
 		Buyers: f.Buyers, Carts: f.Carts, Duplicates: f.Duplicates, Hostile: f.Hostile, Bodies: f.Bodies,
-		Keys: keys, Expires: f.Expires, Seed: f.Seed, Prefix: f.Prefix,
+		Expires: f.Expires, Seed: f.Seed, Prefix: f.Prefix,
 	}
 	if f.Duration == 0 && f.Demand == 0 {
 		options.Duration = 10 * time.Second
@@ -110,7 +110,7 @@ func (f *requestFlags) plan(sale *launch.SaleView, now time.Time) (*launch.Plan,
 	if options.Items, err = f.items(sale); err != nil {
 		return nil, err
 	}
-	return launch.NewPlan(options)
+	return launch.NewPlan(keys, options)
 }
 
 func (f *requestFlags) items(sale *launch.SaleView) (items []launch.Item, err error) {

@@ -45,15 +45,20 @@ type Payments interface {
 // them it has read.
 type Progress func(what string, read int64)
 
+// Deps are the dependencies of an audit. Store is needed.
+type Deps struct {
+	Store    Store
+	Payments Payments // nil: PortOne is not asked
+	Progress Progress // nil: nobody is told
+}
+
 // Options of an audit.
 type Options struct {
-	Payments Payments // nil: PortOne is not asked
 	// Prefix is what orders of sales begin with. A payment of another order that no sale
 	// knows is for something else that the shop sells, and is not reported. Known says so
 	// of each payment whose order no sale knows.
-	Prefix   string
-	Known    bool
-	Progress Progress
+	Prefix string
+	Known  bool
 }
 
 const (
@@ -68,7 +73,7 @@ var ErrRestarted = errors.New("the sale was deleted or started afresh while it w
 
 // auditor is one audit under way.
 type auditor struct {
-	store  Store
+	deps   Deps
 	sale   string
 	opt    Options
 	report Report
@@ -87,16 +92,19 @@ type auditor struct {
 }
 
 // Run audits a sale. It returns gate.ErrNoSale where there is no sale, and ErrRestarted.
-func Run(ctx context.Context, store Store, sale string, opt Options) (Report, error) {
+func Run(ctx context.Context, deps Deps, sale string, opt Options) (Report, error) {
+	if deps.Progress == nil {
+		deps.Progress = func(string, int64) {}
+	}
 	a := &auditor{
-		store: store, sale: sale, opt: opt, accounts: newAccounts(), looks: map[int64]time.Time{},
+		deps: deps, sale: sale, opt: opt, accounts: newAccounts(), looks: map[int64]time.Time{},
 		units: map[string]gate.Units{}, chain: newChain(), report: Report{Sale: sale, Findings: []Finding{}},
 	}
 	steps := []func(context.Context) error{
 		a.read, a.follow, a.compareOrders, a.compareBuyers, a.compareLooks,
 		a.compareBeside, a.compareCounters, a.compareSales,
 	}
-	if a.opt.Payments != nil {
+	if a.deps.Payments != nil {
 		steps = append(steps, a.comparePayments, a.compareCharged)
 	}
 	for _, step := range steps {
@@ -114,7 +122,7 @@ func Run(ctx context.Context, store Store, sale string, opt Options) (Report, er
 // read reads what is looked at, in an order in which nothing that is as it
 // should be is missed: a held order is always in due.
 func (a *auditor) read(ctx context.Context) error {
-	state, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.deps.Store.Inspect(ctx, a.sale)
 	if err != nil {
 		return err
 	}
@@ -125,9 +133,9 @@ func (a *auditor) read(ctx context.Context) error {
 	if a.begun, err = a.position(ctx); err != nil {
 		return err
 	}
-	err = a.store.EachLook(ctx, a.sale, func(l gate.Look) error {
+	err = a.deps.Store.EachLook(ctx, a.sale, func(l gate.Look) error {
 		a.report.Looks++
-		a.opt.Progress("looks that are due", a.report.Looks)
+		a.deps.Progress("looks that are due", a.report.Looks)
 		if l.At.Sub(state.Now) > far {
 			a.report.add(farLook(&l, state.Now))
 		}
@@ -147,22 +155,22 @@ func (a *auditor) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = a.store.EachOrder(ctx, a.sale, func(id string, o gate.Order, fault error) error {
+	err = a.deps.Store.EachOrder(ctx, a.sale, func(id string, o gate.Order, fault error) error {
 		acc := a.accounts.order(id)
 		if acc.stored == 0 {
 			a.report.Orders++
 		}
 		_ = a.keep(acc, &o, fault) // compareOrders comes back to it
-		a.opt.Progress("orders", a.report.Orders)
+		a.deps.Progress("orders", a.report.Orders)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	return a.store.EachBuyer(ctx, a.sale, func(buyer string, units int64) error {
+	return a.deps.Store.EachBuyer(ctx, a.sale, func(buyer string, units int64) error {
 		a.report.Buyers++
 		a.accounts.has[a.accounts.buyer(buyer)].stored = units
-		a.opt.Progress("buyers", a.report.Buyers)
+		a.deps.Progress("buyers", a.report.Buyers)
 		return nil
 	})
 }
@@ -217,11 +225,11 @@ func sound(o *gate.Order) error {
 // newest entry are written together, so the seq that is read after the entry is
 // never behind it unless it is wrong: then the entry counts.
 func (a *auditor) position(ctx context.Context) (int64, error) {
-	newest, err := a.store.NewestEntry(ctx, a.sale)
+	newest, err := a.deps.Store.NewestEntry(ctx, a.sale)
 	if err != nil {
 		return 0, err
 	}
-	state, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.deps.Store.Inspect(ctx, a.sale)
 	if err != nil {
 		return 0, err
 	}
@@ -242,9 +250,9 @@ func (a *auditor) follow(ctx context.Context) error {
 
 // followTo reads on in the ledger to a certain entry.
 func (a *auditor) followTo(ctx context.Context, upto int64) error {
-	return a.store.EachEntry(ctx, a.sale, a.seq+1, upto, func(seq int64, e *gate.Entry, fault error) error {
+	return a.deps.Store.EachEntry(ctx, a.sale, a.seq+1, upto, func(seq int64, e *gate.Entry, fault error) error {
 		a.report.Entries++
-		a.opt.Progress("ledger entries", a.report.Entries)
+		a.deps.Progress("ledger entries", a.report.Entries)
 		switch {
 		case a.seq == 0 && fault == nil && e.Kind != "create":
 			a.chain.broken = seq - 1

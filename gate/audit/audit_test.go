@@ -52,7 +52,8 @@ func open(t *testing.T) *scene {
 func openStore(t *testing.T, server *redistest.Server, now func() time.Time) *store.Store {
 	t.Helper()
 	s, err := store.Open(server.URL(),
-		store.Options{Who: "gate-1", Timeout: 10 * time.Second, Now: now, Log: slog.New(slog.DiscardHandler)})
+		store.Deps{Now: now, Log: slog.New(slog.DiscardHandler)},
+		store.Options{Who: "gate-1", Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,8 +114,7 @@ func (sc *scene) everything() gate.Drop {
 // audit returns the report, which must have looked at all orders.
 func (sc *scene) audit(payments audit.Payments) audit.Report {
 	sc.t.Helper()
-	report, err := audit.Run(sc.t.Context(), sc.s, "race",
-		audit.Options{Payments: payments, Progress: func(string, int64) {}})
+	report, err := audit.Run(sc.t.Context(), audit.Deps{Store: sc.s, Payments: payments}, "race", audit.Options{})
 	if err != nil {
 		sc.t.Fatal(err)
 	}

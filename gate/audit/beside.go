@@ -12,7 +12,7 @@ import (
 // compareBeside compares what stands beside the sale's orders: its name in the
 // list of sales, its time, its brake, and how far its shop has been told.
 func (a *auditor) compareBeside(ctx context.Context) error {
-	names, err := a.store.Sales(ctx)
+	names, err := a.deps.Store.Sales(ctx)
 	if err != nil {
 		return err
 	}
@@ -22,7 +22,7 @@ func (a *auditor) compareBeside(ctx context.Context) error {
 			Text: "the list of sales does not name it, so that a gate which starts does not know it",
 		})
 	}
-	state, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.deps.Store.Inspect(ctx, a.sale)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (a *auditor) compareBeside(ctx context.Context) error {
 			Text: "what the brake on refunds has counted cannot be read: it holds, or will at the next refund",
 		})
 	}
-	d, err := a.store.Delivery(ctx, a.sale)
+	d, err := a.deps.Store.Delivery(ctx, a.sale)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ const before = 15 * time.Minute
 // read after the list that has its payment, and a confirm comes before the charge:
 // what is not in the order then has been forgotten, or was never confirmed.
 func (a *auditor) compareCharged(ctx context.Context) error {
-	state, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.deps.Store.Inspect(ctx, a.sale)
 	if err != nil {
 		return err
 	}
@@ -33,13 +33,13 @@ func (a *auditor) compareCharged(ctx context.Context) error {
 		return err
 	}
 	var wrong error // with the sale; what is wrong with the list hides no difference that is found
-	err = a.opt.Payments.EachCharged(ctx, a.window.OpensAt.Add(-before), to, func(p gate.Payment, fault error) error {
+	err = a.deps.Payments.EachCharged(ctx, a.window.OpensAt.Add(-before), to, func(p gate.Payment, fault error) error {
 		if fault != nil {
 			a.unsure(fault)
 			return nil
 		}
 		a.report.Charged++
-		a.opt.Progress("payments charged at PortOne", a.report.Charged)
+		a.deps.Progress("payments charged at PortOne", a.report.Charged)
 		if payments = append(payments, p); len(payments) < chunk {
 			return nil
 		}
@@ -92,7 +92,7 @@ func (a *auditor) compareWithOrders(ctx context.Context, payments []gate.Payment
 func (a *auditor) ofNoSale(ctx context.Context, payments []gate.Payment) ([]gate.Payment, error) {
 	payments = slices.DeleteFunc(payments,
 		func(p gate.Payment) bool { return a.opt.Known || !p.Live || !strings.HasPrefix(p.Order, a.opt.Prefix) })
-	names, err := a.store.Sales(ctx)
+	names, err := a.deps.Store.Sales(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (a *auditor) recordsOf(ctx context.Context, sale string, payments []gate.Pa
 	}
 	slices.Sort(ids)
 	orders := map[string]*gate.Order{}
-	err := a.store.Records(ctx, sale, slices.Compact(ids), func(id string, o *gate.Order, fault error) {
+	err := a.deps.Store.Records(ctx, sale, slices.Compact(ids), func(id string, o *gate.Order, fault error) {
 		switch {
 		case fault != nil:
 			orders[id] = nil

@@ -61,8 +61,7 @@ func TestAPaymentWhoseOrderIsForgottenIsFound(t *testing.T) {
 	f := func(what, want string, opt audit.Options, listed ...gate.Payment) {
 		t.Helper()
 		there := &charges{payments: asOrdered(), listed: listed}
-		opt.Payments, opt.Progress = there, func(string, int64) {}
-		report, err := audit.Run(t.Context(), sc.s, "race", opt)
+		report, err := audit.Run(t.Context(), audit.Deps{Store: sc.s, Payments: there}, "race", opt)
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}

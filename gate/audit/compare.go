@@ -48,7 +48,7 @@ func (a *auditor) compareOrders(ctx context.Context) error {
 	}
 	orders, faults := map[string]*gate.Order{}, map[string]error{}
 	read := func(ctx context.Context, ids []string) error {
-		return a.store.Records(ctx, a.sale, ids, func(id string, o *gate.Order, fault error) {
+		return a.deps.Store.Records(ctx, a.sale, ids, func(id string, o *gate.Order, fault error) {
 			orders[id], faults[id] = o, a.keep(a.accounts.order(id), o, fault)
 		})
 	}
@@ -94,7 +94,7 @@ func (a *auditor) compareBuyers(ctx context.Context) error {
 		}
 	}
 	read := func(ctx context.Context, buyers []string) error {
-		units, err := a.store.Bought(ctx, a.sale, buyers)
+		units, err := a.deps.Store.Bought(ctx, a.sale, buyers)
 		for i, n := range units {
 			a.accounts.has[a.accounts.buyer(buyers[i])].stored = n
 		}
@@ -129,7 +129,7 @@ func (a *auditor) compareBuyers(ctx context.Context) error {
 // due was read, is not there by itself now, and has not changed in between, was
 // left out.
 func (a *auditor) compareLooks(ctx context.Context) error {
-	state, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.deps.Store.Inspect(ctx, a.sale)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (a *auditor) compareLooks(ctx context.Context) error {
 	}
 	var unseen []string
 	for part := range slices.Chunk(lone, chunk) {
-		times, err := a.store.LookTimes(ctx, a.sale, part)
+		times, err := a.deps.Store.LookTimes(ctx, a.sale, part)
 		if err != nil {
 			return err
 		}
@@ -167,11 +167,11 @@ func (a *auditor) compareLooks(ctx context.Context) error {
 // compareCounters compares the sale's own numbers with the ledger and with a
 // recount, all at the same ledger entry.
 func (a *auditor) compareCounters(ctx context.Context) error {
-	newest, err := a.store.NewestEntry(ctx, a.sale)
+	newest, err := a.deps.Store.NewestEntry(ctx, a.sale)
 	if err != nil {
 		return err
 	}
-	state, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.deps.Store.Inspect(ctx, a.sale)
 	if err != nil {
 		return err
 	}

@@ -99,8 +99,7 @@ func TestAnAuditThatCannotReadAllOfItFails(t *testing.T) {
 	sc.Do(t, "HDEL", key+":orders", "o2")
 	for on := 1; ; on++ {
 		f := &failing{Store: sc.s, on: on}
-		report, err := audit.Run(t.Context(), f, "race",
-			audit.Options{Payments: asOrdered(), Progress: func(string, int64) {}})
+		report, err := audit.Run(t.Context(), audit.Deps{Store: f, Payments: asOrdered()}, "race", audit.Options{})
 		if f.calls < on {
 			if err != nil || report.Differences == 0 || on < 15 {
 				t.Errorf("with %d calls, none of which failed, it found %+v, %v", f.calls, report, err)

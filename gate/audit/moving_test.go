@@ -58,7 +58,7 @@ func (w *watched) LookTimes(ctx context.Context, sale string, ids []string) ([]t
 
 func (w *watched) audit(t *testing.T, payments audit.Payments) audit.Report {
 	t.Helper()
-	r, err := audit.Run(t.Context(), w, "race", audit.Options{Payments: payments, Progress: func(string, int64) {}})
+	r, err := audit.Run(t.Context(), audit.Deps{Store: w, Payments: payments}, "race", audit.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,15 +132,16 @@ func TestARunThatEndsDuringALookUpIsSeen(t *testing.T) {
 				sc.take("o7", "") // so that there is something to follow
 				w.entries = end
 			}
-			_, err := audit.Run(t.Context(), w, "race",
-				audit.Options{Progress: func(string, int64) {}, Payments: asking(func(q portone.Query) portone.Finding {
+			_, err := audit.Run(t.Context(), audit.Deps{
+				Store: w, Payments: asking(func(q portone.Query) portone.Finding {
 					if q.Order == "o2" { // differs, so that it is asked for once more
 						if asked++; !whileEntriesAreRead {
 							end()
 						}
 					}
 					return payments{}.find(q)
-				})})
+				}),
+			}, "race", audit.Options{})
 			if !errors.Is(err, audit.ErrRestarted) || !ended {
 				t.Errorf("got %v", err)
 			}

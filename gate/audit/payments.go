@@ -28,7 +28,7 @@ func (a *auditor) comparePayments(ctx context.Context) error {
 		orders = orders[:0]
 		return err
 	}
-	err := a.store.EachOrder(ctx, a.sale, func(id string, o gate.Order, fault error) error {
+	err := a.deps.Store.EachOrder(ctx, a.sale, func(id string, o gate.Order, fault error) error {
 		acc := a.accounts.order(id)
 		if fault != nil || acc.lookedUp || len(o.Attempts) == 0 {
 			return nil
@@ -98,11 +98,11 @@ func (a *auditor) lookAgain(ctx context.Context, ids []string) (moving []string,
 	if err := a.follow(ctx); err != nil {
 		return nil, err
 	}
-	times, err := a.store.LookTimes(ctx, a.sale, ids)
+	times, err := a.deps.Store.LookTimes(ctx, a.sale, ids)
 	if err != nil {
 		return nil, err
 	}
-	state, err := a.store.Inspect(ctx, a.sale)
+	state, err := a.deps.Store.Inspect(ctx, a.sale)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (a *auditor) lookTime(id string, alone time.Time) time.Time {
 // current reads orders as they are now. Those that cannot be read have no attempts.
 func (a *auditor) current(ctx context.Context, ids []string) ([]gate.Order, error) {
 	orders := make([]gate.Order, 0, len(ids))
-	err := a.store.Records(ctx, a.sale, ids, func(id string, o *gate.Order, fault error) {
+	err := a.deps.Store.Records(ctx, a.sale, ids, func(id string, o *gate.Order, fault error) {
 		if o == nil || fault != nil {
 			o = &gate.Order{ID: id}
 		}
@@ -177,7 +177,7 @@ func (a *auditor) ask(ctx context.Context, orders []gate.Order) ([]compared, err
 	if len(queries) == 0 {
 		return results, nil
 	}
-	found := a.opt.Payments.Lookup(ctx, queries)
+	found := a.deps.Payments.Lookup(ctx, queries)
 	if len(found) != len(queries) {
 		found = make([]portone.Finding, len(queries)) // nobody knows which is whose
 	}
@@ -189,7 +189,7 @@ func (a *auditor) ask(ctx context.Context, orders []gate.Order) ([]compared, err
 		}
 		r.differences = append(r.differences, differences(&orders[of[k]], queries[k].Version, found[k].Payments)...)
 	}
-	a.opt.Progress("orders at PortOne", a.report.Payments)
+	a.deps.Progress("orders at PortOne", a.report.Payments)
 	return results, ctx.Err()
 }
 

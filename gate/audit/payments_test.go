@@ -297,16 +297,14 @@ func (asking) EachCharged(ctx context.Context, from, to time.Time, do func(gate.
 func TestAnAuditOfNoSale(t *testing.T) {
 	t.Parallel()
 	sc := open(t)
-	progress := func(string, int64) {}
-	if _, err := audit.Run(t.Context(), sc.s, "swim", audit.Options{Progress: progress}); !errors.Is(err,
-		gate.ErrNoSale) {
+	deps := audit.Deps{Store: sc.s}
+	if _, err := audit.Run(t.Context(), deps, "swim", audit.Options{}); !errors.Is(err, gate.ErrNoSale) {
 		t.Errorf("of a sale that never was: %v", err)
 	}
 	if err := sc.s.Delete(t.Context(), "kim", "race", sc.everything()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := audit.Run(t.Context(), sc.s, "race", audit.Options{Progress: progress}); !errors.Is(err,
-		gate.ErrNoSale) {
+	if _, err := audit.Run(t.Context(), deps, "race", audit.Options{}); !errors.Is(err, gate.ErrNoSale) {
 		t.Errorf("of a tombstone: %v", err)
 	}
 }
@@ -318,12 +316,14 @@ func TestAnAuditEndsWithTheRun(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			sc, once := open(t), false
-			_, err := audit.Run(t.Context(), sc.s, "race", audit.Options{Progress: func(read string, _ int64) {
-				if read == "orders" && !once {
-					once = true
-					change(sc)
-				}
-			}})
+			_, err := audit.Run(t.Context(), audit.Deps{
+				Store: sc.s, Progress: func(read string, _ int64) {
+					if read == "orders" && !once {
+						once = true
+						change(sc)
+					}
+				},
+			}, "race", audit.Options{})
 			if !errors.Is(err, audit.ErrRestarted) || !strings.Contains(err.Error(), "audit it again") {
 				t.Errorf("got %v", err)
 			}

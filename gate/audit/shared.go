@@ -10,7 +10,7 @@ import (
 // compareSales looks for payments that pay an order here and one of another sale: a
 // shop may have signed one payment into both, and no script spans two sales.
 func (a *auditor) compareSales(ctx context.Context) error {
-	sales, err := a.store.Sales(ctx)
+	sales, err := a.deps.Store.Sales(ctx)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (a *auditor) compareSales(ctx context.Context) error {
 		paid = paid[:0]
 		return nil
 	}
-	err = a.store.EachOrder(ctx, a.sale, func(id string, o gate.Order, fault error) error {
+	err = a.deps.Store.EachOrder(ctx, a.sale, func(id string, o gate.Order, fault error) error {
 		if fault != nil || seen[id] || !slices.ContainsFunc(o.Attempts, pays) {
 			return nil
 		}
@@ -73,7 +73,7 @@ func (a *auditor) compareSale(ctx context.Context, other string, ids []string) e
 // paidBy returns the attempts that pay each of the orders in a sale.
 func (a *auditor) paidBy(ctx context.Context, sale string, ids []string) (map[string][]gate.Attempt, error) {
 	paid := map[string][]gate.Attempt{}
-	err := a.store.Records(ctx, sale, ids, func(id string, o *gate.Order, fault error) {
+	err := a.deps.Store.Records(ctx, sale, ids, func(id string, o *gate.Order, fault error) {
 		if o == nil || fault != nil {
 			return
 		}

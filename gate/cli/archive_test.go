@@ -121,7 +121,7 @@ func TestASaleThatIsStillNeededIsNotRemoved(t *testing.T) {
 func openStore(t *testing.T, redis string) *store.Store {
 	t.Helper()
 	s, err := store.Open(redis,
-		store.Options{Who: "test", Timeout: 10 * time.Second, Log: cmdline.NewLog(os.Stderr, "text", 0)})
+		store.Deps{Log: cmdline.NewLog(os.Stderr, "text", 0)}, store.Options{Who: "test", Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,8 +38,8 @@ func (c *auditCommand) Run(ctx context.Context, env *environment) error {
 		return err
 	}
 	return c.with(env, func(s *store.Store) error {
-		report, err := runAudit(ctx, s, client, c.Sale,
-			audit.Options{Prefix: c.OrderPrefix, Known: c.KnownOrders, Progress: progressTo(env.err)})
+		report, err := runAudit(ctx, s, client, progressTo(env.err), c.Sale,
+			audit.Options{Prefix: c.OrderPrefix, Known: c.KnownOrders})
 		if err != nil {
 			return gate.Gone(ctx, s, c.Sale, err)
 		}
@@ -56,13 +56,14 @@ func (c *auditCommand) Run(ctx context.Context, env *environment) error {
 }
 
 // runAudit audits a sale, against PortOne too unless client is nil.
-func runAudit(ctx context.Context, s *store.Store, client *portone.Client, sale string,
+func runAudit(ctx context.Context, s *store.Store, client *portone.Client, progress audit.Progress, sale string,
 	opt audit.Options,
 ) (audit.Report, error) {
+	deps := audit.Deps{Store: s, Progress: progress}
 	if client != nil {
-		opt.Payments = client
+		deps.Payments = client
 	}
-	return audit.Run(ctx, s, sale, opt)
+	return audit.Run(ctx, deps, sale, opt)
 }
 
 func printAudit(env *environment, r *audit.Report, asked bool) error {

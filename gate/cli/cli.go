@@ -124,7 +124,7 @@ func (f *redisFlag) waiting(env *environment, replicas *replicasFlag, do func(*s
 		return errors.New("--redis embedded: only serve has a store of its own; its log says at which address other " +
 			"commands reach it")
 	}
-	options := store.Options{Who: f.By, Timeout: commandTimeout, Log: cmdline.NewLog(env.err, "text", slog.LevelWarn)}
+	options := store.Options{Who: f.By, Timeout: commandTimeout}
 	var err error
 	if options.Credentials, err = f.redisAccess.read(); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (f *redisFlag) waiting(env *environment, replicas *replicasFlag, do func(*s
 	if err := replicas.set(&options); err != nil {
 		return err
 	}
-	s, err := store.Open(f.Redis, options)
+	s, err := store.Open(f.Redis, store.Deps{Log: cmdline.NewLog(env.err, "text", slog.LevelWarn)}, options)
 	if err != nil {
 		return fmt.Errorf("--redis: %w", err)
 	}

@@ -99,7 +99,7 @@ func playMischief(t *testing.T, m *mischief) {
 
 func (m *mischief) begin(t *testing.T) {
 	m.t, m.redis, m.began = t, redistest.Start(t), time.Now()
-	sim := portonesim.New(portonesim.Options{
+	sim := portonesim.New(portonesim.Deps{}, portonesim.Options{
 		V1Key: "key", V1Secret: "secret", V2Secret: "secret-2", WebhookSecret: hookSecret, Seed: m.seed, Plan: m.plan(),
 		Backoff: []time.Duration{100 * time.Millisecond, 200 * time.Millisecond},
 	})
@@ -111,7 +111,7 @@ func (m *mischief) begin(t *testing.T) {
 	m.sim = &simulator{sim, straight.URL}
 	var err error
 	if m.store, err = store.Open(m.redis.URL(),
-		store.Options{Who: "test", FirstLook: time.Second, Timeout: 10 * time.Second}); err != nil {
+		store.Deps{}, store.Options{Who: "test", FirstLook: time.Second, Timeout: 10 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.store.Close() })

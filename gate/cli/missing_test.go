@@ -185,7 +185,7 @@ func TestAGateCreatesASaleOnlyWhileBothClocksSayThatItHasNotOpened(t *testing.T)
 			var log bytes.Buffer
 			logger := slog.New(slog.NewJSONHandler(&log, nil))
 			s, err := store.Open(e.URL(),
-				store.Options{Who: "gate", Log: logger, Now: func() time.Time { return redis }})
+				store.Deps{Log: logger, Now: func() time.Time { return redis }}, store.Options{Who: "gate"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -135,7 +135,8 @@ func TestAnotherGateGoesOnTellingTheShopWhereOneWasKilled(t *testing.T) {
 
 	quiet := slog.New(slog.DiscardHandler)
 	later := func() time.Time { return time.Now().Add(31 * time.Second) }
-	s, err := store.Open(redis, store.Options{Who: "second", Timeout: 10 * time.Second, Now: later, Log: quiet})
+	s, err := store.Open(redis, store.Deps{Now: later, Log: quiet},
+		store.Options{Who: "second", Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ func TestAnotherGateGoesOnTellingTheShopWhereOneWasKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := shop.NewNotifier(shop.NotifierOptions{
+	n := shop.NewNotifier(shop.NotifierDeps{
 		Store: s, Sales: func() map[string]*gate.Settings {
 			return map[string]*gate.Settings{
 				"race": {Notify: told.url},

@@ -146,7 +146,6 @@ func (p *parts) openStore(ctx context.Context) error {
 	options := store.Options{
 		Who: c.name(), Timeout: c.RedisTimeout, WaitReplicas: c.WaitReplicas, WaitTimeout: c.wait(),
 		FirstLook: c.FirstLook,
-		Metrics:   store.NewMetrics(p.registry), Log: p.log,
 	}
 	var err error
 	if options.Credentials, err = c.redisAccess.read(); err != nil {
@@ -163,7 +162,7 @@ func (p *parts) openStore(ctx context.Context) error {
 			"when this program ends",
 			"other commands reach it with", "--redis "+url)
 	}
-	s, err := store.Open(url, options)
+	s, err := store.Open(url, store.Deps{Metrics: store.NewMetrics(p.registry), Log: p.log}, options)
 	if err != nil {
 		end()
 		return fmt.Errorf("--redis: %w", err)
@@ -220,21 +219,22 @@ func (p *parts) makeGate(context.Context) error {
 		verify = gate.Unsigned()
 	}
 	p.shopMetrics = shop.NewMetrics(p.registry)
-	p.lastWord = shop.NewLastWord(shop.LastWordOptions{
+	p.lastWord = shop.NewLastWord(shop.LastWordDeps{
 		Sales: func() map[string]*gate.Settings { return p.gate.Sales() }, Secrets: p.notify, Metrics: p.shopMetrics,
 		Now: time.Now, Log: p.log,
 	})
-	p.gate = lane.New(p.store, lane.NewMetrics(p.registry), lane.Options{
-		Keys: verify, Queue: c.Queue, CallTimeout: c.RedisTimeout + c.wait(), Expected: p.sales, Shop: p.lastWord,
-		Now: time.Now, Log: p.log,
-	})
+	p.gate = lane.New(lane.Deps{
+		Store: p.store, Metrics: lane.NewMetrics(p.registry), Keys: verify, Shop: p.lastWord, Now: time.Now, Log: p.log,
+	}, lane.Options{Queue: c.Queue, CallTimeout: c.RedisTimeout + c.wait(), Expected: p.sales})
 	p.forwarder = c.forwarder(p.shopMetrics)
 	p.files = openFiles()
 	p.mostPublic, p.mostAdmin = shareFiles(p.files)
-	p.public = web.NewPublic(p.gate, p.answers, p.metrics, web.PublicOptions{
-		Secrets: p.secrets, Lookups: p.payments.Lookups(), Store: portone.Store(c.PortoneV2Store), Sources: p.sources,
+	p.public = web.NewPublic(web.PublicDeps{
+		Gate: p.gate, Answers: p.answers, Metrics: p.metrics, Secrets: p.secrets, Refusals: p.refusals,
+		Orders: p.store, Forward: p.forwarder, Log: p.log,
+	}, web.PublicOptions{
+		Lookups: p.payments.Lookups(), Store: portone.Store(c.PortoneV2Store), Sources: p.sources,
 		Most: p.mostPublic, MostPerAddress: c.MaxConnectionsPerAddress,
-		Refusals: p.refusals, Orders: p.store, Forward: p.forwarder, Log: p.log,
 	})
 	return nil
 }
@@ -259,21 +259,19 @@ func (p *parts) makeAdmin(context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.admin = web.NewAdmin(web.AdminOptions{
+	p.admin = web.NewAdmin(web.AdminDeps{
 		Registry: p.registry, Ready: p.public.Ready, Gate: p.gate, Answers: p.answers, Metrics: p.metrics,
 		Sales: p.store, Settling: p.store, ParseSale: parseSale,
 		Audit: func(ctx context.Context, sale, prefix string, known bool) (any, error) {
-			return runAudit(ctx, p.store, p.payments, sale,
-				audit.Options{Prefix: prefix, Known: known, Progress: func(string, int64) {}})
+			return runAudit(ctx, p.store, p.payments, nil, sale, audit.Options{Prefix: prefix, Known: known})
 		},
 		Status: func() gate.Status {
 			s := p.watcher.status()
 			s.Gate, s.Ready = p.flags.name(), p.public.Ready()
 			return s
 		},
-		Tokens: p.tokens, Keys: p.keys, BaseURL: p.flags.PublicURL, TLS: tls, Most: p.mostAdmin,
-		Now: time.Now, Log: p.log,
-	})
+		Tokens: p.tokens, Keys: p.keys, TLS: tls, Now: time.Now, Log: p.log,
+	}, web.AdminOptions{BaseURL: p.flags.PublicURL, Most: p.mostAdmin})
 	return nil
 }
 
@@ -305,10 +303,9 @@ func (p *parts) introduce() {
 // workers makes the parts that work on their own.
 func (p *parts) workers(hangup <-chan os.Signal) *workers {
 	c := p.flags
-	settling := settle.Options{
-		Who: c.name(), Store: p.store, Sales: p.gate.Sales, Currency: c.Currency, Test: c.TestPayments, Grace: c.Grace,
-		MinLook: c.FirstLook / 2,
-		Reason:  p.answers.Refund, Metrics: settle.NewMetrics(p.registry), Now: time.Now, Log: p.log,
+	settling := settle.Deps{
+		Store: p.store, Sales: p.gate.Sales, Reason: p.answers.Refund, Metrics: settle.NewMetrics(p.registry),
+		Now: time.Now, Log: p.log,
 	}
 	if p.payments != nil {
 		settling.Payments = p.payments
@@ -318,21 +315,21 @@ func (p *parts) workers(hangup <-chan os.Signal) *workers {
 	}
 	var reconciler *settle.Reconciler
 	if p.payments != nil {
-		reconciler = settle.NewReconciler(settle.ReconcilerOptions{
-			Store: p.store, Changes: p.payments, Sales: p.gate.Sales, Currency: c.Currency, Test: c.TestPayments,
-			Metrics: settle.NewReconcileMetrics(p.registry), Now: time.Now, Log: p.log,
-		})
+		reconciler = settle.NewReconciler(settle.ReconcilerDeps{
+			Store: p.store, Changes: p.payments, Sales: p.gate.Sales, Metrics: settle.NewReconcileMetrics(p.registry),
+			Now: time.Now, Log: p.log,
+		}, settle.ReconcilerOptions{Currency: c.Currency, Test: c.TestPayments})
 	}
-	notifier := shop.NewNotifier(shop.NotifierOptions{
+	notifier := shop.NewNotifier(shop.NotifierDeps{
 		Store: p.store, Sales: p.gate.Sales, Secrets: p.notify, Metrics: p.shopMetrics, Now: time.Now, Log: p.log,
 	})
+	settler := settle.New(settling, settle.Options{
+		Who: c.name(), Currency: c.Currency, Test: c.TestPayments, Grace: c.Grace, MinLook: c.FirstLook / 2,
+	})
+	reloads := &reloader{hangup: hangup, items: p.reloadables(), after: p.watcher.checks.retry, log: p.log}
 	return &workers{
-		gate: p.gate, settler: settle.New(settling), reconciler: reconciler, notifier: notifier, lastWord: p.lastWord,
-		forwarder: p.forwarder, public: p.public, admin: p.admin,
-		watcher: p.watcher, reloader: &reloader{
-			hangup: hangup, items: p.reloadables(),
-			after: p.watcher.checks.retry, log: p.log,
-		},
+		gate: p.gate, settler: settler, reconciler: reconciler, notifier: notifier, lastWord: p.lastWord,
+		forwarder: p.forwarder, public: p.public, admin: p.admin, watcher: p.watcher, reloader: reloads,
 		refusals: p.refusals, drainWait: c.DrainWait, log: p.log,
 	}
 }

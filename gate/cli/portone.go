@@ -79,15 +79,15 @@ func (f *portoneCredentials) client(registry *prometheus.Registry, log *slog.Log
 	if err := f.fit(v1, v2); err != nil || v1 == nil && v2 == nil {
 		return nil, err
 	}
-	options := portone.Options{Rate: f.PortoneRate, Now: time.Now, Log: log}
+	options := portone.Options{Rate: f.PortoneRate}
 	if v1 != nil {
 		options.V1 = portone.V1Options{BaseURL: f.PortoneV1URL, Key: f.PortoneV1Key, Secret: *v1}
 	}
 	if v2 != nil {
 		options.V2 = portone.V2Options{BaseURL: f.PortoneV2URL, Secret: *v2, Store: portone.Store(f.PortoneV2Store)}
 	}
-	options.Metrics = portone.NewMetrics(registry)
-	client, err := portone.NewClient(options)
+	deps := portone.Deps{Metrics: portone.NewMetrics(registry), Now: time.Now, Log: log}
+	client, err := portone.NewClient(deps, options)
 	if err != nil {
 		return nil, fmt.Errorf("--portone-…: %w", err)
 	}

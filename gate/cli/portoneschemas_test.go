@@ -126,11 +126,12 @@ func documented(t *testing.T, sim *simulator, log *schemas.Log) []string {
 // others. What comes of it is the plan's: the calls are what matters.
 func endAccounts(t *testing.T, sim *simulator, v1, v2 string) {
 	t.Helper()
-	client, err := portone.NewClient(portone.Options{
-		V1:      portone.V1Options{BaseURL: v1, Key: "key", Secret: "secret"},
-		V2:      portone.V2Options{BaseURL: v2, Secret: "secret-2", Store: portonesim.StoreID},
-		Metrics: portone.NewMetrics(prometheus.NewRegistry()), Rate: 500, Now: time.Now,
-		Log: slog.New(slog.DiscardHandler),
+	client, err := portone.NewClient(portone.Deps{
+		Metrics: portone.NewMetrics(prometheus.NewRegistry()), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	}, portone.Options{
+		V1:   portone.V1Options{BaseURL: v1, Key: "key", Secret: "secret"},
+		V2:   portone.V2Options{BaseURL: v2, Secret: "secret-2", Store: portonesim.StoreID},
+		Rate: 500,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func TestEverySettingIsReadShownComparedAndKept(t *testing.T) {
 	}
 	t.Cleanup(server.Close)
 	kept, err := store.Open(server.URL(),
-		store.Options{Who: "test", Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
+		store.Deps{Log: slog.New(slog.DiscardHandler)}, store.Options{Who: "test", Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ type simulator struct {
 
 func startSimulator(t *testing.T, plan portonesim.Plan) *simulator {
 	t.Helper()
-	sim := portonesim.New(portonesim.Options{
+	sim := portonesim.New(portonesim.Deps{}, portonesim.Options{
 		V1Key: "key", V1Secret: "secret", V2Secret: "secret-2", WebhookSecret: hookSecret, Seed: 1, Plan: plan,
 		Backoff: []time.Duration{100 * time.Millisecond, 200 * time.Millisecond},
 	})

@@ -69,12 +69,12 @@ func (c *signCommand) look(ctx context.Context, env *environment, offer *gate.Of
 	if c.Redis == "" || c.Redis == embeddedRedis {
 		return nil
 	}
-	options := store.Options{Who: "sign", Timeout: signTimeout, Log: slog.New(slog.DiscardHandler)}
+	options := store.Options{Who: "sign", Timeout: signTimeout}
 	var err error
 	if options.Credentials, err = c.redisAccess.read(); err != nil {
 		return err
 	}
-	s, err := store.Open(c.Redis, options)
+	s, err := store.Open(c.Redis, store.Deps{Log: slog.New(slog.DiscardHandler)}, options)
 	if err != nil {
 		return fmt.Errorf("--redis: %w", err)
 	}

@@ -88,7 +88,7 @@ func TestTheShopHasTheLastWord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, granted := askingStore()
-			g, _ := startGate(t, s, Options{Shop: &fakeShop{say: says(test.answer)}})
+			g, _ := startGateWith(t, s, Deps{Shop: &fakeShop{say: says(test.answer)}}, Options{})
 			if v := confirm(t, g, "order", time.Now()); v != test.want {
 				t.Errorf("got %+v, want %+v", v, test.want)
 			}
@@ -117,7 +117,7 @@ func TestTheShopIsAskedAboutWhatHasItsUnitsAlone(t *testing.T) {
 		return nil
 	}
 	shop := &fakeShop{say: says(gate.Answer{Word: gate.Yes})}
-	g, _ := startGate(t, s, Options{Shop: shop})
+	g, _ := startGateWith(t, s, Deps{Shop: shop}, Options{})
 	for order, want := range verdicts {
 		if v := confirm(t, g, order, time.Now()); v != want {
 			t.Errorf("%s: got %+v", order, v)
@@ -155,7 +155,8 @@ func TestTheShopGetsWhatTheGrantLeavesOfTheBudget(t *testing.T) {
 				left = time.Until(deadline)
 				return gate.Answer{Word: gate.Yes}
 			}}
-			g, _ := startGate(t, s, Options{Shop: shop, CallTimeout: test.try, Now: func() time.Time { return now }})
+			g, _ := startGateWith(t, s, Deps{Shop: shop, Now: func() time.Time { return now }},
+				Options{CallTimeout: test.try})
 			const waited = 200 * time.Millisecond
 			want := min(gate.MaxAsk, AnswerBudget-answerReserve-tries*test.try-waited)
 			if v := confirm(t, g, "order", now.Add(-waited)); v.Code != gate.Held || left > want ||
@@ -174,10 +175,9 @@ func TestWithTooLittleTimeLeftTheShopIsNotAsked(t *testing.T) {
 		want gate.Verdict
 	}{{minAsk, gate.Refuse(gate.Held)}, {minAsk - time.Millisecond, gate.RefuseFor(gate.AskTimeShort)}} {
 		s, granted := askingStore()
-		g, _ := startGate(t, s, Options{
-			Shop: &fakeShop{say: says(gate.Answer{Word: gate.Yes})},
-			Now:  func() time.Time { return now },
-		})
+		g, _ := startGateWith(t, s, Deps{
+			Shop: &fakeShop{say: says(gate.Answer{Word: gate.Yes})}, Now: func() time.Time { return now },
+		}, Options{})
 		if v := confirm(t, g, "order", now.Add(test.left-maxQueueWait(500*time.Millisecond))); v != test.want {
 			t.Errorf("with %s left: got %+v, want %+v", test.left, v, test.want)
 		}
@@ -191,13 +191,13 @@ func TestAYesCountsOnceTheStoreHasIt(t *testing.T) {
 	t.Parallel()
 	s, _ := askingStore()
 	s.grant = func(context.Context, []*gate.Request) error { return errors.New("connection refused") }
-	g, _ := startGate(t, s, Options{Shop: &fakeShop{say: says(gate.Answer{Word: gate.Yes})}})
+	g, _ := startGateWith(t, s, Deps{Shop: &fakeShop{say: says(gate.Answer{Word: gate.Yes})}}, Options{})
 	if v := confirm(t, g, "order", time.Now()); v.Code != gate.Unavailable {
 		t.Errorf("got %+v, want unavailable", v)
 	}
 	s, _ = askingStore()
 	s.grant = func(context.Context, []*gate.Request) error { return nil } // which forgets it
-	g, _ = startGate(t, s, Options{Shop: &fakeShop{say: says(gate.Answer{Word: gate.Yes})}})
+	g, _ = startGateWith(t, s, Deps{Shop: &fakeShop{say: says(gate.Answer{Word: gate.Yes})}}, Options{})
 	if v := confirm(t, g, "order", time.Now()); v.Code == gate.Held {
 		t.Error("held, though nobody granted it")
 	}
@@ -214,7 +214,7 @@ func TestNobodyIsAskedAfterAFailedCall(t *testing.T) {
 		return errors.New("the reply was cut off")
 	}
 	shop := &fakeShop{say: says(gate.Answer{Word: gate.Yes})}
-	g, _ := startGate(t, s, Options{Shop: shop})
+	g, _ := startGateWith(t, s, Deps{Shop: shop}, Options{})
 	if v := confirm(t, g, "order", time.Now()); v.Code != gate.Unavailable || len(shop.asked) > 0 {
 		t.Errorf("got %+v, and asked about %q", v, shop.asked)
 	}
@@ -229,7 +229,7 @@ func TestAnAskingOrderOfASaleThatAsksNobodyIsNoYes(t *testing.T) {
 		return nil
 	}
 	shop := &fakeShop{say: says(gate.Answer{Word: gate.Yes})}
-	g, _ := startGate(t, s, Options{Shop: shop})
+	g, _ := startGateWith(t, s, Deps{Shop: shop}, Options{})
 	if v := confirm(t, g, "order", time.Now()); v != gate.RefuseFor(gate.ShopUnknown) || len(shop.asked) > 0 {
 		t.Errorf("got %+v, and asked about %q", v, shop.asked)
 	}
@@ -274,7 +274,7 @@ func TestWhatHindersTheShopForbidsNewHolds(t *testing.T) {
 				},
 			}
 			s.change("race", test.change)
-			g, _ := startGate(t, s, Options{Shop: test.shop})
+			g, _ := startGateWith(t, s, Deps{Shop: test.shop}, Options{})
 			if v := confirm(t, g, "order", time.Now()); v.Code != gate.Held ||
 				!slices.Equal(got, []gate.Cause{test.want}) {
 				t.Errorf("got %s and the store was told %v, want %v", v.Code, got, test.want)

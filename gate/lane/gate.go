@@ -35,26 +35,31 @@ type Store interface {
 	Granter(sale string) gate.Decider
 }
 
-// Options of a Gate. Log and Now are needed, the rest has defaults.
+// Deps are the dependencies of a Gate. All but Keys and Shop are needed.
+type Deps struct {
+	Store   Store
+	Metrics *Metrics
+	Keys    *gate.Keys // that links are signed with; gate.Unsigned takes links that nobody signed, nil takes none
+	Shop    Shop       // nil: sales that ask the shop, or look whether it is up, take nothing
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Options of a Gate.
 type Options struct {
-	Queue int        // confirms that may wait in one lane; default 16384
-	Keys  *gate.Keys // that links are signed with; gate.Unsigned takes links that nobody signed, nil takes none
+	Queue int // confirms that may wait in one lane; default 16384
 	// CallTimeout bounds one store call, with its wait for replicas; default 500 ms.
 	CallTimeout time.Duration
 	// Expected are the sales that should be there, as those of the gate's file: one
 	// that the store has nothing of is missing, also where nobody else knows of it.
 	Expected []gate.Sale
-	Shop     Shop // nil: sales that ask the shop, or look whether it is up, take nothing
-	Now      func() time.Time
-	Log      *slog.Logger
 }
 
 // Gate knows the sales and has a lane for each.
 type Gate struct {
-	store    Store
+	deps     Deps
 	opt      Options
 	expected map[string]gate.Sale
-	metrics  *Metrics
 	lanes    atomic.Pointer[map[string]*Lane] // replaced, never changed
 	pool     sync.Pool
 	running  sync.WaitGroup
@@ -62,17 +67,17 @@ type Gate struct {
 }
 
 // New returns a gate. It knows no sale until Run is called.
-func New(store Store, metrics *Metrics, opt Options) *Gate {
+func New(deps Deps, opt Options) *Gate {
 	if opt.Queue == 0 {
 		opt.Queue = 16384
 	}
 	if opt.CallTimeout == 0 {
 		opt.CallTimeout = 500 * time.Millisecond
 	}
-	if opt.Shop == nil {
-		opt.Shop = noShop{}
+	if deps.Shop == nil {
+		deps.Shop = noShop{}
 	}
-	g := &Gate{store: store, opt: opt, expected: map[string]gate.Sale{}, metrics: metrics}
+	g := &Gate{deps: deps, opt: opt, expected: map[string]gate.Sale{}}
 	for _, sale := range opt.Expected {
 		g.expected[sale.Name] = sale
 	}
@@ -151,9 +156,9 @@ func (g *Gate) refresh(ctx context.Context) {
 		trouble = err.Error()
 	}
 	if trouble != g.trouble && trouble != "" {
-		g.opt.Log.Error("the sales could not be read from the store: going on with what is known", "error", err)
+		g.deps.Log.Error("the sales could not be read from the store: going on with what is known", "error", err)
 	} else if trouble == "" && g.trouble != "" {
-		g.opt.Log.Info("the sales are read from the store again")
+		g.deps.Log.Info("the sales are read from the store again")
 	}
 	g.trouble = trouble
 }
@@ -186,17 +191,17 @@ func (g *Gate) load(ctx context.Context) error {
 	g.lanes.Store(&lanes)
 	for name, lane := range old {
 		if lanes[name] == nil {
-			g.opt.Log.Info("a sale was deleted", "sale", name)
+			g.deps.Log.Info("a sale was deleted", "sale", name)
 			lane.close()
-			g.metrics.forget(name)
+			g.deps.Metrics.forget(name)
 		}
 	}
 	if err == nil {
-		g.metrics.refreshed.SetToCurrentTime()
+		g.deps.Metrics.refreshed.SetToCurrentTime()
 	}
 	for name, listed := range read.missing {
 		if !listed && lanes[name].lost() {
-			err = errors.Join(err, g.store.Expect(ctx, name))
+			err = errors.Join(err, g.deps.Store.Expect(ctx, name))
 		}
 	}
 	return errors.Join(append(slices.Collect(maps.Values(read.unreadable)), err)...)
@@ -212,7 +217,7 @@ type read struct {
 // read reads the sales that are listed, known or expected. Sales that the store did not answer for
 // appear in the error only.
 func (g *Gate) read(ctx context.Context, known map[string]*Lane) (read, error) {
-	listed, err := g.store.Sales(ctx)
+	listed, err := g.deps.Store.Sales(ctx)
 	if err != nil {
 		return read{}, fmt.Errorf("list the sales: %w", err)
 	}
@@ -231,7 +236,7 @@ func (g *Gate) read(ctx context.Context, known map[string]*Lane) (read, error) {
 		unreadable: map[string]error{},
 	}
 	var problems []error
-	for name, reading := range g.store.Read(ctx, slices.Sorted(maps.Keys(names))) {
+	for name, reading := range g.deps.Store.Read(ctx, slices.Sorted(maps.Keys(names))) {
 		_, isUnreadable := errors.AsType[*gate.UnreadableError](reading.Err)
 		switch {
 		case reading.Err == nil:
@@ -256,22 +261,22 @@ func (g *Gate) update(lane *Lane, r *gate.Reading) *Lane {
 		}
 		lane.catalogue.Store(newCatalogue(state))
 		lane.misses = 0
-		g.opt.Log.Info("a sale is known", "sale", state.Name, "run", state.Run, "phase", state.Phase(state.Now),
+		g.deps.Log.Info("a sale is known", "sale", state.Name, "run", state.Run, "phase", state.Phase(state.Now),
 			"opens_at", state.OpensAt, "closes_at", state.ClosesAt)
 	} else if c := lane.catalogue.Load(); r.Set || c.version != state.Version || c.sale.Run != state.Run {
 		lane.catalogue.Store(newCatalogue(state))
-		g.opt.Log.Info("a sale has new settings", "sale", state.Name, "run", state.Run, "version", state.Version)
+		g.deps.Log.Info("a sale has new settings", "sale", state.Name, "run", state.Run, "version", state.Version)
 	}
-	g.metrics.show(state, lane, g.opt.Now())
+	g.deps.Metrics.show(state, lane, g.deps.Now())
 	return lane
 }
 
 func (g *Gate) newLane(state *gate.State) *Lane {
-	metrics := g.metrics.lane(state.Name)
+	metrics := g.deps.Metrics.lane(state.Name)
 	l := &Lane{
-		name: state.Name, keys: g.opt.Keys, shop: g.opt.Shop, now: g.opt.Now, log: g.opt.Log,
-		confirms: g.newQueue(state.Name, g.store.Decider(state.Name), metrics, g.opt.Queue),
-		grants:   g.newQueue(state.Name, g.store.Granter(state.Name), metrics, 2*gate.MaxAsks),
+		name: state.Name, keys: g.deps.Keys, shop: g.deps.Shop, now: g.deps.Now, log: g.deps.Log,
+		confirms: g.newQueue(state.Name, g.deps.Store.Decider(state.Name), metrics, g.opt.Queue),
+		grants:   g.newQueue(state.Name, g.deps.Store.Granter(state.Name), metrics, 2*gate.MaxAsks),
 	}
 	l.catalogue.Store(newCatalogue(state))
 	for _, q := range []*queue{l.confirms, l.grants} {

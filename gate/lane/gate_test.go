@@ -43,7 +43,10 @@ func TestAHigherRunIsNoticedEvenWithTheSameVersion(t *testing.T) {
 func idleGate(t *testing.T, s Store) (*Gate, *prometheus.Registry) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
-	g := New(s, NewMetrics(registry), Options{Keys: gate.Unsigned(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	g := New(Deps{
+		Store: s, Metrics: NewMetrics(registry), Keys: gate.Unsigned(), Now: time.Now,
+		Log: slog.New(slog.DiscardHandler),
+	}, Options{})
 	t.Cleanup(g.close)
 	g.refresh(t.Context())
 	return g, registry

@@ -117,20 +117,27 @@ func testSale() gate.Sale {
 // startGate runs a gate over the store and stops it when the test ends.
 func startGate(t testing.TB, s *fakeStore, opt Options) (*Gate, *prometheus.Registry) {
 	t.Helper()
+	return startGateWith(t, s, Deps{}, opt)
+}
+
+// startGateWith runs a gate with a shop, a clock, keys or a log of its own.
+func startGateWith(t testing.TB, s *fakeStore, deps Deps, opt Options) (*Gate, *prometheus.Registry) {
+	t.Helper()
 	if s.states == nil {
 		s.states = map[string]gate.State{"race": {Sale: testSale(), Version: 1, Times: gate.Times{Now: time.Now()}}}
 	}
-	if opt.Now == nil {
-		opt.Now = time.Now
+	if deps.Now == nil {
+		deps.Now = time.Now
 	}
-	if opt.Keys == nil {
-		opt.Keys = gate.Unsigned()
+	if deps.Keys == nil {
+		deps.Keys = gate.Unsigned()
 	}
-	if opt.Log == nil {
-		opt.Log = slog.New(slog.DiscardHandler)
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	registry := prometheus.NewRegistry()
-	g := New(s, NewMetrics(registry), opt)
+	deps.Store, deps.Metrics = s, NewMetrics(registry)
+	g := New(deps, opt)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { g.Run(ctx) })
@@ -236,7 +243,7 @@ func TestAConfirmThatWaitedTooLongIsRefusedBeforeTheBatch(t *testing.T) {
 		return accept(ctx, batch)
 	}}
 	now := time.Now()
-	g, _ := startGate(t, s, Options{Now: func() time.Time { return now }})
+	g, _ := startGateWith(t, s, Deps{Now: func() time.Time { return now }}, Options{})
 	patience := AnswerBudget - answerReserve - tries*500*time.Millisecond
 	if v := confirm(t, g, "late", now.Add(-patience-time.Millisecond)); v.Code != gate.Busy {
 		t.Errorf("a confirm past its time got %s, want busy", v.Code)
@@ -262,7 +269,7 @@ func TestABatchIsSentOnceMoreAfterAnError(t *testing.T) {
 	if v := confirm(t, g, "order", time.Now()); v.Code != gate.Held || calls != 2 {
 		t.Errorf("got %s after %d calls, want held after 2", v.Code, calls)
 	}
-	if n := testutil.ToFloat64(g.metrics.errors.WithLabelValues("race")); n != 1 {
+	if n := testutil.ToFloat64(g.deps.Metrics.errors.WithLabelValues("race")); n != 1 {
 		t.Errorf("counted %v errors, want 1", n)
 	}
 	if _, err := registry.Gather(); err != nil {
@@ -311,8 +318,8 @@ func TestADeadStoreIsLoggedOnce(t *testing.T) {
 			return accept(ctx, batch)
 		}}
 		var log bytes.Buffer
-		g, _ := startGate(t, s,
-			Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))})
+		g, _ := startGateWith(t, s,
+			Deps{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))}, Options{})
 		const isDead, isBack = "the store does not decide", "the store decides again"
 		said := func(died, came int) {
 			t.Helper()

@@ -27,8 +27,10 @@ func TestASaleIsShownAsOpenByTheStoresClockEvenWhileTheStoreIsAway(t *testing.T)
 		states: map[string]gate.State{"race": {Sale: sale, Version: 1, Times: gate.Times{Now: clock.Add(time.Minute)}}},
 	}
 	registry := prometheus.NewRegistry()
-	g := New(s, NewMetrics(registry),
-		Options{Queue: 7, Now: func() time.Time { return clock }, Log: slog.New(slog.DiscardHandler)})
+	g := New(Deps{
+		Store: s, Metrics: NewMetrics(registry), Now: func() time.Time { return clock },
+		Log: slog.New(slog.DiscardHandler),
+	}, Options{Queue: 7})
 	t.Cleanup(g.close)
 	g.refresh(t.Context())
 	s.err = errors.New("connection refused")
@@ -73,7 +75,9 @@ func TestABrakeThatHoldsIsShown(t *testing.T) {
 	t.Parallel()
 	s := &fakeStore{decide: accept, states: map[string]gate.State{"race": {Sale: testSale(), Version: 1}}}
 	registry := prometheus.NewRegistry()
-	g := New(s, NewMetrics(registry), Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	g := New(Deps{
+		Store: s, Metrics: NewMetrics(registry), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	}, Options{})
 	t.Cleanup(g.close)
 	for want, brake := range []*gate.Brake{nil, {Rule: gate.BrakeUnreadable}} {
 		s.change("race", func(state *gate.State) { state.Brake = brake })
@@ -92,7 +96,9 @@ func TestAClockInDoubtIsShown(t *testing.T) {
 	t.Parallel()
 	s := &fakeStore{decide: accept, states: map[string]gate.State{"race": {Sale: testSale(), Version: 1}}}
 	registry := prometheus.NewRegistry()
-	g := New(s, NewMetrics(registry), Options{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	g := New(Deps{
+		Store: s, Metrics: NewMetrics(registry), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	}, Options{})
 	t.Cleanup(g.close)
 	for _, test := range []struct {
 		times   gate.Times

@@ -28,9 +28,10 @@ type watched struct {
 func watch(t *testing.T, states map[string]gate.State, expected ...gate.Sale) *watched {
 	t.Helper()
 	w := &watched{t: t, store: &fakeStore{decide: accept, states: states}, registry: prometheus.NewRegistry()}
-	w.Gate = New(w.store, NewMetrics(w.registry), Options{
-		Keys: gate.Unsigned(), Expected: expected, Now: time.Now, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
-	})
+	w.Gate = New(Deps{
+		Store: w.store, Metrics: NewMetrics(w.registry), Keys: gate.Unsigned(), Now: time.Now,
+		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+	}, Options{Expected: expected})
 	t.Cleanup(w.close)
 	w.refresh(t.Context())
 	return w
@@ -194,13 +195,13 @@ func TestAMissingSaleThatCannotBeMadeKnownKeepsNothingUp(t *testing.T) {
 	w := watch(t, map[string]gate.State{}, testSale())
 	w.store.lose()
 	full := &fullStore{w.store}
-	w.Gate.store = full
+	w.deps.Store = full
 	w.refresh(t.Context())
 	w.wants(gate.Recovering, 1, 1)
 	if !strings.Contains(w.log.String(), "it is full") {
 		t.Errorf("the log does not say why:\n%s", &w.log)
 	}
-	if read := testutil.ToFloat64(w.metrics.refreshed); time.Since(time.Unix(int64(read), 0)) > time.Minute {
+	if read := testutil.ToFloat64(w.deps.Metrics.refreshed); time.Since(time.Unix(int64(read), 0)) > time.Minute {
 		t.Error("the sales count as unread")
 	}
 }

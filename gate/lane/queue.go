@@ -51,7 +51,7 @@ type queue struct {
 func (g *Gate) newQueue(sale string, decider gate.Decider, metrics *laneMetrics, room int) *queue {
 	q := &queue{
 		sale: sale, decider: decider, maxWait: maxQueueWait(g.opt.CallTimeout), timeout: g.opt.CallTimeout,
-		now: g.opt.Now, log: g.opt.Log,
+		now: g.deps.Now, log: g.deps.Log,
 		metrics: metrics, waiting: make(chan *gate.Request, room), ended: make(chan struct{}),
 	}
 	q.breaker = q.newBreaker()

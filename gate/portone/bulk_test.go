@@ -412,7 +412,7 @@ func TestALaunchIsLookedAtWithinTwoMinutes(t *testing.T) {
 				}
 				one.latency, two.latency = 150*time.Millisecond, 150*time.Millisecond
 				time.Sleep(80 * time.Second)
-				c := atDirect(t, one, two, func(o *portone.Options) { o.Rate = 50 })
+				c := atDirect(t, one, two, func(o *config) { o.Rate = 50 })
 				start := time.Now()
 				for i, got := range c.Lookup(t.Context(), queries) {
 					if got.Err != nil || (len(got.Payments) == 0) != (i%100 == 0) ||

@@ -26,7 +26,7 @@ func TestACancellationGivesBackWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	fake1, fake2 := newFakeV1(v1Payment("imp_1", "o", "paid"), v1Payment("imp_2", "o", "paid")),
 		newFakeV2(v2Payment("o", "t", "PAID"))
-	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.Store = "store-1" })
+	c := serve(t, fake1, fake2, func(o *config) { o.V2.Store = "store-1" })
 	for _, version := range gate.Versions() {
 		if came, err := c.Cancel(t.Context(), refund(version)); came != portone.CancelDone || err != nil {
 			t.Errorf("V%d: %v, %v", version, came, err)
@@ -395,7 +395,7 @@ func TestACancellationThatWasNeverSentIsNotUnknown(t *testing.T) {
 			t.Errorf("V%d: got %v, %v", version, came, err)
 		}
 	}
-	c := serve(t, fake, nil, func(o *portone.Options) { o.V1.Secret = "WRONG" })
+	c := serve(t, fake, nil, func(o *config) { o.V1.Secret = "WRONG" })
 	if came, err := c.Cancel(t.Context(), refund(1)); err == nil || came != portone.CancelUnsent {
 		t.Errorf("got %v, %v", came, err)
 	}

@@ -34,10 +34,8 @@ func eachVersion(t *testing.T, test func(t *testing.T, c *changing)) {
 		t.Run(version.String(), func(t *testing.T) {
 			t.Parallel()
 			c := &changing{t: t, version: version, now: time.Now().Add(-200 * 24 * time.Hour).Truncate(time.Second)}
-			c.Sim = portonesim.New(portonesim.Options{
-				V1Key: fakeKey, V1Secret: fakeSecret,
-				V2Secret: fakeSecret, Now: c.time,
-			})
+			c.Sim = portonesim.New(portonesim.Deps{Now: c.time},
+				portonesim.Options{V1Key: fakeKey, V1Secret: fakeSecret, V2Secret: fakeSecret})
 			handler := c.Handler()
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/payments" || strings.HasPrefix(r.URL.Path, "/payments/status/") {
@@ -51,11 +49,11 @@ func eachVersion(t *testing.T, test func(t *testing.T, c *changing)) {
 				server.Close()
 				c.Sim.Close()
 			})
-			opt := options()
-			opt.Rate, opt.Now = 1000, c.time
-			opt.V1 = portone.V1Options{BaseURL: server.URL, Key: fakeKey, Secret: fakeSecret}
-			opt.V2 = portone.V2Options{BaseURL: server.URL, Secret: fakeSecret}
-			c.client = newClient(t, opt)
+			cfg := configured()
+			cfg.Rate, cfg.Now = 1000, c.time
+			cfg.V1 = portone.V1Options{BaseURL: server.URL, Key: fakeKey, Secret: fakeSecret}
+			cfg.V2 = portone.V2Options{BaseURL: server.URL, Secret: fakeSecret}
+			c.client = newClient(t, cfg)
 			test(t, c)
 		})
 	}

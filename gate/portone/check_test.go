@@ -47,7 +47,7 @@ func TestCredentialsAreCheckedByTheCheapestCallThatNeedsThem(t *testing.T) {
 		t.Errorf("V2 was called for %q", two.calls)
 	}
 
-	other := func(o *portone.Options) { o.V1.Secret, o.V2.Secret = "SECRET-other", "SECRET-other" }
+	other := func(o *config) { o.V1.Secret, o.V2.Secret = "SECRET-other", "SECRET-other" }
 	c = serve(t, newFakeV1(), newFakeV2(), other)
 	wantCheck(t, "wrong", c, gate.V1,
 		"does not take the credentials (it answers 401): copy FLASHGATE_PORTONE_V1_KEY and FLASHGATE_PORTONE_V1_SECRET")
@@ -93,7 +93,7 @@ func TestCredentialsOfAShopWithPaymentsAreToldFromOthers(t *testing.T) {
 		}
 		f(listless, c, 1, false, "list of PortOne v1")
 	}
-	f("wrong", serve(t, nil, newFakeV2(), func(o *portone.Options) { o.V2.Secret = "SECRET-other" }), 2, false, "401")
+	f("wrong", serve(t, nil, newFakeV2(), func(o *config) { o.V2.Secret = "SECRET-other" }), 2, false, "401")
 }
 
 func TestACheckSaysWhatToDoAboutEachAnswer(t *testing.T) {
@@ -128,7 +128,7 @@ func TestACheckOfWhatDoesNotAnswerIsBoundedAndSaysSo(t *testing.T) {
 	t.Parallel()
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	at := func(o *portone.Options) { o.V1.BaseURL, o.V2.BaseURL = gone.URL, gone.URL }
+	at := func(o *config) { o.V1.BaseURL, o.V2.BaseURL = gone.URL, gone.URL }
 	c := serve(t, newFakeV1(), newFakeV2(), at)
 	wantCheck(t, "nobody listens", c, gate.V1, "(connect: connection refused): open the way to it")
 	wantCheck(t, "nobody listens", c, gate.V2, "(connect: connection refused): open the way to it")

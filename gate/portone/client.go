@@ -12,18 +12,21 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Options of a Client. One of V1 and V2 is needed, or both; so are Metrics, Now
-// and Log. The rest has defaults.
+// Deps are the dependencies of a Client. All but Transport are needed.
+type Deps struct {
+	Transport http.RoundTripper // default: one of its own, with http.DefaultTransport's settings
+	Metrics   *Metrics
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Options of a Client. One of V1 and V2 is needed, or both. The rest has defaults.
 type Options struct {
 	V1          V1Options
 	V2          V2Options
-	Rate        float64           // calls a second to each API; default 50
-	Concurrency int               // calls to each API at the same time; default 8
-	Timeout     time.Duration     // of one try of a call that only reads; default 10 s
-	Transport   http.RoundTripper // default: one of its own, with http.DefaultTransport's settings
-	Metrics     *Metrics
-	Now         func() time.Time
-	Log         *slog.Logger
+	Rate        float64       // calls a second to each API; default 50
+	Concurrency int           // calls to each API at the same time; default 8
+	Timeout     time.Duration // of one try of a call that only reads; default 10 s
 }
 
 // V1Options are how to reach PortOne's V1 API. Without a key there is no V1.
@@ -47,7 +50,7 @@ type Client struct {
 }
 
 // NewClient returns a client. It makes no call. Its errors never show a secret.
-func NewClient(opt Options) (*Client, error) {
+func NewClient(deps Deps, opt Options) (*Client, error) {
 	if opt.Rate == 0 {
 		opt.Rate = 50
 	}
@@ -60,10 +63,10 @@ func NewClient(opt Options) (*Client, error) {
 	if opt.Rate < 0 || opt.Concurrency < 0 || opt.Timeout < 0 {
 		return nil, errors.New("rate, concurrency and time-out of calls to PortOne must be above zero")
 	}
-	if opt.Transport == nil {
+	if deps.Transport == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConnsPerHost = opt.Concurrency
-		opt.Transport = transport
+		deps.Transport = transport
 	}
 	c := &Client{}
 	if opt.V1 != (V1Options{}) {
@@ -75,7 +78,7 @@ func NewClient(opt Options) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("address of PortOne V1: %w", err)
 		}
-		c.v1 = newV1(newAPI("v1", base, opt), opt)
+		c.v1 = newV1(newAPI("v1", base, deps, opt), deps, opt)
 	}
 	if opt.V2 != (V2Options{}) {
 		if err := credential("V2's secret", opt.V2.Secret); err != nil {
@@ -85,7 +88,7 @@ func NewClient(opt Options) (*Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("address of PortOne V2: %w", err)
 		}
-		c.v2 = newV2(newAPI("v2", base, opt), opt)
+		c.v2 = newV2(newAPI("v2", base, deps, opt), deps, opt)
 	}
 	if c.v1 == nil && c.v2 == nil {
 		return nil, errors.New("no credentials for PortOne: give V1's key and secret, or V2's secret")

@@ -24,21 +24,21 @@ import (
 
 func TestAClientNeedsCredentialsThatCanBeSent(t *testing.T) {
 	t.Parallel()
-	f := func(change func(*portone.Options), want string) {
+	f := func(change func(*config), want string) {
 		t.Helper()
-		opt := options()
-		change(&opt)
-		_, err := portone.NewClient(opt)
+		cfg := configured()
+		change(&cfg)
+		_, err := portone.NewClient(cfg.Deps, cfg.Options)
 		if want == "" && err != nil || want != "" &&
 			(err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "SECRET")) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}
-	v1 := func(base, key, secret string) func(*portone.Options) {
-		return func(o *portone.Options) { o.V1 = portone.V1Options{BaseURL: base, Key: key, Secret: secret} }
+	v1 := func(base, key, secret string) func(*config) {
+		return func(o *config) { o.V1 = portone.V1Options{BaseURL: base, Key: key, Secret: secret} }
 	}
-	v2 := func(base, secret string) func(*portone.Options) {
-		return func(o *portone.Options) { o.V2 = portone.V2Options{BaseURL: base, Secret: secret} }
+	v2 := func(base, secret string) func(*config) {
+		return func(o *config) { o.V2 = portone.V2Options{BaseURL: base, Secret: secret} }
 	}
 
 	f(v1("", fakeKey, fakeSecret), "")
@@ -46,14 +46,14 @@ func TestAClientNeedsCredentialsThatCanBeSent(t *testing.T) {
 	for _, base := range []string{"http://127.0.0.1:9000/portone/", "https://api.portone.io", "https://[::1]:9000"} {
 		f(v2(base, fakeSecret), "")
 	}
-	f(func(*portone.Options) {}, "no credentials")
+	f(func(*config) {}, "no credentials")
 	f(v1("", "", fakeSecret), "V1's key")
 	f(v1("", fakeKey, ""), "V1's secret")
 	f(v1("", fakeKey, "SECRET\n"), "V1's secret")
 	for _, secret := range []string{"SECRET key", "SECRET\x7f", "SECRET한"} {
 		f(v2("", secret), "V2's secret")
 	}
-	f(func(o *portone.Options) { o.V2.Store = "store" }, "V2's secret")
+	f(func(o *config) { o.V2.Store = "store" }, "V2's secret")
 	for _, base := range []string{
 		"api.portone.io", "ftp://api.portone.io", "https://user:SECRET@api.portone.io", "https://", "https://:443",
 		"http://[::1",
@@ -62,12 +62,12 @@ func TestAClientNeedsCredentialsThatCanBeSent(t *testing.T) {
 		f(v1(base, fakeKey, fakeSecret), "address of PortOne V1")
 		f(v2(base, fakeSecret), "address of PortOne V2")
 	}
-	for _, change := range []func(*portone.Options){
-		func(o *portone.Options) { o.Rate = -1 },
-		func(o *portone.Options) { o.Concurrency = -1 },
-		func(o *portone.Options) { o.Timeout = -1 },
+	for _, change := range []func(*config){
+		func(o *config) { o.Rate = -1 },
+		func(o *config) { o.Concurrency = -1 },
+		func(o *config) { o.Timeout = -1 },
 	} {
-		f(func(o *portone.Options) { v2("", fakeSecret)(o); change(o) }, "above zero")
+		f(func(o *config) { v2("", fakeSecret)(o); change(o) }, "above zero")
 	}
 }
 
@@ -129,7 +129,7 @@ func (e *endless) Read(b []byte) (int, error) {
 func TestAnAnswerWithoutEndIsNotReadToIt(t *testing.T) {
 	t.Parallel()
 	transport := &endless{}
-	c := serve(t, nil, newFakeV2(), func(o *portone.Options) { o.Transport = transport })
+	c := serve(t, nil, newFakeV2(), func(o *config) { o.Transport = transport })
 	if got := one(t, c, 2, "o", "t"); got.Err == nil || transport.read.Load() > 32<<20 {
 		t.Errorf("got %+v after %d bytes", got, transport.read.Load())
 	}
@@ -187,13 +187,13 @@ func TestCallsKeepToRateAndConcurrency(t *testing.T) {
 		}
 		fake := newFakeV2()
 		fake.latency = 100 * time.Millisecond
-		crowd(atDirect(t, nil, fake, func(o *portone.Options) { o.Concurrency = 3 }))
+		crowd(atDirect(t, nil, fake, func(o *config) { o.Concurrency = 3 }))
 		if fake.top != 3 {
 			t.Errorf("%d calls at once, want 3", fake.top)
 		}
 
 		fake = newFakeV2()
-		crowd(atDirect(t, nil, fake, func(o *portone.Options) { o.Rate = 50 }))
+		crowd(atDirect(t, nil, fake, func(o *config) { o.Rate = 50 }))
 		for i := 50; i < len(fake.began); i++ {
 			if took := fake.began[i].Sub(fake.began[i-50]); took < 999*time.Millisecond {
 				t.Fatalf("51 calls within %v, want 50 a second at most", took)
@@ -282,7 +282,7 @@ func TestNoErrorOrLogShowsACredentialOrABuyer(t *testing.T) {
 		answer(w, http.StatusBadRequest, object{"code": 1, "message": text, "type": "INVALID_REQUEST"})
 		return true
 	}
-	c := serve(t, fake1, fake2, func(o *portone.Options) {
+	c := serve(t, fake1, fake2, func(o *config) {
 		o.Log = slog.New(slog.NewTextHandler(&log, nil))
 		keyed = strings.TrimPrefix(o.V1.BaseURL, "http://")
 	})
@@ -312,7 +312,7 @@ func TestEachTryIsCounted(t *testing.T) {
 	t.Parallel()
 	fake := newFakeV2(v2Payment("o", "t", "PAID"))
 	registry := prometheus.NewRegistry()
-	c := serve(t, newFakeV1(), fake, func(o *portone.Options) { o.Metrics = portone.NewMetrics(registry) })
+	c := serve(t, newFakeV1(), fake, func(o *config) { o.Metrics = portone.NewMetrics(registry) })
 	fake.fault = func(w http.ResponseWriter, _ *http.Request) bool {
 		if len(fake.calls) == 1 {
 			answer(w, http.StatusBadGateway, object{"type": "PG_PROVIDER"})
@@ -355,7 +355,7 @@ func TestEachTryIsCountedByWhatCameOfIt(t *testing.T) {
 				return true
 			}
 			registry := prometheus.NewRegistry()
-			one(t, atDirect(t, nil, fake, func(o *portone.Options) { o.Metrics = portone.NewMetrics(registry) }), 2,
+			one(t, atDirect(t, nil, fake, func(o *config) { o.Metrics = portone.NewMetrics(registry) }), 2,
 				"o", "t")
 			want := fmt.Sprintf(`
 # HELP flashgate_portone_calls_total Calls to PortOne's REST APIs, each try counted, by outcome: ok, not_found, refused, limited, failed, timeout or no_answer.

@@ -96,40 +96,46 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	return recorder.Result(), nil
 }
 
-// options for a client of the fakes; the rate is out of the way.
-func options() portone.Options {
-	return portone.Options{
-		Rate:    10_000,
-		Metrics: portone.NewMetrics(prometheus.NewRegistry()),
-		Now:     time.Now,
-		Log:     slog.New(slog.DiscardHandler),
+// config is what a client is made of.
+type config struct {
+	portone.Deps
+	portone.Options
+}
+
+// configured is for a client of the fakes; the rate is out of the way.
+func configured() config {
+	return config{
+		portone.Deps{
+			Metrics: portone.NewMetrics(prometheus.NewRegistry()), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		},
+		portone.Options{Rate: 10_000},
 	}
 }
 
 // serve returns a client of servers that answer with the given handlers; nil is none.
-func serve(t *testing.T, one, two http.Handler, change ...func(*portone.Options)) *portone.Client {
+func serve(t *testing.T, one, two http.Handler, change ...func(*config)) *portone.Client {
 	t.Helper()
-	opt := options()
+	cfg := configured()
 	address := func(h http.Handler) string {
 		server := httptest.NewServer(h)
 		t.Cleanup(server.Close)
 		return server.URL
 	}
 	if one != nil {
-		opt.V1 = portone.V1Options{BaseURL: address(one), Key: fakeKey, Secret: fakeSecret}
+		cfg.V1 = portone.V1Options{BaseURL: address(one), Key: fakeKey, Secret: fakeSecret}
 	}
 	if two != nil {
-		opt.V2 = portone.V2Options{BaseURL: address(two), Secret: fakeSecret}
+		cfg.V2 = portone.V2Options{BaseURL: address(two), Secret: fakeSecret}
 	}
 	for _, c := range change {
-		c(&opt)
+		c(&cfg)
 	}
-	return newClient(t, opt)
+	return newClient(t, cfg)
 }
 
-func newClient(t *testing.T, opt portone.Options) *portone.Client {
+func newClient(t *testing.T, cfg config) *portone.Client {
 	t.Helper()
-	c, err := portone.NewClient(opt)
+	c, err := portone.NewClient(cfg.Deps, cfg.Options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,12 +143,12 @@ func newClient(t *testing.T, opt portone.Options) *portone.Client {
 }
 
 // atDirect returns a client of the handlers without a network between.
-func atDirect(t *testing.T, one, two http.Handler, change ...func(*portone.Options)) *portone.Client {
+func atDirect(t *testing.T, one, two http.Handler, change ...func(*config)) *portone.Client {
 	t.Helper()
-	opt := options()
-	opt.V1 = portone.V1Options{BaseURL: "http://one.test", Key: fakeKey, Secret: fakeSecret}
-	opt.V2 = portone.V2Options{BaseURL: "http://two.test", Secret: fakeSecret}
-	opt.Transport = direct{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	cfg := configured()
+	cfg.V1 = portone.V1Options{BaseURL: "http://one.test", Key: fakeKey, Secret: fakeSecret}
+	cfg.V2 = portone.V2Options{BaseURL: "http://two.test", Secret: fakeSecret}
+	cfg.Transport = direct{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Host == "one.test" {
 			one.ServeHTTP(w, r)
 		} else {
@@ -150,7 +156,7 @@ func atDirect(t *testing.T, one, two http.Handler, change ...func(*portone.Optio
 		}
 	})}
 	for _, c := range change {
-		c(&opt)
+		c(&cfg)
 	}
-	return newClient(t, opt)
+	return newClient(t, cfg)
 }

@@ -114,12 +114,12 @@ type signer interface {
 	hide(text string) string
 }
 
-func newAPI(name, base string, opt Options) *api {
+func newAPI(name, base string, deps Deps, opt Options) *api {
 	return &api{
-		name: name, base: base, timeout: opt.Timeout, now: opt.Now, metrics: opt.Metrics,
-		pace: newPace(opt.Rate, opt.Concurrency, opt.Now),
+		name: name, base: base, timeout: opt.Timeout, now: deps.Now, metrics: deps.Metrics,
+		pace: newPace(opt.Rate, opt.Concurrency, deps.Now),
 		client: &http.Client{
-			Transport: opt.Transport,
+			Transport: deps.Transport,
 			// Nothing of PortOne's redirects; following would send credentials elsewhere.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},

@@ -48,20 +48,18 @@ type simulated struct {
 
 func simulate(t *testing.T) *simulated {
 	t.Helper()
-	s := &simulated{t: t, Sim: portonesim.New(portonesim.Options{
-		V1Key: fakeKey, V1Secret: fakeSecret,
-		V2Secret: fakeSecret,
-	})}
+	s := &simulated{t: t, Sim: portonesim.New(portonesim.Deps{},
+		portonesim.Options{V1Key: fakeKey, V1Secret: fakeSecret, V2Secret: fakeSecret})}
 	server := httptest.NewServer(s.Handler())
 	t.Cleanup(func() {
 		server.Close()
 		s.Close()
 	})
-	opt := options()
+	cfg := configured()
 	s.url = server.URL
-	opt.V1 = portone.V1Options{BaseURL: s.url, Key: fakeKey, Secret: fakeSecret}
-	opt.V2 = portone.V2Options{BaseURL: s.url, Secret: fakeSecret}
-	s.client = newClient(t, opt)
+	cfg.V1 = portone.V1Options{BaseURL: s.url, Key: fakeKey, Secret: fakeSecret}
+	cfg.V2 = portone.V2Options{BaseURL: s.url, Secret: fakeSecret}
+	s.client = newClient(t, cfg)
 	return s
 }
 

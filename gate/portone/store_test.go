@@ -61,7 +61,7 @@ func TestPaymentsOfAnotherStoreAreNoneOfOurs(t *testing.T) {
 	}
 	f := func(store portone.Store, queries []portone.Query, want ...string) {
 		t.Helper()
-		c := serve(t, nil, fake, func(o *portone.Options) { o.V2.Store = store })
+		c := serve(t, nil, fake, func(o *config) { o.V2.Store = store })
 		var got []string
 		for i, found := range c.Lookup(t.Context(), queries) {
 			if len(found.Payments) > 0 && found.Doubt(queries[i]) == nil {
@@ -88,7 +88,7 @@ func TestPaymentsOfAnotherStoreAreNoneOfOurs(t *testing.T) {
 	fake.add(v2Payment("o0", "t0", "PAID", of("store-1")))
 	f("store-1", []portone.Query{{Order: "o0", Version: 2, Attempts: []string{"t0", "t98"}}})
 
-	c := serve(t, nil, fake, func(o *portone.Options) { o.V2.Store = "store-1" })
+	c := serve(t, nil, fake, func(o *config) { o.V2.Store = "store-1" })
 	charged, faults := chargedAt(t, c, begun.Add(-time.Minute))
 	if len(faults) > 0 || len(charged) != 13 || slices.Contains(charged, "o1") {
 		t.Errorf("charged: %q, faults %q", charged, faults)
@@ -105,7 +105,7 @@ func TestPaymentsOfAnotherStoreAreNoneOfOurs(t *testing.T) {
 	strangers.maxPage = 1
 	strangers.add(v2Payment("o1", "t1", "PAID", of("store-2")))
 	strangers.add(v2Payment("o2", "t2", "PAID", of("store-1")))
-	c = serve(t, nil, strangers, func(o *portone.Options) { o.V2.Store = "store-1" })
+	c = serve(t, nil, strangers, func(o *config) { o.V2.Store = "store-1" })
 	if charged, _ := chargedAt(t, c, begun.Add(-time.Minute)); !slices.Equal(charged, []string{"o2"}) {
 		t.Errorf("behind a page of another store's: %q", charged)
 	}
@@ -114,7 +114,7 @@ func TestPaymentsOfAnotherStoreAreNoneOfOurs(t *testing.T) {
 func TestEachCallOfV2AsksForTheStore(t *testing.T) {
 	t.Parallel()
 	fake := newFakeV2(v2Payment("o", "t1", "FAILED"), v2Payment("o", "t2", "PAID"))
-	c := serve(t, nil, fake, func(o *portone.Options) { o.V2.Store = "store 1" })
+	c := serve(t, nil, fake, func(o *config) { o.V2.Store = "store 1" })
 	one(t, c, 2, "o", "t1", "t2")
 	c.Lookup(t.Context(), many(2, 25, time.Now()))
 	chargedAt(t, c, time.Now().Add(-time.Minute))
@@ -140,7 +140,7 @@ func TestAStoreIsRefusedWhereTheSecretIsOfAnother(t *testing.T) {
 		answer(w, http.StatusForbidden, object{"type": "FORBIDDEN"})
 		return true
 	}
-	c := serve(t, nil, fake, func(o *portone.Options) { o.V2.Store = "store-1" })
+	c := serve(t, nil, fake, func(o *config) { o.V2.Store = "store-1" })
 	if err := c.Check(t.Context(), gate.V2); err == nil || !strings.Contains(err.Error(), "--portone-v2-store") {
 		t.Errorf("got %v", err)
 	}

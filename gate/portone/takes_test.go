@@ -80,7 +80,7 @@ func TestAClientLooksUpTheVersionsThatItHasCredentialsOf(t *testing.T) {
 	for want, options := range map[portone.Lookups]portone.Options{
 		{V1: true}: {V1: v1}, {V2: true}: {V2: v2}, {V1: true, V2: true}: {V1: v1, V2: v2},
 	} {
-		client, err := portone.NewClient(options)
+		client, err := portone.NewClient(portone.Deps{}, options)
 		if err != nil {
 			t.Fatal(err)
 		}

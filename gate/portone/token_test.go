@@ -9,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/flashgate/flashgate/gate/portone"
 )
 
 func TestATokenIsFetchedOnceAndRenewedInItsLastMinute(t *testing.T) {
@@ -85,7 +83,7 @@ func TestATokenThatCannotBeHadIsNotAskedForByEveryCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFakeV1()
-		c := atDirect(t, fake, nil, func(o *portone.Options) { o.V1.Secret = "WRONG" })
+		c := atDirect(t, fake, nil, func(o *config) { o.V1.Secret = "WRONG" })
 		for _, got := range c.Lookup(t.Context(), many(1, 3000, time.Time{})) {
 			if got.Err == nil || strings.Contains(got.Err.Error(), "WRONG") ||
 				!strings.Contains(got.Err.Error(), "check the key and the secret") {
@@ -131,7 +129,7 @@ func TestATokenIsKeptWhereItsCallerIsGone(t *testing.T) {
 	t.Parallel()
 	fake := newFakeV1(v1Payment("imp_1", "o", "paid"))
 	ctx, leave := context.WithCancel(t.Context())
-	c := atDirect(t, fake, nil, func(o *portone.Options) { o.Transport = leaving{o.Transport, leave} })
+	c := atDirect(t, fake, nil, func(o *config) { o.Transport = leaving{o.Transport, leave} })
 	if got := c.Lookup(ctx, many(1, 1, time.Time{}))[0]; got.Err == nil {
 		t.Errorf("got %+v, want an error: nobody waits for it", got)
 	}

@@ -28,10 +28,10 @@ type v1 struct {
 	warn   func(msg string, args ...any)
 }
 
-func newV1(a *api, opt Options) *v1 {
-	t := newTokens(a, opt.V1, opt.Now)
+func newV1(a *api, deps Deps, opt Options) *v1 {
+	t := newTokens(a, opt.V1, deps.Now)
 	a.signer, a.open = t, openV1
-	return &v1{api: a, tokens: t, atOnce: opt.Concurrency, warn: opt.Log.Warn}
+	return &v1{api: a, tokens: t, atOnce: opt.Concurrency, warn: deps.Log.Warn}
 }
 
 // openV1 opens the envelope that every answer of V1 comes in.

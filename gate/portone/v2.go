@@ -30,10 +30,10 @@ type v2 struct {
 	warn   func(msg string, args ...any)
 }
 
-func newV2(a *api, opt Options) *v2 {
+func newV2(a *api, deps Deps, opt Options) *v2 {
 	a.signer = bearer(opt.V2.Secret)
 	a.open = openV2
-	return &v2{api: a, store: opt.V2.Store, atOnce: opt.Concurrency, lists: newLists(), warn: opt.Log.Warn}
+	return &v2{api: a, store: opt.V2.Store, atOnce: opt.Concurrency, lists: newLists(), warn: deps.Log.Warn}
 }
 
 // bearer is V2's secret, which signs each call.

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/flashgate/flashgate/gate"
-	"github.com/flashgate/flashgate/gate/portone"
 )
 
 func TestAVirtualAccountIsClosed(t *testing.T) {
@@ -31,7 +30,7 @@ func TestAVirtualAccountIsClosed(t *testing.T) {
 		})
 		return true
 	}
-	c := serve(t, fake1, fake2, func(o *portone.Options) { o.V2.Store = "store-1" })
+	c := serve(t, fake1, fake2, func(o *config) { o.V2.Store = "store-1" })
 	f := func(version gate.Version, order, attempt string) error {
 		return c.CloseAccount(t.Context(), order, gate.Attempt{ID: attempt, Version: version})
 	}

@@ -66,7 +66,7 @@ func (s *stuck) Cancel(ctx context.Context, r portone.CancelRequest) (portone.Ca
 func (sc *scene) turn(d time.Duration) {
 	sc.t.Helper()
 	sc.pass(d)
-	sc.settler.turns(sc.t.Context(), "race", sc.settler.opt.Sales()["race"])
+	sc.settler.turns(sc.t.Context(), "race", sc.settler.deps.Sales()["race"])
 }
 
 // eventually waits until an order is in a state.
@@ -100,7 +100,7 @@ func TestSlowRefundsHoldUpNobody(t *testing.T) {
 		sc.bank.payments["a"+order] = p
 	}
 	slow := newStuck(sc.bank, "", names)
-	sc.settler.opt.Payments = slow
+	sc.settler.deps.Payments = slow
 	sc.after(20 * time.Second) // they are refund due
 	sc.turn(20 * time.Second)  // they wait in refunds
 	sc.settler.running.Wait()
@@ -125,7 +125,7 @@ func TestASlowLookUpHoldsUpItsPortionAlone(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)
 	slow := newStuck(sc.bank, "o1", "")
-	sc.settler.opt.Payments = slow
+	sc.settler.deps.Payments = slow
 	sc.confirm("o1", "a1")
 	sc.bank.set("o1", "a1", gate.PaymentPaid)
 	sc.turn(20 * time.Second)
@@ -160,7 +160,7 @@ func TestNewHoldsDoNotWaitBehindHastenedOnes(t *testing.T) {
 		}
 	}
 	slow := newStuck(sc.bank, names, "")
-	sc.settler.opt.Payments = slow
+	sc.settler.deps.Payments = slow
 	sc.turn(0)
 	for range b.atOnce {
 		<-slow.entered
@@ -188,14 +188,14 @@ func TestALeaseLastsAsLongAsTheWork(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)
 	slow := newStuck(sc.bank, "o1", "")
-	sc.settler.opt.Payments = slow
+	sc.settler.deps.Payments = slow
 	sc.settler.lease = 90 * time.Millisecond
 	sc.confirm("o1", "a1")
 	sc.bank.set("o1", "a1", gate.PaymentPaid)
 	ctx, die := context.WithCancel(t.Context())
 	sc.pass(20 * time.Second)
 	for range 2 {
-		sc.settler.turns(ctx, "race", sc.settler.opt.Sales()["race"])
+		sc.settler.turns(ctx, "race", sc.settler.deps.Sales()["race"])
 	}
 	<-slow.entered
 	at := func() time.Time {
@@ -221,8 +221,8 @@ func TestALeaseLastsAsLongAsTheWork(t *testing.T) {
 	}
 	die()
 	sc.settler.running.Wait()
-	sc.settler = New(sc.settler.opt)
-	sc.settler.opt.Payments = sc.bank
+	sc.settler = New(sc.settler.deps, sc.settler.opt)
+	sc.settler.deps.Payments = sc.bank
 	sc.after(time.Second)
 	sc.want(map[string]string{"o1": "paid P a1"}, 9, 0, 1, 0)
 }
@@ -262,7 +262,7 @@ func TestALookUpThatFailsForOneOrderSetsItAside(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)
 	broken := odd{sc.bank, map[string]error{"o1": errors.New("its amount is 10.5")}}
-	sc.settler.opt.Payments = broken
+	sc.settler.deps.Payments = broken
 	sc.confirm("o1", "a1")
 	sc.confirm("o2", "a2")
 	sc.bank.set("o1", "a1", gate.PaymentPaid)
@@ -414,12 +414,12 @@ func TestAScriptThatFailsOnAllSetsNoneAside(t *testing.T) {
 	sc.confirm("o2", "a2")
 	sc.bank.set("o1", "a1", gate.PaymentPaid)
 	sc.bank.set("o2", "a2", gate.PaymentPaid)
-	sc.settler.opt.Store = refusing{sc.store}
+	sc.settler.deps.Store = refusing{sc.store}
 	sc.after(20 * time.Second)
 	if got := sc.aside(); len(got) > 0 {
 		t.Errorf("set aside: %q", got)
 	}
-	sc.settler.opt.Store = sc.store
+	sc.settler.deps.Store = sc.store
 	sc.after(lease)
 	sc.want(map[string]string{"o1": "paid P a1", "o2": "paid P a2"}, 8, 0, 2, 0)
 }

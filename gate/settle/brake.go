@@ -14,7 +14,7 @@ import (
 func (s *Settler) passes(ctx context.Context, log *slog.Logger, sale, order, attempt string, why gate.RefundReason,
 	is gate.RefundAttempt,
 ) bool {
-	passes, pulled, err := s.opt.Store.PassBrake(ctx, s.opt.Who, sale, order, attempt, why, is)
+	passes, pulled, err := s.deps.Store.PassBrake(ctx, s.opt.Who, sale, order, attempt, why, is)
 	switch {
 	case errors.Is(err, gate.ErrNoRefund), errors.Is(err, gate.ErrNoSale): // it has moved on
 		return false

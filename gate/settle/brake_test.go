@@ -129,7 +129,7 @@ func TestTheBrakeHoldsBackWhatIsTooMany(t *testing.T) {
 	t.Parallel()
 	sc := braked(t)
 	var logged bytes.Buffer
-	sc.settler.opt.Log = slog.New(slog.NewTextHandler(&logged, nil))
+	sc.settler.deps.Log = slog.New(slog.NewTextHandler(&logged, nil))
 	sc.twice("o", 25)
 	sc.sent(20)
 	held := gate.Brake{Rule: gate.BrakeRate, Reason: "paid_twice", Count: 21, Bound: 20}
@@ -244,7 +244,7 @@ func TestTwoGatesSendNoMoreThanOne(t *testing.T) {
 	sc := braked(t)
 	opt := sc.settler.opt
 	opt.Who = "gate-2"
-	other := New(opt)
+	other := New(sc.settler.deps, opt)
 	other.refunds = rate.NewLimiter(rate.Inf, 1)
 	sc.bank.down = true // until all are due
 	for i := range 40 {
@@ -296,7 +296,7 @@ func TestARefundIsCountedOnce(t *testing.T) {
 	sc.bank.says = portone.CancelUnknown
 	sc.twice("o", 15)
 	for _, says := range []portone.Cancelled{portone.CancelUnknown, portone.CancelFailed, portone.CancelRequested} {
-		sc.settler = New(sc.settler.opt) // the gate died
+		sc.settler = New(sc.settler.deps, sc.settler.opt) // the gate died
 		sc.settler.refunds = rate.NewLimiter(rate.Inf, 1)
 		sc.bank.says = says
 		for range 3 {
@@ -314,7 +314,7 @@ func TestARefundIsCountedOnce(t *testing.T) {
 	sc.twice("p", 21)
 	sc.holds(gate.Brake{Rule: gate.BrakeRate, Reason: "paid_twice", Count: 21, Bound: 20}, 1)
 	before := len(sc.bank.cancelled)
-	sc.settler = New(sc.settler.opt)
+	sc.settler = New(sc.settler.deps, sc.settler.opt)
 	sc.days(1)
 	sc.sent(before)
 }
@@ -423,7 +423,7 @@ func TestABrakeInDoubtHolds(t *testing.T) {
 		sc.sent(1)
 	}
 	sc := braked(t)
-	sc.settler.opt.Store = &brokenBrake{sc.settler.opt.Store}
+	sc.settler.deps.Store = &brokenBrake{sc.settler.deps.Store}
 	sc.twice("o", 1)
 	sc.sent(0)
 	sc.holds(gate.Brake{}, 0)

@@ -29,7 +29,7 @@ func TestAClockThatIsPutAheadEndsNoHold(t *testing.T) {
 			sc.bank.set("o3", "a3", gate.PaymentPaid) // and PortOne does not know a4
 			sc.wall = time.Hour
 			if restarted {
-				sc.settler = New(sc.settler.opt)
+				sc.settler = New(sc.settler.deps, sc.settler.opt)
 			}
 			sc.after(time.Second)
 			sc.want(map[string]string{"o1": "held O a1", "o2": "released F a2", "o3": "paid P a3", "o4": "held O a4"},
@@ -203,7 +203,7 @@ func TestALeaseThatTheClockEndsDoesNothingTwice(t *testing.T) {
 	sc.bank.set("o1", "a1", gate.PaymentFailed)
 	sc.bank.set("o2", "a2", gate.PaymentPaid)
 	sc.bank.set("o2", "a3", gate.PaymentPaid)
-	other := New(sc.settler.opt)
+	other := New(sc.settler.deps, sc.settler.opt)
 	jump := func() {
 		sc.jump(time.Hour)
 		sc.settle(other)
@@ -285,7 +285,7 @@ func (sc *scene) doubted(d time.Duration) {
 	sc.t.Helper()
 	sc.now = sc.now.Add(d)
 	before := sc.redis.Do(sc.t, "HGETALL", "fg:{race}")
-	_, err := sc.settler.turn(sc.t.Context(), "race", sc.settler.opt.Sales()["race"])
+	_, err := sc.settler.turn(sc.t.Context(), "race", sc.settler.deps.Sales()["race"])
 	if !errors.As(err, new(*gate.ClockError)) {
 		sc.t.Errorf("settling: %v", err)
 	}

@@ -31,8 +31,8 @@ func (s *Settler) closeAccounts(ctx context.Context, sale string, p policy, move
 		for _, k := range p.abandoned(&moves[i], findings[i]) {
 			m, a := &moves[i], moves[i].Before.Attempts[k]
 			group.Go(func() error {
-				err := s.opt.Payments.CloseAccount(ctx, m.Before.ID, a)
-				log := s.opt.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID)
+				err := s.deps.Payments.CloseAccount(ctx, m.Before.ID, a)
+				log := s.deps.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID)
 				if err != nil {
 					log.Warn("a virtual account that no order waits for could not be closed: whoever pays into it "+
 						"has the payment looked at again", "error", err)

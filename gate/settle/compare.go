@@ -13,7 +13,7 @@ import (
 // compare compares a page of changes with a sale's orders, and has those looked up that differ. It
 // returns how many did, and renews the sale's lease.
 func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.Changed) (found int, err error) {
-	if err := r.opt.Store.KeepReconciling(ctx, s.name, r.token, reconcileLease); err != nil {
+	if err := r.deps.Store.KeepReconciling(ctx, s.name, r.token, reconcileLease); err != nil {
 		return 0, err
 	}
 	of := make(map[string][]*portone.Changed, len(page))
@@ -23,7 +23,7 @@ func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.
 		}
 	}
 	// what cannot be read is found by others
-	orders, _, err := r.opt.Store.Orders(ctx, s.name, slices.Collect(maps.Keys(of)))
+	orders, _, err := r.deps.Store.Orders(ctx, s.name, slices.Collect(maps.Keys(of)))
 	if err != nil {
 		return 0, err
 	}
@@ -43,15 +43,15 @@ func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.
 		}
 	}
 	if len(now) > 0 {
-		if found, err = r.opt.Store.Again(ctx, s.name, now, 0); err != nil {
+		if found, err = r.deps.Store.Again(ctx, s.name, now, 0); err != nil {
 			return 0, err
 		}
-		r.opt.Metrics.found.WithLabelValues(s.name).Add(float64(found))
-		r.opt.Log.Info("PortOne's list differs from the records of orders: they are looked up now", "sale", s.name,
+		r.deps.Metrics.found.WithLabelValues(s.name).Add(float64(found))
+		r.deps.Log.Info("PortOne's list differs from the records of orders: they are looked up now", "sale", s.name,
 			"orders", found, "order", now[0])
 	}
 	if len(open) > 0 {
-		_, _, err = r.opt.Store.Look(ctx, s.name, open)
+		_, _, err = r.deps.Store.Look(ctx, s.name, open)
 	}
 	return found, err
 }

@@ -24,7 +24,7 @@ func (b *bank) paidIn(order, attempt, currency string) {
 func (sc *scene) replace(currency string) {
 	opt := sc.settler.opt
 	opt.Currency = currency
-	sc.settler = New(opt)
+	sc.settler = New(sc.settler.deps, opt)
 }
 
 func autoRefund(s *gate.Settings) { s.AutoRefund = true }
@@ -33,9 +33,9 @@ func TestAPaymentInAnotherCurrencyIsNeverCancelledByItself(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t, autoRefund)
 	var log bytes.Buffer
-	opt := sc.settler.opt
-	opt.Log = slog.New(slog.NewTextHandler(&log, nil))
-	sc.settler = New(opt)
+	deps := sc.settler.deps
+	deps.Log = slog.New(slog.NewTextHandler(&log, nil))
+	sc.settler = New(deps, sc.settler.opt)
 	sc.confirm("o1", "a1")
 	sc.confirm("o2", "a2")
 	sc.confirm("o2", "a3")

@@ -11,17 +11,17 @@ import (
 // disputes reads what was known against the payments of orders before they are looked
 // up. Without it nothing new is noted of them: they are settled all the same.
 func (s *Settler) disputes(ctx context.Context, sale string, orders []gate.Order) map[string][]gate.Dispute {
-	if s.opt.Payments == nil || len(orders) == 0 {
+	if s.deps.Payments == nil || len(orders) == 0 {
 		return nil
 	}
 	ids := make([]string, len(orders))
 	for i := range orders {
 		ids[i] = orders[i].ID
 	}
-	all, err := s.opt.Store.DisputesOf(ctx, sale, ids)
+	all, err := s.deps.Store.DisputesOf(ctx, sale, ids)
 	if err != nil {
-		s.opt.Log.Warn("disputes of payments could not be read: the next look reads them again", "sale", sale, "orders",
-			len(orders), "error", err)
+		s.deps.Log.Warn("disputes of payments could not be read: the next look reads them again", "sale", sale,
+			"orders", len(orders), "error", err)
 		return nil
 	}
 	known := map[string][]gate.Dispute{}
@@ -54,11 +54,11 @@ func (s *Settler) noteDisputes(ctx context.Context, p portion, known map[string]
 }
 
 func (s *Settler) noteDispute(ctx context.Context, sale, order string, was, is []gate.Dispute) {
-	switch err := s.opt.Store.NoteDisputes(ctx, sale, order, was, is); {
+	switch err := s.deps.Store.NoteDisputes(ctx, sale, order, was, is); {
 	case errors.Is(err, gate.ErrChanged), errors.Is(err, gate.ErrNoOrder), errors.Is(err, gate.ErrNoSale):
 		return // another gate's look was faster, or it is gone
 	case err != nil:
-		s.opt.Log.Warn("a dispute of a payment could not be written down: the next look finds it again", "sale", sale,
+		s.deps.Log.Warn("a dispute of a payment could not be written down: the next look finds it again", "sale", sale,
 			"order", order, "error", err)
 		return
 	}
@@ -66,8 +66,8 @@ func (s *Settler) noteDispute(ctx context.Context, sale, order string, was, is [
 		if slices.ContainsFunc(was, func(known gate.Dispute) bool { return sameDispute(known, d) }) {
 			continue
 		}
-		s.opt.Metrics.disputes.WithLabelValues(sale, d.Kind).Inc()
-		s.opt.Log.Warn("a payment is disputed or charged back: flashgate disputes lists it, and its order "+
+		s.deps.Metrics.disputes.WithLabelValues(sale, d.Kind).Inc()
+		s.deps.Log.Warn("a payment is disputed or charged back: flashgate disputes lists it, and its order "+
 			"stays as it is",
 			"sale", sale, "order", order, "attempt", d.Attempt, "kind", d.Kind, "reason", d.Reason, "amount", d.Amount)
 	}

@@ -118,10 +118,10 @@ func TestAFaultIsMadeUpForWithinSeconds(t *testing.T) {
 				sc.confirm("o2", "a2")
 				sc.bank.set("o1", "a1", gate.PaymentPaid)
 				sc.bank.set("o2", "a2", gate.PaymentFailed)
-				sc.settler.opt.Store = &faulty{Store: sc.store, call: call, times: 3, lost: lost}
+				sc.settler.deps.Store = &faulty{Store: sc.store, call: call, times: 3, lost: lost}
 				sc.pass(time.Minute) // when a sweep is due too
 				for range 4 {
-					_, _ = sc.settler.turn(t.Context(), "race", sc.settler.opt.Sales()["race"])
+					_, _ = sc.settler.turn(t.Context(), "race", sc.settler.deps.Sales()["race"])
 					sc.settler.running.Wait()
 				}
 				sc.after(2 * time.Second)
@@ -136,11 +136,11 @@ func TestASaleIsSettledSoonAfterTheStoreIsBack(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)
 	var log bytes.Buffer
-	sc.settler.opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+	sc.settler.deps.Log = slog.New(slog.NewTextHandler(&log, nil))
 	sc.confirm("o1", "a1")
 	sc.bank.set("o1", "a1", gate.PaymentPaid)
 	away := &faulty{Store: sc.store, times: 1 << 30}
-	sc.settler.opt.Store = away
+	sc.settler.deps.Store = away
 	sc.pass(20 * time.Second)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -171,7 +171,7 @@ func TestAFaultThatLastsIsAnErrorAndTriedSeldom(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)
 	var log bytes.Buffer
-	sc.settler.opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+	sc.settler.deps.Log = slog.New(slog.NewTextHandler(&log, nil))
 	ended, end := context.WithCancel(t.Context()) // so that nothing is waited for
 	end()
 	var wait gate.Backoff
@@ -189,7 +189,7 @@ func TestAnOrderThatCannotBeReadHoldsUpNoOther(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)
 	var log bytes.Buffer
-	sc.settler.opt.Log = slog.New(slog.NewTextHandler(&log, nil))
+	sc.settler.deps.Log = slog.New(slog.NewTextHandler(&log, nil))
 	sc.confirm("o1", "a1")
 	sc.confirm("o2", "a2")
 	sc.confirm("o3", "a3")

@@ -31,18 +31,18 @@ type proof struct {
 // proven reports whether PortOne has told of a payment to these credentials: of one
 // that was looked up, or of any that it lists.
 func (s *Settler) proven(ctx context.Context, version gate.Version) bool {
-	p, now := &s.proofs[version], s.opt.Now()
+	p, now := &s.proofs[version], s.deps.Now()
 	if known, ask := p.begin(now); !ask {
 		return known
 	}
 	ctx, cancel := context.WithTimeout(ctx, proveFor)
 	defer cancel()
-	listed, err := s.opt.Payments.Any(ctx, version)
+	listed, err := s.deps.Payments.Any(ctx, version)
 	if err != nil || !listed {
 		return false
 	}
 	p.markProven()
-	s.opt.Log.Warn("PortOne has known none of the payments so far, and lists others of this shop: orders whose "+
+	s.deps.Log.Warn("PortOne has known none of the payments so far, and lists others of this shop: orders whose "+
 		"payments it does not know are released when their hold ends. "+
 		"If nobody has paid yet that is right; else compare the credentials with the shop's", "version", version)
 	return true
@@ -70,7 +70,7 @@ func (p *proof) markProven() {
 // payments are plain waits for calls that are for one order each.
 func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, queue gate.Queue) []finding {
 	findings := make([]finding, len(orders))
-	if s.opt.Payments == nil {
+	if s.deps.Payments == nil {
 		return findings
 	}
 	together := queue == gate.QueueFresh || queue == gate.QueueAgain || queue == gate.QueueHastened
@@ -93,7 +93,7 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, 
 	if len(queries) == 0 {
 		return findings
 	}
-	found := s.opt.Payments.Lookup(ctx, queries)
+	found := s.deps.Payments.Lookup(ctx, queries)
 	if len(found) != len(queries) {
 		found = make([]portone.Finding, len(queries)) // nobody knows which is whose
 	}
@@ -145,8 +145,8 @@ func (s *Settler) weigh(ctx context.Context, sale string, queries []portone.Quer
 		tell(k, err)
 	}
 	if unsure > 0 {
-		s.opt.Metrics.unsure.WithLabelValues(sale).Add(float64(unsure))
-		s.opt.Log.Warn("payments could not be looked up: their orders stay as they are", "sale", sale, "orders", unsure,
-			"error", problem)
+		s.deps.Metrics.unsure.WithLabelValues(sale).Add(float64(unsure))
+		s.deps.Log.Warn("payments could not be looked up: their orders stay as they are", "sale", sale,
+			"orders", unsure, "error", problem)
 	}
 }

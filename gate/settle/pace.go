@@ -29,7 +29,7 @@ func (p pace) seen(store, own time.Time) pace {
 // pace notes the store's time in a round of a sale, and tells how its clock runs.
 // The gate's own counts on steadily, whatever is done to the machine's clock.
 func (s *Settler) pace(sale string, store time.Time) pace {
-	own := s.began.Add(s.opt.Now().Sub(s.began))
+	own := s.began.Add(s.deps.Now().Sub(s.began))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.paces[sale] = s.paces[sale].seen(store, own)

@@ -23,7 +23,7 @@ var errMember = errors.New("this member of a queue names neither an order nor a 
 func (s *Settler) read(ctx context.Context, sale string, ids []string) (orders []gate.Order, gone []string, err error) {
 	var faults []error
 	err = s.persist(ctx, sale, func() (err error) {
-		orders, faults, err = s.opt.Store.Orders(ctx, sale, ids)
+		orders, faults, err = s.deps.Store.Orders(ctx, sale, ids)
 		return err
 	})
 	if err != nil {
@@ -53,12 +53,12 @@ func (s *Settler) setAside(ctx context.Context, sale, why string, faults ...erro
 	if len(faults) == 0 {
 		return
 	}
-	s.opt.Metrics.aside.WithLabelValues(sale, why).Add(float64(len(faults)))
-	s.opt.Log.Error("orders are set aside because each fails by itself: they stay as they are, and are tried again "+
+	s.deps.Metrics.aside.WithLabelValues(sale, why).Add(float64(len(faults)))
+	s.deps.Log.Error("orders are set aside because each fails by itself: they stay as they are, and are tried again "+
 		"ever less often; "+
 		"flashgate aside lists them", "sale", sale, "orders", len(faults), "why", why, "first", faults[0])
 	err := s.persist(ctx, sale, func() error {
-		_, err := s.opt.Store.SetAside(ctx, sale, faults, false)
+		_, err := s.deps.Store.SetAside(ctx, sale, faults, false)
 		return err
 	})
 	if err != nil && ctx.Err() == nil { // its lease runs out, and it is tried again
@@ -74,12 +74,12 @@ func (s *Settler) noteFaults(ctx context.Context, sale string, faults []error) {
 	}
 	var added int
 	err := s.persist(ctx, sale, func() (err error) {
-		added, err = s.opt.Store.SetAside(ctx, sale, faults, true)
+		added, err = s.deps.Store.SetAside(ctx, sale, faults, true)
 		return err
 	})
 	if added > 0 {
-		s.opt.Metrics.aside.WithLabelValues(sale, whyUnreadable).Add(float64(added))
-		s.opt.Log.Error("orders cannot be read: they stay as they are; flashgate aside lists them", "sale", sale,
+		s.deps.Metrics.aside.WithLabelValues(sale, whyUnreadable).Add(float64(added))
+		s.deps.Log.Error("orders cannot be read: they stay as they are; flashgate aside lists them", "sale", sale,
 			"orders", added, "first", faults[0])
 	}
 	if err != nil && ctx.Err() == nil {
@@ -101,8 +101,8 @@ func (s *Settler) persist(ctx context.Context, sale string, call func() error) e
 
 // trouble tells of a failure, and waits.
 func (s *Settler) trouble(ctx context.Context, sale string, wait *gate.Backoff, err error) {
-	s.opt.Metrics.failed.WithLabelValues(sale).Inc()
-	s.opt.Log.Log(ctx, wait.Level(), "orders could not be settled: they stay as they are, and are tried again", "sale",
+	s.deps.Metrics.failed.WithLabelValues(sale).Inc()
+	s.deps.Log.Log(ctx, wait.Level(), "orders could not be settled: they stay as they are, and are tried again", "sale",
 		sale, "in", wait.Next(), "error", err)
 	wait.Wait(ctx)
 }

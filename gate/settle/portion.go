@@ -34,7 +34,7 @@ func (s *Settler) work(ctx context.Context, p portion) {
 // found keeps a portion, and returns what its orders' payments mean for them. What
 // cannot be read or looked up for a reason of its own it sets aside.
 func (s *Settler) found(ctx context.Context, p portion) (moves []gate.Move, gone []string, err error) {
-	keep := func() error { return s.opt.Store.Keep(ctx, p.sale, p.queue, p.ids, s.lease) }
+	keep := func() error { return s.deps.Store.Keep(ctx, p.sale, p.queue, p.ids, s.lease) }
 	if err := s.persist(ctx, p.sale, keep); err != nil {
 		return nil, nil, fmt.Errorf("keep what was claimed: %w", err)
 	}
@@ -72,10 +72,10 @@ func (s *Settler) found(ctx context.Context, p portion) (moves []gate.Move, gone
 	s.noteFailures(ctx, p.sale, moves)
 	s.noteStranded(ctx, p.sale, moves, findings)
 	s.noteDisputes(ctx, p, disputes, moves, findings)
-	if s.opt.Payments != nil {
+	if s.deps.Payments != nil {
 		s.closeAccounts(ctx, p.sale, p.policy, moves, findings)
 	}
-	if p.policy.settings.AutoRefund && s.opt.Payments != nil {
+	if p.policy.settings.AutoRefund && s.deps.Payments != nil {
 		s.sendRefunds(ctx, p, moves, findings)
 	}
 	return moves, gone, nil
@@ -157,7 +157,7 @@ func (s *Settler) halves(ctx context.Context, sale string, moves []gate.Move,
 ) (refused []error, err error) {
 	var moved []gate.Moved
 	err = s.persist(ctx, sale, func() (err error) {
-		moved, err = s.opt.Store.Settle(ctx, s.opt.Who, "settle", sale, moves, gone)
+		moved, err = s.deps.Store.Settle(ctx, s.opt.Who, "settle", sale, moves, gone)
 		return err
 	})
 	switch {

@@ -61,16 +61,20 @@ type Changes interface {
 		do func(page []portone.Changed) (isNew bool, err error)) (until time.Time, all bool, err error)
 }
 
-// ReconcilerOptions of a Reconciler. All are needed.
+// ReconcilerDeps are the dependencies of a Reconciler. All are needed.
+type ReconcilerDeps struct {
+	Store   Reconciled
+	Changes Changes
+	Sales   func() map[string]*gate.Settings // that this gate knows
+	Metrics *ReconcileMetrics
+	Now     func() time.Time // the gate's own clock
+	Log     *slog.Logger
+}
+
+// ReconcilerOptions of a Reconciler. Currency is needed.
 type ReconcilerOptions struct {
-	Store    Reconciled
-	Changes  Changes
-	Sales    func() map[string]*gate.Settings // that this gate knows
-	Currency string                           // that payments must be in, such as "KRW"
-	Test     bool                             // payments of a test channel count too
-	Metrics  *ReconcileMetrics
-	Now      func() time.Time // the gate's own clock
-	Log      *slog.Logger
+	Currency string // that payments must be in, such as "KRW"
+	Test     bool   // payments of a test channel count too
 }
 
 // Reconciler reads PortOne's lists of changes. If a list differs from the record of an order, the
@@ -78,6 +82,7 @@ type ReconcilerOptions struct {
 // approved late, is found even if its webhook is lost and its order is not looked at any more. Each
 // sale is reconciled by one gate at a time, from its opening until a while after its end.
 type Reconciler struct {
+	deps  ReconcilerDeps
 	opt   ReconcilerOptions
 	token string
 	shown map[string]bool // sales whose age the metrics show
@@ -91,8 +96,8 @@ type rest struct {
 }
 
 // NewReconciler returns a reconciler that does nothing until Run.
-func NewReconciler(opt ReconcilerOptions) *Reconciler {
-	return &Reconciler{opt: opt, token: rand.Text(), shown: map[string]bool{}}
+func NewReconciler(deps ReconcilerDeps, opt ReconcilerOptions) *Reconciler {
+	return &Reconciler{deps: deps, opt: opt, token: rand.Text(), shown: map[string]bool{}}
 }
 
 // Run reconciles until ctx is done. Then it leaves the sales to the other gates.
@@ -107,7 +112,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			defer cancel()
 			for _, s := range mine {
-				_ = r.opt.Store.KeepReconciling(last, s.name, r.token, 0) // else its lease ends it
+				_ = r.deps.Store.KeepReconciling(last, s.name, r.token, 0) // else its lease ends it
 			}
 			return
 		}
@@ -136,7 +141,7 @@ func (r *Reconciler) turn(ctx context.Context) []*reconciled {
 		return nil
 	}
 	var both sync.WaitGroup
-	for _, version := range r.opt.Changes.Versions() {
+	for _, version := range r.deps.Changes.Versions() {
 		both.Go(func() { r.reconcile(ctx, version, mine) })
 	}
 	both.Wait()
@@ -145,29 +150,29 @@ func (r *Reconciler) turn(ctx context.Context) []*reconciled {
 
 // claim returns the sales that are to be reconciled and that no other gate reconciles.
 func (r *Reconciler) claim(ctx context.Context) (mine []*reconciled) {
-	sales, now := r.opt.Sales(), r.opt.Now()
+	sales, now := r.deps.Sales(), r.deps.Now()
 	shown := map[string]bool{}
 	for _, sale := range slices.Sorted(maps.Keys(sales)) {
 		settings := sales[sale]
 		if settings == nil || now.Before(settings.OpensAt) || now.After(settings.ReconciledUntil()) {
 			continue
 		}
-		r.opt.Metrics.initSale(sale)
-		state, err := r.opt.Store.ClaimReconciling(ctx, sale, r.token, reconcileLease)
+		r.deps.Metrics.initSale(sale)
+		state, err := r.deps.Store.ClaimReconciling(ctx, sale, r.token, reconcileLease)
 		switch {
 		case err == nil:
 			mine, shown[sale] = append(mine, &reconciled{sale, settings, state}), true
 		case errors.Is(err, gate.ErrClaimed), errors.Is(err, gate.ErrNoSale):
 		case ctx.Err() == nil:
 			shown[sale] = r.shown[sale]
-			r.opt.Metrics.failed.WithLabelValues(sale).Inc()
-			r.opt.Log.Warn("a sale could not be compared with PortOne: it is tried again", "sale", sale, "in",
+			r.deps.Metrics.failed.WithLabelValues(sale).Inc()
+			r.deps.Log.Warn("a sale could not be compared with PortOne: it is tried again", "sale", sale, "in",
 				reconcileEvery, "error", err)
 		}
 	}
 	for sale := range r.shown {
 		if !shown[sale] { // another gate shows it, or it is over
-			r.opt.Metrics.age.DeletePartialMatch(prometheus.Labels{"sale": sale})
+			r.deps.Metrics.age.DeletePartialMatch(prometheus.Labels{"sale": sale})
 		}
 	}
 	r.shown = shown
@@ -191,7 +196,7 @@ func (r *Reconciler) reconcile(ctx context.Context, version gate.Version, mine [
 		}
 	}
 	failed := map[string]error{} // by sale
-	until, all, err := r.opt.Changes.EachChanged(ctx, version, since, begun,
+	until, all, err := r.deps.Changes.EachChanged(ctx, version, since, begun,
 		func(page []portone.Changed) (isNew bool, err error) {
 			for _, s := range mine {
 				if failed[s.name] != nil {
@@ -219,7 +224,7 @@ func (r *Reconciler) reconcile(ctx context.Context, version gate.Version, mine [
 				r.trouble(s.name, version, err)
 			}
 			m := advanced(s.Marks[version], s.Now, until, all, err)
-			if problem = r.opt.Store.MarkReconciled(ctx, s.name, r.token, restLease, version, m); problem == nil {
+			if problem = r.deps.Store.MarkReconciled(ctx, s.name, r.token, restLease, version, m); problem == nil {
 				s.Marks[version] = m
 			}
 		}
@@ -252,7 +257,7 @@ func advanced(m gate.Mark, now, until time.Time, all bool, err error) gate.Mark 
 
 // resting reports whether a list is left alone because it could not be read.
 func (r *Reconciler) resting(version gate.Version) bool {
-	return r.opt.Now().Before(r.rests[version].until)
+	return r.deps.Now().Before(r.rests[version].until)
 }
 
 // rest leaves a list alone for a while that could not be read, ever longer.
@@ -262,23 +267,23 @@ func (r *Reconciler) rest(version gate.Version, err error) {
 		return
 	}
 	pause := min(max(2*r.rests[version].pause, reconcileEvery), longestRest)
-	r.rests[version] = rest{pause, r.opt.Now().Add(pause - reconcileEvery/2)} // turns come at their own time
+	r.rests[version] = rest{pause, r.deps.Now().Add(pause - reconcileEvery/2)} // turns come at their own time
 }
 
 func (r *Reconciler) trouble(sale string, version gate.Version, err error) {
-	r.opt.Metrics.failed.WithLabelValues(sale).Inc()
-	r.opt.Log.Warn("a sale was not compared with all changes at PortOne: the next turn begins at the same place",
+	r.deps.Metrics.failed.WithLabelValues(sale).Inc()
+	r.deps.Log.Warn("a sale was not compared with all changes at PortOne: the next turn begins at the same place",
 		"sale", sale, "version", version, "error", err)
 }
 
 // show shows how old the sales' marks are.
 func (r *Reconciler) show(version gate.Version, mine []*reconciled) {
-	now := r.opt.Now()
+	now := r.deps.Now()
 	for _, s := range mine {
 		read := s.Marks[version].Read
 		if read.IsZero() {
 			read = s.settings.OpensAt
 		}
-		r.opt.Metrics.age.WithLabelValues(s.name, version.String()).Set(max(0, now.Sub(read).Seconds()))
+		r.deps.Metrics.age.WithLabelValues(s.name, version.String()).Set(max(0, now.Sub(read).Seconds()))
 	}
 }

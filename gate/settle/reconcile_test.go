@@ -55,9 +55,8 @@ func openCheckout(t *testing.T, version gate.Version, change func(*gate.Settings
 		}
 		c.settings = s
 	})
-	c.sim = portonesim.New(portonesim.Options{
-		V1Key: "key", V1Secret: "secret", V2Secret: "secret",
-		Plan: portonesim.Plan{SlowBy: time.Hour}, Now: c.time, Log: slog.New(slog.DiscardHandler),
+	c.sim = portonesim.New(portonesim.Deps{Now: c.time, Log: slog.New(slog.DiscardHandler)}, portonesim.Options{
+		V1Key: "key", V1Secret: "secret", V2Secret: "secret", Plan: portonesim.Plan{SlowBy: time.Hour},
 	})
 	handler := c.sim.Handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -72,20 +71,20 @@ func openCheckout(t *testing.T, version gate.Version, change func(*gate.Settings
 	})
 	transport := &http.Transport{MaxIdleConnsPerHost: 8}
 	t.Cleanup(transport.CloseIdleConnections)
-	opt := portone.Options{
-		Rate: 1000, Transport: transport, Now: c.time,
-		Metrics: portone.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler),
-	}
+	opt := portone.Options{Rate: 1000}
 	if version == 1 {
 		opt.V1 = portone.V1Options{BaseURL: server.URL, Key: "key", Secret: "secret"}
 	} else {
 		opt.V2 = portone.V2Options{BaseURL: server.URL, Secret: "secret"}
 	}
-	client, err := portone.NewClient(opt)
+	client, err := portone.NewClient(portone.Deps{
+		Transport: transport, Metrics: portone.NewMetrics(prometheus.NewRegistry()), Now: c.time,
+		Log: slog.New(slog.DiscardHandler),
+	}, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.client, c.settler.opt.Payments = client, client
+	c.client, c.settler.deps.Payments = client, client
 	c.settler.refunds.SetLimit(1000)
 	return c
 }
@@ -117,11 +116,11 @@ func (c *checkout) counted() map[string]int {
 
 // reconciler is that of another gate.
 func (c *checkout) reconciler() *Reconciler {
-	return NewReconciler(ReconcilerOptions{
-		Store: c.store, Changes: c.client, Sales: c.settler.opt.Sales, Currency: "KRW",
-		Metrics: NewReconcileMetrics(prometheus.NewRegistry()),
-		Now:     c.time, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	return NewReconciler(ReconcilerDeps{
+		Store: c.store, Changes: c.client, Sales: c.settler.deps.Sales,
+		Metrics: NewReconcileMetrics(prometheus.NewRegistry()), Now: c.time,
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}, ReconcilerOptions{Currency: "KRW"})
 }
 
 // pay makes attempts to pay orders, each after a confirm, and returns the attempts' ids.
@@ -235,7 +234,7 @@ func TestWhatIsCancelledAtPortOneIsFoundThoughItsWebhookIsLost(t *testing.T) {
 		if calls := c.counted(); calls["changes"] > 2 || calls["look"] > 8 {
 			t.Errorf("calls: %v", calls)
 		}
-		if found := testutil.ToFloat64(r.opt.Metrics.found.WithLabelValues("race")); found != 4 {
+		if found := testutil.ToFloat64(r.deps.Metrics.found.WithLabelValues("race")); found != 4 {
 			t.Errorf("%v orders were found", found)
 		}
 
@@ -456,7 +455,7 @@ func TestAGateThatDiesWhileItReadsLosesNothing(t *testing.T) {
 	t.Parallel()
 	eachCheckout(t, nil, func(t *testing.T, c *checkout) {
 		one, two := c.reconciler(), c.reconciler()
-		one.opt.Store = dying{c.store}
+		one.deps.Store = dying{c.store}
 		c.settled("o1")
 		one.turn(t.Context())
 		before, err := c.store.Reconciling(t.Context(), "race")
@@ -500,7 +499,7 @@ func TestHowFarChangesWereReadNeverGoesBack(t *testing.T) {
 	l := &told{all: true}
 	turn := func(r *Reconciler) time.Duration { // before now since when it asks
 		c.pass(reconcileEvery)
-		r.opt.Changes = l
+		r.deps.Changes = l
 		r.turn(t.Context())
 		return c.time().Sub(l.since[len(l.since)-1])
 	}
@@ -560,7 +559,7 @@ func TestAListThatFailsIsReadAgainAfterPausesThatGrow(t *testing.T) {
 	t.Parallel()
 	c := openCheckout(t, 1, nil)
 	l, r := &told{err: errors.New("PortOne is away")}, c.reconciler()
-	r.opt.Changes = l
+	r.deps.Changes = l
 	for range 45 { // half an hour
 		c.pass(reconcileEvery)
 		r.turn(t.Context())
@@ -568,7 +567,7 @@ func TestAListThatFailsIsReadAgainAfterPausesThatGrow(t *testing.T) {
 	if n := len(l.since); n < 6 || n > 12 {
 		t.Errorf("it was read %d times", n)
 	}
-	age := testutil.ToFloat64(r.opt.Metrics.age.WithLabelValues("race", "v1"))
+	age := testutil.ToFloat64(r.deps.Metrics.age.WithLabelValues("race", "v1"))
 	if want := (time.Hour + 45*reconcileEvery).Seconds(); age != want {
 		t.Errorf("its age is %v, want %v", age, want)
 	}
@@ -578,7 +577,7 @@ func TestAListThatFailsIsReadAgainAfterPausesThatGrow(t *testing.T) {
 	n := len(l.since)
 	c.pass(reconcileEvery)
 	r.turn(t.Context())
-	age = testutil.ToFloat64(r.opt.Metrics.age.WithLabelValues("race", "v1"))
+	age = testutil.ToFloat64(r.deps.Metrics.age.WithLabelValues("race", "v1"))
 	if len(l.since) != n+1 || age != 0 {
 		t.Errorf("after that it was read %d times in a turn; its age is %v", len(l.since)-n, age)
 	}
@@ -591,7 +590,7 @@ func TestPortOneIsAskedFromTheOpeningUntilAWhileAfterTheEnd(t *testing.T) {
 			t.Parallel()
 			c := openCheckout(t, 1, change)
 			l, r := &told{all: true}, c.reconciler()
-			r.opt.Changes = l
+			r.deps.Changes = l
 			c.pass(at)
 			r.turn(t.Context())
 			if len(l.since) != want {

@@ -36,7 +36,7 @@ func (s *Settler) warnOfPersons(sale string, p policy, moves []gate.Move, findin
 		}
 	}
 	if waiting > 0 {
-		s.opt.Log.Warn("payments that are refund due wait for a person: they are in another currency than "+
+		s.deps.Log.Warn("payments that are refund due wait for a person: they are in another currency than "+
 			"--currency, or were for a gate that looked before",
 			"sale", sale, "payments", waiting, "--currency", p.currency, "order", example.Order, "attempt",
 			example.Attempt, "in", example.Currency)
@@ -85,13 +85,13 @@ func (s *Settler) maySend(ctx context.Context, sale string, p policy, m *gate.Mo
 	if len(all)+len(open) == 0 {
 		return false
 	}
-	note, version, err := s.opt.Store.RefundNote(ctx, sale, m.Before.ID)
+	note, version, err := s.deps.Store.RefundNote(ctx, sale, m.Before.ID)
 	if err != nil {
 		return len(all) > 0 // who sends it reads it again
 	}
 	// Of one that rests the next look is at the end of its rest, at the latest.
 	rests := func(a *gate.Attempt, was gate.RefundAttempt) bool {
-		rest := p.rest(&m.Before, a, was, s.opt.Now())
+		rest := p.rest(&m.Before, a, was, s.deps.Now())
 		if rest > 0 {
 			m.Look = min(m.Look, rest)
 		}
@@ -136,8 +136,8 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 	why gate.RefundReason,
 ) {
 	a := &m.Before.Attempts[k]
-	log := s.opt.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID, "reason", why.String())
-	note, version, err := s.opt.Store.RefundNote(ctx, sale, m.Before.ID)
+	log := s.deps.Log.With("sale", sale, "order", m.Before.ID, "attempt", a.ID, "reason", why.String())
+	note, version, err := s.deps.Store.RefundNote(ctx, sale, m.Before.ID)
 	if err != nil {
 		log.Warn("a payment that is refund due is not cancelled now: what is known of it cannot be read", "error", err)
 		return
@@ -150,19 +150,19 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 		}
 		return
 	}
-	if rest := p.rest(&m.Before, a, was, s.opt.Now()); rest > 0 {
+	if rest := p.rest(&m.Before, a, was, s.deps.Now()); rest > 0 {
 		m.Look = min(m.Look, rest)
 		return
 	}
 	if !is.Ordered && !s.passes(ctx, log, sale, m.Before.ID, a.ID, why, is) {
 		return
 	}
-	came, err := s.opt.Payments.Cancel(ctx, portone.CancelRequest{
+	came, err := s.deps.Payments.Cancel(ctx, portone.CancelRequest{
 		Order: m.Before.ID, Attempt: a.ID, Version: a.Version, Balance: f.Balance, BalanceCents: f.BalanceCents,
-		TaxFree: f.TaxFree, Reason: s.opt.Reason(why, p.settings.Messages), Key: refundKey(sale, m.Before.ID, a,
+		TaxFree: f.TaxFree, Reason: s.deps.Reason(why, p.settings.Messages), Key: refundKey(sale, m.Before.ID, a,
 			f), Account: note.Account,
 	})
-	count := s.opt.Metrics.refunds
+	count := s.deps.Metrics.refunds
 	switch came {
 	case portone.CancelDone:
 		m.Look = min(m.Look, soon)
@@ -188,7 +188,7 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 			m.Look, "error", err)
 	}
 	if err != nil {
-		is.Said, is.At = portone.Said(err), s.opt.Now()
+		is.Said, is.At = portone.Said(err), s.deps.Now()
 		s.note(ctx, sale, m.Before.ID, a.ID, is)
 	}
 }
@@ -211,13 +211,13 @@ func waitsFor(why gate.RefundReason, f *gate.Payment, account *gate.BankAccount,
 
 // note writes down how the refund of an attempt stands, for those who list it.
 func (s *Settler) note(ctx context.Context, sale, order, attempt string, is gate.RefundAttempt) {
-	err := s.opt.Store.NoteRefund(ctx, sale, order, func(n *gate.RefundNote) {
+	err := s.deps.Store.NoteRefund(ctx, sale, order, func(n *gate.RefundNote) {
 		was := n.Attempts[attempt]
 		is.Counted, is.Ordered = was.Counted, was.Ordered
 		n.Set(attempt, is)
 	})
 	if err != nil && !errors.Is(err, gate.ErrNoRefund) && !errors.Is(err, gate.ErrNoSale) {
-		s.opt.Log.Warn("the state of a refund could not be written down: the next look finds it again",
+		s.deps.Log.Warn("the state of a refund could not be written down: the next look finds it again",
 			"sale", sale, "order", order, "attempt", attempt, "error", err)
 	}
 }
@@ -279,10 +279,10 @@ func (s *Settler) noteFailures(ctx context.Context, sale string, moves []gate.Mo
 		for k, a := range before.Attempts {
 			if a.State == gate.AttemptRequested && after.Attempts[k].State == gate.AttemptRefundDue {
 				s.note(ctx, sale, before.ID, a.ID, gate.RefundAttempt{
-					Said: "PortOne took the cancellation on, and it has failed", At: s.opt.Now(),
+					Said: "PortOne took the cancellation on, and it has failed", At: s.deps.Now(),
 				})
-				s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
-				s.opt.Log.Error("a cancellation that PortOne had taken on has failed: the payment is refund due again",
+				s.deps.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
+				s.deps.Log.Error("a cancellation that PortOne had taken on has failed: the payment is refund due again",
 					"sale", sale, "order", before.ID, "attempt", a.ID)
 			}
 		}
@@ -309,7 +309,7 @@ func (s *Settler) warnOfCurrency(sale string, moves []gate.Move, findings []find
 		}
 	}
 	if due > 0 {
-		s.opt.Log.Error("payments are in another currency than --currency: they are refund due, and wait for a "+
+		s.deps.Log.Error("payments are in another currency than --currency: they are refund due, and wait for a "+
 			"person, also with auto_refund. "+
 			"If they are right, correct --currency", "sale", sale, "payments", due, "--currency", s.opt.Currency,
 			"order", example.Order, "attempt", example.Attempt, "in", example.Currency)

@@ -208,8 +208,8 @@ func TestARefundIsTriedAtAPersonsWordThoughALookAtManyOrdersSaysNothingOfIt(t *t
 func TestTheSalesOwnWordsGoWithItsCancellations(t *testing.T) {
 	t.Parallel()
 	sc := paidTwice(t)
-	sc.settler.opt.Sales()["race"].Messages = map[string]string{"refund_paid_twice": "중복"}
-	sc.settler.opt.Reason = func(why gate.RefundReason,
+	sc.settler.deps.Sales()["race"].Messages = map[string]string{"refund_paid_twice": "중복"}
+	sc.settler.deps.Reason = func(why gate.RefundReason,
 		messages map[string]string,
 	) string {
 		return messages[why.Message()]

@@ -62,33 +62,37 @@ type Payments interface {
 	Any(ctx context.Context, version gate.Version) (bool, error)
 }
 
-// Options of a Settler. Payments may be nil: then orders are held until the shop
+// Deps are the dependencies of a Settler. Payments may be nil: then orders are held until the shop
 // reports what came of them. The rest is needed.
-type Options struct {
-	Who      string // this gate, for the ledger
+type Deps struct {
 	Store    Store
 	Payments Payments
 	// Sales returns the sales that this gate knows, with their settings.
-	Sales    func() map[string]*gate.Settings
+	Sales func() map[string]*gate.Settings
+	// Reason words why a payment is cancelled, in a sale with the given messages.
+	Reason  func(why gate.RefundReason, messages map[string]string) string
+	Metrics *Metrics
+	Now     func() time.Time // the gate's own clock
+	Log     *slog.Logger
+}
+
+// Options of a Settler. All but Test are needed.
+type Options struct {
+	Who      string // this gate, for the ledger
 	Currency string // that payments must be in, such as "KRW"
 	Test     bool   // payments of a test channel count too
-	// Reason words why a payment is cancelled, in a sale with the given messages.
-	Reason func(why gate.RefundReason, messages map[string]string) string
-
 	// Grace is how long after a hold's deadline its units stay taken: a payment that
 	// was begun within the hold may still be approved.
 	Grace time.Duration
 	// MinLook is the shortest pause between two looks at an order. The older the order,
 	// the longer the pause.
 	MinLook time.Duration
-	Metrics *Metrics
-	Now     func() time.Time // the gate's own clock
-	Log     *slog.Logger
 }
 
 // Settler settles the orders of all sales that its gate knows. Any number of
 // gates may do so at once: what is due is claimed by one of them.
 type Settler struct {
+	deps   Deps
 	opt    Options
 	proofs [3]proof // by PortOne's version
 	began  time.Time
@@ -104,9 +108,9 @@ type Settler struct {
 }
 
 // New returns a settler that does nothing until Run.
-func New(opt Options) *Settler {
+func New(deps Deps, opt Options) *Settler {
 	s := &Settler{
-		opt: opt, began: opt.Now(), lease: lease, refunds: rate.NewLimiter(refundsASecond, 1),
+		deps: deps, opt: opt, began: deps.Now(), lease: lease, refunds: rate.NewLimiter(refundsASecond, 1),
 		paces: map[string]pace{}, desks: map[string]*desk{},
 	}
 	for q := range gate.Queues {
@@ -123,12 +127,12 @@ func (s *Settler) Run(ctx context.Context) {
 
 // sales returns the sales that this gate knows, and forgets the queues of the others.
 func (s *Settler) sales() map[string]*gate.Settings {
-	sales := s.opt.Sales()
+	sales := s.deps.Sales()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for sale := range s.desks {
 		if sales[sale] == nil {
-			s.opt.Metrics.forget(sale)
+			s.deps.Metrics.forget(sale)
 		}
 	}
 	return sales
@@ -136,7 +140,7 @@ func (s *Settler) sales() map[string]*gate.Settings {
 
 // turns claims what is due of a sale until all of it is under way, or the room is used up.
 func (s *Settler) turns(ctx context.Context, sale string, settings *gate.Settings) {
-	s.opt.Metrics.initSale(sale)
+	s.deps.Metrics.initSale(sale)
 	var wait gate.Backoff
 	for more := true; more && settings != nil && ctx.Err() == nil; {
 		var err error
@@ -146,7 +150,7 @@ func (s *Settler) turns(ctx context.Context, sale string, settings *gate.Setting
 			continue
 		}
 		s.trouble(ctx, sale, &wait, err)
-		more, settings = true, s.opt.Sales()[sale] // which may have changed meanwhile
+		more, settings = true, s.deps.Sales()[sale] // which may have changed meanwhile
 	}
 }
 
@@ -154,14 +158,14 @@ func (s *Settler) turns(ctx context.Context, sale string, settings *gate.Setting
 // settle it in portions. It reports whether more is due by now.
 func (s *Settler) turn(ctx context.Context, sale string, settings *gate.Settings) (more bool, err error) {
 	desk := s.desk(sale)
-	due, err := s.opt.Store.Claim(ctx, sale, s.room(desk), brief)
+	due, err := s.deps.Store.Claim(ctx, sale, s.room(desk), brief)
 	if errors.Is(err, gate.ErrNoSale) {
 		return false, nil // gone, or missing: nothing of it is settled
 	}
 	if err != nil {
 		return false, fmt.Errorf("claim what is due: %w", err)
 	}
-	s.opt.Metrics.queues(sale, due)
+	s.deps.Metrics.queues(sale, due)
 	p := policy{
 		settings: settings, currency: s.opt.Currency, test: s.opt.Test, grace: s.opt.Grace, minLook: s.opt.MinLook,
 		put: s.pace(sale, due.Now).put,
@@ -187,7 +191,7 @@ func (s *Settler) unfold(ctx context.Context, sale string, entries []int64) erro
 	}
 	var faults []error
 	err := s.persist(ctx, sale, func() (err error) {
-		faults, err = s.opt.Store.Unfold(ctx, sale, entries)
+		faults, err = s.deps.Store.Unfold(ctx, sale, entries)
 		return err
 	})
 	s.setAside(ctx, sale, whyUnreadable, faults...)
@@ -202,11 +206,11 @@ func (s *Settler) beginSweep(ctx context.Context, d *desk, sale string, now time
 	}
 	s.running.Go(func() {
 		defer d.sweeping.Store(false)
-		overdue, found, faults, err := s.opt.Store.Sweep(ctx, sale, now.Add(-2*s.opt.Grace))
-		s.opt.Metrics.overdue.WithLabelValues(sale).Add(float64(overdue))
+		overdue, found, faults, err := s.deps.Store.Sweep(ctx, sale, now.Add(-2*s.opt.Grace))
+		s.deps.Metrics.overdue.WithLabelValues(sale).Add(float64(overdue))
 		if found > 0 {
-			s.opt.Metrics.swept.WithLabelValues(sale).Add(float64(found))
-			s.opt.Log.Warn("held orders past their deadline were missing from due: they are queued again; this "+
+			s.deps.Metrics.swept.WithLabelValues(sale).Add(float64(found))
+			s.deps.Log.Warn("held orders past their deadline were missing from due: they are queued again; this "+
 				"happens only after a fault", "sale", sale, "orders", found)
 		}
 		s.noteFaults(ctx, sale, faults)
@@ -221,13 +225,13 @@ func (s *Settler) count(sale string, moves []gate.Move, moved []gate.Moved) {
 		m := &moves[i]
 		switch to := m.After; outcome {
 		case gate.MovedOtherwise:
-			s.opt.Metrics.settled.WithLabelValues(sale, m.Otherwise.State.String()).Inc()
+			s.deps.Metrics.settled.WithLabelValues(sale, m.Otherwise.State.String()).Inc()
 		case gate.MovedOn:
 			if to.State != m.Before.State {
-				s.opt.Metrics.settled.WithLabelValues(sale, to.State.String()).Inc()
+				s.deps.Metrics.settled.WithLabelValues(sale, to.State.String()).Inc()
 			}
 		case gate.MovedLate:
-			s.opt.Metrics.late.WithLabelValues(sale).Inc()
+			s.deps.Metrics.late.WithLabelValues(sale).Inc()
 		}
 	}
 }

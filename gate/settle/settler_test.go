@@ -206,7 +206,8 @@ func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	t.Helper()
 	sc := &scene{t: t, bank: &bank{says: portone.CancelDone}, redis: redistest.Start(t), now: at}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	s, err := store.Open(sc.redis.URL(), store.Options{Who: "gate-1", Log: quiet, Now: sc.redisTime, Own: sc.own})
+	s, err := store.Open(sc.redis.URL(), store.Deps{Now: sc.redisTime, Own: sc.own, Log: quiet},
+		store.Options{Who: "gate-1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,13 +226,10 @@ func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 		t.Fatal(err)
 	}
 	sc.store, sc.metrics, sc.decider = s, NewMetrics(prometheus.NewRegistry()), s.Decider("race")
-	sc.settler = New(Options{
-		Who: "gate-1", Store: s, Payments: sc.bank, Currency: "KRW", Grace: grace, MinLook: minLook,
-		Metrics: sc.metrics, Log: quiet,
-		Reason: func(why gate.RefundReason, _ map[string]string) string { return why.String() },
-		Now:    sc.time,
-		Sales:  func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": &settings} },
-	})
+	sc.settler = New(Deps{
+		Store: s, Payments: sc.bank, Sales: only(&settings), Reason: code, Metrics: sc.metrics,
+		Now: sc.time, Log: quiet,
+	}, Options{Who: "gate-1", Currency: "KRW", Grace: grace, MinLook: minLook})
 	t.Cleanup(func() {
 		if err := errors.Join(sc.decider.Close(), s.Close()); err != nil {
 			t.Error(err)
@@ -239,6 +237,14 @@ func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	})
 	return sc
 }
+
+// only has a settler know one sale, race.
+func only(settings *gate.Settings) func() map[string]*gate.Settings {
+	return func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": settings} }
+}
+
+// code words a reason for a refund as its code.
+func code(why gate.RefundReason, _ map[string]string) string { return why.String() }
 
 // confirm has one unit held for an order.
 func (sc *scene) confirm(order, attempt string) gate.Code {
@@ -273,7 +279,7 @@ func (sc *scene) settle(s *Settler) {
 	sc.t.Helper()
 	for more := true; more; {
 		var err error
-		if more, err = s.turn(sc.t.Context(), "race", s.opt.Sales()["race"]); err != nil {
+		if more, err = s.turn(sc.t.Context(), "race", s.deps.Sales()["race"]); err != nil {
 			sc.t.Error(err)
 		}
 		s.running.Wait()
@@ -612,7 +618,7 @@ func TestAHeldOrderThatNobodyWouldLookAtIsFound(t *testing.T) {
 func TestCountersAreShownBeforeThereIsAnythingToCount(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)
-	sc.settler.turns(t.Context(), "race", sc.settler.opt.Sales()["race"])
+	sc.settler.turns(t.Context(), "race", sc.settler.deps.Sales()["race"])
 	m := sc.metrics
 	for i, c := range []*prometheus.CounterVec{m.late, m.failed, m.swept, m.overdue, m.unsure} {
 		if n := testutil.CollectAndCount(c); n != 1 {
@@ -631,7 +637,7 @@ func TestCountersAreShownBeforeThereIsAnythingToCount(t *testing.T) {
 func TestTheShopReportsHowAnOrderEnded(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t)
-	sc.settler.opt.Payments = nil
+	sc.settler.deps.Payments = nil
 	sc.confirm("o1", "a1")
 	sc.confirm("o2", "a2")
 	sc.confirm("o3", "a3")
@@ -668,7 +674,7 @@ func TestTheShopReportsHowAnOrderEnded(t *testing.T) {
 func TestHoldsEndByTimeAloneOnlyWhereTheSaleSaysSo(t *testing.T) {
 	t.Parallel()
 	sc := openScene(t, func(s *gate.Settings) { s.ReleaseUnproven = true })
-	sc.settler.opt.Payments = nil
+	sc.settler.deps.Payments = nil
 	sc.confirm("o1", "a1")
 	sc.after(20 * time.Second)
 	sc.want(map[string]string{"o1": "held O a1"}, 9, 1, 0, 0)
@@ -693,7 +699,7 @@ func TestGatesShareTheWork(t *testing.T) {
 	var gates sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
 	for range 3 {
-		s := New(sc.settler.opt)
+		s := New(sc.settler.deps, sc.settler.opt)
 		gates.Go(func() { s.Run(ctx) })
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {

@@ -119,17 +119,18 @@ func beginSiege(t *testing.T, c siege) *field {
 	server := httptest.NewServer(f.bank)
 	t.Cleanup(server.Close)
 	var err error
-	if f.store, err = store.Open(f.redis.URL(),
-		store.Options{Who: "gate-1", FirstLook: c.first, Timeout: 5 * time.Second, Log: quiet}); err != nil {
+	f.store, err = store.Open(f.redis.URL(), store.Deps{Log: quiet},
+		store.Options{Who: "gate-1", FirstLook: c.first, Timeout: 5 * time.Second})
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.store.Close() })
-	client, err := portone.NewClient(portone.Options{
-		V1: portone.V1Options{
-			BaseURL: server.URL, Key: "key",
-			Secret: "secret",
-		}, V2: portone.V2Options{BaseURL: server.URL, Secret: "secret"},
-		Rate: c.rate, Now: time.Now, Metrics: portone.NewMetrics(prometheus.NewRegistry()), Log: quiet,
+	client, err := portone.NewClient(portone.Deps{
+		Now: time.Now, Metrics: portone.NewMetrics(prometheus.NewRegistry()), Log: quiet,
+	}, portone.Options{
+		V1:   portone.V1Options{BaseURL: server.URL, Key: "key", Secret: "secret"},
+		V2:   portone.V2Options{BaseURL: server.URL, Secret: "secret"},
+		Rate: c.rate,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,19 +140,15 @@ func beginSiege(t *testing.T, c siege) *field {
 		AutoRefund: true, Unbraked: true,
 		SKUs: []gate.SKU{{Name: "full", Stock: int64(c.holds + c.forged + c.refunds)}},
 	}
-	if err := f.store.Create(t.Context(),
-		gate.Creation{
-			Who: "test", Sale: gate.Sale{Name: "race", Run: 1, Settings: settings},
-			OpenNow: true,
-		}); err != nil {
+	sale := gate.Sale{Name: "race", Run: 1, Settings: settings}
+	if err := f.store.Create(t.Context(), gate.Creation{Who: "test", Sale: sale, OpenNow: true}); err != nil {
 		t.Fatal(err)
 	}
-	f.settler = New(Options{
-		Who: "gate-1", Store: f.store, Payments: client, Currency: "KRW", Grace: time.Minute,
-		MinLook: min(10*time.Second, 2*c.first),
-		Metrics: NewMetrics(prometheus.NewRegistry()), Log: quiet, Now: time.Now,
-		Reason: func(why gate.RefundReason, _ map[string]string) string { return why.String() },
-		Sales:  func() map[string]*gate.Settings { return map[string]*gate.Settings{"race": &settings} },
+	f.settler = New(Deps{
+		Store: f.store, Payments: client, Sales: only(&settings), Reason: code,
+		Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now, Log: quiet,
+	}, Options{
+		Who: "gate-1", Currency: "KRW", Grace: time.Minute, MinLook: min(10*time.Second, 2*c.first),
 	})
 	return f
 }

@@ -31,7 +31,7 @@ func TestNothingIsReleasedOnSilence(t *testing.T) {
 // An attempt that no version of PortOne can be asked about is open.
 func TestAnAttemptThatNobodyCanAskAboutKeepsItsHold(t *testing.T) {
 	t.Parallel()
-	settler := &Settler{opt: Options{Payments: &bank{}}}
+	settler := &Settler{deps: Deps{Payments: &bank{}}}
 	order := gate.Order{ID: "o1", State: gate.OrderHeld, Attempts: []gate.Attempt{{ID: "a1", State: gate.AttemptOpen}}}
 	if f := settler.lookup(t.Context(), "race", []gate.Order{order}, gate.QueueFresh); !f[0].unsure {
 		t.Errorf("got %+v, want it unsure", f[0])

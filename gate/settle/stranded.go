@@ -18,13 +18,13 @@ func (s *Settler) noteStranded(ctx context.Context, sale string, moves []gate.Mo
 			if f == nil || f.State != gate.PaymentStranded || a.State != gate.AttemptRefundDue {
 				continue
 			}
-			is := gate.RefundAttempt{Waits: gate.WaitBank, Said: "refundStatus: " + f.RefundStatus, At: s.opt.Now()}
+			is := gate.RefundAttempt{Waits: gate.WaitBank, Said: "refundStatus: " + f.RefundStatus, At: s.deps.Now()}
 			if !s.strands(ctx, sale, o.ID, a.ID, &is) {
 				continue
 			}
 			s.note(ctx, sale, o.ID, a.ID, is)
-			s.opt.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
-			s.opt.Log.Error("PortOne has cancelled a payment, and its money did not reach the buyer: flashgate "+
+			s.deps.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
+			s.deps.Log.Error("PortOne has cancelled a payment, and its money did not reach the buyer: flashgate "+
 				"refunds lists it",
 				"sale", sale, "order", o.ID, "attempt", a.ID, "refund_status", f.RefundStatus)
 		}
@@ -33,7 +33,7 @@ func (s *Settler) noteStranded(ctx context.Context, sale string, moves []gate.Mo
 
 // strands completes what is to be noted of a refund, and reports whether it is not noted yet.
 func (s *Settler) strands(ctx context.Context, sale, order, attempt string, is *gate.RefundAttempt) bool {
-	note, _, err := s.opt.Store.RefundNote(ctx, sale, order)
+	note, _, err := s.deps.Store.RefundNote(ctx, sale, order)
 	was := note.Attempts[attempt]
 	is.Reason = was.Reason
 	return err == nil && (was.Waits != is.Waits || was.Said != is.Said)

@@ -61,11 +61,11 @@ type asker struct {
 	log    *slog.Logger
 }
 
-func newAsker(opt *LastWordOptions) *asker {
-	opt.Metrics.asksCapacity.Set(gate.MaxAsks)
+func newAsker(deps *LastWordDeps) *asker {
+	deps.Metrics.asksCapacity.Set(gate.MaxAsks)
 	return &asker{
-		poster: &poster{newClient(gate.MaxAsks, gate.MaxAsk, opt.Dial), opt.Secrets, opt.Now},
-		places: make(chan struct{}, gate.MaxAsks), tally: newTally(opt.Metrics), now: opt.Now, log: opt.Log,
+		poster: &poster{newClient(gate.MaxAsks, gate.MaxAsk, deps.Dial), deps.Secrets, deps.Now},
+		places: make(chan struct{}, gate.MaxAsks), tally: newTally(deps.Metrics), now: deps.Now, log: deps.Log,
 	}
 }
 

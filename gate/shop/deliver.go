@@ -48,7 +48,7 @@ type result struct {
 // start sends as many messages as may be under way. It sends none that might
 // still be under way when another gate has the sale.
 func (s *session) start(ctx context.Context) {
-	if s.n.opt.Now().Add(2 * postTimeout).After(s.leased) {
+	if s.n.deps.Now().Add(2 * postTimeout).After(s.leased) {
 		return
 	}
 	for len(s.due) > 0 && s.retrying < retries {
@@ -114,13 +114,13 @@ func (s *session) count(ctx context.Context, err error) {
 	case err != nil:
 		outcome = "failed"
 	}
-	s.n.opt.Metrics.notified.WithLabelValues(s.sale, outcome).Inc()
+	s.n.deps.Metrics.notified.WithLabelValues(s.sale, outcome).Inc()
 }
 
 // redeliver tells the shop of the newest state of a listed order, which is in this
 // ledger entry.
 func (s *session) redeliver(ctx context.Context, to string, run int64, order string, entry int64) result {
-	entries, err := s.n.opt.Store.EntriesAt(ctx, s.sale, []int64{entry})
+	entries, err := s.n.deps.Store.EntriesAt(ctx, s.sale, []int64{entry})
 	if err != nil {
 		return result{unread: err}
 	}
@@ -173,7 +173,7 @@ func (s *session) refused(q *queue, err error) {
 	h := &s.health
 	if h.refused++; h.refused > manyRefused {
 		if !h.down() {
-			s.n.opt.Log.Error("the shop takes no messages: changes wait until it does", "sale", s.sale, "error", err)
+			s.n.deps.Log.Error("the shop takes no messages: changes wait until it does", "sale", s.sale, "error", err)
 		}
 		q.tries++
 		h.probes++
@@ -183,7 +183,7 @@ func (s *session) refused(q *queue, err error) {
 	s.leave(q)
 	s.list(q, q.newest.Seq)
 	s.failed(q, err)
-	s.n.opt.Log.Warn("the shop did not take a change of an order: it is tried again", "sale", s.sale, "order",
+	s.n.deps.Log.Warn("the shop did not take a change of an order: it is tried again", "sale", s.sale, "order",
 		q.order, "error", err)
 }
 
@@ -193,7 +193,7 @@ func (s *session) accountListed(ctx context.Context, r result) {
 	switch u := *q.listed; {
 	case r.through >= u.Entry:
 		s.put(q, nil)
-		s.n.opt.Log.Info("the shop has taken the newest state of an order that was listed as undelivered", "sale",
+		s.n.deps.Log.Info("the shop has taken the newest state of an order that was listed as undelivered", "sale",
 			s.sale, "order", q.order)
 		return
 	case r.through > 0: // a change came meanwhile

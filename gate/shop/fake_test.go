@@ -296,7 +296,7 @@ func gateWith(t *testing.T, l *ledger, now func() time.Time, secrets string) (re
 ) {
 	t.Helper()
 	registry = prometheus.NewRegistry()
-	opt := shop.NotifierOptions{
+	opt := shop.NotifierDeps{
 		Store: l, Sales: l.sales, Metrics: shop.NewMetrics(registry), Now: now,
 		Log: slog.New(slog.DiscardHandler),
 	}

@@ -83,9 +83,9 @@ type pulse struct {
 	against int // answers in a row that say otherwise
 }
 
-func newProber(opt *LastWordOptions) *prober {
+func newProber(deps *LastWordDeps) *prober {
 	p := &prober{
-		client: newClient(probedAtOnce, probeTimeout, opt.Dial), metrics: opt.Metrics, now: opt.Now, log: opt.Log,
+		client: newClient(probedAtOnce, probeTimeout, deps.Dial), metrics: deps.Metrics, now: deps.Now, log: deps.Log,
 		pulses: map[string]*pulse{},
 	}
 	p.up.Set(map[string]string{})

@@ -54,7 +54,7 @@ func TestADeadConnectionOfHTTP2IsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	wires := make(chan *wire, 10)
-	a := newAsker(&LastWordOptions{
+	a := newAsker(&LastWordDeps{
 		Secrets: secrets, Metrics: NewMetrics(prometheus.NewRegistry()), Now: time.Now,
 		Log: slog.New(slog.DiscardHandler),
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -9,8 +9,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// LastWordOptions of a LastWord. All but Secrets and Dial are needed.
-type LastWordOptions struct {
+// LastWordDeps are the dependencies of a LastWord. All but Secrets and Dial are needed.
+type LastWordDeps struct {
 	// Sales returns the sales that this gate knows, with their settings.
 	Sales   func() map[string]*gate.Settings
 	Secrets *Secrets // nil: then nobody is asked, for nothing goes out unsigned
@@ -34,8 +34,8 @@ type LastWord struct {
 }
 
 // NewLastWord returns a LastWord to which every shop is down until Run.
-func NewLastWord(opt LastWordOptions) *LastWord {
-	return &LastWord{opt.Sales, newAsker(&opt), newProber(&opt)}
+func NewLastWord(deps LastWordDeps) *LastWord {
+	return &LastWord{deps.Sales, newAsker(&deps), newProber(&deps)}
 }
 
 // Run probes the shops of sales that have a healthy URL until ctx is done, and returns

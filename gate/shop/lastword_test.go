@@ -76,7 +76,7 @@ type dialer = func(ctx context.Context, network, address string) (net.Conn, erro
 // newTalker returns a talker that does not run.
 func newTalker(t *testing.T, dial dialer, secrets *shop.Secrets, sales map[string]*gate.Settings) *talker {
 	w := &talker{t: t, registry: prometheus.NewRegistry(), log: &pages{}, secrets: secrets, known: sales}
-	w.LastWord = shop.NewLastWord(shop.LastWordOptions{
+	w.LastWord = shop.NewLastWord(shop.LastWordDeps{
 		Sales: w.sales, Secrets: secrets, Metrics: shop.NewMetrics(w.registry), Dial: dial,
 		Now: w.now, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	})

@@ -27,8 +27,8 @@ type Store interface {
 	EntriesAt(ctx context.Context, sale string, seqs []int64) ([]*gate.Entry, error)
 }
 
-// NotifierOptions of a Notifier. All but Secrets are needed.
-type NotifierOptions struct {
+// NotifierDeps are the dependencies of a Notifier. All but Secrets are needed.
+type NotifierDeps struct {
 	Store Store
 	// Sales returns the sales that this gate knows, with their settings.
 	Sales   func() map[string]*gate.Settings
@@ -41,18 +41,17 @@ type NotifierOptions struct {
 // Notifier tells the shop the newest state of each order that has changed, of all
 // sales that have a URL for it. Any number of gates may do so at once: each sale is claimed by one.
 type Notifier struct {
-	opt     NotifierOptions
+	deps    NotifierDeps
 	poster  *poster
 	refused map[string]bool // sales that are not told of for lack of a secret; used by Run alone
 }
 
 // NewNotifier returns a notifier that does nothing until Run.
-func NewNotifier(opt NotifierOptions) *Notifier {
+func NewNotifier(deps NotifierDeps) *Notifier {
 	return &Notifier{
-		opt: opt, poster: &poster{
-			newClient(parallel, postTimeout, nil), opt.Secrets,
-			opt.Now,
-		}, refused: map[string]bool{},
+		deps:    deps,
+		poster:  &poster{newClient(parallel, postTimeout, nil), deps.Secrets, deps.Now},
+		refused: map[string]bool{},
 	}
 }
 
@@ -65,9 +64,9 @@ func (n *Notifier) Run(ctx context.Context) {
 
 // told returns the sales that the shop is told of.
 func (n *Notifier) told() map[string]*gate.Settings {
-	sales := n.opt.Sales()
+	sales := n.deps.Sales()
 	n.refuse(sales)
-	if n.opt.Secrets == nil {
+	if n.deps.Secrets == nil {
 		return nil
 	}
 	told := maps.Clone(sales)
@@ -77,28 +76,28 @@ func (n *Notifier) told() map[string]*gate.Settings {
 
 // refuse logs the sales whose shop is told nothing, because this gate has no secret to sign with.
 func (n *Notifier) refuse(sales map[string]*gate.Settings) {
-	if n.opt.Secrets != nil {
+	if n.deps.Secrets != nil {
 		return
 	}
 	for sale, settings := range sales {
 		if settings.Notify != "" && !n.refused[sale] {
 			n.refused[sale] = true
-			n.opt.Metrics.secretless.WithLabelValues(sale).Set(1)
-			n.opt.Log.Error("the shop is told nothing of this sale, because this gate has no secret to sign with: "+
+			n.deps.Metrics.secretless.WithLabelValues(sale).Set(1)
+			n.deps.Log.Error("the shop is told nothing of this sale, because this gate has no secret to sign with: "+
 				"set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file", "sale", sale)
 		}
 	}
 	for sale := range n.refused {
 		if settings := sales[sale]; settings == nil || settings.Notify == "" {
 			delete(n.refused, sale)
-			n.opt.Metrics.secretless.DeleteLabelValues(sale)
+			n.deps.Metrics.secretless.DeleteLabelValues(sale)
 		}
 	}
 }
 
 // url is where the shop is told of a sale; empty where it is not, or no longer.
 func (n *Notifier) url(sale string) string {
-	if settings := n.opt.Sales()[sale]; settings != nil {
+	if settings := n.deps.Sales()[sale]; settings != nil {
 		return settings.Notify
 	}
 	return ""
@@ -110,17 +109,17 @@ func (n *Notifier) url(sale string) string {
 func (n *Notifier) serve(ctx context.Context, sale string) {
 	token := rand.Text()
 	for wait := (gate.Backoff{}); ; wait.Wait(ctx) {
-		asked := n.opt.Now()
-		d, err := n.opt.Store.ClaimDelivery(ctx, sale, token, lease)
+		asked := n.deps.Now()
+		d, err := n.deps.Store.ClaimDelivery(ctx, sale, token, lease)
 		if err == nil {
-			n.opt.Metrics.initSale(sale)
+			n.deps.Metrics.initSale(sale)
 			err = newSession(n, sale, token, asked.Add(lease), d).run(ctx)
-			n.opt.Metrics.forget(sale)
+			n.deps.Metrics.forget(sale)
 		}
 		if err == nil || ctx.Err() != nil || errors.Is(err, gate.ErrClaimed) || errors.Is(err, gate.ErrNoSale) {
 			return
 		}
-		n.opt.Log.Log(ctx, wait.Level(), "the shop cannot be told of a sale's changes: they wait until it can", "sale",
+		n.deps.Log.Log(ctx, wait.Level(), "the shop cannot be told of a sale's changes: they wait until it can", "sale",
 			sale, "error", err)
 	}
 }

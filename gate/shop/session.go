@@ -57,7 +57,7 @@ type queue struct {
 
 func newSession(n *Notifier, sale, token string, leased time.Time, d gate.Delivery) *session {
 	s := &session{
-		n: n, sale: sale, token: token, leased: leased, d: d, at: n.opt.Now(), read: d.Position,
+		n: n, sale: sale, token: token, leased: leased, d: d, at: n.deps.Now(), read: d.Position,
 		queues: map[string]*queue{}, changed: map[string]*gate.Undelivered{}, results: make(chan result, parallel),
 	}
 	if d.Trouble != "" {
@@ -86,7 +86,7 @@ func (s *session) run(ctx context.Context) error {
 	}
 	last, cancelLast := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancelLast()
-	_, err = s.n.opt.Store.KeepDelivery(last, s.sale, s.token, 0, s.progress())
+	_, err = s.n.deps.Store.KeepDelivery(last, s.sale, s.token, 0, s.progress())
 	return err
 }
 
@@ -126,11 +126,11 @@ func (s *session) progress() gate.Progress {
 // message starts shortly before the lease ends. When the store is back, this gate goes on
 // unless another one has taken the sale.
 func (s *session) sync(ctx context.Context) error {
-	asked, p := s.n.opt.Now(), s.progress()
-	d, err := s.n.opt.Store.KeepDelivery(ctx, s.sale, s.token, lease, p)
+	asked, p := s.n.deps.Now(), s.progress()
+	d, err := s.n.deps.Store.KeepDelivery(ctx, s.sale, s.token, lease, p)
 	if err == nil {
 		clear(s.changed)
-		s.leased, s.at = asked.Add(lease), s.n.opt.Now()
+		s.leased, s.at = asked.Add(lease), s.n.deps.Now()
 		d.Position = p.Position
 		s.d, s.url = d, s.n.url(s.sale)
 		s.findDue()
@@ -147,7 +147,7 @@ func (s *session) sync(ctx context.Context) error {
 		return err
 	case !s.warned:
 		s.warned = true
-		s.n.opt.Log.Warn("what the shop has taken could not be written down: it may be sent again", "sale",
+		s.n.deps.Log.Warn("what the shop has taken could not be written down: it may be sent again", "sale",
 			s.sale, "error", err)
 	}
 	return nil
@@ -157,8 +157,8 @@ func (s *session) sync(ctx context.Context) error {
 // and the lease need their turn.
 func (s *session) fill(ctx context.Context) error {
 	s.more = s.d.Seq > s.read
-	for began := s.n.opt.Now(); s.more && len(s.waiting) < window && s.n.opt.Now().Sub(began) < tick; {
-		entries, err := s.n.opt.Store.Entries(ctx, s.sale, s.read, page)
+	for began := s.n.deps.Now(); s.more && len(s.waiting) < window && s.n.deps.Now().Sub(began) < tick; {
+		entries, err := s.n.deps.Store.Entries(ctx, s.sale, s.read, page)
 		if err != nil {
 			return err
 		}
@@ -231,7 +231,7 @@ func (s *session) findDue() {
 }
 
 // now is the store's clock.
-func (s *session) now() time.Time { return s.d.Now.Add(s.n.opt.Now().Sub(s.at)) }
+func (s *session) now() time.Time { return s.d.Now.Add(s.n.deps.Now().Sub(s.at)) }
 
 // measure sets the gauges.
 func (s *session) measure() {
@@ -251,7 +251,7 @@ func (s *session) measure() {
 	if !oldest.IsZero() {
 		age = max(0, s.d.Now.Sub(oldest).Seconds())
 	}
-	m := s.n.opt.Metrics
+	m := s.n.deps.Metrics
 	m.lag.WithLabelValues(s.sale).Set(float64(s.d.Seq - s.d.Position))
 	m.oldest.WithLabelValues(s.sale).Set(age)
 	m.stuck.WithLabelValues(s.sale).Set(float64(stuck))

@@ -142,8 +142,8 @@ func withPort(host, port string) (string, bool) {
 }
 
 // client returns a client for everything but the lanes.
-func (a *address) client(o Options) redis.UniversalClient {
-	u := a.options(o)
+func (a *address) client(d *dialer) redis.UniversalClient {
+	u := a.options(d)
 	if a.topology != cluster {
 		return redis.NewUniversalClient(u)
 	}
@@ -154,24 +154,24 @@ func (a *address) client(o Options) redis.UniversalClient {
 
 // options turns the address into the client's options. The client retries nothing by itself: its
 // callers decide what to send again.
-func (a *address) options(o Options) *redis.UniversalOptions {
+func (a *address) options(d *dialer) *redis.UniversalOptions {
 	u := &redis.UniversalOptions{
 		Addrs: a.hosts, DB: a.db, MasterName: a.master, IsClusterMode: a.topology == cluster,
 		SentinelUsername: a.query.Get("sentinel_username"), SentinelPassword: a.query.Get("sentinel_password"),
 		ClientName: "flashgate", Protocol: 2, DisableIdentity: true,
 		MaxRetries: -1, DialerRetries: 1,
-		DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, ContextTimeoutEnabled: true,
+		DialTimeout: d.timeout, ReadTimeout: d.timeout, WriteTimeout: d.timeout, ContextTimeoutEnabled: true,
 		PoolSize: 8, PipelinePoolSize: -1,
 	}
 	if a.user != nil {
 		u.Username = a.user.Username()
 		u.Password, _ = a.user.Password()
 	}
-	if o.Password != "" {
-		u.CredentialsProvider = func() (user, password string) { return u.Username, o.renewed.Now().Password }
+	if d.withPassword {
+		u.CredentialsProvider = func() (user, password string) { return u.Username, d.credentials.Now().Password }
 	}
 	if a.secure {
-		u.Dialer = o.dialTLS
+		u.Dialer = d.dialTLS
 	}
 	return u
 }

@@ -49,7 +49,7 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		o := a.options(Options{Timeout: time.Second})
+		o := a.options(&dialer{timeout: time.Second})
 		if got := strings.Join(o.Addrs, " "); got != want.hosts || a.topology != want.topology ||
 			o.IsClusterMode != (want.topology == cluster) {
 			t.Errorf("%s: topology %d at %s", text, a.topology, got)
@@ -70,7 +70,7 @@ func TestSentinelsMayHaveCredentialsOfTheirOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := a.options(Options{}); o.SentinelUsername != "s" || o.SentinelPassword != "q" {
+	if o := a.options(&dialer{}); o.SentinelUsername != "s" || o.SentinelPassword != "q" {
 		t.Errorf("got %q and %q", o.SentinelUsername, o.SentinelPassword)
 	}
 }
@@ -81,7 +81,7 @@ func TestTheClientRetriesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o := a.options(Options{Timeout: time.Second}); o.MaxRetries != -1 || !o.ContextTimeoutEnabled ||
+	if o := a.options(&dialer{timeout: time.Second}); o.MaxRetries != -1 || !o.ContextTimeoutEnabled ||
 		o.ReadTimeout != time.Second {
 		t.Errorf("MaxRetries %d, ContextTimeoutEnabled %v, ReadTimeout %v", o.MaxRetries, o.ContextTimeoutEnabled,
 			o.ReadTimeout)

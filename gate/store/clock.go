@@ -15,20 +15,20 @@ import (
 // Redis' clock writes both, as luascripts/prelude.lua says.
 func (s *Store) clock() any {
 	switch {
-	case s.opt.Now == nil:
-		return s.opt.Own().UnixMilli()
-	case s.opt.Own == nil:
-		return fmt.Sprintf("=%d", s.opt.Now().UnixMilli())
+	case s.deps.Now == nil:
+		return s.deps.Own().UnixMilli()
+	case s.deps.Own == nil:
+		return fmt.Sprintf("=%d", s.deps.Now().UnixMilli())
 	}
-	return fmt.Sprintf("=%d,%d", s.opt.Now().UnixMilli(), s.opt.Own().UnixMilli())
+	return fmt.Sprintf("=%d,%d", s.deps.Now().UnixMilli(), s.deps.Own().UnixMilli())
 }
 
 // own is this process's clock. In a test without Own it is Redis' clock.
 func (s *Store) own() time.Time {
-	if s.opt.Own == nil {
-		return s.opt.Now()
+	if s.deps.Own == nil {
+		return s.deps.Now()
 	}
-	return s.opt.Own()
+	return s.deps.Own()
 }
 
 // clockPrefix begins the error of a script that finds Redis' clock in doubt. Its

@@ -14,7 +14,7 @@ import (
 
 // setOff puts a store's own clock ahead of the machine's.
 func setOff(s *Store, ahead time.Duration) {
-	s.opt.Own = func() time.Time { return time.Now().Add(ahead) }
+	s.deps.Own = func() time.Time { return time.Now().Add(ahead) }
 }
 
 // isDoubted wants the error of a call that changed nothing because of the clocks,

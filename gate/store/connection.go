@@ -13,7 +13,7 @@ func (d *decider) connect(ctx context.Context) error {
 	if d.client != nil {
 		return nil
 	}
-	o := d.store.address.options(d.store.opt)
+	o := d.store.address.options(d.store.dialer)
 	o.PoolSize = 1
 	o.ReadTimeout += d.store.opt.WaitTimeout
 	o.OnConnect = d.meet
@@ -57,8 +57,8 @@ func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
 	}
 	server := infoField(info, "run_id") + "/" + infoField(info, "master_replid")
 	if d.server != "" && d.server != server {
-		d.store.opt.Metrics.changed(d.sale)
-		d.store.opt.Log.Warn("another Redis server decides now: what the old one did not replicate is forgotten",
+		d.store.deps.Metrics.changed(d.sale)
+		d.store.deps.Log.Warn("another Redis server decides now: what the old one did not replicate is forgotten",
 			"sale", d.sale, "was", d.server, "is", server)
 	}
 	d.server = server

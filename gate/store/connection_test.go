@@ -67,7 +67,7 @@ func TestASentinelIsNotTheServerThatDecides(t *testing.T) {
 			url := strings.Replace(strings.Replace(primary.URL(), "redis:", "redis+sentinel:", 1), primary.Addr(),
 				namer, 1) + "/mymaster"
 			metrics := NewMetrics(prometheus.NewRegistry())
-			l := openLane(t, url, Options{Metrics: metrics})
+			l := openCountedLane(t, url, metrics, Options{})
 			mustApply(t, l.store, marathon(1), gate.Created)
 			for i := range 3 {
 				l.wants("held", fmt.Sprint("order-", i))

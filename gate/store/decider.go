@@ -42,7 +42,7 @@ type decider struct {
 
 // Decider implements lane.Store.
 func (s *Store) Decider(sale string) gate.Decider {
-	s.opt.Metrics.initSale(sale)
+	s.deps.Metrics.initSale(sale)
 	d := &decider{
 		store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Confirm,
 		applyVerdicts: applyConfirms, seen: make(map[string]struct{}, gate.MaxBatch),

@@ -14,7 +14,7 @@ import (
 // batch, from the arguments to the verdicts.
 func BenchmarkDecide(b *testing.B) {
 	server := redistest.Start(b)
-	s, err := Open(server.URL(), Options{Who: "gate", Log: slog.New(slog.DiscardHandler)})
+	s, err := Open(server.URL(), Deps{Log: slog.New(slog.DiscardHandler)}, Options{Who: "gate"})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -24,8 +24,14 @@ type lane struct {
 
 func openLane(t *testing.T, url string, opt Options) *lane {
 	t.Helper()
-	opt.Who, opt.Timeout, opt.Log = "gate", 2*time.Second, slog.New(slog.DiscardHandler)
-	s, err := Open(url, opt)
+	return openCountedLane(t, url, nil, opt)
+}
+
+// openCountedLane opens a lane that counts in the metrics.
+func openCountedLane(t *testing.T, url string, metrics *Metrics, opt Options) *lane {
+	t.Helper()
+	opt.Who, opt.Timeout = "gate", 2*time.Second
+	s, err := Open(url, Deps{Metrics: metrics, Log: slog.New(slog.DiscardHandler)}, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

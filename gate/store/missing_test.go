@@ -62,7 +62,7 @@ func TestBothClocksMustSayThatAWindowHasNotBegun(t *testing.T) {
 	f := func(redis, own time.Time, want bool) {
 		t.Helper()
 		s, err := Open(startEmbedded(t),
-			Options{Who: "kim", Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return redis }})
+			Deps{Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return redis }}, Options{Who: "kim"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,7 +27,7 @@ func TestOneGateAtATimeTellsTheShop(t *testing.T) {
 	onStores(t, func(t *testing.T, open func(string) *Store) {
 		first, second := open("gate-1"), open("gate-2")
 		var ahead time.Duration
-		second.opt.Now = func() time.Time { return time.Now().Add(ahead) }
+		second.deps.Now = func() time.Time { return time.Now().Add(ahead) }
 		sale := marathon(1)
 		sale.Notify = "https://shop.example.com/"
 		mustApply(t, first, sale, gate.Created)

@@ -30,10 +30,9 @@ func checkSales(t *testing.T, url string, runs int) {
 	setFlag(t, "rapid.checks", strconv.Itoa(runs))
 	setFlag(t, "rapid.nofailfile", "true") // the seed is enough, and nothing is left behind
 	var now int64
-	s, err := Open(url, Options{
-		Who: "test", Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { return time.UnixMilli(now) },
-	})
+	s, err := Open(url, Deps{
+		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.UnixMilli(now) },
+	}, Options{Who: "test", Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

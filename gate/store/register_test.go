@@ -25,7 +25,8 @@ func onStores(t *testing.T, test func(t *testing.T, open func(who string) *Store
 			t.Parallel()
 			url := start(t)
 			test(t, func(who string) *Store {
-				s, err := Open(url, Options{Who: who, Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
+				s, err := Open(url, Deps{Log: slog.New(slog.DiscardHandler)},
+					Options{Who: who, Timeout: 10 * time.Second})
 				if err != nil {
 					t.Fatal(err)
 				}

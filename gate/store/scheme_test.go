@@ -24,7 +24,7 @@ func TestTheWrongSchemeIsNamed(t *testing.T) {
 	t.Parallel()
 	f := func(url, want string) {
 		t.Helper()
-		s, err := Open(url, Options{Timeout: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
+		s, err := Open(url, Deps{Log: slog.New(slog.DiscardHandler)}, Options{Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,9 +15,8 @@ import (
 // waitingStore opens a store whose changes one replica must have.
 func waitingStore(t *testing.T, url string) *Store {
 	t.Helper()
-	s, err := Open(url, Options{
+	s, err := Open(url, Deps{Log: slog.New(slog.DiscardHandler)}, Options{
 		Who: "kim", Timeout: 5 * time.Second, WaitReplicas: 1, WaitTimeout: 100 * time.Millisecond,
-		Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

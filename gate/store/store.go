@@ -19,7 +19,17 @@ import (
 // paid by then, or failed to.
 const DefaultFirstLook = 20 * time.Second
 
-// Options of a Store. Log is needed; the zero value of the others is usable.
+// Deps are the dependencies of a Store. Log is needed; the others have defaults.
+type Deps struct {
+	// Own is this process's clock, which Redis' is held against; default time.Now.
+	// Now is used instead of Redis' clock in tests; without Own nothing is held against it.
+	Own, Now func() time.Time
+
+	Metrics *Metrics // nil counts nothing
+	Log     *slog.Logger
+}
+
+// Options of a Store. Its zero value is usable.
 type Options struct {
 	Who     string        // what the ledger names as the author of each change
 	Timeout time.Duration // of one call to Redis without the wait for replicas; default 500 ms
@@ -29,24 +39,18 @@ type Options struct {
 	WaitReplicas int
 	WaitTimeout  time.Duration
 
-	Credentials
-	renewed *gate.Replaceable[Credentials] // these, or what Renew has put in their place
+	Credentials // which Renew replaces
 
 	// FirstLook is how long after a hold its order is to be looked at; default 20 s.
 	FirstLook time.Duration
-
-	// Own is this process's clock, which Redis' is held against; default time.Now.
-	// Now is used instead of Redis' clock in tests; without Own nothing is held against it.
-	Own, Now func() time.Time
-
-	Metrics *Metrics
-	Log     *slog.Logger
 }
 
 // Store is a connection to the Redis that holds the sales.
 type Store struct {
 	address address
 	client  redis.UniversalClient // for everything but the lanes
+	dialer  *dialer
+	deps    Deps
 	opt     Options
 
 	readings readings // of Read
@@ -54,7 +58,7 @@ type Store struct {
 
 // Open returns the store at an address of one of AddressForms. It connects when
 // it is first used.
-func Open(addr string, opt Options) (*Store, error) {
+func Open(addr string, deps Deps, opt Options) (*Store, error) {
 	a, err := parseAddress(addr)
 	if err != nil {
 		return nil, err
@@ -66,8 +70,8 @@ func Open(addr string, opt Options) (*Store, error) {
 	if opt.Timeout == 0 {
 		opt.Timeout = 500 * time.Millisecond
 	}
-	if opt.Own == nil && opt.Now == nil {
-		opt.Own = time.Now
+	if deps.Own == nil && deps.Now == nil {
+		deps.Own = time.Now
 	}
 	if opt.FirstLook == 0 {
 		opt.FirstLook = DefaultFirstLook
@@ -76,15 +80,18 @@ func Open(addr string, opt Options) (*Store, error) {
 		return nil, errors.New("the Redis address has a password, and there is another one beside it: leave " +
 			"one of them out")
 	}
-	opt.renewed = &gate.Replaceable[Credentials]{}
-	opt.renewed.Set(opt.Credentials)
-	s := &Store{address: a, opt: opt, client: a.client(opt), readings: readings{known: map[string]reading{}}}
+	d := &dialer{timeout: opt.Timeout, withPassword: opt.Password != "", metrics: deps.Metrics}
+	d.credentials.Set(opt.Credentials)
+	s := &Store{
+		address: a, client: a.client(d), dialer: d, deps: deps, opt: opt,
+		readings: readings{known: map[string]reading{}},
+	}
 	if !a.secure {
 		s.client.AddHook(&schemeHint{})
 	}
-	opt.Metrics.watch(s.client)
+	deps.Metrics.watch(s.client)
 	if opt.Certificate != nil {
-		opt.Metrics.expires("client", opt.Certificate.Leaf)
+		deps.Metrics.expires("client", opt.Certificate.Leaf)
 	}
 	return s, nil
 }
@@ -196,7 +203,7 @@ func (s *Store) Check(ctx context.Context) error {
 	info, err := s.client.Info(ctx).Result()
 	if err != nil {
 		if saysNothing(err) {
-			s.opt.Log.Warn("this user may not read INFO of Redis: make sure that its maxmemory-policy is noeviction",
+			s.deps.Log.Warn("this user may not read INFO of Redis: make sure that its maxmemory-policy is noeviction",
 				"error", err)
 			return nil
 		}
@@ -204,7 +211,7 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	policy := infoField(info, "maxmemory_policy")
 	if strings.HasPrefix(policy, "volatile-") {
-		s.opt.Log.Warn("Redis evicts keys with an expiry when it is full; sales have none, but set "+
+		s.deps.Log.Warn("Redis evicts keys with an expiry when it is full; sales have none, but set "+
 			"maxmemory-policy noeviction", "policy", policy)
 	}
 	return refuseEviction(policy)

@@ -11,15 +11,25 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/flashgate/flashgate/gate"
 )
+
+// dialer has what all connections of a store are made with.
+type dialer struct {
+	timeout      time.Duration
+	withPassword bool                          // Options has one
+	credentials  gate.Replaceable[Credentials] // those of Options, or what Renew has put in their place
+	metrics      *Metrics
+}
 
 // dialTLS connects to a Redis server. It verifies the name of the host that it dials, also if a
 // Sentinel or a Cluster named it.
-func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+func (d *dialer) dialTLS(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	asked := false
-	given := o.renewed.Now()
+	given := d.credentials.Now()
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
@@ -41,7 +51,7 @@ func (o *Options) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 		_ = raw.Close() // it is of no use, whatever this says
 		return nil, err
 	}
-	o.Metrics.expires(addr, conn.ConnectionState().PeerCertificates[0])
+	d.metrics.expires(addr, conn.ConnectionState().PeerCertificates[0])
 	quick := quickConn{conn}
 	if !asked {
 		return quick, nil
@@ -84,9 +94,9 @@ type Credentials struct {
 
 // Renew makes new connections use other credentials. Open connections stay open.
 func (s *Store) Renew(c Credentials) {
-	s.opt.renewed.Set(c)
+	s.dialer.credentials.Set(c)
 	if c.Certificate != nil {
-		s.opt.Metrics.expires("client", c.Certificate.Leaf)
+		s.deps.Metrics.expires("client", c.Certificate.Leaf)
 	}
 }
 

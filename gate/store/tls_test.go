@@ -88,13 +88,13 @@ func TestCertificatesAreShownWithTheirEnd(t *testing.T) {
 	authority := redistest.NewAuthority(t)
 	server := redistest.StartTLS(t, authority)
 	trusted := trusting(t, authority)
-	trusted.Metrics = NewMetrics(prometheus.NewRegistry())
-	l := openLane(t, server.URL(), trusted)
+	metrics := NewMetrics(prometheus.NewRegistry())
+	l := openCountedLane(t, server.URL(), metrics, trusted)
 	mustApply(t, l.store, marathon(1), gate.Created)
 
 	ends := trusted.Certificate.Leaf.NotAfter // the server's was made at the same time, a moment before
 	for _, certificate := range []string{"client", server.Addr()} {
-		shown := time.Unix(int64(testutil.ToFloat64(trusted.Metrics.expiry.WithLabelValues(certificate))), 0)
+		shown := time.Unix(int64(testutil.ToFloat64(metrics.expiry.WithLabelValues(certificate))), 0)
 		if shown.After(ends) || shown.Before(ends.Add(-time.Minute)) {
 			t.Errorf("the certificate %q is shown to end at %v, want about %v", certificate, shown, ends)
 		}
@@ -117,7 +117,7 @@ func TestACertificateNeedsAnAddressWithTLS(t *testing.T) {
 		{Credentials: Credentials{Certificate: &tls.Certificate{}}},
 	} {
 		for _, address := range []string{"redis://h", "redis+sentinel://h/m", "redis+cluster://h"} {
-			if _, err := Open(address, opt); err == nil || !strings.Contains(err.Error(), "without TLS") {
+			if _, err := Open(address, Deps{}, opt); err == nil || !strings.Contains(err.Error(), "without TLS") {
 				t.Errorf("%s: %v", address, err)
 			}
 		}
@@ -131,8 +131,8 @@ func TestASilentServerWithTLSIsWaitedForNoLongerThanTheCallsTime(t *testing.T) {
 	authority := redistest.NewAuthority(t)
 	server := redistest.StartTLS(t, authority)
 	opt := trusting(t, authority)
-	opt.Timeout, opt.Log = 20*time.Second, slog.New(slog.DiscardHandler)
-	s, err := Open(server.URL(), opt)
+	opt.Timeout = 20 * time.Second
+	s, err := Open(server.URL(), Deps{Log: slog.New(slog.DiscardHandler)}, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,9 +165,8 @@ func TestAConnectionIsJudgedByItsOwnCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	s, err := Open("rediss://"+ln.Addr().String(), Options{
-		Credentials: Credentials{CA: trusted.CA},
-		Timeout:     10 * time.Second, Log: slog.New(slog.DiscardHandler),
+	s, err := Open("rediss://"+ln.Addr().String(), Deps{Log: slog.New(slog.DiscardHandler)}, Options{
+		Credentials: Credentials{CA: trusted.CA}, Timeout: 10 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +186,7 @@ func TestAConnectionIsJudgedByItsOwnCertificate(t *testing.T) {
 		}
 		s.Renew(trusted.Credentials)
 	}()
-	if _, err := s.opt.dialTLS(t.Context(), "tcp", ln.Addr().String()); err == nil ||
+	if _, err := s.dialer.dialTLS(t.Context(), "tcp", ln.Addr().String()); err == nil ||
 		!strings.Contains(err.Error(), "this one has none") {
 		t.Errorf("it says %v", err)
 	}
@@ -202,12 +201,12 @@ func TestASilentServerWithTLSIsLeftAtOnce(t *testing.T) {
 	server := redistest.StartTLS(t, authority)
 	opt := trusting(t, authority)
 	opt.Timeout = 10 * time.Second
-	s, err := Open(server.URL(), opt)
+	s, err := Open(server.URL(), Deps{}, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	conn, err := s.opt.dialTLS(t.Context(), "tcp", server.Addr())
+	conn, err := s.dialer.dialTLS(t.Context(), "tcp", server.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,8 +50,8 @@ type Sales interface {
 	Ledger(ctx context.Context, sale string, from int64) iter.Seq2[*gate.Entry, error]
 }
 
-// AdminOptions of an Admin. All but Keys, BaseURL, TLS and Most are needed.
-type AdminOptions struct {
+// AdminDeps are the dependencies of an Admin. All but Keys and TLS are needed.
+type AdminDeps struct {
 	Registry  *prometheus.Registry
 	Ready     func() bool // whether the public listener should be sent requests
 	Gate      *lane.Gate
@@ -63,19 +63,24 @@ type AdminOptions struct {
 	// Audit returns a report on a sale that can be written as JSON. A payment that
 	// PortOne has, of an order that no sale knows, counts only if the order begins with
 	// the prefix, and with known never. Its errors are those of a store.
-	Audit   func(ctx context.Context, sale, prefix string, known bool) (any, error)
-	Status  func() gate.Status
-	Tokens  *Tokens     // that callers show; nil lets nobody in
-	Keys    *gate.Keys  // sign links; nil signs none
-	BaseURL string      // where PortOne reaches the gates, for links
-	TLS     *tls.Config // nil serves without TLS
-	Most    int         // connections that may be open; 0: any number
-	Now     func() time.Time
-	Log     *slog.Logger
+	Audit  func(ctx context.Context, sale, prefix string, known bool) (any, error)
+	Status func() gate.Status
+	Tokens *Tokens     // that callers show; nil lets nobody in
+	Keys   *gate.Keys  // sign links; nil signs none
+	TLS    *tls.Config // reads its certificate anew where that changes; nil serves without TLS
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+// AdminOptions of an Admin.
+type AdminOptions struct {
+	BaseURL string // where PortOne reaches the gates, for links; empty: callers of the API say it
+	Most    int    // connections that may be open; 0: any number
 }
 
 // Admin is the operator's listener: health, metrics, profiles and the API.
 type Admin struct {
+	deps     AdminDeps
 	opt      AdminOptions
 	guard    *guard
 	server   *http.Server
@@ -83,12 +88,12 @@ type Admin struct {
 }
 
 // NewAdmin returns the admin listener's server.
-func NewAdmin(opt AdminOptions) *Admin {
-	a := &Admin{opt: opt, guard: newGuard(opt.Tokens)}
+func NewAdmin(deps AdminDeps, opt AdminOptions) *Admin {
+	a := &Admin{deps: deps, opt: opt, guard: newGuard(deps.Tokens)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !opt.Ready() {
+		if !deps.Ready() {
 			http.Error(w, "not ready", http.StatusServiceUnavailable)
 			return
 		}
@@ -104,7 +109,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 		handle(pattern, least, func(w http.ResponseWriter, r *http.Request, _ string) { next(w, r) })
 	}
 	plain("GET /metrics", reader,
-		promhttp.HandlerFor(opt.Registry, promhttp.HandlerOpts{Registry: opt.Registry}).ServeHTTP)
+		promhttp.HandlerFor(deps.Registry, promhttp.HandlerOpts{Registry: deps.Registry}).ServeHTTP)
 	plain("GET /debug/pprof/", operator, pprof.Index) // not the command line, which may show a secret
 	plain("GET /debug/pprof/profile", operator, pprof.Profile)
 	plain("GET /debug/pprof/trace", operator, pprof.Trace)
@@ -140,7 +145,7 @@ func NewAdmin(opt AdminOptions) *Admin {
 		Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:  10 * time.Second,
 		WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog:  slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug),
+		ErrorLog:  slog.NewLogLogger(deps.Log.Handler(), slog.LevelDebug),
 		ConnState: seated,
 	}
 	return a
@@ -148,9 +153,9 @@ func NewAdmin(opt AdminOptions) *Admin {
 
 // Serve answers what comes in at ln until Shutdown.
 func (a *Admin) Serve(ln net.Listener) error {
-	ln = newCrowd(ln, "admin", a.opt.Most, a.opt.Metrics, a.opt.Log)
-	if a.opt.TLS != nil {
-		ln = tls.NewListener(ln, a.opt.TLS)
+	ln = newCrowd(ln, "admin", a.opt.Most, a.deps.Metrics, a.deps.Log)
+	if a.deps.TLS != nil {
+		ln = tls.NewListener(ln, a.deps.TLS)
 	}
 	if err := a.server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -40,21 +40,27 @@ type desk struct {
 	redis  string // its URL
 }
 
+// adminConfig is what an Admin is made of.
+type adminConfig struct {
+	AdminDeps
+	AdminOptions
+}
+
 // openDesk starts it with tokens for kim and viewer, or with what options say.
-func openDesk(t *testing.T, change ...func(*AdminOptions)) *desk {
+func openDesk(t *testing.T, change ...func(*adminConfig)) *desk {
 	t.Helper()
 	return openDeskAt(t, func(ln net.Listener) net.Listener { return ln }, change...)
 }
 
 // openDeskAt starts it at what is made of a listener.
-func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func(*AdminOptions)) *desk {
+func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func(*adminConfig)) *desk {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	embedded, err := redisstore.StartEmbedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := redisstore.Open(embedded.URL(), redisstore.Options{Who: "desk", Log: quiet})
+	s, err := redisstore.Open(embedded.URL(), redisstore.Deps{Log: quiet}, redisstore.Options{Who: "desk"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +68,9 @@ func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func
 	if err := s.Create(t.Context(), gate.Creation{Who: "test", Sale: sale, OpenNow: true}); err != nil {
 		t.Fatal(err)
 	}
-	g := lane.New(s, lane.NewMetrics(prometheus.NewRegistry()),
-		lane.Options{Keys: gate.Unsigned(), Now: time.Now, Log: quiet})
+	g := lane.New(lane.Deps{
+		Store: s, Metrics: lane.NewMetrics(prometheus.NewRegistry()), Keys: gate.Unsigned(), Now: time.Now, Log: quiet,
+	}, lane.Options{})
 	answers, err := portone.NewAnswers("en")
 	if err != nil {
 		t.Fatal(err)
@@ -81,17 +88,17 @@ func openDeskAt(t *testing.T, at func(net.Listener) net.Listener, change ...func
 	}
 	registry := prometheus.NewRegistry()
 	metrics := NewMetrics(registry)
-	public := NewPublic(g, answers, metrics, PublicOptions{Orders: s, Log: quiet})
-	opt := AdminOptions{
+	public := NewPublic(PublicDeps{Gate: g, Answers: answers, Metrics: metrics, Orders: s, Log: quiet}, PublicOptions{})
+	cfg := adminConfig{AdminDeps{
 		Registry: registry, Ready: public.Ready, Gate: g, Answers: answers, Metrics: metrics,
 		Sales: s, Settling: s, ParseSale: parseTestSale, Audit: auditTestSale,
 		Status: func() gate.Status { return gate.Status{Gate: "desk", Checks: []gate.Check{}} },
-		Tokens: tokens, Keys: keys, BaseURL: "https://gate.example.com", Now: time.Now, Log: quiet,
-	}
+		Tokens: tokens, Keys: keys, Now: time.Now, Log: quiet,
+	}, AdminOptions{BaseURL: "https://gate.example.com"}}
 	for _, c := range change {
-		c(&opt)
+		c(&cfg)
 	}
-	admin := NewAdmin(opt)
+	admin := NewAdmin(cfg.AdminDeps, cfg.AdminOptions)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -301,7 +308,7 @@ func TestGuessingIsSlowAndHindersNobody(t *testing.T) {
 func TestTokensThatNobodyHasLetNobodyIn(t *testing.T) {
 	t.Parallel()
 	for name, tokens := range map[string]*Tokens{"nil": nil, "none": {}} {
-		d := openDesk(t, func(o *AdminOptions) { o.Tokens = tokens })
+		d := openDesk(t, func(o *adminConfig) { o.Tokens = tokens })
 		if status, text := d.ask("", "POST", "/v1/sales/race/pause", ""); status != 401 {
 			t.Errorf("%s: %d %s, want 401", name, status, text)
 		}
@@ -313,7 +320,7 @@ func TestTokensThatNobodyHasLetNobodyIn(t *testing.T) {
 
 func TestWhereNoTokenIsAskedForOnlyThisMachineIsAnswered(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t, func(o *AdminOptions) { o.Tokens = Anybody() })
+	d := openDesk(t, func(o *adminConfig) { o.Tokens = Anybody() })
 	f := func(want int, headers ...string) {
 		t.Helper()
 		if status, text := d.ask("", "POST", "/v1/sales/race/pause", "", headers...); status != want {
@@ -376,8 +383,8 @@ func TestServingFailsWithItsListener(t *testing.T) {
 func TestShutdownClosesWhatDoesNotEndInTime(t *testing.T) {
 	t.Parallel()
 	begun := make(chan struct{})
-	d := openDesk(t, func(opt *AdminOptions) {
-		opt.Audit = func(ctx context.Context, _, _ string, _ bool) (any, error) {
+	d := openDesk(t, func(o *adminConfig) {
+		o.Audit = func(ctx context.Context, _, _ string, _ bool) (any, error) {
 			close(begun)
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -415,8 +422,8 @@ func TestAnAuditIsShown(t *testing.T) {
 func TestAGatesStatusIsShown(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 12, 1, 1, 0, 0, 0, time.UTC)
-	d := openDesk(t, func(opt *AdminOptions) {
-		opt.Status = func() gate.Status {
+	d := openDesk(t, func(o *adminConfig) {
+		o.Status = func() gate.Status {
 			return gate.Status{
 				Gate: "gate-1", Ready: true, Replicas: &gate.Replicas{Needed: 1, Problem: "not known"},
 				Checks: []gate.Check{
@@ -444,8 +451,8 @@ func TestAGatesStatusIsShown(t *testing.T) {
 func TestOneAuditRunsAtATime(t *testing.T) {
 	t.Parallel()
 	begun, end := make(chan struct{}), make(chan struct{})
-	d := openDesk(t, func(opt *AdminOptions) {
-		opt.Audit = func(ctx context.Context, sale, prefix string, known bool) (any, error) {
+	d := openDesk(t, func(o *adminConfig) {
+		o.Audit = func(ctx context.Context, sale, prefix string, known bool) (any, error) {
 			if sale == "race" {
 				close(begun)
 				<-end
@@ -464,8 +471,8 @@ func TestOneAuditRunsAtATime(t *testing.T) {
 
 func TestAnAuditThatTakesTooLongIsToldSo(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t, func(opt *AdminOptions) {
-		opt.Audit = func(ctx context.Context, _, _ string, _ bool) (any, error) {
+	d := openDesk(t, func(o *adminConfig) {
+		o.Audit = func(ctx context.Context, _, _ string, _ bool) (any, error) {
 			if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > auditTimeout {
 				t.Errorf("the deadline is %s", deadline)
 			}

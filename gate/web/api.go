@@ -79,7 +79,7 @@ func (a *Admin) api(timeout time.Duration, carryOut endpoint) handler {
 		done, err := carryOut(ctx, c)
 		switch {
 		case err != nil && c.sale() != "":
-			writeStoreError(w, gate.Gone(ctx, a.opt.Sales, c.sale(), err))
+			writeStoreError(w, gate.Gone(ctx, a.deps.Sales, c.sale(), err))
 		case err != nil:
 			writeStoreError(w, err)
 		case done.body == nil:
@@ -116,9 +116,9 @@ func bounded(next handler) handler {
 
 // logChange logs a change that a call made. The ledger has it too, with what it replaced.
 func (a *Admin) logChange(c *apiCall, kind string) {
-	a.opt.Log.Info("a sale was changed through the admin API", "who", c.who, "kind", kind, "sale", c.sale())
+	a.deps.Log.Info("a sale was changed through the admin API", "who", c.who, "kind", kind, "sale", c.sale())
 }
 
 func (a *Admin) status(context.Context, *apiCall) (reply, error) {
-	return reply{body: a.opt.Status()}, nil
+	return reply{body: a.deps.Status()}, nil
 }

@@ -102,7 +102,7 @@ func TestASaleIsMadeThroughTheAPI(t *testing.T) {
 	if text, err = json.Marshal(ahead.Form()); err != nil {
 		t.Fatal(err)
 	}
-	late := openDesk(t, func(o *AdminOptions) { o.Now = func() time.Time { return ahead.OpensAt } })
+	late := openDesk(t, func(o *adminConfig) { o.Now = func() time.Time { return ahead.OpensAt } })
 	late.want("PUT", "/v1/sales/run", string(text), 409, "Redis knows no run") // the gate's clock and Redis' must agree
 	if said := d.want("PUT", "/v1/sales/run", string(text), 200,
 		`"outcome": "created"`); strings.Contains(said, "reminder") {
@@ -150,13 +150,13 @@ func TestAMissingSaleIsToldOf(t *testing.T) {
 // Of a sale that was deleted every call says so, and when; two still show what there is.
 func TestADeletedSaleIsToldOf(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t, func(o *AdminOptions) {
+	d := openDesk(t, func(o *adminConfig) {
 		o.Audit = func(context.Context, string, string, bool) (any, error) { return nil, gate.ErrNoSale }
 	})
 	const path, what = "/v1/sales/race", "sale race was deleted at "
 	d.want("DELETE", path, "", 204, "")
 	for {
-		if _, known := d.public.gate.Lane([]byte("race")); !known {
+		if _, known := d.public.deps.Gate.Lane([]byte("race")); !known {
 			break
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -179,7 +179,7 @@ func TestADeletedSaleIsToldOf(t *testing.T) {
 func TestOnlyWhatChangesASaleIsLogged(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	d := openDesk(t, func(o *AdminOptions) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	d := openDesk(t, func(o *adminConfig) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
 	sale := raceSale()
 	sale.PerBuyer = 4
 	text, err := json.Marshal(sale.Form())
@@ -236,7 +236,7 @@ func TestAStoreInTroubleIsNoEmptyList(t *testing.T) {
 	away := errors.New("Redis is away")
 	f := func(names, sale error, path string, want int, part string) {
 		t.Helper()
-		d := openDesk(t, func(o *AdminOptions) { o.Sales = troubled{o.Settling.(*redisstore.Store), names, sale} })
+		d := openDesk(t, func(o *adminConfig) { o.Sales = troubled{o.Settling.(*redisstore.Store), names, sale} })
 		d.want("GET", path, "", want, part)
 	}
 	f(away, nil, "/v1/sales", 503, "Redis is away")
@@ -279,7 +279,7 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 		"there is no sale swim: did you mean race? flashgate apply creates one")
 	d.want("DELETE", "/v1/sales/swim", "", 404, "there is no sale swim: did you mean race? flashgate apply creates one")
 
-	lane, _ := d.public.gate.Lane([]byte("race"))
+	lane, _ := d.public.deps.Gate.Lane([]byte("race"))
 	if v := lane.Confirm(confirmOf(d, "주문/1"),
 		&gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
 		t.Fatal(v)
@@ -313,7 +313,7 @@ func TestASaleIsPausedAndDeletedThroughTheAPI(t *testing.T) {
 func TestTheBrakeIsToldOfAndReleasedThroughTheAPI(t *testing.T) {
 	t.Parallel()
 	var logged bytes.Buffer
-	d := openDesk(t, func(o *AdminOptions) { o.Log = slog.New(slog.NewTextHandler(&logged, nil)) })
+	d := openDesk(t, func(o *adminConfig) { o.Log = slog.New(slog.NewTextHandler(&logged, nil)) })
 	const path = "/v1/sales/race/refunds/go-on"
 	d.want("POST", path, `{}`, 400, "payments: must be how many")
 	d.want("POST", path, `{"payments":-1}`, 400, "payments: must be how many")
@@ -365,7 +365,7 @@ func TestTheBrakeIsToldOfAndReleasedThroughTheAPI(t *testing.T) {
 func TestAHigherRunThroughTheAPINamesWhatGoes(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	lane, _ := d.public.gate.Lane([]byte("race"))
+	lane, _ := d.public.deps.Gate.Lane([]byte("race"))
 	for _, order := range []string{"o1", "o2"} {
 		if v := lane.Confirm(confirmOf(d, order),
 			&gate.Link{Items: []byte("full"), Buyer: []byte("ann")}); v.Code != gate.Held {
@@ -452,7 +452,7 @@ func TestWhatIsSetAsideIsShownByTheAPI(t *testing.T) {
 
 // confirmOf is a confirm call's request for one unit of "full".
 func confirmOf(d *desk, order string) *gate.Request {
-	r := d.public.gate.Request(time.Now())
+	r := d.public.deps.Gate.Request(time.Now())
 	r.Confirm.Order, r.Confirm.Attempt = []byte(order), []byte("imp_1")
 	r.Confirm.Amount = gate.Amount{Value: 80000, Known: true}
 	return r
@@ -537,9 +537,9 @@ func TestALinkIsSignedThroughTheAPI(t *testing.T) {
 		t.Errorf("as plain text: %d", status)
 	}
 
-	nowhere := openDesk(t, func(o *AdminOptions) { o.BaseURL = "" })
+	nowhere := openDesk(t, func(o *adminConfig) { o.BaseURL = "" })
 	nowhere.want("POST", path, good, 400, "--public-url")
-	keyless := openDesk(t, func(o *AdminOptions) { o.Keys = nil })
+	keyless := openDesk(t, func(o *adminConfig) { o.Keys = nil })
 	keyless.want("POST", path, good, 409, "FLASHGATE_SIGNING_KEY")
 }
 

@@ -11,11 +11,11 @@ import (
 )
 
 func (a *Admin) order(ctx context.Context, c *apiCall) (reply, error) {
-	o, err := a.opt.Sales.Order(ctx, c.sale(), c.order())
+	o, err := a.deps.Sales.Order(ctx, c.sale(), c.order())
 	if err != nil {
 		return reply{}, err
 	}
-	disputes, err := a.opt.Sales.DisputesOf(ctx, c.sale(), []string{o.ID})
+	disputes, err := a.deps.Sales.DisputesOf(ctx, c.sale(), []string{o.ID})
 	if err != nil {
 		return reply{}, err
 	}
@@ -38,7 +38,7 @@ func (a *Admin) report(ctx context.Context, c *apiCall) (reply, error) {
 		return reply{}, badRequest(fmt.Errorf("state %.20q: must be paid or released", said.State))
 	}
 	report := settle.Report{Order: c.order(), Attempt: said.Attempt, Paid: said.State == "paid"}
-	o, err := settle.Tell(ctx, a.opt.Settling, c.who, c.sale(), report)
+	o, err := settle.Tell(ctx, a.deps.Settling, c.who, c.sale(), report)
 	if err != nil {
 		return reply{}, err
 	}
@@ -46,12 +46,12 @@ func (a *Admin) report(ctx context.Context, c *apiCall) (reply, error) {
 }
 
 func (a *Admin) refunds(ctx context.Context, c *apiCall) (reply, error) {
-	return result(gate.RefundViews(ctx, a.opt.Sales, c.sale()))
+	return result(gate.RefundViews(ctx, a.deps.Sales, c.sale()))
 }
 
 // disputes shows the disputes and chargebacks of a sale's payments.
 func (a *Admin) disputes(ctx context.Context, c *apiCall) (reply, error) {
-	return result(gate.DisputeViews(ctx, a.opt.Sales, c.sale()))
+	return result(gate.DisputeViews(ctx, a.deps.Sales, c.sale()))
 }
 
 // refund has the refunds of an order tried again, to a bank account of the buyer's where
@@ -65,7 +65,7 @@ func (a *Admin) refund(ctx context.Context, c *apiCall) (reply, error) {
 	if account == (gate.BankAccount{}) {
 		given = nil
 	}
-	err := settle.GiveBack(ctx, a.opt.Sales, c.sale(), c.order(), given)
+	err := settle.GiveBack(ctx, a.deps.Sales, c.sale(), c.order(), given)
 	if err == nil || gate.IsUnsecured(err) {
 		a.logChange(c, "refund")
 	}
@@ -86,7 +86,7 @@ func (a *Admin) goOn(ctx context.Context, c *apiCall) (reply, error) {
 			badRequest(errors.New("payments: must be how many payments wait for the brake, as the sale's " +
 				"refund_brake says"))
 	}
-	done, err := settle.GoOn(ctx, a.opt.Sales, c.who, c.sale(), *seen.Payments)
+	done, err := settle.GoOn(ctx, a.deps.Sales, c.who, c.sale(), *seen.Payments)
 	if done.Released {
 		a.logChange(c, "go-on")
 	}
@@ -95,7 +95,7 @@ func (a *Admin) goOn(ctx context.Context, c *apiCall) (reply, error) {
 
 // recheckOrder has an order looked up again.
 func (a *Admin) recheckOrder(ctx context.Context, c *apiCall) (reply, error) {
-	if err := settle.RecheckOrder(ctx, a.opt.Sales, c.sale(), c.order()); err != nil {
+	if err := settle.RecheckOrder(ctx, a.deps.Sales, c.sale(), c.order()); err != nil {
 		return reply{}, err
 	}
 	a.logChange(c, "recheck")

@@ -26,19 +26,19 @@ type saleDetails struct {
 }
 
 func (a *Admin) list(ctx context.Context, _ *apiCall) (reply, error) {
-	return result(gate.SaleViews(ctx, a.opt.Sales))
+	return result(gate.SaleViews(ctx, a.deps.Sales))
 }
 
 func (a *Admin) show(ctx context.Context, c *apiCall) (reply, error) {
-	state, err := a.opt.Sales.Sale(ctx, c.sale())
+	state, err := a.deps.Sales.Sale(ctx, c.sale())
 	if err != nil {
 		return reply{}, err
 	}
-	compared, err := a.opt.Sales.Reconciling(ctx, state.Name)
+	compared, err := a.deps.Sales.Reconciling(ctx, state.Name)
 	if err != nil && !errors.Is(err, gate.ErrNoSale) { // deleted: its tombstone is shown
 		return reply{}, err
 	}
-	view, err := state.FullView(ctx, a.opt.Sales)
+	view, err := state.FullView(ctx, a.deps.Sales)
 	if err != nil {
 		return reply{}, err
 	}
@@ -56,7 +56,7 @@ func (a *Admin) apply(ctx context.Context, c *apiCall) (reply, error) {
 	if err != nil {
 		return reply{}, badRequest(err)
 	}
-	done, err := gate.Apply(ctx, a.opt.Sales, application)
+	done, err := gate.Apply(ctx, a.deps.Sales, application)
 	if !application.DryRun && done.Outcome != "" && done.Outcome != gate.Unchanged {
 		a.logChange(c, "apply")
 	}
@@ -78,7 +78,7 @@ func (a *Admin) application(c *apiCall) (gate.Application, error) {
 	if err != nil {
 		return gate.Application{}, err
 	}
-	sale, err := a.opt.ParseSale(text)
+	sale, err := a.deps.ParseSale(text)
 	switch {
 	case err != nil:
 		return gate.Application{}, err
@@ -87,7 +87,7 @@ func (a *Admin) application(c *apiCall) (gate.Application, error) {
 			fmt.Errorf("the body's sale is %s, the path's %s: write the same name", sale.Name, c.sale())
 	}
 	application := gate.Application{
-		Who: c.who, Sale: sale, DryRun: c.flag("dry_run"), OpenNow: c.flag("open_now"), Now: a.opt.Now(),
+		Who: c.who, Sale: sale, DryRun: c.flag("dry_run"), OpenNow: c.flag("open_now"), Now: a.deps.Now(),
 	}
 	if application.Drop, err = dropped(c); err != nil {
 		return gate.Application{}, err
@@ -112,7 +112,7 @@ func (a *Admin) remove(ctx context.Context, c *apiCall) (reply, error) {
 	if err != nil {
 		return reply{}, badRequest(err)
 	}
-	err = a.opt.Sales.Delete(ctx, c.who, c.sale(), drop)
+	err = a.deps.Sales.Delete(ctx, c.who, c.sale(), drop)
 	if gate.IsUnsecured(err) || err == nil {
 		a.logChange(c, "delete")
 	}
@@ -128,7 +128,7 @@ func (a *Admin) resume(ctx context.Context, c *apiCall) (reply, error) {
 }
 
 func (a *Admin) setPaused(ctx context.Context, c *apiCall, kind string, paused bool) (reply, error) {
-	changed, err := gate.SetPaused(ctx, a.opt.Sales, c.who, c.sale(), paused)
+	changed, err := gate.SetPaused(ctx, a.deps.Sales, c.who, c.sale(), paused)
 	if changed {
 		a.logChange(c, kind)
 	}
@@ -141,7 +141,7 @@ func (a *Admin) setPaused(ctx context.Context, c *apiCall, kind string, paused b
 // recheck has the orders of a sale looked up again; with ?dry_run=true it only counts them.
 func (a *Admin) recheck(ctx context.Context, c *apiCall) (reply, error) {
 	dryRun := c.flag("dry_run")
-	done, err := settle.RecheckSale(ctx, a.opt.Sales, c.sale(), dryRun)
+	done, err := settle.RecheckSale(ctx, a.deps.Sales, c.sale(), dryRun)
 	if err != nil || dryRun {
 		return result(done, err)
 	}
@@ -151,7 +151,7 @@ func (a *Admin) recheck(ctx context.Context, c *apiCall) (reply, error) {
 
 // undelivered shows what the shop has not taken of a sale's changes.
 func (a *Admin) undelivered(ctx context.Context, c *apiCall) (reply, error) {
-	d, err := a.opt.Sales.Delivery(ctx, c.sale())
+	d, err := a.deps.Sales.Delivery(ctx, c.sale())
 	if err != nil {
 		return reply{}, err
 	}
@@ -160,7 +160,7 @@ func (a *Admin) undelivered(ctx context.Context, c *apiCall) (reply, error) {
 
 // aside shows the orders that are set aside because they fail by themselves.
 func (a *Admin) aside(ctx context.Context, c *apiCall) (reply, error) {
-	return result(a.opt.Sales.Aside(ctx, c.sale()))
+	return result(a.deps.Sales.Aside(ctx, c.sale()))
 }
 
 // audit tells what differs within a sale, and between it and PortOne. One audit runs at
@@ -172,7 +172,7 @@ func (a *Admin) audit(ctx context.Context, c *apiCall) (reply, error) {
 	}
 	defer a.auditing.Unlock()
 	query := c.URL.Query()
-	report, err := a.opt.Audit(ctx, c.sale(), query.Get("order_prefix"), query.Get("known_orders") == "true")
+	report, err := a.deps.Audit(ctx, c.sale(), query.Get("order_prefix"), query.Get("known_orders") == "true")
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = withStatus(http.StatusServiceUnavailable,
 			errors.New("the audit takes longer than a call may: use flashgate audit"))

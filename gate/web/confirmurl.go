@@ -44,7 +44,7 @@ func (l *linkCall) offer(sale string, now time.Time) (gate.Offer, error) {
 
 // confirmURL signs a link for one order, if the sale as it is would take it.
 func (a *Admin) confirmURL(_ context.Context, c *apiCall) (reply, error) {
-	if a.opt.Keys == nil {
+	if a.deps.Keys == nil {
 		return reply{}, withStatus(http.StatusConflict,
 			errors.New("this gate has no key to sign with: set FLASHGATE_SIGNING_KEY"))
 	}
@@ -52,15 +52,15 @@ func (a *Admin) confirmURL(_ context.Context, c *apiCall) (reply, error) {
 	if err := c.decode(&asked); err != nil {
 		return reply{}, err
 	}
-	offer, err := asked.offer(c.sale(), a.opt.Now())
+	offer, err := asked.offer(c.sale(), a.deps.Now())
 	if err != nil {
 		return reply{}, badRequest(err)
 	}
-	link, err := a.opt.Keys.URL(asked.BaseURL, offer)
+	link, err := a.deps.Keys.URL(asked.BaseURL, offer)
 	if err != nil {
 		return reply{}, badRequest(err)
 	}
-	l, known := a.opt.Gate.Lane([]byte(offer.Sale))
+	l, known := a.deps.Gate.Lane([]byte(offer.Sale))
 	if !known {
 		return reply{}, gate.ErrNoSale
 	}
@@ -83,6 +83,6 @@ func (a *Admin) wouldRefuse(refused *lane.OfferError) reply {
 		Reason       string `json:"reason"`
 		ErrorMessage string `json:"errorMessage"`
 	}{Error: refused.Error()}
-	_ = json.Unmarshal(a.opt.Answers.Body(refused.Verdict), &body) // the gate's own
+	_ = json.Unmarshal(a.deps.Answers.Body(refused.Verdict), &body) // the gate's own
 	return reply{status(refused.Verdict.Code), body}
 }

@@ -88,7 +88,7 @@ func TestErrorsOfAcceptPass(t *testing.T) {
 	t.Run("admin", func(t *testing.T) {
 		t.Parallel()
 		d := openDeskAt(t, func(ln net.Listener) net.Listener { return withFaults(ln) })
-		health(t, "admin", d.public.metrics, d.client)
+		health(t, "admin", d.public.deps.Metrics, d.client)
 	})
 }
 

@@ -22,11 +22,11 @@ func (a *Admin) ledger(ctx context.Context, c *apiCall) (reply, error) {
 			return reply{}, badRequest(fmt.Errorf("since %.20q: must be the seq of an entry", text))
 		}
 	}
-	if _, err := a.opt.Sales.Sale(ctx, c.sale()); err != nil {
+	if _, err := a.deps.Sales.Sale(ctx, c.sale()); err != nil {
 		return reply{}, err
 	}
 	entries, size := []gate.EntryView{}, 0
-	for e, err := range a.opt.Sales.Ledger(ctx, c.sale(), since+1) {
+	for e, err := range a.deps.Sales.Ledger(ctx, c.sale(), since+1) {
 		if err != nil {
 			return reply{}, err
 		}

@@ -64,7 +64,7 @@ func (b batches) Ledger(_ context.Context, _ string, from int64) iter.Seq2[*gate
 
 func TestALedgerIsShownPieceByPiece(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t, func(o *AdminOptions) { o.Sales = batches{Store: o.Sales.(*redisstore.Store)} })
+	d := openDesk(t, func(o *adminConfig) { o.Sales = batches{Store: o.Sales.(*redisstore.Store)} })
 	var entries []gate.EntryView
 	if err := json.Unmarshal([]byte(d.want("GET", "/v1/sales/race/ledger?since=7", "", 200, "[")),
 		&entries); err != nil {
@@ -77,7 +77,7 @@ func TestALedgerIsShownPieceByPiece(t *testing.T) {
 
 func TestALedgerThatCannotBeReadIsNoShortOne(t *testing.T) {
 	t.Parallel()
-	d := openDesk(t, func(o *AdminOptions) {
+	d := openDesk(t, func(o *adminConfig) {
 		o.Sales = batches{Store: o.Sales.(*redisstore.Store), fails: errors.New("Redis is away")}
 	})
 	d.want("GET", "/v1/sales/race/ledger", "", 503, "Redis is away")

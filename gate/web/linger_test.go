@@ -208,7 +208,7 @@ func TestShutdownWaitsForNoLinger(t *testing.T) {
 // A gate may be told to end in the moment in which it starts.
 func TestWhoIsShutDownBeforeItServesServesNobody(t *testing.T) {
 	t.Parallel()
-	public := NewPublic(nil, nil, newMetrics(), PublicOptions{})
+	public := NewPublic(PublicDeps{Metrics: newMetrics()}, PublicOptions{})
 	if err := public.Shutdown(); err != nil {
 		t.Fatal(err)
 	}

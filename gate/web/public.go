@@ -24,27 +24,31 @@ const (
 	idleTimeout  = 75 * time.Second // of a kept connection; longer than load balancers keep theirs
 )
 
-// PublicOptions of a Public. Secrets, Orders, Forward and Log are needed; the zero
-// value of the rest takes calls from everywhere and logs no refusals.
+// PublicDeps are the dependencies of a Public. All but Refusals are needed.
+type PublicDeps struct {
+	Gate     *lane.Gate
+	Answers  *portone.Answers
+	Metrics  *Metrics
+	Secrets  *portone.Secrets // that V2 signs with; portone.Unverified takes what nobody signed
+	Refusals *RefusalLog      // nil logs none
+	Orders   Orders           // that webhooks are about
+	Forward  Forwarder        // of webhooks to the shop
+	Log      *slog.Logger
+}
+
+// PublicOptions of a Public. The zero value takes calls from everywhere.
 type PublicOptions struct {
-	Secrets        *portone.Secrets // that V2 signs with; portone.Unverified takes what nobody signed
-	Lookups        portone.Lookups  // what can be looked up
-	Store          portone.Store    // V2's that is the shop's; empty: any
+	Lookups        portone.Lookups // what can be looked up
+	Store          portone.Store   // V2's that is the shop's; empty: any
 	Sources        Sources
 	Most           int // connections that may be open; 0: any number
 	MostPerAddress int // connections that one address may have open, unless Sources knows it; 0: any number
-	Refusals       *RefusalLog
-	Orders         Orders    // that webhooks are about
-	Forward        Forwarder // of webhooks to the shop
-	Log            *slog.Logger
 }
 
 // Public answers PortOne's confirm calls and takes its webhooks.
 type Public struct {
-	gate    *lane.Gate
-	answers *portone.Answers
-	metrics *Metrics
-	opt     PublicOptions
+	deps PublicDeps
+	opt  PublicOptions
 
 	server    *fasthttp.Server
 	fronts    fronts
@@ -62,10 +66,11 @@ type Public struct {
 }
 
 // NewPublic returns the public listener's server.
-func NewPublic(g *lane.Gate, answers *portone.Answers, metrics *Metrics, opt PublicOptions) *Public {
+func NewPublic(deps PublicDeps, opt PublicOptions) *Public {
 	p := &Public{
-		gate: g, answers: answers, metrics: metrics, opt: opt,
-		unknown: &front{answers: answers, metrics: metrics.sale("")}, hooks: make(chan struct{}, maxWebhooks),
+		deps: deps, opt: opt,
+		unknown: &front{answers: deps.Answers, metrics: deps.Metrics.sale("")},
+		hooks:   make(chan struct{}, maxWebhooks),
 		refused: newRefusals(), refusedHooks: newRefusals(),
 	}
 	p.server = &fasthttp.Server{
@@ -97,10 +102,10 @@ func (p *Public) Serve(ln net.Listener) error {
 	if p.opt.MostPerAddress > 0 {
 		ln = &limited{
 			Listener: ln, most: p.opt.MostPerAddress, exempt: p.opt.Sources.known,
-			refused: p.metrics.crowded, open: map[netip.Prefix]int{},
+			refused: p.deps.Metrics.crowded, open: map[netip.Prefix]int{},
 		}
 	}
-	in := newCrowd(ln, "public", p.opt.Most, p.metrics, p.opt.Log)
+	in := newCrowd(ln, "public", p.opt.Most, p.deps.Metrics, p.deps.Log)
 	p.mu.Lock()
 	p.listener = in
 	over := p.over
@@ -130,7 +135,7 @@ func (p *Public) Shutdown() error {
 }
 
 // Ready reports whether a load balancer should send requests here.
-func (p *Public) Ready() bool { return p.gate.Ready() && !p.draining.Load() }
+func (p *Public) Ready() bool { return p.deps.Gate.Ready() && !p.draining.Load() }
 
 var confirmPath, webhookPath = []byte("/confirm/"), []byte("/webhook")
 
@@ -198,31 +203,31 @@ func (p *Public) posted(ctx *fasthttp.RequestCtx) bool {
 // survive turns a panic into one failed request.
 func (p *Public) survive(ctx *fasthttp.RequestCtx) {
 	if cause := recover(); cause != nil {
-		p.metrics.panics.Inc()
-		p.opt.Log.Error("a request made the gate panic", "panic", cause, "stack", string(debug.Stack()))
+		p.deps.Metrics.panics.Inc()
+		p.deps.Log.Error("a request made the gate panic", "panic", cause, "stack", string(debug.Stack()))
 		p.answer(ctx, p.unknown, gate.Refuse(gate.Unavailable))
 	}
 }
 
 // confirm decides one confirm call and answers it.
 func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Time) {
-	r := p.gate.Request(received)
+	r := p.deps.Gate.Request(received)
 	f, v := p.admit(ctx, sale, r)
 	p.answer(ctx, f, v)
 	f.metrics.observe(v, received)
 	if v.Code != gate.Held {
 		p.logRefusal(ctx, sale, r, v)
 	}
-	p.gate.Release(r)
+	p.deps.Gate.Release(r)
 }
 
 // admit returns the verdict on a confirm, and what answers for its sale.
 func (p *Public) admit(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request) (*front, gate.Verdict) {
-	l, known := p.gate.Lane(sale)
+	l, known := p.deps.Gate.Lane(sale)
 	switch {
 	case known:
 		return p.front(l), p.ask(ctx, l, r)
-	case p.gate.Ready():
+	case p.deps.Gate.Ready():
 		return p.unknown, gate.Refuse(gate.UnknownSale)
 	}
 	return p.unknown, gate.Refuse(gate.Unavailable)
@@ -244,7 +249,7 @@ func (p *Public) ask(ctx *fasthttp.RequestCtx, l *lane.Lane, r *gate.Request) ga
 	if version == gate.NoVersion {
 		return v
 	}
-	if v, ok := p.opt.Secrets.Takes(version, l.Settings().Accept, p.opt.Lookups); !ok {
+	if v, ok := p.deps.Secrets.Takes(version, l.Settings().Accept, p.opt.Lookups); !ok {
 		return v
 	}
 	if version == gate.V2 {
@@ -264,7 +269,7 @@ func compressed() gate.Verdict {
 
 // signed reports whether V2 has signed the body. If not, the verdict says why.
 func (p *Public) signed(header *fasthttp.RequestHeader, body []byte) (gate.Verdict, bool) {
-	return p.opt.Secrets.Verify(body, string(header.Peek("Webhook-Id")),
+	return p.deps.Secrets.Verify(body, string(header.Peek("Webhook-Id")),
 		string(header.Peek("Webhook-Timestamp")), string(header.Peek("Webhook-Signature")))
 }
 
@@ -308,14 +313,16 @@ func (p *Public) front(l *lane.Lane) *front {
 		return known
 	}
 	settings := l.Settings()
-	made := &front{settings: settings, answers: p.answers.With(settings.Messages), metrics: p.metrics.sale(l.Name())}
+	made := &front{
+		settings: settings, answers: p.deps.Answers.With(settings.Messages), metrics: p.deps.Metrics.sale(l.Name()),
+	}
 	p.fronts.add(l, made, p.current)
 	return made
 }
 
 // current reports whether a lane is in use. The lane of a deleted sale is not.
 func (p *Public) current(l *lane.Lane) bool {
-	now, known := p.gate.Lane([]byte(l.Name()))
+	now, known := p.deps.Gate.Lane([]byte(l.Name()))
 	return known && now == l
 }
 
@@ -325,7 +332,7 @@ func (p *Public) answer(ctx *fasthttp.RequestCtx, f *front, v gate.Verdict) {
 
 // turnAway answers a request that is no confirm call.
 func (p *Public) turnAway(ctx *fasthttp.RequestCtx, status int, v gate.Verdict) {
-	respond(ctx, status, p.answers.Body(v))
+	respond(ctx, status, p.deps.Answers.Body(v))
 }
 
 // unreadable answers a request that fasthttp could not read. A connection on

@@ -130,7 +130,9 @@ func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Lis
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := lane.New(s, lane.NewMetrics(prometheus.NewRegistry()), lane.Options{Keys: keys, Now: time.Now, Log: quiet})
+	g := lane.New(lane.Deps{
+		Store: s, Metrics: lane.NewMetrics(prometheus.NewRegistry()), Keys: keys, Now: time.Now, Log: quiet,
+	}, lane.Options{})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { g.Run(ctx) })
@@ -140,10 +142,10 @@ func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Lis
 	if s.forward == nil {
 		s.forward = (*shop.Forwarder)(nil)
 	}
-	public := NewPublic(g, answers, metrics, PublicOptions{
-		Secrets: secrets, Lookups: s.lookups, Store: s.shop, Refusals: log, Orders: s, Forward: s.forward,
-		Sources: s.sources, Log: logger,
-	})
+	public := NewPublic(PublicDeps{
+		Gate: g, Answers: answers, Metrics: metrics, Secrets: secrets, Refusals: log, Orders: s, Forward: s.forward,
+		Log: logger,
+	}, PublicOptions{Lookups: s.lookups, Store: s.shop, Sources: s.sources})
 	running.Go(func() { _ = public.Serve(ln) })
 	t.Cleanup(func() {
 		if err := public.Shutdown(); err != nil {
@@ -259,7 +261,7 @@ func TestASalesOwnSentenceIsSent(t *testing.T) {
 func TestASalesSentencesAreMadeOnceUntilTheyChange(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)
-	lane, _ := d.public.gate.Lane([]byte("race"))
+	lane, _ := d.public.deps.Gate.Lane([]byte("race"))
 	first := d.public.front(lane)
 	if d.public.front(lane) != first {
 		t.Error("they are made for each call")
@@ -283,14 +285,14 @@ func TestAPanicCostsOneRequest(t *testing.T) {
 	t.Parallel()
 	metrics := newMetrics()
 	s := start(t, &store{decide: always(gate.Held)}, nil, metrics)
-	answers := s.public.answers
-	s.public.answers = nil // a handler that falls over
+	answers := s.public.deps.Answers
+	s.public.deps.Answers = nil // a handler that falls over
 	s.public.unknown.answers = answers
 	if status, body := s.post(t, "/confirm/race?items=full", v1); status != 503 ||
 		!strings.Contains(body, "unavailable") {
 		t.Errorf("%d %s, want 503 unavailable", status, body)
 	}
-	s.public.answers = answers
+	s.public.deps.Answers = answers
 	if status, body := s.post(t, "/confirm/race?items=full", v1); status != 200 {
 		t.Errorf("the next one: %d %s", status, body)
 	}

@@ -43,25 +43,25 @@ type refusal struct {
 // it. Mostly nobody reads it, and then it costs next to nothing.
 func (p *Public) logRefusal(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request, v gate.Verdict) {
 	alike := p.refused.note(v, r.Received)
-	each := p.opt.Log.Enabled(context.Background(), slog.LevelDebug)
-	if p.opt.Refusals == nil && alike == 0 && !each {
+	each := p.deps.Log.Enabled(context.Background(), slog.LevelDebug)
+	if p.deps.Refusals == nil && alike == 0 && !each {
 		return
 	}
 	line := describe(ctx, sale, &r.Confirm, v)
-	p.opt.Refusals.note(line)
+	p.deps.Refusals.note(line)
 	attrs := line.attrs()
 	if v.Cause != gate.NoCause {
 		attrs = append(attrs, slog.String("means", v.Cause.Means()))
 	}
 	if each {
-		p.opt.Log.LogAttrs(context.Background(), slog.LevelDebug, "a confirm was refused", attrs...)
+		p.deps.Log.LogAttrs(context.Background(), slog.LevelDebug, "a confirm was refused", attrs...)
 	}
 	if alike > 0 {
 		level := slog.LevelInfo
 		if v.Code == gate.Undecided {
 			level = slog.LevelError // a fault of the gate's own
 		}
-		p.opt.Log.LogAttrs(context.Background(), level, "confirms are refused; this is the newest of them",
+		p.deps.Log.LogAttrs(context.Background(), level, "confirms are refused; this is the newest of them",
 			append(attrs, slog.Int64("confirms", alike))...)
 	}
 }
@@ -75,9 +75,9 @@ func (p *Public) tellWebhook(sale string, v gate.Verdict) {
 	if v.Field != "" {
 		attrs = append(attrs, "field", v.Field, "want", v.Want)
 	}
-	p.opt.Log.Debug("a webhook was refused", attrs...)
+	p.deps.Log.Debug("a webhook was refused", attrs...)
 	if alike := p.refusedHooks.note(v, time.Now()); alike > 0 {
-		p.opt.Log.Info("webhooks are refused; this is the newest of them", append(attrs, "webhooks", alike)...)
+		p.deps.Log.Info("webhooks are refused; this is the newest of them", append(attrs, "webhooks", alike)...)
 	}
 }
 

@@ -154,7 +154,7 @@ func TestCausesAreShownBeforeThereIsAnythingToCount(t *testing.T) {
 func TestRefusalsAreLoggedOnceAMinuteForEachCause(t *testing.T) {
 	t.Parallel()
 	log := &said{}
-	p := &Public{refused: newRefusals(), opt: PublicOptions{Log: logTo(log, slog.LevelInfo)}}
+	p := &Public{refused: newRefusals(), deps: PublicDeps{Log: logTo(log, slog.LevelInfo)}}
 	var ctx fasthttp.RequestCtx
 	ctx.Request.SetRequestURI("/confirm/race?items=full&buyer=alice&sig=secret")
 	begin := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
@@ -200,7 +200,7 @@ func TestEachRefusalIsLoggedAtDebug(t *testing.T) {
 // Refusing is what a gate does most once a sale is sold out: nobody pays for a
 // log that nobody reads.
 func TestARefusalThatNobodyReadsAllocatesNothing(t *testing.T) {
-	p := &Public{refused: newRefusals(), opt: PublicOptions{Log: logTo(&said{}, slog.LevelInfo)}}
+	p := &Public{refused: newRefusals(), deps: PublicDeps{Log: logTo(&said{}, slog.LevelInfo)}}
 	var ctx fasthttp.RequestCtx
 	ctx.Request.SetRequestURI("/confirm/race?items=full")
 	r, sale := &gate.Request{Received: time.Now()}, []byte("race")

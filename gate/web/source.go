@@ -100,9 +100,9 @@ func (p *Public) refusesConfirm(ctx *fasthttp.RequestCtx, received time.Time) bo
 	if !elsewhere {
 		return false
 	}
-	p.metrics.elsewhere.Inc()
+	p.deps.Metrics.elsewhere.Inc()
 	if n := p.strangers.Note(received); n > 0 {
-		p.opt.Log.Warn("confirms come from an address that --allow-from does not name", "address", addr.String(),
+		p.deps.Log.Warn("confirms come from an address that --allow-from does not name", "address", addr.String(),
 			"confirms", n, "refused", p.opt.Sources.Strict)
 	}
 	return p.opt.Sources.Strict

@@ -139,10 +139,13 @@ func TestCallsFromElsewhereAreRefusedByPolicy(t *testing.T) {
 	t.Parallel()
 	f := func(s Sources, ctx *fasthttp.RequestCtx, wantConfirm, wantWebhook string) {
 		t.Helper()
-		p := &Public{metrics: newMetrics(), opt: PublicOptions{Sources: s, Log: slog.New(slog.DiscardHandler)}}
+		p := &Public{
+			deps: PublicDeps{Metrics: newMetrics(), Log: slog.New(slog.DiscardHandler)},
+			opt:  PublicOptions{Sources: s},
+		}
 		verdict := map[bool]string{true: "refused", false: "taken"}
 		confirm, webhook := verdict[p.refusesConfirm(ctx, time.Now())], verdict[p.refusesWebhook(ctx)]
-		if testutil.ToFloat64(p.metrics.elsewhere) == 1 {
+		if testutil.ToFloat64(p.deps.Metrics.elsewhere) == 1 {
 			confirm += ", counted"
 		}
 		if confirm != wantConfirm || webhook != wantWebhook {
@@ -197,16 +200,16 @@ func TestAConfirmThatIsRefusedForItsAddressTakesNothing(t *testing.T) {
 func TestConfirmsFromElsewhereAreLoggedOnceAMinute(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	p := &Public{metrics: newMetrics(), opt: PublicOptions{
-		Sources: Sources{Allowed: networks(portoneAddr + "/32")},
-		Log:     slog.New(slog.NewTextHandler(&log, nil)),
-	}}
+	p := &Public{
+		deps: PublicDeps{Metrics: newMetrics(), Log: slog.New(slog.NewTextHandler(&log, nil))},
+		opt:  PublicOptions{Sources: Sources{Allowed: networks(portoneAddr + "/32")}},
+	}
 	start := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
 	for i := range 10_000 {
 		p.refusesConfirm(call(tcp(otherAddr)), start.Add(time.Duration(i)*12*time.Millisecond)) // two minutes
 	}
 	p.refusesConfirm(call(tcp(portoneAddr)), start.Add(time.Hour))
-	if n := testutil.ToFloat64(p.metrics.elsewhere); n != 10_000 {
+	if n := testutil.ToFloat64(p.deps.Metrics.elsewhere); n != 10_000 {
 		t.Errorf("%v are counted, want 10000", n)
 	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")

@@ -37,7 +37,7 @@ type Forwarder interface {
 // not costs no look-up. The path may name the sale.
 func (p *Public) webhook(ctx *fasthttp.RequestCtx, sale string) {
 	outcome, v, taken := p.takeWebhook(ctx, sale)
-	p.metrics.webhooks.WithLabelValues(outcome).Inc()
+	p.deps.Metrics.webhooks.WithLabelValues(outcome).Inc()
 	if taken {
 		respond(ctx, fasthttp.StatusOK, []byte(`{"code":"ok"}`))
 		return
@@ -54,12 +54,12 @@ func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome str
 		return outcome, v, false
 	}
 	hook := shop.Hook{Order: order, Known: outcome == "known", Headers: forwarded(ctx), Body: ctx.PostBody()}
-	if err := p.opt.Forward.Forward(context.Background(), hook); err != nil {
+	if err := p.deps.Forward.Forward(context.Background(), hook); err != nil {
 		level := slog.LevelDebug // anybody can send webhooks of orders that nobody knows
 		if hook.Known {
 			level = slog.LevelWarn
 		}
-		p.opt.Log.Log(context.Background(), level, "a webhook was not passed on to the shop", "order",
+		p.deps.Log.Log(context.Background(), level, "a webhook was not passed on to the shop", "order",
 			order, "error", err)
 		return "not_forwarded", gate.Refuse(gate.ShopUnavailable), false
 	}
@@ -87,13 +87,13 @@ func (p *Public) useWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome, ord
 	}
 	sales := []string{sale}
 	if sale == "" {
-		sales = slices.Collect(maps.Keys(p.gate.Sales()))
-	} else if _, known := p.gate.Lane([]byte(sale)); !known {
+		sales = slices.Collect(maps.Keys(p.deps.Gate.Sales()))
+	} else if _, known := p.deps.Gate.Lane([]byte(sale)); !known {
 		return "refused", "", gate.Refuse(gate.UnknownSale), false
 	}
 	known, err := p.hasten(sales, hook.Order)
 	if err != nil {
-		p.opt.Log.Warn("a webhook's order could not be moved to the front: it is looked up in its turn", "order",
+		p.deps.Log.Warn("a webhook's order could not be moved to the front: it is looked up in its turn", "order",
 			hook.Order, "error", err)
 		return "failed", hook.Order, gate.Refuse(gate.Unavailable), false
 	}
@@ -128,7 +128,7 @@ func (p *Public) hasten(sales []string, order string) (known bool, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), webhookTimeout)
 	defer cancel()
-	return p.opt.Orders.Hasten(ctx, sales, order)
+	return p.deps.Orders.Hasten(ctx, sales, order)
 }
 
 // forwarded are the headers that a webhook is passed on with: what says how to

@@ -53,9 +53,8 @@ func (w *world) growSale(ctx context.Context, sizes []int) (stages []stage, err 
 	if err := applySale(ample, 2)(ctx, w); err != nil {
 		return nil, err
 	}
-	client, err := gatestore.Open("redis://"+w.redis.addr, gatestore.Options{
-		Who: "bench", Timeout: 5 * time.Second, Log: slog.New(slog.DiscardHandler),
-	})
+	client, err := gatestore.Open("redis://"+w.redis.addr, gatestore.Deps{Log: slog.New(slog.DiscardHandler)},
+		gatestore.Options{Who: "bench", Timeout: 5 * time.Second})
 	if err != nil {
 		return nil, err
 	}

@@ -276,7 +276,7 @@ func fakeOptions(g *fakeGate) Options {
 // attack sends the requests of a plan to a fake gate.
 func attack(t *testing.T, g *fakeGate, opt Options) *Run {
 	t.Helper()
-	plan, err := NewPlan(opt)
+	plan, err := NewPlan(nil, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

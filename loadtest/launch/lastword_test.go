@@ -46,7 +46,7 @@ type askedShop struct {
 
 func openShop(t *testing.T, plan standin.Plan, room int) *askedShop {
 	t.Helper()
-	shop := standin.New(standin.Options{Secret: shopSecret, Seed: 1, Plan: plan, Room: room})
+	shop := standin.New(time.Now, standin.Options{Secret: shopSecret, Seed: 1, Plan: plan, Room: room})
 	hook := testkit.Webhook(t, shopSecret)
 	return &askedShop{
 		Shop: shop, url: serve(t, shop.Handler()), hook: hook,

@@ -126,10 +126,10 @@ func (p *Plan) send(link string, o *order, now time.Time, number string, cutOff 
 }
 
 func (p *Plan) link(target, sale string, o *order, now time.Time) (string, error) {
-	if p.opt.Keys == nil {
+	if p.keys == nil {
 		return target + "/confirm/" + sale + "?items=" + o.items() + "&buyer=" + o.buyer, nil
 	}
-	return p.opt.Keys.URL(target, gate.Offer{
+	return p.keys.URL(target, gate.Offer{
 		Sale: sale, Items: o.items(), Buyer: o.buyer, Order: o.id,
 		Amount: gate.Amount{Value: o.amount, Known: true}, Expires: now.Add(p.opt.Expires),
 	})

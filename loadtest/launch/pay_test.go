@@ -45,7 +45,7 @@ func newFakeSimulator(t *testing.T) *fakeSimulator {
 func TestTheSimulatorGoesOnFromEachAcceptedOrUnsureAnswer(t *testing.T) {
 	t.Parallel()
 	g, s := newFakeGate(t, 20, faults{unsureSometimes: true}), newFakeSimulator(t)
-	plan, err := NewPlan(fakeOptions(g))
+	plan, err := NewPlan(nil, fakeOptions(g))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestASimulatorThatFailsEndsTheRun(t *testing.T) {
 	t.Parallel()
 	g, s := newFakeGate(t, 20, faults{}), newFakeSimulator(t)
 	s.status = http.StatusInternalServerError
-	plan, err := NewPlan(fakeOptions(g))
+	plan, err := NewPlan(nil, fakeOptions(g))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,6 @@ type Options struct {
 	Hostile    float64  // share of requests that nobody at PortOne would send
 	Bodies     []string // of Bodies(), drawn for each order
 
-	Keys          *gate.Keys    // sign the links; nil: they are not signed
 	Expires       time.Duration // how long a signed link serves
 	WebhookSecret string        // whsec_…, signs calls of V2; empty: they are not signed
 	Seed          uint64
@@ -74,6 +73,7 @@ type request struct {
 // Plan is every request of a run in the order in which they are due. It never
 // changes, so any number of goroutines may use it.
 type Plan struct {
+	keys     *gate.Keys // sign the links; nil: they are not signed
 	opt      Options
 	shape    *Shape
 	requests []request
@@ -83,8 +83,8 @@ type Plan struct {
 }
 
 // NewPlan draws the requests of a run.
-func NewPlan(opt Options) (*Plan, error) {
-	p := &Plan{opt: opt}
+func NewPlan(keys *gate.Keys, opt Options) (*Plan, error) {
+	p := &Plan{keys: keys, opt: opt}
 	if err := p.check(); err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (p *Plan) draw(limit, demand int) {
 // hostileKinds are those that the gate can tell by what it was given.
 func (p *Plan) hostileKinds() []kind {
 	kinds := []kind{broken, unknownSale, unknownSKU}
-	if p.opt.Keys != nil {
+	if p.keys != nil {
 		kinds = append(kinds, forged, stolen)
 	}
 	return kinds

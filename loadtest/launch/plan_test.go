@@ -23,9 +23,14 @@ func planOptions() Options {
 
 func newPlan(t *testing.T, change func(*Options)) *Plan {
 	t.Helper()
+	return newSignedPlan(t, nil, change)
+}
+
+func newSignedPlan(t *testing.T, keys *gate.Keys, change func(*Options)) *Plan {
+	t.Helper()
 	opt := planOptions()
 	change(&opt)
-	p, err := NewPlan(opt)
+	p, err := NewPlan(keys, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +171,7 @@ func TestLinksAreSignedWhereThereAreKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newPlan(t, func(o *Options) { o.Keys, o.Expires, o.Hostile, o.Demand = keys, time.Minute, .5, 300 })
+	p := newSignedPlan(t, keys, func(o *Options) { o.Expires, o.Hostile, o.Demand = time.Minute, .5, 300 })
 	now, seen := time.Unix(1_800_000_000, 0), map[kind]bool{}
 	for i, r := range p.requests {
 		target, err := p.Target(i, now)
@@ -217,7 +222,7 @@ func TestAPlanThatCannotBeIsRefused(t *testing.T) {
 		t.Helper()
 		opt := planOptions()
 		change(&opt)
-		if _, err := NewPlan(opt); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := NewPlan(nil, opt); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

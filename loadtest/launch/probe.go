@@ -48,7 +48,7 @@ func (p *Plan) probe(sku string, now time.Time) (vegeta.Target, error) {
 	if err != nil {
 		return vegeta.Target{}, fmt.Errorf("the link of a probe: %w", err)
 	}
-	if p.opt.Keys == nil {
+	if p.keys == nil {
 		link += "&amount=1"
 	}
 	o.amount = 2

@@ -58,7 +58,7 @@ func (r *Run) Report(found *Judged) *Report {
 	report := &Report{
 		Audited: found.After != nil, Targets: opt.Targets, Sale: opt.Sale, Shape: opt.Shape, Seed: opt.Seed,
 		Prefix: opt.Prefix,
-		Signed: opt.Keys != nil, New: r.NewConnections, Shared: shared(opt.Targets), Began: r.began,
+		Signed: r.Plan.keys != nil, New: r.NewConnections, Shared: shared(opt.Targets), Began: r.began,
 		CutShort: r.sent < r.Plan.Requests(),
 		Orders:   len(r.stories()), Requests: r.sent, Sold: found.Sold, Shop: found.Shop,
 		Codes: map[string]int{}, Failures: map[string]int{}, Warnings: []string{}, Checks: found.Checks,

@@ -24,7 +24,7 @@ func TestProgressNamesWhatItCounts(t *testing.T) {
 func TestProgressCountsAnOrderOnce(t *testing.T) {
 	t.Parallel()
 	g := newFakeGate(t, 20, faults{})
-	plan, err := NewPlan(fakeOptions(g))
+	plan, err := NewPlan(nil, fakeOptions(g))
 	if err != nil {
 		t.Fatal(err)
 	}

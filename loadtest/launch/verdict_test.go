@@ -110,7 +110,7 @@ func TestARunThatIsCutShortIsJudgedByWhatWasSent(t *testing.T) {
 	g := newFakeGate(t, 20, faults{})
 	opt := fakeOptions(g)
 	opt.Rate, opt.Demand = 50, 10_000
-	plan, err := NewPlan(opt)
+	plan, err := NewPlan(nil, opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestARunThatIsCutShortIsJudgedByWhatWasSent(t *testing.T) {
 func TestARunThatIsEndedBeforeItsFirstRequestIsAnError(t *testing.T) {
 	t.Parallel()
 	opt := fakeOptions(newFakeGate(t, 20, faults{}))
-	plan, err := NewPlan(opt)
+	plan, err := NewPlan(nil, opt)
 	if err != nil {
 		t.Fatal(err)
 	}

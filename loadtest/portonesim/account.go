@@ -55,7 +55,7 @@ func (s *Sim) closeAccount(r *record) bool {
 	if r.state != deposit {
 		return false
 	}
-	now := s.opt.Now()
+	now := s.deps.Now()
 	r.turn(cancelled, now)
 	r.cancelledAt = now
 	return true
@@ -68,7 +68,7 @@ func (s *Sim) endRefund(r *record, fails bool) {
 	if r.refund != "PENDING" {
 		return
 	}
-	r.changed = s.opt.Now()
+	r.changed = s.deps.Now()
 	switch {
 	case !fails:
 		r.refund = "COMPLETED"
@@ -83,7 +83,7 @@ func (s *Sim) endRefund(r *record, fails bool) {
 func (s *Sim) sendAfterAll(r *record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.refund, r.changed = "COMPLETED", s.opt.Now()
+	r.refund, r.changed = "COMPLETED", s.deps.Now()
 }
 
 // Settle ends at once what an order's bank or card company still has to do: the

@@ -267,7 +267,7 @@ func TestRefundsOfDepositsFailByThePlan(t *testing.T) {
 // Of two windows of one order of V2, one is given an account: else both could be paid.
 func TestAnOrderOfV2HasOneAccount(t *testing.T) {
 	t.Parallel()
-	sim := portonesim.New(portonesim.Options{Now: time.Now, Plan: portonesim.Plan{Twice: 1}})
+	sim := portonesim.New(portonesim.Deps{Now: time.Now}, portonesim.Options{Plan: portonesim.Plan{Twice: 1}})
 	defer sim.Close()
 	for i := range 20 {
 		sim.Pay(t.Context(), portonesim.Order{Version: 2, ID: fmt.Sprint("ORD", i), Amount: 1000, VirtualAccount: true})

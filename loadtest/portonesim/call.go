@@ -41,7 +41,7 @@ func (s *Sim) confirmBody(r *record) object {
 	case "v2-2024-01-01":
 		return object{"payment_id": r.order.ID, "tx_id": r.attempt, "total_amount": r.order.Amount}
 	case "v2-2024-04-25":
-		return object{"type": "Transaction.Confirm", "timestamp": rfc3339(s.opt.Now()), "data": object{
+		return object{"type": "Transaction.Confirm", "timestamp": rfc3339(s.deps.Now()), "data": object{
 			"storeId": r.order.StoreID, "paymentId": r.order.ID, "transactionId": r.attempt,
 			"totalAmount": r.order.Amount,
 		}}
@@ -99,7 +99,7 @@ func (s *Sim) post(ctx context.Context, m message) (status int, body string, err
 	}
 	request.Header.Set("Content-Type", m.contentType)
 	if m.secret != nil {
-		m.sign(request.Header, s.opt.Now())
+		m.sign(request.Header, s.deps.Now())
 	}
 	response, err := s.client.Do(request)
 	if err != nil {

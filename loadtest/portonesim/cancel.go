@@ -213,7 +213,7 @@ func (s *Sim) enterCancellation(r *record, ask cancelAsk, comes outcome) *cancel
 	sum := s.hash("cancel", r.attempt, strconv.Itoa(len(r.cancels)))
 	c := &cancellation{
 		id: fmt.Sprintf("imp_can_%x", sum[:6]), reason: ask.reason, trigger: ask.trigger,
-		amount: *ask.amount, taxFree: *ask.taxFree, vat: *ask.vat, asked: s.opt.Now(),
+		amount: *ask.amount, taxFree: *ask.taxFree, vat: *ask.vat, asked: s.deps.Now(),
 	}
 	r.cancels, r.changed = append(r.cancels, c), c.asked
 	if r.order.Promotion > 0 && r.retained == nil {
@@ -232,7 +232,7 @@ func (s *Sim) enterCancellation(r *record, ask cancelAsk, comes outcome) *cancel
 
 // succeed gives back what a cancellation asks for.
 func (s *Sim) succeed(r *record, c *cancellation) {
-	c.status, c.done = succeeded, s.opt.Now()
+	c.status, c.done = succeeded, s.deps.Now()
 	to := paid
 	if r.cancelled() == r.order.Amount {
 		to = cancelled
@@ -273,7 +273,7 @@ func (s *Sim) endRequest(r *record, c *cancellation, fails bool) {
 		return
 	}
 	if fails {
-		c.status, r.changed = refused, s.opt.Now()
+		c.status, r.changed = refused, s.deps.Now()
 		s.mu.Unlock()
 		return
 	}

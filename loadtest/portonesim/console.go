@@ -62,7 +62,7 @@ func (s *Sim) Dispute(order string) error {
 		if r.state != paid || r.order.Version != 2 {
 			return false
 		}
-		r.disputes = append(r.disputes, &dispute{reason: "구매자가 결제 사실을 부인합니다.", created: s.opt.Now()})
+		r.disputes = append(r.disputes, &dispute{reason: "구매자가 결제 사실을 부인합니다.", created: s.deps.Now()})
 		return true
 	})
 }
@@ -73,7 +73,7 @@ func (s *Sim) Resolve(order string) error {
 	return s.contest(order, disputeResolved, func(r *record) bool {
 		for _, d := range r.disputes {
 			if d.resolved.IsZero() {
-				d.resolved = s.opt.Now()
+				d.resolved = s.deps.Now()
 				return true
 			}
 		}
@@ -86,7 +86,7 @@ func (s *Sim) contest(order string, news happening, do func(*record) bool) error
 	s.mu.Lock()
 	r := s.book.find(order, "", do)
 	if r != nil {
-		r.changed = s.opt.Now()
+		r.changed = s.deps.Now()
 	}
 	s.mu.Unlock()
 	if r == nil {

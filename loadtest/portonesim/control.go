@@ -104,7 +104,7 @@ func (s *Sim) told(w http.ResponseWriter, r *http.Request, ask any) bool {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(ask); err != nil {
-		complain(w, http.StatusBadRequest, fmt.Errorf("the body cannot be read: %w", s.opt.Explain(err)))
+		complain(w, http.StatusBadRequest, fmt.Errorf("the body cannot be read: %w", s.deps.Explain(err)))
 		return false
 	}
 	return true

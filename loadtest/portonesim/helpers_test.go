@@ -95,12 +95,12 @@ func newWorld(t *testing.T, change ...func(*portonesim.Options)) *world {
 	c := testkit.NewClock(time.Now().Truncate(time.Second))
 	opt := portonesim.Options{
 		V1Key: "key", V1Secret: "secret", V2Secret: "secret2", WebhookSecret: webhookSecret, Seed: 7,
-		Backoff: []time.Duration{time.Millisecond, time.Millisecond}, Now: c.Now,
+		Backoff: []time.Duration{time.Millisecond, time.Millisecond},
 	}
 	for _, f := range change {
 		f(&opt)
 	}
-	w := &world{Sim: portonesim.New(opt), clock: c, t: t}
+	w := &world{Sim: portonesim.New(portonesim.Deps{Now: c.Now}, opt), clock: c, t: t}
 	server := httptest.NewServer(w.Handler())
 	w.url = server.URL
 	t.Cleanup(func() {

@@ -50,8 +50,8 @@ func (s *Sim) once(do write) http.HandlerFunc {
 		defer s.mu.Unlock()
 		known := s.keys[key]
 		switch {
-		case known == nil || s.opt.Now().Sub(known.began) > keyLife:
-			known = &reply{ask: ask, running: true, began: s.opt.Now()}
+		case known == nil || s.deps.Now().Sub(known.began) > keyLife:
+			known = &reply{ask: ask, running: true, began: s.deps.Now()}
 			s.keys[key] = known
 			s.mu.Unlock()
 			done, err := do(r, body)

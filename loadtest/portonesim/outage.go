@@ -22,7 +22,7 @@ func (s *Sim) SetDown(down bool) { s.setOutage(outage{down: down}) }
 // DownFor makes the REST APIs answer 503 for a while, or close each connection
 // without an answer. Payments go on meanwhile.
 func (s *Sim) DownFor(d time.Duration, hangUp bool) {
-	s.setOutage(outage{down: true, hangUp: hangUp, ends: s.opt.Now().Add(d)})
+	s.setOutage(outage{down: true, hangUp: hangUp, ends: s.deps.Now().Add(d)})
 }
 
 func (s *Sim) setOutage(o outage) {
@@ -42,7 +42,7 @@ func (s *Sim) outageOf(ask url.Values) (o outage, err error) {
 			if err != nil || d <= 0 {
 				return o, fmt.Errorf("for=%s: must be a duration such as 30s", text)
 			}
-			o.ends = s.opt.Now().Add(d)
+			o.ends = s.deps.Now().Add(d)
 		case "hangup":
 			if o.hangUp, err = strconv.ParseBool(text); err != nil {
 				return o, fmt.Errorf("hangup=%s: must be true or false", text)

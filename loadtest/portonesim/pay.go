@@ -97,7 +97,7 @@ func (s *Sim) record(o Order) *record {
 	key := o.key()
 	s.book.tries[key]++
 	r := &record{
-		order: s.vary(o, s.book.tries[key]), number: s.book.tries[key], started: s.opt.Now(),
+		order: s.vary(o, s.book.tries[key]), number: s.book.tries[key], started: s.deps.Now(),
 		ended: make(chan struct{}), settled: map[string]chan struct{}{},
 	}
 	r.turn(ready, r.started)
@@ -138,7 +138,7 @@ func (s *Sim) attempt(r *record) {
 	default:
 		status, body, err := s.confirm(r)
 		if err != nil {
-			s.opt.Log.Info("a confirm call failed", "order", r.order.ID, "attempt", r.attempt, "error", err)
+			s.deps.Log.Info("a confirm call failed", "order", r.order.ID, "attempt", r.attempt, "error", err)
 		}
 		s.answered(r, status, body)
 	}
@@ -192,7 +192,7 @@ func (s *Sim) proceed(r *record) {
 		s.approveLater(r)
 	case pending:
 		s.mu.Lock()
-		r.turn(paying, s.opt.Now())
+		r.turn(paying, s.deps.Now())
 		s.mu.Unlock()
 		s.tell(r, payPending, "")
 		s.approveLater(r)
@@ -209,7 +209,7 @@ func (s *Sim) fail(r *record, reason string) {
 }
 
 func (s *Sim) failLocked(r *record, reason string) {
-	now := s.opt.Now()
+	now := s.deps.Now()
 	r.turn(failed, now)
 	r.failReason, r.failedAt = reason, now
 }
@@ -228,7 +228,7 @@ func (s *Sim) approve(r *record) {
 	case r.order.Version == 2 && s.book.successful(r.order.key()):
 		s.failLocked(r, "ALREADY_PAID")
 	case r.order.VirtualAccount:
-		r.issue(s.opt.Now())
+		r.issue(s.deps.Now())
 	default:
 		s.pay(r)
 	}
@@ -249,7 +249,7 @@ func (s *Sim) approve(r *record) {
 
 // pay takes the money.
 func (s *Sim) pay(r *record) {
-	r.turn(paid, s.opt.Now())
+	r.turn(paid, s.deps.Now())
 	r.paidAt = r.turned
 	s.book.events = append(s.book.events, r.eventOf(nil))
 }
@@ -261,7 +261,7 @@ func (s *Sim) paidFor(r *record) {
 	}
 	plan, unwanted := s.opt.Plan, func(err error) {
 		if err != nil {
-			s.opt.Log.Warn("what the plan has did not happen", "order", r.order.ID, "attempt", r.attempt, "error", err)
+			s.deps.Log.Warn("what the plan has did not happen", "order", r.order.ID, "attempt", r.attempt, "error", err)
 		}
 	}
 	if s.chance(plan.PartCancels, r, "part") {

@@ -64,6 +64,14 @@ import (
 // StoreID is the store that V2's payments belong to.
 const StoreID = "store-00000000-0000-4000-8000-000000000000"
 
+// Deps are the dependencies of a Sim. Each has a default.
+type Deps struct {
+	// words what is wrong with a body below /sim/, which its decoder says in terms of Go; nil leaves it
+	Explain func(error) error
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: nothing is logged
+}
+
 // Options say who may call the REST APIs and what goes wrong.
 type Options struct {
 	V1Key, V1Secret, V2Secret string // credentials that the REST APIs demand
@@ -73,10 +81,6 @@ type Options struct {
 	ConfirmTimeout            time.Duration // how long a confirm call may take; 10 s if zero
 	// waits before V2 sends a webhook again that was not taken; 1, 4 and 16 s if nil
 	Backoff []time.Duration
-	// words what is wrong with a body below /sim/, which its decoder says in terms of Go; nil leaves it
-	Explain func(error) error
-	Now     func() time.Time
-	Log     *slog.Logger
 }
 
 // Check says what is wrong with the options.
@@ -105,6 +109,7 @@ func decodeSecret(secret string) ([]byte, error) {
 
 // Sim is a simulated PortOne. Close it when its payments are made.
 type Sim struct {
+	deps   Deps
 	opt    Options
 	secret []byte
 	client *http.Client
@@ -125,7 +130,7 @@ type Sim struct {
 
 // New returns a simulator that has seen no payments. It panics where Check has
 // something to say about the options.
-func New(opt Options) *Sim {
+func New(deps Deps, opt Options) *Sim {
 	if err := opt.Check(); err != nil {
 		panic(fmt.Errorf("portonesim: %w", err))
 	}
@@ -135,21 +140,21 @@ func New(opt Options) *Sim {
 	if opt.Backoff == nil {
 		opt.Backoff = []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
 	}
-	if opt.Now == nil {
-		opt.Now = time.Now
+	if deps.Now == nil {
+		deps.Now = time.Now
 	}
-	if opt.Explain == nil {
-		opt.Explain = func(err error) error { return err }
+	if deps.Explain == nil {
+		deps.Explain = func(err error) error { return err }
 	}
-	if opt.Log == nil {
-		opt.Log = slog.New(slog.DiscardHandler)
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
 	}
 	secret, _ := decodeSecret(opt.WebhookSecret) // checked above
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 256
 	life, end := context.WithCancel(context.Background())
 	return &Sim{
-		opt: opt, secret: secret, life: life, end: end, slots: make(chan struct{}, hooksAtOnce),
+		deps: deps, opt: opt, secret: secret, life: life, end: end, slots: make(chan struct{}, hooksAtOnce),
 		client: &http.Client{
 			Transport:     transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

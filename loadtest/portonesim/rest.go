@@ -27,7 +27,7 @@ func (s *Sim) faulty(next http.Handler) http.Handler {
 		count, out := strconv.Itoa(s.calls[what]), s.outage
 		s.mu.Unlock()
 		switch {
-		case out.fails(w, s.opt.Now()):
+		case out.fails(w, s.deps.Now()):
 		case s.draw("rest", what, count) < s.opt.Plan.RESTErrors:
 			if s.draw("rest done", what, count) < 0.5 {
 				next.ServeHTTP(&unheard{header: http.Header{}}, r)

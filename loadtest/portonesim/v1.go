@@ -77,7 +77,7 @@ func (s *Sim) v1Token(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.opt.Now()
+	now := s.deps.Now()
 	switch left := s.token.ends.Sub(now); {
 	case left <= 0:
 		number := s.token.number + 1
@@ -92,7 +92,7 @@ func (s *Sim) v1Token(w http.ResponseWriter, r *http.Request) {
 func (s *Sim) tokenGood(sent string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return sent != "" && sent == s.token.value && s.opt.Now().Before(s.token.ends)
+	return sent != "" && sent == s.token.value && s.deps.Now().Before(s.token.ends)
 }
 
 // fields reads a body of V1's, which may be JSON or a form.

@@ -134,7 +134,7 @@ func (s *Sim) v1ByStatus(w http.ResponseWriter, r *http.Request) {
 		refuse1(w, http.StatusBadRequest, -1, "유효하지 않은 payment_status입니다.")
 		return
 	}
-	to, err1 := unix(r.URL.Query().Get("to"), s.opt.Now())
+	to, err1 := unix(r.URL.Query().Get("to"), s.deps.Now())
 	from, err2 := unix(r.URL.Query().Get("from"), to.AddDate(0, 0, -statusDays))
 	if errors.Join(err1, err2) != nil || to.Sub(from) > (statusDays*24+1)*time.Hour {
 		refuse1(w, http.StatusBadRequest, -1, "검색기간은 최대 90일입니다.")

@@ -64,7 +64,7 @@ func (s *Sim) v2Knows(r *http.Request) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.opt.Now().Before(s.logins[sent])
+	return s.deps.Now().Before(s.logins[sent])
 }
 
 // v2Login gives out a token for the API secret.
@@ -84,7 +84,7 @@ func (s *Sim) v2Login(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	sum := s.hash("v2 token", strconv.Itoa(len(s.logins)))
 	access := fmt.Sprintf("v2-access-%x", sum[:16])
-	s.logins[access] = s.opt.Now().Add(accessLife)
+	s.logins[access] = s.deps.Now().Add(accessLife)
 	answer(w, http.StatusOK, object{"accessToken": access, "refreshToken": fmt.Sprintf("v2-refresh-%x", sum[16:])})
 }
 

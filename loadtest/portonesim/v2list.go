@@ -106,7 +106,7 @@ func (s *Sim) v2List(w http.ResponseWriter, r *http.Request) {
 	var q v2Query
 	err := read2Query(r, &q)
 	if err == nil {
-		err = q.complete(s.opt.Now())
+		err = q.complete(s.deps.Now())
 	}
 	if err != nil {
 		refuse2(w, invalid2("요청이 올바르지 않습니다: "+err.Error()))
@@ -187,7 +187,7 @@ func (s *Sim) byCursor(w http.ResponseWriter, r *http.Request, store string, all
 		return
 	}
 	store = cmp.Or(ask.StoreID, store)
-	between(&ask.From, &ask.Until, s.opt.Now())
+	between(&ask.From, &ask.Until, s.deps.Now())
 	items := []object{}
 	for _, l := range all {
 		if len(items) < ask.Size && l.cursor > after && (store == "" || l.store == store) && !l.at.Before(ask.From) &&

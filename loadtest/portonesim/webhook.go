@@ -145,7 +145,7 @@ func (s *Sim) insist(h *hook, taken bool) {
 // send reports whether the shop took the webhook.
 func (s *Sim) send(h *hook) bool {
 	s.mu.Lock()
-	h.at, h.count = s.opt.Now(), h.count+1
+	h.at, h.count = s.deps.Now(), h.count+1
 	s.mu.Unlock()
 	status, err := s.postHook(h.message)
 	came := "SUCCEEDED"
@@ -159,7 +159,7 @@ func (s *Sim) send(h *hook) bool {
 	h.status = came
 	s.mu.Unlock()
 	if came != "SUCCEEDED" {
-		s.opt.Log.Info("a webhook was not taken", "order", h.r.order.ID, "attempt", h.r.attempt, "webhook", h.what,
+		s.deps.Log.Info("a webhook was not taken", "order", h.r.order.ID, "attempt", h.r.attempt, "webhook", h.what,
 			"status", status, "error", err)
 	}
 	return came == "SUCCEEDED"
@@ -191,7 +191,7 @@ func (s *Sim) forge(r *record) {
 		}
 		s.work.Go(func() {
 			if status, err := s.postHook(m); err != nil || status >= 300 {
-				s.opt.Log.Info("a forged webhook was not taken", "order", r.order.ID, "attempt", claimed.attempt,
+				s.deps.Log.Info("a forged webhook was not taken", "order", r.order.ID, "attempt", claimed.attempt,
 					"status", status, "error", err)
 			}
 		})
@@ -207,7 +207,7 @@ func (s *Sim) hookBody(r *record, news happening, cancellation string) object {
 		if cancellation != "" {
 			data["cancellationId"] = cancellation
 		}
-		return object{"type": "Transaction." + news.v2(), "timestamp": rfc3339(s.opt.Now()), "data": data}
+		return object{"type": "Transaction." + news.v2(), "timestamp": rfc3339(s.deps.Now()), "data": data}
 	}
 	body := object{"imp_uid": r.attempt, "merchant_uid": r.order.ID, "status": news.v1()}
 	if cancellation != "" {

@@ -38,7 +38,7 @@ type Line struct {
 // ask answers a question as the plan has it. What it says is in the log before it
 // goes out, so that whoever has heard a yes finds it there.
 func (s *Shop) ask(w http.ResponseWriter, r *http.Request) {
-	a := Ask{Came: s.opt.Now()}
+	a := Ask{Came: s.now()}
 	s.begin(a.Came)
 	status, err := s.read(w, r, &a.Question)
 	switch {
@@ -69,10 +69,10 @@ func (s *Shop) ask(w http.ResponseWriter, r *http.Request) {
 	case Down:
 		panic(http.ErrAbortHandler)
 	}
-	if !pause(r.Context(), wait) || s.down(s.opt.Now()) {
+	if !pause(r.Context(), wait) || s.down(s.now()) {
 		panic(http.ErrAbortHandler)
 	}
-	s.log.answer(seq, status, s.opt.Now())
+	s.log.answer(seq, status, s.now())
 	if status == http.StatusOK {
 		w.WriteHeader(status)
 		return

@@ -84,7 +84,7 @@ func (j *journal) since(seq int64, most int) Page {
 // Asks returns the asks after a number, MaxPage of them at most.
 func (s *Shop) Asks(since int64) Page {
 	p := s.log.since(since, MaxPage)
-	p.Now = s.opt.Now()
+	p.Now = s.now()
 	return p
 }
 

@@ -17,7 +17,7 @@ type outage struct {
 func (s *Shop) DownFor(d time.Duration) {
 	o := outage{down: true}
 	if d > 0 {
-		o.ends = s.opt.Now().Add(d)
+		o.ends = s.now().Add(d)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

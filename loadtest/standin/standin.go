@@ -29,7 +29,6 @@ type Options struct {
 	Seed   uint64
 	Plan   Plan
 	Room   int // how many asks the log keeps, the newest; 250,000 if zero
-	Now    func() time.Time
 }
 
 const usualRoom = 250_000
@@ -59,6 +58,7 @@ func verifier(secret string) (*standardwebhooks.Webhook, error) {
 
 // Shop is a stand-in for the shop's server.
 type Shop struct {
+	now  func() time.Time
 	opt  Options
 	hook *standardwebhooks.Webhook
 	log  *journal
@@ -70,18 +70,15 @@ type Shop struct {
 
 // New returns a shop that nobody has asked yet. It panics where Check has
 // something to say about the options.
-func New(opt Options) *Shop {
+func New(now func() time.Time, opt Options) *Shop {
 	if err := opt.Check(); err != nil {
 		panic(fmt.Errorf("standin: %w", err))
 	}
 	if opt.Room == 0 {
 		opt.Room = usualRoom
 	}
-	if opt.Now == nil {
-		opt.Now = time.Now
-	}
 	hook, _ := verifier(opt.Secret) // checked above
-	return &Shop{opt: opt, hook: hook, log: newJournal(opt.Room)}
+	return &Shop{now: now, opt: opt, hook: hook, log: newJournal(opt.Room)}
 }
 
 // Handler returns the shop's server.
@@ -97,7 +94,7 @@ func (s *Shop) Handler() http.Handler {
 
 // healthy is what a gate looks at to see whether the shop is up.
 func (s *Shop) healthy(w http.ResponseWriter, _ *http.Request) {
-	if s.down(s.opt.Now()) {
+	if s.down(s.now()) {
 		panic(http.ErrAbortHandler)
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -37,7 +37,13 @@ type asker struct {
 
 func open(t *testing.T, opt standin.Options) *asker {
 	t.Helper()
-	shop := standin.New(opt)
+	return openAt(t, time.Now, opt)
+}
+
+// openAt starts a shop with a clock of its own.
+func openAt(t *testing.T, now func() time.Time, opt standin.Options) *asker {
+	t.Helper()
+	shop := standin.New(now, opt)
 	server := httptest.NewServer(shop.Handler())
 	a := &asker{
 		Shop: shop, url: server.URL,
@@ -175,8 +181,8 @@ func TestWhatNobodyHeardIsNotAnswered(t *testing.T) {
 func TestTheSharesAreThoseOfThePlan(t *testing.T) {
 	t.Parallel()
 	plan := standin.Plan{Refuses: .2, Slow: .1, Hangs: .15, Fails: .05}
-	shop, same, other := standin.New(standin.Options{Seed: 1, Plan: plan}),
-		standin.New(standin.Options{Seed: 1, Plan: plan}), standin.New(standin.Options{Seed: 2, Plan: plan})
+	of := func(seed uint64) *standin.Shop { return standin.New(time.Now, standin.Options{Seed: seed, Plan: plan}) }
+	shop, same, other := of(1), of(1), of(2)
 	const orders = 10_000
 	count, differs := map[standin.Word]float64{}, 0
 	for i := range orders {
@@ -272,7 +278,7 @@ func TestTheShopIsDownAsThePlanHasIt(t *testing.T) {
 	f := func(plan standin.Plan, up string) {
 		t.Helper()
 		now := testkit.NewClock(time.Unix(1_800_000_000, 0))
-		a := open(t, standin.Options{Secret: secret, Plan: plan, Now: now.Now})
+		a := openAt(t, now.Now, standin.Options{Secret: secret, Plan: plan})
 		if status, _ := a.get(t, "/healthy"); status != 204 {
 			t.Errorf("%+v: before it was asked /healthy answers %d", plan, status)
 		}
@@ -298,7 +304,7 @@ func TestTheShopIsDownAsThePlanHasIt(t *testing.T) {
 func TestTheShopIsTakenDownByHand(t *testing.T) {
 	t.Parallel()
 	now := testkit.NewClock(time.Unix(1_800_000_000, 0))
-	a := open(t, standin.Options{Secret: secret, Now: now.Now})
+	a := openAt(t, now.Now, standin.Options{Secret: secret})
 	f := func(path string, want, health int) {
 		t.Helper()
 		if status, body := a.call(t, http.MethodPost, path); status != want {
