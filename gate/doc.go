@@ -53,7 +53,7 @@
 // of ours. A test over go list holds that.
 //
 // Each kind of line has one place. One that changes stock is Lua. One that spells a
-// key is in store/keys.go, one that lays out a record in store/record.go. A
+// key is in store/keys.go, one that lays out an order's record in record.go. A
 // field name of PortOne's is in portone, an HTTP status in web, a flag in cli.
 // What runs long starts in a Run(ctx) that the command calls.
 //

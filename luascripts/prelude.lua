@@ -11,7 +11,7 @@
 local SEP, ITEM = '\31', '\30' -- between the fields of a record, and between its attempts
 
 -- An order's record: its state, revision, buyer, lines, amount, balance, attempts, when its units were taken, its
--- deadline, counted from then, and when it was settled. The same as gate/store/record.go has it.
+-- deadline, counted from then, and when it was settled. The same as gate/record.go has it.
 local RECORD = '^1([AHPRDFW])\31(%d+)\31([^\31]*)\31([^\31]*)\31(%d*)\31(%d*)\31([^\31]*)\31(%d*)\31(%d*)\31(%d*)$'
 -- One of its attempts: its state, and its version and id; behind \29 are the tries to give it back.
 local ATTEMPT = '(%u)([^\30\29]+)[^\30]*'

@@ -24,14 +24,14 @@ func (s *Store) Inspect(ctx context.Context, sale string) (gate.Inspection, erro
 	}
 	var p parser
 	obeyed := gate.Settings{
-		OpensAt: p.time(hash["opens"]), ClosesAt: p.time(hash["closes"]),
-		Hold:     time.Duration(p.int(hash["hold"])) * time.Millisecond,
-		PerBuyer: p.int(hash["per_buyer"]), Paused: hash["paused"] == flag(true),
+		OpensAt: p.Time(hash["opens"]), ClosesAt: p.Time(hash["closes"]),
+		Hold:     time.Duration(p.Int(hash["hold"])) * time.Millisecond,
+		PerBuyer: p.Int(hash["per_buyer"]), Paused: hash["paused"] == flag(true),
 		Unbraked: hash["brake_off"] == flag(true),
 	}
-	latest := p.time(hash["time"])
-	if p.err != nil {
-		return gate.Inspection{State: state}, fmt.Errorf("read what the scripts obey of sale %s: %w", sale, p.err)
+	latest := p.Time(hash["time"])
+	if p.Err != nil {
+		return gate.Inspection{State: state}, fmt.Errorf("read what the scripts obey of sale %s: %w", sale, p.Err)
 	}
 	counted, counts := hash["brake_count"]
 	return gate.Inspection{
@@ -44,7 +44,7 @@ func (s *Store) Inspect(ctx context.Context, sale string) (gate.Inspection, erro
 // of an order. An order that changes meanwhile may come twice.
 func (s *Store) EachOrder(ctx context.Context, sale string, do func(id string, o gate.Order, fault error) error) error {
 	return s.scan(ctx, "orders of sale "+sale, s.client.HScan, keysOf(sale).orders, func(id, record string) error {
-		o, fault := parseRecord(id, record)
+		o, fault := gate.ParseRecord(id, record)
 		return do(id, o, fault)
 	})
 }
@@ -67,7 +67,7 @@ func (s *Store) Records(ctx context.Context, sale string, ids []string,
 			do(ids[i], nil, nil)
 			continue
 		}
-		o, fault := parseRecord(ids[i], text)
+		o, fault := gate.ParseRecord(ids[i], text)
 		do(ids[i], &o, fault)
 	}
 	return nil

@@ -113,16 +113,16 @@ func parseBrake(hash map[string]string) *gate.Brake {
 	if !there || hash["brake_off"] == flag(true) {
 		return nil
 	}
-	f := strings.Split(text, fieldSep)
+	f := strings.Split(text, gate.FieldSep)
 	if len(f) != 5 {
 		return &gate.Brake{Rule: gate.BrakeUnreadable}
 	}
 	var p parser
 	b := gate.Brake{
-		Since: p.time(f[0]), Rule: gate.BrakeRule(f[1]), Reason: f[2], Count: p.int(f[3]),
-		Bound: p.int(f[4]),
+		Since: p.Time(f[0]), Rule: gate.BrakeRule(f[1]), Reason: f[2], Count: p.Int(f[3]),
+		Bound: p.Int(f[4]),
 	}
-	if p.err != nil {
+	if p.Err != nil {
 		return &gate.Brake{Rule: gate.BrakeUnreadable}
 	}
 	return &b

@@ -124,7 +124,7 @@ func (d *decider) writeConfirms(batch []*gate.Request) {
 		end()
 	}
 	for _, r := range batch {
-		d.text = appendHold(d.text, r)
+		d.text = gate.AppendHold(d.text, r)
 		end()
 	}
 	for _, r := range batch {
@@ -132,7 +132,7 @@ func (d *decider) writeConfirms(batch []*gate.Request) {
 		end()
 	}
 	for _, r := range batch {
-		d.text = appendLines(d.text, r.Confirm.Lines)
+		d.text = gate.AppendLines(d.text, r.Confirm.Lines)
 		end()
 	}
 	d.cut()
@@ -149,7 +149,7 @@ func (d *decider) writeAnswers(batch []*gate.Request) {
 		end()
 		if r.Yes {
 			d.text = append(d.text, 'Y')
-			d.text = appendAttempt(d.text, &r.Confirm)
+			d.text = gate.AppendAttempt(d.text, &r.Confirm)
 		} else {
 			d.text = append(d.text, 'N')
 			d.text = strconv.AppendInt(d.text, r.Revision, 10)

@@ -27,10 +27,11 @@
 //	fg:sales         set     names of the sales that are or should be there; gates read them twice a second
 //
 // After every script, total = left + held + paid + withheld for each SKU, and the counters
-// equal a recount over the orders. record.go lays out records and ledger entries,
-// luascripts/prelude.lua the sale's hash. A ledger entry holds full records, never
-// differences, so any copy of a sale is one Fold. seq grows as long as the name exists,
-// through runs and deletions, so whoever follows a ledger is never sent back.
+// equal a recount over the orders. record.go reads counters and ledger entries;
+// gate/record.go lays out the record of an order, luascripts/prelude.lua the sale's hash.
+// A ledger entry holds full records, never differences, so any copy of a sale is one Fold.
+// seq grows as long as the name exists, through runs and deletions, so whoever follows a
+// ledger is never sent back.
 //
 // Settings are one register: read with their version, written back whole, and refused if the
 // version has moved on. A change's ledger entry has the settings after and before it, and

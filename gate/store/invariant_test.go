@@ -36,20 +36,35 @@ func (x *exercise) check(t *rapid.T) {
 	fold := gate.NewFold(saleName)
 	for e, err := range x.store.Ledger(x.ctx, saleName, 0) {
 		if err == nil {
-			same(t, "extended", e.Extended, extended(fold.ByID, e))
+			same(t, "extended", e.Extended, extended(ordersOf(t, fold), e))
 			err = fold.Apply(e)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	same(t, "folded orders", fold.ByID, orders)
+	same(t, "folded orders", ordersOf(t, fold), orders)
 	same(t, "folded buyers", fold.Buyers, buyers)
+	if err := fold.Recount(); err != nil {
+		t.Fatal(err)
+	}
 	if !fold.Settings.Equal(state.Settings) {
 		t.Fatalf("folded settings: got %+v, want %+v", fold.Settings, state.Settings)
 	}
 	fold.Now, fold.Settings = state.Now, state.Settings
 	same(t, "folded state", fold.State, state)
+}
+
+func ordersOf(t *rapid.T, fold *gate.Fold) map[string]gate.Order {
+	orders := make(map[string]gate.Order, len(fold.Records))
+	for id := range fold.Records {
+		o, err := fold.Order(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		orders[id] = o
+	}
+	return orders
 }
 
 // extended returns which changes of an entry only move a deadline, by the orders
@@ -75,7 +90,7 @@ func (x *exercise) stored(t *rapid.T) (map[string]gate.Order, map[string]int64) 
 	k := keysOf(saleName)
 	orders, buyers := map[string]gate.Order{}, map[string]int64{}
 	for id, record := range x.store.client.HGetAll(x.ctx, k.orders).Val() {
-		o, err := parseRecord(id, record)
+		o, err := gate.ParseRecord(id, record)
 		if err != nil {
 			t.Fatal(err)
 		}

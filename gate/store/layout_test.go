@@ -25,7 +25,7 @@ func prelude(t *testing.T) string {
 	return text
 }
 
-// The scripts read a record by patterns in the prelude, Go by parseRecord.
+// The scripts read a record by patterns in the prelude, Go by gate.ParseRecord.
 func TestScriptsReadARecordAsGoWritesIt(t *testing.T) {
 	t.Parallel()
 	options, err := redis.ParseURL(redistest.Start(t).URL())
@@ -66,25 +66,25 @@ func TestScriptsReadARecordAsGoWritesIt(t *testing.T) {
 			string(rune(state)), "7", "김 a+b", "full:1,half:20", "3000", "1000", readable("F1a1␞D2주문␝12"),
 			"1500", "500", "2001",
 		}
-		if got := read("RECORD", string(appendRecord(nil, &full))); !reflect.DeepEqual(got, want) {
+		if got := read("RECORD", string(gate.AppendRecord(nil, &full))); !reflect.DeepEqual(got, want) {
 			t.Errorf("RECORD reads %q, want %q", got, want)
 		}
 		want = []any{string(rune(state)), "1", "", "full:1", "", "", "", "", "", ""}
-		if got := read("RECORD", string(appendRecord(nil, &bare))); !reflect.DeepEqual(got, want) {
+		if got := read("RECORD", string(gate.AppendRecord(nil, &bare))); !reflect.DeepEqual(got, want) {
 			t.Errorf("RECORD reads %q, want %q", got, want)
 		}
 		want = []any{
 			"1" + string(rune(state)), "7", readable("␟김 a+b␟full:1,half:20␟3000␟1000␟F1a1␞D2주문␝12␟1500␟"),
 			"500", "2001",
 		}
-		if got := read("PARTS", string(appendRecord(nil, &full))); !reflect.DeepEqual(got, want) {
+		if got := read("PARTS", string(gate.AppendRecord(nil, &full))); !reflect.DeepEqual(got, want) {
 			t.Errorf("PARTS reads %q, want %q", got, want)
 		}
 	}
 	for i, a := range attempts {
-		record := string(appendRecord(nil, &gate.Order{State: gate.OrderHeld, Attempts: attempts[i : i+1]}))
+		record := string(gate.AppendRecord(nil, &gate.Order{State: gate.OrderHeld, Attempts: attempts[i : i+1]}))
 		want := []any{string(rune(a.State)), fmt.Sprint(int(a.Version)) + a.ID}
-		if got := read("ATTEMPT", strings.Split(record, fieldSep)[6]); !reflect.DeepEqual(got, want) {
+		if got := read("ATTEMPT", strings.Split(record, gate.FieldSep)[6]); !reflect.DeepEqual(got, want) {
 			t.Errorf("ATTEMPT reads %q, want %q", got, want)
 		}
 	}
@@ -93,7 +93,7 @@ func TestScriptsReadARecordAsGoWritesIt(t *testing.T) {
 		"", "1", "2H␟1␟␟full:1␟␟␟␟␟␟", "1X␟1␟␟full:1␟␟␟␟␟␟", "1H␟1␟␟full:1␟␟␟␟␟",
 		"1H␟1␟␟full:1␟␟␟␟␟␟␟",
 	} {
-		_, err := parseRecord("o", readable(wrong))
+		_, err := gate.ParseRecord("o", readable(wrong))
 		known := err == nil && slices.Contains(states, gate.OrderState(wrong[1]))
 		if got := read("RECORD", readable(wrong)); len(got) > 0 && got[0] != nil || known {
 			t.Errorf("%s: the scripts read %q, Go %v", wrong, got, err)

@@ -27,7 +27,7 @@ func (s *Store) Order(ctx context.Context, sale, id string) (gate.Order, error) 
 	if err != nil {
 		return gate.Order{}, fmt.Errorf("read order %q of sale %s from Redis: %w", id, sale, err)
 	}
-	return parseRecord(id, record)
+	return gate.ParseRecord(id, record)
 }
 
 // Ledger yields the entries of a sale's ledger from number from on, oldest first. It ends after the

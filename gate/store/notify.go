@@ -151,7 +151,7 @@ func parseDelivery(sale string, hash map[string]string) (gate.Delivery, error) {
 	var p parser
 	d := gate.Delivery{Trouble: hash[troubleField]}
 	if text := hash[positionField]; text != "" {
-		d.Position = p.int(text)
+		d.Position = p.Int(text)
 	}
 	for field, text := range hash {
 		order, listed := strings.CutPrefix(field, listedField)
@@ -160,7 +160,7 @@ func parseDelivery(sale string, hash map[string]string) (gate.Delivery, error) {
 		}
 		var l listedJSON
 		if err := json.Unmarshal([]byte(text), &l); err != nil || l.Entry < 1 {
-			p.fail("order %q is listed as %q", order, text)
+			p.Fail("order %q is listed as %q", order, text)
 			continue
 		}
 		d.Listed = append(d.Listed, gate.Undelivered{
@@ -169,8 +169,8 @@ func parseDelivery(sale string, hash map[string]string) (gate.Delivery, error) {
 			Next:  time.UnixMilli(l.Next), GiveUp: time.UnixMilli(l.GiveUp), Error: l.Error,
 		})
 	}
-	if p.err != nil {
-		return d, fmt.Errorf("read what the shop was told of sale %s: %w", sale, p.err)
+	if p.Err != nil {
+		return d, fmt.Errorf("read what the shop was told of sale %s: %w", sale, p.Err)
 	}
 	slices.SortFunc(d.Listed, func(a, b gate.Undelivered) int {
 		return cmp.Or(cmp.Compare(a.Entry, b.Entry), cmp.Compare(a.Order, b.Order))

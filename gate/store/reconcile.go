@@ -73,10 +73,10 @@ func parseReconciling(hash map[string]string) (r gate.Reconciling) {
 	for version := 1; version < len(r.Marks); version++ {
 		var p parser
 		m := gate.Mark{
-			Until: p.time(hash[fmt.Sprintf(untilField, version)]), Read: p.time(hash[fmt.Sprintf(readField, version)]),
+			Until: p.Time(hash[fmt.Sprintf(untilField, version)]), Read: p.Time(hash[fmt.Sprintf(readField, version)]),
 			Trouble: hash[fmt.Sprintf(markedTroubleField, version)],
 		}
-		if p.err == nil {
+		if p.Err == nil {
 			r.Marks[version] = m
 		}
 	}

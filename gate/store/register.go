@@ -80,8 +80,8 @@ func stockError(sale string, next gate.Settings, reply []any) error {
 			e.Stock = k.Stock
 		}
 	}
-	if p.err != nil {
-		return p.err
+	if p.Err != nil {
+		return p.Err
 	}
 	return e
 }

@@ -376,8 +376,8 @@ func TestAppliesInTheMiddleOfASale(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if int64(len(fold.ByID)) != sold || fold.Units["full"] != want || fold.Seq != state.Seq {
-			t.Errorf("the ledger tells of %d orders and %+v", len(fold.ByID), fold.Units["full"])
+		if int64(len(fold.Records)) != sold || fold.Units["full"] != want || fold.Seq != state.Seq {
+			t.Errorf("the ledger tells of %d orders and %+v", len(fold.Records), fold.Units["full"])
 		}
 	})
 }

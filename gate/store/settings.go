@@ -69,7 +69,7 @@ func flag(on bool) string {
 func (p *parser) settings(text string) gate.Settings {
 	var s settingsJSON
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		p.fail("settings: %w", err)
+		p.Fail("settings: %w", err)
 	}
 	return gate.Settings{
 		OpensAt: time.UnixMilli(s.OpensAt), ClosesAt: time.UnixMilli(s.ClosesAt),
@@ -86,12 +86,12 @@ func (p *parser) settings(text string) gate.Settings {
 // settingsEntry reads run, version, the settings after and the settings before
 // from a ledger entry. Either may be missing.
 func (p *parser) settingsEntry(text string) (after *gate.SettingsEntry, before *gate.Settings) {
-	f := strings.Split(text, fieldSep)
+	f := strings.Split(text, gate.FieldSep)
 	if len(f) != 4 {
-		p.fail("settings %q are not run, version, settings and the settings before", text)
+		p.Fail("settings %q are not run, version, settings and the settings before", text)
 		return nil, nil
 	}
-	run, version := p.int(f[0]), p.int(f[1])
+	run, version := p.Int(f[0]), p.Int(f[1])
 	if f[2] != "" {
 		after = &gate.SettingsEntry{Run: run, Version: version, Settings: p.settings(f[2])}
 	}
@@ -106,11 +106,11 @@ func (p *parser) settingsEntry(text string) (after *gate.SettingsEntry, before *
 // not read.
 func parseState(name string, times gate.Times, hash map[string]string, settings *gate.Settings) (gate.State, error) {
 	var p parser
-	s := gate.State{Times: times, Seq: p.int(hash["seq"]), Term: p.int(hash["term"])}
-	s.Name, s.Run = name, p.int(hash["run"])
-	s.Deleted = p.time(hash["deleted"])
+	s := gate.State{Times: times, Seq: p.Int(hash["seq"]), Term: p.Int(hash["term"])}
+	s.Name, s.Run = name, p.Int(hash["run"])
+	s.Deleted = p.Time(hash["deleted"])
 	if s.Deleted.IsZero() {
-		s.Version = p.int(hash["version"])
+		s.Version = p.Int(hash["version"])
 		if settings == nil {
 			settings = new(p.settings(hash["settings"]))
 		}
@@ -124,8 +124,8 @@ func parseState(name string, times gate.Times, hash map[string]string, settings 
 			}
 		}
 	}
-	if p.err != nil {
-		return s, fmt.Errorf("read what Redis holds of sale %s: %w", name, p.err)
+	if p.Err != nil {
+		return s, fmt.Errorf("read what Redis holds of sale %s: %w", name, p.Err)
 	}
 	return s, nil
 }

@@ -102,7 +102,7 @@ func (s *Store) settleArgs(who, kind string, moves []gate.Move, gone []string) [
 		if m.Look > 0 {
 			look = strconv.FormatInt(max(m.Look.Milliseconds(), 1), 10) + queueLetter(m)
 		}
-		args = append(args, m.Before.ID, string(appendRecord(nil, &m.Before)), unsettled(m.After),
+		args = append(args, m.Before.ID, string(gate.AppendRecord(nil, &m.Before)), unsettled(m.After),
 			unsettled(m.Otherwise), look)
 	}
 	for _, id := range gone {
@@ -146,7 +146,7 @@ func unsettled(o *gate.Order) string {
 	}
 	without := *o
 	without.Settled = time.Time{}
-	return string(appendRecord(nil, &without))
+	return string(gate.AppendRecord(nil, &without))
 }
 
 // Look makes those of the orders due now that are missing from the queues. It returns how many of

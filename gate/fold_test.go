@@ -12,10 +12,23 @@ func held(id, buyer string, quantity int64) Order {
 func apply(t *testing.T, f *Fold, entries ...Entry) {
 	t.Helper()
 	for i := range entries {
-		if err := f.Apply(&entries[i]); err != nil {
+		e := &entries[i]
+		for _, o := range e.Orders {
+			e.Changes = append(e.Changes, Change{o.ID, string(AppendRecord(nil, &o))})
+		}
+		if err := f.Apply(e); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+func stateOf(t *testing.T, f *Fold, id string) OrderState {
+	t.Helper()
+	o, err := f.Order(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o.State
 }
 
 func created(seq, run int64) Entry {
@@ -41,11 +54,13 @@ func TestAFoldKeepsTheNewestOfEachOrder(t *testing.T) {
 			Orders: []Order{released},
 		},
 	)
-	if f.Units["full"].Left != 9 || f.Buyers["kim"] != 1 || f.ByID["a"].State != OrderReleased ||
-		f.ByID["b"].State != OrderHeld {
-		t.Errorf("got %+v %v %v", f.Units, f.Buyers, f.ByID)
+	if f.Units["full"].Left != 9 || f.Buyers["kim"] != 1 || stateOf(t, f, "a") != OrderReleased ||
+		stateOf(t, f, "b") != OrderHeld {
+		t.Errorf("got %+v %v %v", f.Units, f.Buyers, f.Records)
 	}
-	apply(t, f, Entry{Seq: 4, Kind: "release", Orders: []Order{{ID: "b", State: OrderReleased, Buyer: "kim"}}})
+	releasedB := held("b", "kim", 1)
+	releasedB.State = OrderReleased
+	apply(t, f, Entry{Seq: 4, Kind: "release", Orders: []Order{releasedB}})
 	if _, left := f.Buyers["kim"]; left {
 		t.Error("a buyer who has nothing is still there")
 	}
@@ -60,7 +75,7 @@ func TestAFoldTakesNoEntryOutOfTurn(t *testing.T) {
 			t.Errorf("entry %d follows entry 5", seq)
 		}
 	}
-	if len(f.ByID) != 0 || f.Seq != 5 {
+	if len(f.Records) != 0 || f.Seq != 5 {
 		t.Error("a refused entry has left something behind")
 	}
 }
@@ -69,7 +84,7 @@ func TestANewRunOrADeletionStartsAFoldAfresh(t *testing.T) {
 	t.Parallel()
 	f := NewFold("race")
 	apply(t, f, created(1, 1), Entry{Seq: 2, Kind: "confirm", Orders: []Order{held("a", "kim", 1)}}, created(9, 2))
-	if f.Run != 2 || f.Seq != 9 || len(f.ByID) != 0 || len(f.Buyers) != 0 {
+	if f.Run != 2 || f.Seq != 9 || len(f.Records) != 0 || len(f.Buyers) != 0 {
 		t.Errorf("a new run keeps %+v", f)
 	}
 	apply(t, f, Entry{Seq: 10, Kind: "delete", Time: time.UnixMilli(1)})
