@@ -88,15 +88,11 @@ func deploy(t *testing.T, settings ...string) *deployment {
 	return d
 }
 
+// build names the programs, which are built by then.
 func (d *deployment) build() {
 	d.t.Helper()
-	d.program, d.loadtest = filepath.Join(d.dir, "flashgate"), filepath.Join(d.dir, "flashgate-loadtest")
-	for program, folder := range map[string]string{d.program: "..", d.loadtest: "../loadtest"} {
-		cmd := exec.CommandContext(d.t.Context(), "go", "build", "-o", program, folder)
-		if said, err := cmd.CombinedOutput(); err != nil {
-			d.t.Fatalf("building %s: %v\n%s", filepath.Base(program), err, said)
-		}
-	}
+	dir := programs.in(d.t)
+	d.program, d.loadtest = filepath.Join(dir, "flashgate"), filepath.Join(dir, "flashgate-loadtest")
 }
 
 // startRedis starts Redis and its Sentinels, three of each, on this machine.

@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 const portsOfRehearsal = 20
 
 func TestALaunchWithoutContainersAndNothingIsLeftOfIt(t *testing.T) {
+	t.Parallel()
 	for _, program := range []string{"redis-server", "haproxy", "openssl"} {
 		redistest.Require(t, program)
 	}
@@ -45,11 +47,13 @@ func TestALaunchWithoutContainersAndNothingIsLeftOfIt(t *testing.T) {
 	}
 }
 
-// freePorts returns the first of as many ports as a rehearsal takes.
+// freePorts returns the first of as many ports as a rehearsal takes. They lie below those
+// of redistest.FreePort, which the tests beside this one take.
 func freePorts(t *testing.T) (first int) {
 	t.Helper()
+	const low, high = 5_000, 10_000 - portsOfRehearsal
 	redistest.Await(t, patience, "ports in a row to be free", func() error {
-		first = redistest.FreePort(t)
+		first = low + rand.IntN(high-low)
 		return inUse(first)
 	})
 	return first
