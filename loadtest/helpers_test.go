@@ -52,14 +52,20 @@ func rehearse(t testing.TB, args ...string) (status int, out, errOut string) {
 // in the environment.
 func try(t testing.TB, command string, args ...string) (status int, out, errOut string) {
 	t.Helper()
-	secrets, rest, err := newProgram(nil, io.Discard, io.Discard).HideSecrets(&commands{},
-		append([]string{command}, args...))
-	if err != nil {
-		t.Fatal(err)
-	}
+	secrets, rest := hidden(t, append([]string{command}, args...))
 	var o, e bytes.Buffer
 	status = run(rest, secrets, &o, &e)
 	return status, o.String(), e.String()
+}
+
+// hidden moves the secrets of a command line into an environment.
+func hidden(t testing.TB, args []string) (environ, rest []string) {
+	t.Helper()
+	hide, err := newProgram(nil, io.Discard, io.Discard).SecretHider(&commands{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hide(args)
 }
 
 // command runs a command of the gate's program in this process, and returns what it

@@ -16,8 +16,10 @@ import (
 	"github.com/flashgate/flashgate/gate/redistest"
 )
 
-// TestScripts runs the command lines of testdata/script. Besides testscript's
-// own commands they have
+// TestScripts runs the command lines of testdata/script, of the program as make build
+// builds it: with the race detector, which finds nothing in a command line, each of the
+// hundreds takes four times as long. Gates run with it. Besides testscript's own commands
+// the scripts have
 //
 //	fails STATUS COMMAND…              run a command that ends with this exit status
 //	redis                              start a redis-server for every command
@@ -31,12 +33,14 @@ import (
 //	end                                end the gate by SIGTERM, and write gate.log and gate.out
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	programs := buildProgram(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Values["scene"] = &scene{t: env.T().(testing.TB)}
 			env.Setenv("TZ", "Asia/Seoul")
+			env.Setenv("PATH", programs+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -64,6 +68,18 @@ func TestScripts(t *testing.T) {
 			"says":        saysInScript,
 		},
 	})
+}
+
+// buildProgram builds flashgate, and returns the folder that it is in.
+func buildProgram(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags", "-X main.version=v0.0.0-test",
+		"-o", filepath.Join(dir, "flashgate"), "../..")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building flashgate: %v\n%s", err, said)
+	}
+	return dir
 }
 
 // scene is what one script has started.
