@@ -9,17 +9,17 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// passes reports whether the brake on the sale's refunds lets a cancellation be sent. In
-// doubt it does not. That it holds is logged by who has pulled it, once.
+// passes reports whether the brake on the sale's refunds lets a cancellation pass; in doubt it does
+// not. The gate that pulls the brake logs it, once.
 func (s *Settler) passes(ctx context.Context, log *slog.Logger, sale, order, attempt string, why gate.RefundReason,
 	is gate.RefundAttempt,
 ) bool {
 	passes, pulled, err := s.deps.Store.PassBrake(ctx, s.opt.Who, sale, order, attempt, why, is)
 	switch {
-	case errors.Is(err, gate.ErrNoRefund), errors.Is(err, gate.ErrNoSale): // it has moved on
+	case errors.Is(err, gate.ErrNoRefund), errors.Is(err, gate.ErrNoSale): // the refund is not owed any more
 		return false
 	case err != nil:
-		log.Warn("a payment that is refund due is not cancelled now: whether the brake lets it cannot be told", "error",
+		log.Warn("a payment that is refund due is not cancelled now: the brake could not be asked", "error",
 			err)
 		return false
 	case pulled != nil:
@@ -29,25 +29,27 @@ func (s *Settler) passes(ctx context.Context, log *slog.Logger, sale, order, att
 	return passes
 }
 
-// Braked is what a person's word on the brake needs of a store.
+// Braked is what GoOn needs of a store.
 type Braked interface {
 	gate.Refunds
-	// Unbrake releases the brake and lets so many payments go on uncounted. It reports
-	// whether the brake held. It may return gate.ErrNoSale, or a *gate.UnsecuredError where it is done.
+	// Unbrake releases the brake and lets that many payments pass uncounted. It reports whether the
+	// brake held. It may return gate.ErrNoSale, or a *gate.UnsecuredError if the brake is released but
+	// too few replicas know.
 	Unbrake(ctx context.Context, who, sale string, payments int64) (held bool, err error)
 	HastenAll(ctx context.Context, sale string, ids []string) error
 }
 
-// GoneOn is what came of a person's word that the refunds of a sale go on.
+// GoneOn is the result of GoOn.
 type GoneOn struct {
 	Released bool `json:"released"` // the brake held
-	Orders   int  `json:"orders"`   // that are looked at now, and their payments given back
+	Orders   int  `json:"orders"`   // orders that are due now, so that their payments are given back
 }
 
-// GoOn releases the brake on a sale's refunds and has what waits for it tried now. So many
-// payments as the person has seen waiting are not counted; more than these are. Where the
-// brake does not hold, what waits for nobody is tried. It returns gate.ErrNoSale as FindSale
-// does, or a *gate.UnsecuredError where it is done.
+// GoOn releases the brake on a sale's refunds and makes the refunds that wait for it due now.
+// payments is how many the person has seen waiting: that many are not counted by the brake, more
+// are. If the brake does not hold, refunds that wait for nobody are made due. GoOn returns errors
+// as gate.FindSale does, or a *gate.UnsecuredError if the brake is released but too few replicas
+// know.
 func GoOn(ctx context.Context, store Braked, who, sale string, payments int64) (done GoneOn, err error) {
 	reports, err := gate.RefundViews(ctx, store, sale)
 	if err != nil {

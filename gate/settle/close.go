@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// closing bounds how long a round closes accounts: whatever is left open is closed
-	// after another look, and nobody's order waits longer for it.
+	// closing bounds how long a round closes accounts, so that orders do not wait longer. Accounts
+	// that are left open are closed after another look.
 	closing = 5 * time.Second
 	// closeAtOnce is how many accounts are closed at the same time.
 	closeAtOnce = 8
 )
 
-// closeAccounts closes the virtual accounts that were open before this look and that no
-// order waits for: nobody is to pay into one by mistake. What is closed counts as
-// cancelled, so that it is closed once; a failure changes nothing.
+// closeAccounts closes the virtual accounts that were open before this look and that no order waits
+// for, so that nobody pays into one by mistake. A closed account's attempt becomes cancelled, so it
+// is closed once; a failure changes nothing.
 func (s *Settler) closeAccounts(ctx context.Context, sale string, p policy, moves []gate.Move, findings []finding) {
 	ctx, cancel := context.WithTimeout(ctx, closing)
 	defer cancel()
@@ -46,11 +46,11 @@ func (s *Settler) closeAccounts(ctx context.Context, sale string, p policy, move
 			})
 		}
 	}
-	_ = group.Wait() // none returns an error
+	_ = group.Wait() // no goroutine returns an error
 }
 
-// abandoned returns which attempts of an order wait for a deposit that it does not wait
-// for itself.
+// abandoned returns the attempts whose virtual account is open although the order does not wait for
+// its deposit.
 func (p policy) abandoned(m *gate.Move, found finding) (which []int) {
 	o := &m.Before
 	if !p.settings.RefuseDeposits && (o.State == gate.OrderHeld || o.State == gate.OrderAsking) {

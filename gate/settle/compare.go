@@ -10,8 +10,8 @@ import (
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
-// compare compares a page of changes with a sale's orders, and has those looked up that differ. It
-// returns how many did, and renews the sale's lease.
+// compare compares a page of changes with a sale's orders, and makes the orders that differ due. It
+// returns how many differ, and renews the sale's lease.
 func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.Changed) (found int, err error) {
 	if err := r.deps.Store.KeepReconciling(ctx, s.name, r.token, reconcileLease); err != nil {
 		return 0, err
@@ -22,7 +22,7 @@ func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.
 			of[page[i].Order] = append(of[page[i].Order], &page[i])
 		}
 	}
-	// what cannot be read is found by others
+	// the settler sets aside what cannot be read
 	orders, _, err := r.deps.Store.Orders(ctx, s.name, slices.Collect(maps.Keys(of)))
 	if err != nil {
 		return 0, err
@@ -56,13 +56,13 @@ func (r *Reconciler) compare(ctx context.Context, s *reconciled, page []portone.
 	return found, err
 }
 
-// says reports whether a payment says of an order what its record does not.
+// says reports whether a payment in the list differs from the order's record.
 func (p policy) says(o *gate.Order, c *portone.Changed, now time.Time) bool {
 	return p.judge(*o, finding{payments: []gate.Payment{c.Payment}, unsure: true}, now).After != nil
 }
 
-// unclear reports whether a payment of an order cannot be read, or is asked back and not
-// given back yet, which no record says: the order is to be looked at until that is over.
+// unclear reports whether a payment of an order cannot be read, or is requested back and not given
+// back yet. Records do not say so, so the order is looked at until that is over.
 func unclear(o *gate.Order, c *portone.Changed) bool {
 	return (c.Err != nil || c.Payment.Requested > 0) &&
 		slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.ID == c.Attempt })

@@ -8,8 +8,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// disputes reads what was known against the payments of orders before they are looked
-// up. Without it nothing new is noted of them: they are settled all the same.
+// disputes reads the known disputes and chargebacks of orders before their look-up. If that fails,
+// the orders are settled without noting new ones.
 func (s *Settler) disputes(ctx context.Context, sale string, orders []gate.Order) map[string][]gate.Dispute {
 	if s.deps.Payments == nil || len(orders) == 0 {
 		return nil
@@ -31,8 +31,8 @@ func (s *Settler) disputes(ctx context.Context, sale string, orders []gate.Order
 	return known
 }
 
-// noteDisputes writes down what there is against payments, where that is new or over. An
-// order that is paid, and disputed, is looked at until it is not: nobody need tell of the end.
+// noteDisputes writes down disputes and chargebacks that are new or over. A paid order with a
+// dispute is looked at until the dispute ends, because PortOne need not report the end.
 func (s *Settler) noteDisputes(ctx context.Context, p portion, known map[string][]gate.Dispute, moves []gate.Move,
 	findings []finding,
 ) {
@@ -56,7 +56,7 @@ func (s *Settler) noteDisputes(ctx context.Context, p portion, known map[string]
 func (s *Settler) noteDispute(ctx context.Context, sale, order string, was, is []gate.Dispute) {
 	switch err := s.deps.Store.NoteDisputes(ctx, sale, order, was, is); {
 	case errors.Is(err, gate.ErrChanged), errors.Is(err, gate.ErrNoOrder), errors.Is(err, gate.ErrNoSale):
-		return // another gate's look was faster, or it is gone
+		return // another gate was faster, or the order is gone
 	case err != nil:
 		s.deps.Log.Warn("a dispute of a payment could not be written down: the next look finds it again", "sale", sale,
 			"order", order, "error", err)
@@ -73,8 +73,8 @@ func (s *Settler) noteDispute(ctx context.Context, sale, order string, was, is [
 	}
 }
 
-// against returns what there is against an order's payments: of those that were found what
-// PortOne says now, of the others what was known.
+// against returns the disputes and chargebacks of an order: PortOne's newest for payments that were
+// found, the known ones for the others.
 func against(o *gate.Order, was []gate.Dispute, payments []gate.Payment) []gate.Dispute {
 	var is []gate.Dispute
 	for k := range o.Attempts {

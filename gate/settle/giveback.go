@@ -9,26 +9,25 @@ import (
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
-// ErrGiveBack says that a person's word on a refund does not fit its order or sale.
+// ErrGiveBack says why the refund that a person ordered cannot be tried: the order or its sale does not fit.
 var ErrGiveBack = errors.New("the refund cannot be tried")
 
-// Owed is what a person's word on a refund needs of a store.
+// Owed is what GiveBack needs of a store.
 type Owed interface {
 	gate.Listing
 	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
-	// RefundNote reads what is known of an order's refunds, and the version of the sale's
-	// settings.
+	// RefundNote reads the note on an order's refunds, and the version of the sale's settings.
 	RefundNote(ctx context.Context, sale, order string) (note gate.RefundNote, version int64, err error)
-	// TellRefund changes what is known of an order's refunds. It returns gate.ErrNoRefund,
-	// gate.ErrNoSale, gate.ErrChanged, or a *gate.UnsecuredError where it is done.
+	// TellRefund changes the note. It returns gate.ErrNoRefund, gate.ErrNoSale, gate.ErrChanged, or
+	// a *gate.UnsecuredError if the note is changed but too few replicas have it.
 	TellRefund(ctx context.Context, sale, order string, change func(*gate.RefundNote)) error
 	Hasten(ctx context.Context, sales []string, id string) (known bool, err error)
 }
 
-// GiveBack has the gates try the refunds that an order owes once more, also while the brake
-// holds, and also those that PortOne had refused for good; with the buyer's bank account
-// where one is given. It returns gate.ErrNoSale as FindSale does, gate.ErrNoOrder, an error
-// that is ErrGiveBack, or a *gate.UnsecuredError where it is done.
+// GiveBack makes the gates try the refunds of an order once more, even while the brake holds or if
+// PortOne had refused them for good. If an account is given, the refund goes to it. GiveBack
+// returns errors as gate.FindSale does, gate.ErrNoOrder, an error that is ErrGiveBack, or a
+// *gate.UnsecuredError if it is noted but too few replicas have it.
 func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate.BankAccount) error {
 	state, err := gate.FindSale(ctx, store, sale)
 	if err != nil {
@@ -71,7 +70,7 @@ func GiveBack(ctx context.Context, store Owed, sale, order string, account *gate
 		return fmt.Errorf("%w: PortOne has cancelled the payment, and the bank did not send the money. Have that "+
 			"sent, in PortOne's console or by its support: a look finds when it was", ErrGiveBack)
 	case len(due) == 0 && orders[0].OwesRefund():
-		return fmt.Errorf("%w: PortOne has taken the cancellation on already; wait for what comes of it", ErrGiveBack)
+		return fmt.Errorf("%w: PortOne has accepted the cancellation already; wait for its outcome", ErrGiveBack)
 	case len(due) == 0:
 		return fmt.Errorf("%w: %w", ErrGiveBack, gate.ErrNoRefund)
 	}

@@ -104,7 +104,7 @@ func TestARefusalThatMayPassIsListedAndTriedAgain(t *testing.T) {
 		t.Errorf("listed: %+v", l)
 	}
 	if err := GiveBack(t.Context(), sc.store, "race", "o1", nil); !errors.Is(err, ErrGiveBack) ||
-		!strings.Contains(err.Error(), "taken the cancellation on") {
+		!strings.Contains(err.Error(), "accepted the cancellation") {
 		t.Errorf("while it is requested: %v", err)
 	}
 	sc.bank.says = portone.CancelUnknown

@@ -8,25 +8,25 @@ import (
 )
 
 const (
-	// soon is when an order is looked at again whose payment was just cancelled.
+	// soon is the time until the next look at an order whose payment was just cancelled.
 	soon = 2 * time.Second
 )
 
-// finding is what looking an order's payments up has brought.
+// finding is the result of looking up an order's payments.
 type finding struct {
 	payments []gate.Payment
-	unsure   bool // it could not be looked up, not all of it at least
-	asked    bool // it was looked up; false where payments cannot be
-	open     bool // another look-up may bring what this one did not
+	unsure   bool // not all of it could be looked up
+	asked    bool // it was looked up; false if the gate cannot look payments up
+	open     bool // another look-up may find more
 
-	// alone is the queue in which the order waits to be asked for alone, where the
-	// look-up together with others left something open; QueueFresh where it did not.
+	// alone is the queue in which the order waits for a look-up of its own, if the look-up together
+	// with others left something open; QueueFresh otherwise.
 	alone gate.Queue
 	// fault is why the look-up failed for this order and not for the others.
 	fault error
 }
 
-// policy is what a sale and its gate make of payments.
+// policy is how a sale and its gate judge payments.
 type policy struct {
 	settings *gate.Settings
 	currency string        // that payments must be in
@@ -36,8 +36,8 @@ type policy struct {
 	put      time.Time     // when the store's clock was last put ahead; zero for never
 }
 
-// judge tells what an order's payments mean for it: see the table in the
-// package documentation of gate. Now is the store's clock.
+// judge returns the move of an order that its payments lead to: see "An order's life" in package
+// gate. Now is the store's clock.
 func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 	next := p.mended(o, now)
 	next.Attempts = slices.Clone(o.Attempts)
@@ -63,27 +63,26 @@ func (p policy) judge(o gate.Order, f finding, now time.Time) gate.Move {
 	}
 	next.State = p.state(&next, f, pending, between, now)
 	m := p.move(o, next, now)
-	// By the shop, of a paid order: PortOne need not tell when it is done. Nor need it tell
-	// again what this look-up was made for.
+	// The shop has asked PortOne to cancel a paid order: PortOne need not report when it is done.
+	// Nor need it report again what led to this look-up.
 	if (requested || f.open) && m.Look == 0 {
 		m.Look = p.wait(&next, now)
 	}
-	// its account is to be closed, or why is to be noted
+	// to close its account, or to note why its refund is stranded
 	if o.State.HasUnits() && next.State == gate.OrderReleased && awaitsDeposit(&next) || stranded {
 		m.Look = soon
 	}
 	return m
 }
 
-// awaitsDeposit reports whether somebody may still pay into a virtual account of the
-// order.
+// awaitsDeposit reports whether a virtual account of the order is still open.
 func awaitsDeposit(o *gate.Order) bool {
 	return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.State == gate.AttemptDeposit })
 }
 
-// mended is an order without the times that a clock has put into it which was ahead: they are yet to
-// come, or later than any hold or deposit lasts. Its hold then counts from now on, for nobody knows
-// when its units were taken.
+// mended is an order without times from a clock that was ahead: those in the future, or later than
+// any hold or deposit lasts. Its hold then counts from now on, because nobody knows when its units
+// were taken.
 func (p policy) mended(o gate.Order, now time.Time) gate.Order {
 	latest := now.Add(gate.ClockTolerance)
 	if o.Taken.After(latest) {
@@ -92,7 +91,8 @@ func (p policy) mended(o gate.Order, now time.Time) gate.Order {
 	if o.Settled.After(latest) {
 		o.Settled = now
 	}
-	// One that was taken before may have been confirmed again, or waits for a deposit longer than it may by now.
+	// An order that was taken before may have been confirmed again, or may wait for a deposit longer
+	// than the settings allow now.
 	anew, deposit := now.Add(p.settings.Hold), o.Taken.Add(p.settings.LongestDeposit())
 	if waits(&o) && deposit.After(anew) {
 		anew = deposit
@@ -103,8 +103,8 @@ func (p policy) mended(o gate.Order, now time.Time) gate.Order {
 	return o
 }
 
-// paymentOf returns what was found of an attempt. A payment of another order
-// says nothing about this one: somebody has told its id to the gate.
+// paymentOf returns the payment that was found for an attempt. A payment of another order does not
+// count: somebody has sent its id to the gate.
 func paymentOf(payments []gate.Payment, o *gate.Order, a *gate.Attempt) *gate.Payment {
 	for i := range payments {
 		if f := &payments[i]; f.Order == o.ID && f.Attempt == a.ID && f.Version == a.Version {
@@ -114,7 +114,7 @@ func paymentOf(payments []gate.Payment, o *gate.Order, a *gate.Attempt) *gate.Pa
 	return nil
 }
 
-// see moves an attempt on to what was found of it.
+// see sets an attempt's state by the payment that was found for it.
 func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 	open := a.State == gate.AttemptOpen || a.State == gate.AttemptDeposit
 	ended := a.State == gate.AttemptFailed || a.State == gate.AttemptCancelled
@@ -129,7 +129,7 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 		switch {
 		case a.State == gate.AttemptRefundDue && f.Requested > 0:
 			a.State = gate.AttemptRequested
-		case a.State == gate.AttemptRequested && f.Requested == 0: // it has failed
+		case a.State == gate.AttemptRequested && f.Requested == 0: // the cancellation has failed
 			a.State, a.Tries = gate.AttemptRefundDue, a.Tries+1
 		case a.State == gate.AttemptPaid:
 			o.Amount, o.Balance = gate.Amount{Value: f.Amount, Known: true}, gate.Amount{}
@@ -146,7 +146,7 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 		case open:
 			a.State = gate.AttemptCancelled
 		}
-	case gate.PaymentChargedBack: // not by the shop: whether the buyer keeps what was bought is the shop's to say
+	case gate.PaymentChargedBack: // the shop did not refund it, and decides whether the buyer keeps the goods
 		switch {
 		case a.Owed():
 			a.State = gate.AttemptRefunded
@@ -158,7 +158,7 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 			a.State = gate.AttemptRequested
 		}
 	case gate.PaymentStranded:
-		if a.State == gate.AttemptRequested { // it has failed
+		if a.State == gate.AttemptRequested { // the cancellation has failed
 			a.Tries++
 		}
 		if a.State != gate.AttemptRefunded {
@@ -178,8 +178,8 @@ func (p policy) see(o *gate.Order, a *gate.Attempt, f *gate.Payment) {
 	}
 }
 
-// depositBy is until when a deposit is waited for: until it is due, where that is
-// known, and never longer than the sale says.
+// depositBy is how long the order waits for a deposit: until the deposit is due, if that is known,
+// and never longer than the sale's deposit_limit.
 func (p policy) depositBy(o *gate.Order, f *gate.Payment) time.Time {
 	limit := o.Taken.Add(p.settings.LongestDeposit())
 	if f.DepositBy.IsZero() || f.DepositBy.After(limit) {
@@ -194,7 +194,7 @@ func (p policy) counts(o *gate.Order, f *gate.Payment) bool {
 		(!o.Amount.Known || f.Amount == o.Amount.Value)
 }
 
-// why returns why a payment is refund due, as it is seen now.
+// why returns the reason, as seen now, for which a payment is refund due.
 func (p policy) why(o *gate.Order, f *gate.Payment) gate.RefundReason {
 	switch {
 	case f.Currency != p.currency:
@@ -213,8 +213,8 @@ func (p policy) why(o *gate.Order, f *gate.Payment) gate.RefundReason {
 	return gate.RefundUnclear
 }
 
-// kept returns which paid attempt pays the order: the one that did already, or
-// the first; -1 where none is paid.
+// kept returns the index of the paid attempt that pays the order: the one that did already, or the
+// first; -1 if none is paid.
 func kept(was *gate.Order, attempts []gate.Attempt) int {
 	first := -1
 	for i, a := range attempts {
@@ -231,7 +231,7 @@ func kept(was *gate.Order, attempts []gate.Attempt) int {
 	return first
 }
 
-// refundOthers makes paid attempts refund due, but for the one that is kept.
+// refundOthers makes all paid attempts refund due except the one that is kept.
 func refundOthers(attempts []gate.Attempt, kept int) {
 	for i := range attempts {
 		if attempts[i].State == gate.AttemptPaid && i != kept {
@@ -240,14 +240,14 @@ func refundOthers(attempts []gate.Attempt, kept int) {
 	}
 }
 
-// state is where an order stands with its attempts. between says that of one of them the
-// money is neither known to be with the shop nor to be with the buyer.
+// state is the state that an order's attempts lead to. between says that the money of one of them
+// may be with neither the shop nor the buyer.
 func (p policy) state(o *gate.Order, f finding, pending, between bool, now time.Time) gate.OrderState {
 	has := func(states ...gate.AttemptState) bool {
 		return slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return slices.Contains(states, a.State) })
 	}
 	switch o.State {
-	case gate.OrderAsking: // nobody was told yes, so there is nothing to look up
+	case gate.OrderAsking: // no payment was let go ahead, so there is nothing to look up
 		if !now.Before(p.end(o)) {
 			return gate.OrderReleased
 		}
@@ -282,8 +282,8 @@ func (p policy) state(o *gate.Order, f finding, pending, between bool, now time.
 	return o.State
 }
 
-// end is when an order's hold ends by time. A clock that is put ahead ends none:
-// each lasts as long again from then on. One that is asking nobody waits for.
+// end is when an order's hold ends by time. A clock that is put ahead ends no hold: each lasts as
+// long again from then on. An asking order ends at its deadline, without grace.
 func (p policy) end(o *gate.Order) time.Time {
 	if o.State == gate.OrderAsking {
 		return o.Deadline
@@ -302,14 +302,14 @@ func (p policy) ended(o *gate.Order) bool {
 	})
 }
 
-// move is the move from one order to the next, with the time of the next look.
-// Only a release by time and a deposit's due date rest on the deadline.
+// move is the move from order o to next, with the time of the next look. Only a release by time and
+// the due date of a deposit depend on the deadline.
 func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
 	m := gate.Move{Before: o, Look: p.look(&next, now)}
 	if same(&o, &next) {
 		return m
 	}
-	if next.OwesRefund() && !o.OwesRefund() { // however old it is, its buyer waits from now on
+	if next.OwesRefund() && !o.OwesRefund() { // the order may be old, but its buyer waits from now on
 		m.Look = min(m.Look, p.minLook)
 	}
 	next.Revision++
@@ -319,11 +319,11 @@ func (p policy) move(o, next gate.Order, now time.Time) gate.Move {
 	}
 	m.After = &next
 	if o.State == gate.OrderReleased && next.State == gate.OrderPaid {
-		without := next // paid, but its units are gone, or its buyer has as many as one may
+		without := next // paid, but its units are gone, or its buyer has reached the limit
 		without.State, without.Attempts = gate.OrderRefundDue, slices.Clone(next.Attempts)
 		refundOthers(without.Attempts, -1)
 		m.Otherwise = &without
-		m.Look = p.minLook // whichever it becomes
+		m.Look = p.minLook // whether it becomes paid or refund due
 	}
 	return m
 }
@@ -334,21 +334,21 @@ func same(a, b *gate.Order) bool {
 		a.Taken.Equal(b.Taken) && a.Deadline.Equal(b.Deadline) && a.Settled.Equal(b.Settled)
 }
 
-// wait is the time between two looks at an order: the older it is, the longer.
+// wait is the time to the next look at an order: the older the order, the longer.
 func (p policy) wait(o *gate.Order, now time.Time) time.Duration {
 	since := o.Taken
 	if !o.Settled.IsZero() {
 		since = o.Settled
 	}
-	if p.put.After(since) { // what was before is no age
+	if p.put.After(since) { // the clock was put ahead: only the time since then counts
 		since = p.put
 	}
 	return min(max(now.Sub(since)/2, p.minLook), gate.LongestLook)
 }
 
-// look is how long it is until an order must be looked at again; 0 is never.
-// Nobody tells when a payment of V1 fails, so open ones are asked about, the
-// older the seldomer; what is to be refunded is asked about until it is.
+// look is the time until an order must be looked at again; 0 means never. V1 does not report that a
+// payment failed, so orders with open attempts are looked up, the older the less often. Orders that
+// owe refunds are looked up until they are refunded.
 func (p policy) look(o *gate.Order, now time.Time) time.Duration {
 	wait := p.wait(o, now)
 	switch {

@@ -10,26 +10,26 @@ import (
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
-// errStrangers says that PortOne knows none of the payments that were looked up,
-// ever, and no other one either. It does so too when it is asked with another shop's
-// credentials, and then nothing may be released for it.
+// errStrangers says that PortOne has never known a payment that was looked up, and lists no other.
+// It would answer the same if the credentials were another shop's, so no order may be released for
+// such an answer.
 var errStrangers = errors.New("PortOne has known none of the payments so far, and lists none: are the credentials " +
 	"those of this shop?")
 
-// How often PortOne is asked for any payment, and how long for at most, while it has
-// known none.
+// The pause between two calls that ask PortOne for any payment, and the bound of one call, while it
+// has known none.
 const proveEvery, proveFor = 10 * time.Second, 2 * time.Second
 
-// proof is whether the credentials of a version are known to be those of a shop with
-// payments, without which what PortOne does not know means nothing.
+// proof is whether the credentials of a version are known to belong to a shop with payments. Until
+// then, "unknown payment" means nothing.
 type proof struct {
 	mu    sync.Mutex
 	known bool
-	asked time.Time // last, whether it lists any
+	asked time.Time // when PortOne was last asked whether it lists any payment
 }
 
-// proven reports whether PortOne has told of a payment to these credentials: of one
-// that was looked up, or of any that it lists.
+// proven reports whether PortOne has ever shown a payment to these credentials: one that was looked
+// up, or any in its list.
 func (s *Settler) proven(ctx context.Context, version gate.Version) bool {
 	p, now := &s.proofs[version], s.deps.Now()
 	if known, ask := p.begin(now); !ask {
@@ -48,7 +48,7 @@ func (s *Settler) proven(ctx context.Context, version gate.Version) bool {
 	return true
 }
 
-// begin reports whether there is proof, or else whether it is time to ask for it.
+// begin reports whether there is proof; if not, whether it is time to ask PortOne.
 func (p *proof) begin(now time.Time) (known, ask bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,9 +65,8 @@ func (p *proof) markProven() {
 	p.known = true
 }
 
-// lookup looks up the payments of those orders that need it. Many are looked up
-// together; what that leaves open waits in a queue of its own, so that no order whose
-// payments are plain waits for calls that are for one order each.
+// lookup looks up the payments of those orders that need it, many together. Orders that this leaves
+// open wait in a queue of their own, so that the others do not wait for calls of one order each.
 func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, queue gate.Queue) []finding {
 	findings := make([]finding, len(orders))
 	if s.deps.Payments == nil {
@@ -83,21 +82,21 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, 
 		}
 		attempts := 0
 		for _, q := range portone.QueriesOf(o) {
-			q.Together, q.Alone = together, q.Alone && !together // nothing is sent back on what is found together
+			q.Together, q.Alone = together, q.Alone && !together // refunds are sent only for what a look-up alone finds
 			queries, of = append(queries, q), append(of, i)
 			attempts += len(q.Attempts)
 		}
 		findings[i].asked = true
-		findings[i].unsure = attempts < len(o.Attempts) // one is of no version that can be asked
+		findings[i].unsure = attempts < len(o.Attempts) // the gate lacks credentials for an attempt's version
 	}
 	if len(queries) == 0 {
 		return findings
 	}
 	found := s.deps.Payments.Lookup(ctx, queries)
 	if len(found) != len(queries) {
-		found = make([]portone.Finding, len(queries)) // nobody knows which is whose
+		found = make([]portone.Finding, len(queries)) // findings cannot be matched to queries
 	}
-	var answered [3]bool // by PortOne's version: of an order of these
+	var answered [3]bool // by PortOne's version: whether an order of it was answered
 	for k := range found {
 		version := queries[k].Version
 		if len(found[k].Payments) > 0 {
@@ -118,7 +117,7 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, 
 			}
 		case errors.Is(err, errStrangers), errors.Is(err, portone.ErrNoCredentials):
 			f.unsure = true
-			return // it would be so again
+			return // the same would happen again
 		case portone.Own(err), answered[queries[k].Version], queue == gate.QueueAside:
 			f.fault = err
 		}
@@ -127,8 +126,8 @@ func (s *Settler) lookup(ctx context.Context, sale string, orders []gate.Order, 
 	return findings
 }
 
-// weigh tells each query's finding with what is in doubt of it, and counts and warns of
-// those that brought nothing.
+// weigh passes to tell why each query's finding is in doubt, or nil, and counts and logs failed
+// look-ups. Until the credentials are proven, a payment that PortOne does not know is in doubt too.
 func (s *Settler) weigh(ctx context.Context, sale string, queries []portone.Query, found []portone.Finding,
 	tell func(k int, err error),
 ) {

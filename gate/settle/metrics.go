@@ -6,7 +6,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Metrics are settling's own. Every sale in a label exists, or did.
+// Metrics are the settler's metrics. Label values are only sales that exist or existed.
 type Metrics struct {
 	settled  *prometheus.CounterVec
 	late     *prometheus.CounterVec
@@ -73,8 +73,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// initSale shows a sale's counters from the start: one that appears with its first
-// event would not have risen.
+// initSale shows a sale's counters at 0 from the start: Prometheus sees no rise in a counter that
+// appears with its first event.
 func (m *Metrics) initSale(sale string) {
 	for _, c := range []*prometheus.CounterVec{m.late, m.failed, m.swept, m.overdue, m.unsure} {
 		c.WithLabelValues(sale)
@@ -90,7 +90,7 @@ func (m *Metrics) initSale(sale string) {
 	}
 }
 
-// queues shows what a claim has left, and what is set aside.
+// queues shows how long the orders that a claim left have been due, and how many are set aside.
 func (m *Metrics) queues(sale string, due gate.Due) {
 	for q := range gate.Queues {
 		waiting := 0.0
@@ -102,13 +102,13 @@ func (m *Metrics) queues(sale string, due gate.Due) {
 	m.apart.WithLabelValues(sale).Set(float64(due.Aside))
 }
 
-// forget shows the queues of a sale no more, which nobody would bring up to date.
+// forget removes the queue metrics of a sale that this gate does not update any more.
 func (m *Metrics) forget(sale string) {
 	m.waiting.DeletePartialMatch(prometheus.Labels{"sale": sale})
 	m.apart.DeleteLabelValues(sale)
 }
 
-// ReconcileMetrics are reconciling's own.
+// ReconcileMetrics are the reconciler's metrics.
 type ReconcileMetrics struct {
 	age    *prometheus.GaugeVec
 	found  *prometheus.CounterVec

@@ -10,16 +10,16 @@ import (
 // Why orders are set aside, in metrics.
 const (
 	whyUnreadable = "unreadable" // what Redis has of it cannot be read
-	whyLookup     = "lookup"     // PortOne was asked, and the answer for this one is of no use
+	whyLookup     = "lookup"     // PortOne's answer for this order is of no use
 	whyRefused    = "refused"    // the script that settles failed on it
-	whyMember     = "member"     // a queue has what names neither an order nor a ledger entry
+	whyMember     = "member"     // a member of a queue names neither an order nor a ledger entry
 )
 
-// errMember is why a member of a queue is set aside that names nothing.
+// errMember is why a queue member that names nothing is set aside.
 var errMember = errors.New("this member of a queue names neither an order nor a ledger entry: remove it")
 
-// read reads the orders of a portion, and returns which the sale does not have. One
-// that cannot be read is set aside, and holds up no other.
+// read reads the orders of a portion, and returns also those that the sale does not have (gone). An
+// order that cannot be read is set aside, so that it holds up no other.
 func (s *Settler) read(ctx context.Context, sale string, ids []string) (orders []gate.Order, gone []string, err error) {
 	var faults []error
 	err = s.persist(ctx, sale, func() (err error) {
@@ -48,7 +48,7 @@ func (s *Settler) read(ctx context.Context, sale string, ids []string) (orders [
 	return orders, gone, nil
 }
 
-// setAside sets aside what failed by itself, counts it and tells of it.
+// setAside sets aside orders that fail by themselves, counts and logs them.
 func (s *Settler) setAside(ctx context.Context, sale, why string, faults ...error) {
 	if len(faults) == 0 {
 		return
@@ -61,13 +61,13 @@ func (s *Settler) setAside(ctx context.Context, sale, why string, faults ...erro
 		_, err := s.deps.Store.SetAside(ctx, sale, faults, false)
 		return err
 	})
-	if err != nil && ctx.Err() == nil { // its lease runs out, and it is tried again
+	if err != nil && ctx.Err() == nil { // its lease ends, and it is tried again
 		s.trouble(ctx, sale, &gate.Backoff{}, err)
 	}
 }
 
-// noteFaults sets aside what a sweep could not read. What is set aside already stays
-// as it is.
+// noteFaults sets aside orders that a sweep could not read. Those that are set aside already stay
+// as they are.
 func (s *Settler) noteFaults(ctx context.Context, sale string, faults []error) {
 	if len(faults) == 0 {
 		return
@@ -87,7 +87,7 @@ func (s *Settler) noteFaults(ctx context.Context, sale string, faults []error) {
 	}
 }
 
-// persist calls the store until it answers, what it is asked would fail again, or ctx
+// persist repeats a call to the store until it succeeds, would fail again in the same way, or ctx
 // is done.
 func (s *Settler) persist(ctx context.Context, sale string, call func() error) error {
 	for wait := (gate.Backoff{}); ; {
@@ -99,7 +99,7 @@ func (s *Settler) persist(ctx context.Context, sale string, call func() error) e
 	}
 }
 
-// trouble tells of a failure, and waits.
+// trouble counts and logs a failure, and waits.
 func (s *Settler) trouble(ctx context.Context, sale string, wait *gate.Backoff, err error) {
 	s.deps.Metrics.failed.WithLabelValues(sale).Inc()
 	s.deps.Log.Log(ctx, wait.Level(), "orders could not be settled: they stay as they are, and are tried again", "sale",

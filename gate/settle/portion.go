@@ -9,8 +9,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// portion is some orders that were claimed of one queue. What is slow about one of
-// them holds up these and no others.
+// portion is some orders that were claimed from one queue. A slow order holds up its portion and no
+// other.
 type portion struct {
 	sale   string
 	policy policy
@@ -19,8 +19,8 @@ type portion struct {
 	now    time.Time // the store's clock, when they were claimed
 }
 
-// work settles a portion. Its lease is renewed until what was found is written, so
-// that a gate that dies in between leaves it to the others.
+// work settles a portion. It renews the lease until the moves are written; if the gate dies before,
+// another gate takes the orders.
 func (s *Settler) work(ctx context.Context, p portion) {
 	moves, gone, err := s.found(ctx, p)
 	if err == nil && len(moves)+len(gone) > 0 {
@@ -31,8 +31,8 @@ func (s *Settler) work(ctx context.Context, p portion) {
 	}
 }
 
-// found keeps a portion, and returns what its orders' payments mean for them. What
-// cannot be read or looked up for a reason of its own it sets aside.
+// found renews a portion's lease, looks its orders up and returns their moves. It sets aside orders
+// that fail by themselves to be read or looked up.
 func (s *Settler) found(ctx context.Context, p portion) (moves []gate.Move, gone []string, err error) {
 	keep := func() error { return s.deps.Store.Keep(ctx, p.sale, p.queue, p.ids, s.lease) }
 	if err := s.persist(ctx, p.sale, keep); err != nil {
@@ -81,15 +81,14 @@ func (s *Settler) found(ctx context.Context, p portion) (moves []gate.Move, gone
 	return moves, gone, nil
 }
 
-// underWay reports whether another portion may be cancelling a payment of the order:
-// then it is not set aside, which would take it out of that portion's queue.
+// underWay reports whether another portion may be cancelling a payment of the order. Then it is not
+// set aside, because that would take it out of the other portion's queue.
 func (p *portion) underWay(o *gate.Order) bool {
 	return p.policy.settings.AutoRefund && o.OwesRefund() && p.queue != gate.QueueRefunds
 }
 
-// next returns the queue in which an order waits that PortOne is to be asked for
-// alone. Of one that is settled by what is known, that can wait for its next look;
-// so it can of one that only a webhook names.
+// next returns the queue in which an order waits for a look-up of its own. It can wait for its next
+// regular look if it is settled already, or if only a webhook names it.
 func (p *portion) next(m *gate.Move, f *finding) gate.Queue {
 	held := m.Before.State == gate.OrderHeld
 	switch {
@@ -100,8 +99,8 @@ func (p *portion) next(m *gate.Move, f *finding) gate.Queue {
 	return f.alone
 }
 
-// sendRefunds cancels what is refund due of a portion of refunds, and has those of the
-// others wait for it that may be sent.
+// sendRefunds cancels payments that are refund due, if this is a portion of QueueRefunds. In other
+// portions it moves orders whose refund may be sent to that queue.
 func (s *Settler) sendRefunds(ctx context.Context, p portion, moves []gate.Move, findings []finding) {
 	if p.queue == gate.QueueRefunds {
 		s.refund(ctx, p.sale, p.policy, moves, findings)
@@ -116,7 +115,7 @@ func (s *Settler) sendRefunds(ctx context.Context, p portion, moves []gate.Move,
 	}
 }
 
-// renew renews a lease until the function that it returns is called.
+// renew renews a lease until stop is called.
 func (s *Settler) renew(ctx context.Context, sale string, keep func() error) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
@@ -141,8 +140,8 @@ func (s *Settler) renew(ctx context.Context, sale string, keep func() error) (st
 	}
 }
 
-// write writes what was found. If the script fails, halving finds the orders that it fails on, and
-// these are set aside. If it fails on every one of several, the orders are not to blame.
+// write writes the moves. If the script fails, halving finds the orders that it fails on, and these
+// are set aside. If it fails on each of several orders, the orders are not to blame.
 func (s *Settler) write(ctx context.Context, sale string, moves []gate.Move, gone []string) error {
 	refused, err := s.halves(ctx, sale, moves, gone)
 	if len(refused) > 0 && len(refused) == len(moves) && len(moves) > 1 {

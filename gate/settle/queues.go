@@ -7,21 +7,20 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// refundsASecond is how many refunds begin in a second. Each is two calls of PortOne's
-// at least, of the fifty that a gate makes by default.
+// refundsASecond is how many refunds begin in a second. Each takes at least two of the fifty calls
+// a second that a gate makes to PortOne by default.
 const refundsASecond = 5
 
-// bounds are how much of a queue is under way.
+// bounds limit how much of a queue is under way at once.
 type bounds struct {
-	portion int // orders that are looked up together, and wait for one another
+	portion int // orders of one portion: they are looked up together and wait for one another
 	atOnce  int // portions of one sale
 	overall int // portions of all sales
 }
 
-// boundsOf returns a queue's bounds. Portions of a hundred are one call of V1's. Those
-// who are to be asked for one by one come in portions that a look-up takes as few, and
-// so few of them at once that they leave calls to the others. A refund may take a
-// minute, and is a portion of its own.
+// boundsOf returns a queue's bounds. A portion of a hundred is one call to V1. Orders that need a
+// look-up each come in small portions, few at once, so that calls are left for the others. A refund
+// may take a minute and is a portion of its own.
 func boundsOf(q gate.Queue) bounds {
 	switch q {
 	case gate.QueueFresh:
@@ -40,7 +39,7 @@ func boundsOf(q gate.Queue) bounds {
 	return bounds{portion: 10, atOnce: 1, overall: 4}
 }
 
-// desk is what is under way of one sale.
+// desk counts what is under way for one sale.
 type desk struct {
 	busy     [gate.Queues]atomic.Int64 // portions of each queue
 	sweeping atomic.Bool
@@ -55,8 +54,8 @@ func (s *Settler) desk(sale string) *desk {
 	return s.desks[sale]
 }
 
-// room returns how many orders of each queue may be claimed for a sale now: none
-// where all sales together have as many under way as may be.
+// room returns how many orders of each queue may be claimed for a sale now; none if all sales
+// together have reached the bound.
 func (s *Settler) room(d *desk) (most [gate.Queues]int) {
 	for q := range gate.Queues {
 		b := boundsOf(q)
@@ -67,8 +66,8 @@ func (s *Settler) room(d *desk) (most [gate.Queues]int) {
 	return most
 }
 
-// begin settles a portion in a goroutine of its own. Several sales may have claimed
-// what there was room for but once: then a portion waits, with its lease renewed.
+// begin settles a portion in a goroutine of its own. Several sales may have claimed the same room;
+// then a portion waits, with its lease renewed.
 func (s *Settler) begin(ctx context.Context, d *desk, p portion) {
 	d.busy[p.queue].Add(1)
 	s.running.Go(func() {
@@ -79,8 +78,8 @@ func (s *Settler) begin(ctx context.Context, d *desk, p portion) {
 	})
 }
 
-// enter waits for room among the portions of all sales. It reports whether there is;
-// then leave gives it back.
+// enter waits for room among the portions of all sales. If it returns true, leave must give the
+// room back.
 func (s *Settler) enter(ctx context.Context, q gate.Queue) bool {
 	select {
 	case s.rooms[q] <- struct{}{}:

@@ -9,25 +9,25 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Orders that are looked up again come due so many at a time, so that those that are due
-// anyway do not wait behind them; and all of them within a while.
+// Orders that a person has looked up again come due in small groups, so that other orders do not
+// wait behind them, and all within a bounded time.
 const (
 	recheckAtOnce  = 100
 	recheckEvery   = 500 * time.Millisecond
 	longestRecheck = 30 * time.Minute
 )
 
-// Rechecked is what having orders looked up again needs of a store.
+// Rechecked is what RecheckOrder and RecheckSale need of a store.
 type Rechecked interface {
 	gate.Listing
-	// EachOrder calls do for each order, some more than once; with a fault where one cannot
-	// be read.
+	// EachOrder calls do for each order, for some more than once. If an order cannot be read, do
+	// gets a fault.
 	EachOrder(ctx context.Context, sale string, do func(id string, o gate.Order, fault error) error) error
-	// Again has orders looked up when some time has passed, and returns how many there are.
+	// Again makes orders due after at most the given time, and returns how many of them exist.
 	Again(ctx context.Context, sale string, ids []string, in time.Duration) (known int, err error)
 }
 
-// Recheck tells which orders are looked up at PortOne again.
+// Recheck is the result of RecheckSale.
 type Recheck struct {
 	Sale   string           `json:"sale"`
 	Orders int              `json:"orders"`
@@ -35,8 +35,8 @@ type Recheck struct {
 	Within string           `json:"within"` // how long it is until all of them are due, such as "10s"
 }
 
-// RecheckOrder has an order looked up now, whatever its state. It returns gate.ErrNoOrder,
-// and errors as gate.FindSale does.
+// RecheckOrder makes an order due for a look-up now, whatever its state. It returns
+// gate.ErrNoOrder, and errors as gate.FindSale does.
 func RecheckOrder(ctx context.Context, store Rechecked, sale, order string) error {
 	if _, err := gate.FindSale(ctx, store, sale); err != nil {
 		return err
@@ -48,8 +48,8 @@ func RecheckOrder(ctx context.Context, store Rechecked, sale, order string) erro
 	return err
 }
 
-// RecheckSale has the orders of a sale looked up soon, all about which PortOne may have news. With
-// dryRun it only counts them. It returns errors as gate.FindSale does.
+// RecheckSale makes all orders of a sale due soon about which PortOne may have news. With dryRun it
+// only counts them. It returns errors as gate.FindSale does.
 func RecheckSale(ctx context.Context, store Rechecked, sale string, dryRun bool) (Recheck, error) {
 	r := Recheck{Sale: sale, States: map[string]int64{}}
 	if _, err := gate.FindSale(ctx, store, sale); err != nil {
@@ -57,7 +57,7 @@ func RecheckSale(ctx context.Context, store Rechecked, sale string, dryRun bool)
 	}
 	states := map[string]string{} // by order
 	err := store.EachOrder(ctx, sale, func(id string, o gate.Order, fault error) error {
-		if fault == nil && mayChange(&o) { // what cannot be read is set aside by those who look
+		if fault == nil && mayChange(&o) { // the settler sets aside what cannot be read
 			states[id] = o.State.String()
 		}
 		return nil
@@ -89,8 +89,8 @@ func RecheckSale(ctx context.Context, store Rechecked, sale string, dryRun bool)
 	return r, nil
 }
 
-// mayChange reports whether PortOne may say something new of an order: not of one that is
-// not looked up, nor of one whose every payment was given back.
+// mayChange reports whether PortOne may have news of an order: not of an asking order, nor of one
+// whose payments were all given back.
 func mayChange(o *gate.Order) bool {
 	return o.State != gate.OrderAsking &&
 		slices.ContainsFunc(o.Attempts, func(a gate.Attempt) bool { return a.State != gate.AttemptRefunded })

@@ -17,44 +17,43 @@ import (
 )
 
 const (
-	// reconcileEvery is how often PortOne is asked what has changed: a call or two a
-	// minute for all sales of a gate together.
+	// reconcileEvery is the pause between two reads of PortOne's lists: one or two calls a minute
+	// for all sales of a gate together.
 	reconcileEvery = 40 * time.Second
-	// reconcileLease is how long a sale is left to the gate that reads, from each page on.
-	// At the end it is left to it until its next turn.
+	// reconcileLease is the lease on a sale, renewed with each page. After the last page it lasts
+	// until the gate's next turn.
 	reconcileLease = time.Minute
 	restLease      = reconcileEvery + 5*time.Second
-	// longestRest bounds the pauses after a list could not be read.
+	// longestRest is the longest pause after a list could not be read.
 	longestRest = 5 * time.Minute
 
-	// readAgain is how much of what was read before is read again: PortOne may list a change
-	// later than it says it was.
+	// readAgain is how far before the last mark reading starts: PortOne may list a change later
+	// than the change's own time.
 	readAgain = 2 * time.Minute
-	// quiet is how far the end of a list is trusted where nothing has changed: PortOne's
-	// clock tells only by changes, and may be this far behind.
+	// quiet is how far before now the mark stays if nothing has changed: only changes show
+	// PortOne's clock, and it may be this far behind.
 	quiet = 5 * time.Minute
-	// young is how long after its units were taken an order needs no word of PortOne's: it
-	// is looked up soon.
+	// young is the age up to which an order is not compared: its first look-up comes soon.
 	young = 2 * time.Minute
 )
 
-// Reconciled is what reconciling needs of a store.
+// Reconciled is what a Reconciler needs of a store.
 type Reconciled interface {
-	// ClaimReconciling makes the holder of a token the one that reconciles a sale. It
-	// returns gate.ErrClaimed while somebody else does, and gate.ErrNoSale.
+	// ClaimReconciling lets the holder of a token reconcile a sale. It returns gate.ErrClaimed
+	// while another gate has the lease, and gate.ErrNoSale.
 	ClaimReconciling(ctx context.Context, sale, token string, lease time.Duration) (gate.Reconciling, error)
-	// KeepReconciling renews its lease, and MarkReconciled writes down how far it has come
-	// too. They return gate.ErrClaimed where somebody else reconciles the sale by now.
+	// KeepReconciling renews the lease; MarkReconciled also writes down how far the list was read.
+	// Both return gate.ErrClaimed if another gate has the lease by now.
 	KeepReconciling(ctx context.Context, sale, token string, lease time.Duration) error
 	MarkReconciled(ctx context.Context, sale, token string, lease time.Duration, version gate.Version,
 		m gate.Mark) error
 	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
-	// Again has orders looked up again, and Look those that nobody would look at.
+	// Again makes orders due, and Look those that are missing from the queues.
 	Again(ctx context.Context, sale string, ids []string, in time.Duration) (known int, err error)
 	Look(ctx context.Context, sale string, ids []string) (known, added int, err error)
 }
 
-// Changes is what reconciling needs of PortOne.
+// Changes is what a Reconciler needs of PortOne.
 type Changes interface {
 	Versions() []gate.Version
 	EachChanged(ctx context.Context, version gate.Version, since, begun time.Time,
@@ -89,7 +88,7 @@ type Reconciler struct {
 	rests [3]rest         // by PortOne's version
 }
 
-// rest is how long a list is left alone that could not be read.
+// rest is the pause after a list could not be read.
 type rest struct {
 	pause time.Duration
 	until time.Time
@@ -100,7 +99,7 @@ func NewReconciler(deps ReconcilerDeps, opt ReconcilerOptions) *Reconciler {
 	return &Reconciler{deps: deps, opt: opt, token: rand.Text(), shown: map[string]bool{}}
 }
 
-// Run reconciles until ctx is done. Then it leaves the sales to the other gates.
+// Run reconciles until ctx is done. Then it gives its leases up and returns.
 func (r *Reconciler) Run(ctx context.Context) {
 	ticker := time.NewTicker(reconcileEvery)
 	defer ticker.Stop()
@@ -112,7 +111,7 @@ func (r *Reconciler) Run(ctx context.Context) {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 			defer cancel()
 			for _, s := range mine {
-				_ = r.deps.Store.KeepReconciling(last, s.name, r.token, 0) // else its lease ends it
+				_ = r.deps.Store.KeepReconciling(last, s.name, r.token, 0) // if it fails, the lease ends by itself
 			}
 			return
 		}
@@ -126,7 +125,7 @@ type reconciled struct {
 	gate.Reconciling
 }
 
-// since is from when on the changes of a version are to be read.
+// since is the time from which the changes of a version are read.
 func (s *reconciled) since(version gate.Version) time.Time {
 	if until := s.Marks[version].Until; !until.IsZero() {
 		return until.Add(-readAgain)
@@ -134,7 +133,7 @@ func (s *reconciled) since(version gate.Version) time.Time {
 	return s.settings.OpensAt.Add(-readAgain)
 }
 
-// turn reads once what has changed, for all sales that no other gate reconciles.
+// turn reads PortOne's lists once, for all sales that no other gate reconciles.
 func (r *Reconciler) turn(ctx context.Context) []*reconciled {
 	mine := r.claim(ctx)
 	if len(mine) == 0 {
@@ -148,7 +147,7 @@ func (r *Reconciler) turn(ctx context.Context) []*reconciled {
 	return mine
 }
 
-// claim returns the sales that are to be reconciled and that no other gate reconciles.
+// claim claims the sales that are to be reconciled, and returns those that no other gate has.
 func (r *Reconciler) claim(ctx context.Context) (mine []*reconciled) {
 	sales, now := r.deps.Sales(), r.deps.Now()
 	shown := map[string]bool{}
@@ -179,8 +178,8 @@ func (r *Reconciler) claim(ctx context.Context) (mine []*reconciled) {
 	return mine
 }
 
-// reconcile reads what has changed of one version, and writes down how far. What it could
-// not do for one sale it does for the others.
+// reconcile reads the changes of one version, and writes down how far it read. If that fails for
+// one sale, it goes on with the others.
 func (r *Reconciler) reconcile(ctx context.Context, version gate.Version, mine []*reconciled) {
 	defer r.show(version, mine)
 	if r.resting(version) {
@@ -218,7 +217,7 @@ func (r *Reconciler) reconcile(ctx context.Context, version gate.Version, mine [
 	}
 	r.rest(version, err)
 	for _, s := range mine {
-		problem := failed[s.name] // then its mark stays, and all is compared again
+		problem := failed[s.name] // its mark stays, so everything is compared again
 		if problem == nil {
 			if err != nil {
 				r.trouble(s.name, version, err)
@@ -234,13 +233,13 @@ func (r *Reconciler) reconcile(ctx context.Context, version gate.Version, mine [
 	}
 }
 
-// advanced is a mark after a list was read until some time, to its end or not. It never
-// goes back.
+// advanced is a mark after a list was read up to time until; all says whether that was its end. A
+// mark never goes back.
 func advanced(m gate.Mark, now, until time.Time, all bool, err error) gate.Mark {
 	if m.Trouble = ""; err != nil {
 		m.Trouble = err.Error()
 	}
-	if latest := now.Add(gate.ClockTolerance); until.After(latest) { // of a payment with a time yet to come
+	if latest := now.Add(gate.ClockTolerance); until.After(latest) { // of a payment whose time is in the future
 		until = latest
 	}
 	if until.After(m.Until) {
@@ -255,12 +254,12 @@ func advanced(m gate.Mark, now, until time.Time, all bool, err error) gate.Mark 
 	return m
 }
 
-// resting reports whether a list is left alone because it could not be read.
+// resting reports whether a list is left alone after it could not be read.
 func (r *Reconciler) resting(version gate.Version) bool {
 	return r.deps.Now().Before(r.rests[version].until)
 }
 
-// rest leaves a list alone for a while that could not be read, ever longer.
+// rest leaves a list alone after it could not be read, twice as long each time.
 func (r *Reconciler) rest(version gate.Version, err error) {
 	if err == nil || errors.Is(err, gate.ErrClaimed) {
 		r.rests[version] = rest{}

@@ -13,8 +13,8 @@ import (
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
-// refund cancels payments that were refund due before this look, and were found
-// to be still charged, with nothing asked back of them.
+// refund cancels payments that were refund due before this look and are still charged, with no
+// cancellation requested.
 func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gate.Move, findings []finding) {
 	for i := range moves {
 		m := &moves[i]
@@ -24,7 +24,7 @@ func (s *Settler) refund(ctx context.Context, sale string, p policy, moves []gat
 	}
 }
 
-// warnOfPersons logs that payments wait for a person, at each look at them.
+// warnOfPersons logs at each look how many payments wait for a person.
 func (s *Settler) warnOfPersons(sale string, p policy, moves []gate.Move, findings []finding) {
 	waiting, example := 0, gate.Payment{}
 	for i := range moves {
@@ -43,14 +43,14 @@ func (s *Settler) warnOfPersons(sale string, p policy, moves []gate.Move, findin
 	}
 }
 
-// chargedAttempt is an attempt of an order that was refund due before this look, and its
-// payment, which is still charged with nothing asked back of it.
+// chargedAttempt is an attempt that was refund due before this look, and its payment, which is
+// still charged with no cancellation requested.
 type chargedAttempt struct {
 	attempt int // its place in the order
 	payment *gate.Payment
 }
 
-// charged returns what there is to cancel of an order.
+// charged returns the attempts of an order whose payments are to be cancelled.
 func charged(o *gate.Order, found finding) (all []chargedAttempt) {
 	for k := range o.Attempts {
 		a := &o.Attempts[k]
@@ -64,8 +64,8 @@ func charged(o *gate.Order, found finding) (all []chargedAttempt) {
 	return all
 }
 
-// leftOpen returns the attempts of an order that were refund due before this look, and that
-// a look at many orders together says nothing of.
+// leftOpen returns the attempts that were refund due before this look, and that this look at many
+// orders together says nothing about.
 func leftOpen(o *gate.Order, found finding) (attempts []int) {
 	for k := range o.Attempts {
 		a := &o.Attempts[k]
@@ -76,10 +76,11 @@ func leftOpen(o *gate.Order, found finding) (attempts []int) {
 	return attempts
 }
 
-// maySend reports whether a refund of an order may be sent now, so that its place is in the
-// queue of refunds. It may not where it rests, or waits for somebody and is listed: whoever
-// names many such orders must not keep others waiting there. One that this look says nothing
-// of is looked at alone in that queue, where it was tried before or a person has ordered it.
+// maySend reports whether a refund of an order may be sent now, so that the order belongs in the
+// queue of refunds. It does not if the refund pauses after a failure, or waits for somebody and its
+// note says so: webhooks for many such orders must not delay others there. An attempt that this
+// look says nothing about is looked up alone in that queue, if its refund was tried before or a
+// person has ordered it.
 func (s *Settler) maySend(ctx context.Context, sale string, p policy, m *gate.Move, found finding) bool {
 	all, open := charged(&m.Before, found), leftOpen(&m.Before, found)
 	if len(all)+len(open) == 0 {
@@ -87,9 +88,9 @@ func (s *Settler) maySend(ctx context.Context, sale string, p policy, m *gate.Mo
 	}
 	note, version, err := s.deps.Store.RefundNote(ctx, sale, m.Before.ID)
 	if err != nil {
-		return len(all) > 0 // who sends it reads it again
+		return len(all) > 0 // the one who sends it reads the note again
 	}
-	// Of one that rests the next look is at the end of its rest, at the latest.
+	// If a refund pauses, the next look is at the end of the pause, at the latest.
 	rests := func(a *gate.Attempt, was gate.RefundAttempt) bool {
 		rest := p.rest(&m.Before, a, was, s.deps.Now())
 		if rest > 0 {
@@ -115,7 +116,7 @@ func (s *Settler) maySend(ctx context.Context, sale string, p policy, m *gate.Mo
 	return false
 }
 
-// standing returns how the refund of an attempt was noted to stand, and how it stands now.
+// standing returns what the note says of an attempt's refund, and how the refund stands now.
 func standing(note gate.RefundNote, version int64, a *gate.Attempt, f *gate.Payment, why gate.RefundReason) (was,
 	is gate.RefundAttempt,
 ) {
@@ -129,9 +130,9 @@ func standing(note gate.RefundNote, version int64, a *gate.Attempt, f *gate.Paym
 	return was, is
 }
 
-// cancel gives back what was found to be charged of attempt k of an order, unless that
-// waits for somebody. The move then says what came of it, and when to look next: a failure
-// that is certain is counted in the record, so that whichever gate tries next has a new key.
+// cancel cancels the payment of attempt k of an order, unless its refund waits for somebody. It
+// adds the outcome and the time of the next look to the move. A certain failure is counted in the
+// record, so that the next try has a new key at whichever gate.
 func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Move, k int, f *gate.Payment,
 	why gate.RefundReason,
 ) {
@@ -171,7 +172,7 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 	case portone.CancelRequested:
 		change(m, k, func(a *gate.Attempt) { a.State = gate.AttemptRequested })
 		count.WithLabelValues(sale, "requested").Inc()
-		log.Info("PortOne has taken on to cancel a payment that is refund due: it is looked up until that is done")
+		log.Info("PortOne has accepted a cancellation: the payment is looked up until it is carried out")
 	case portone.CancelFailed, portone.CancelFinal:
 		change(m, k, func(a *gate.Attempt) { a.Tries++ })
 		m.Look = min(m.Look, p.pause(a.Tries))
@@ -193,8 +194,7 @@ func (s *Settler) cancel(ctx context.Context, sale string, p policy, m *gate.Mov
 	}
 }
 
-// waitsFor returns whom or what a refund waits for, as it is now and was when it was last
-// noted.
+// waitsFor returns whom or what a refund waits for, by what is seen now and by its note.
 func waitsFor(why gate.RefundReason, f *gate.Payment, account *gate.BankAccount, was,
 	is gate.RefundAttempt,
 ) gate.RefundWait {
@@ -209,7 +209,7 @@ func waitsFor(why gate.RefundReason, f *gate.Payment, account *gate.BankAccount,
 	return gate.WaitNobody
 }
 
-// note writes down how the refund of an attempt stands, for those who list it.
+// note writes down how the refund of an attempt stands, for flashgate refunds.
 func (s *Settler) note(ctx context.Context, sale, order, attempt string, is gate.RefundAttempt) {
 	err := s.deps.Store.NoteRefund(ctx, sale, order, func(n *gate.RefundNote) {
 		was := n.Attempts[attempt]
@@ -222,15 +222,15 @@ func (s *Settler) note(ctx context.Context, sale, order, attempt string, is gate
 	}
 }
 
-// pause is how long a payment is left alone whose cancellation has failed after so many
-// others: twice as long each time, to an hour.
+// pause is the time from a failed cancellation to the next try, after the given number of earlier
+// failures: twice as long each time, up to an hour.
 func (p policy) pause(tries int64) time.Duration {
 	return min(p.minLook<<min(tries, 20), gate.LongestLook)
 }
 
-// rest is how long the payment of an order is still left alone since its last cancellation
-// was not carried out, or nobody knows whether it was. Anybody may have the order looked at
-// before, by a webhook of V1's. What has changed since is tried at once.
+// rest is how much of the pause is left since the last cancellation failed, or ended unknown. It
+// matters because anybody may hasten the order by a webhook of V1. If the balance or the settings
+// have changed since, there is no pause.
 func (p policy) rest(o *gate.Order, a *gate.Attempt, was gate.RefundAttempt, now time.Time) time.Duration {
 	if was.At.IsZero() || was.At.After(now) || was.Waits != gate.WaitNobody {
 		return 0
@@ -246,7 +246,7 @@ func (p policy) rest(o *gate.Order, a *gate.Attempt, was gate.RefundAttempt, now
 func change(m *gate.Move, k int, how func(*gate.Attempt)) {
 	if m.After == nil {
 		after := m.Before
-		after.Attempts, after.Deadline = slices.Clone(after.Attempts), time.Time{} // it does not rest on it
+		after.Attempts, after.Deadline = slices.Clone(after.Attempts), time.Time{} // the move needs no deadline
 		after.Revision++
 		m.After = &after
 	}
@@ -256,9 +256,8 @@ func change(m *gate.Move, k int, how func(*gate.Attempt)) {
 	}
 }
 
-// refundKey is the same for the same cancellation, whichever gate sends it. PortOne
-// keeps its answer under the key for three hours, so one that follows a certain failure
-// has another.
+// refundKey is the idempotency key of a cancellation, the same at every gate. PortOne keeps its
+// answer under the key for three hours, so a try after a certain failure has another key.
 func refundKey(sale, order string, a *gate.Attempt, f *gate.Payment) string {
 	text := fmt.Appendf(nil, "%s\n%s\n%s\n%s", sale, order, a.ID, gate.AmountText(f.Balance, f.BalanceCents))
 	if a.Tries > 0 {
@@ -268,8 +267,8 @@ func refundKey(sale, order string, a *gate.Attempt, f *gate.Payment) string {
 	return "flashgate-" + hex.EncodeToString(sum[:16])
 }
 
-// noteFailures tells of cancellations that PortOne had taken on, and that have failed
-// since: they are refund due again.
+// noteFailures logs and notes cancellations that PortOne had accepted and that have failed since:
+// those payments are refund due again.
 func (s *Settler) noteFailures(ctx context.Context, sale string, moves []gate.Move) {
 	for i := range moves {
 		before, after := &moves[i].Before, moves[i].After
@@ -279,18 +278,18 @@ func (s *Settler) noteFailures(ctx context.Context, sale string, moves []gate.Mo
 		for k, a := range before.Attempts {
 			if a.State == gate.AttemptRequested && after.Attempts[k].State == gate.AttemptRefundDue {
 				s.note(ctx, sale, before.ID, a.ID, gate.RefundAttempt{
-					Said: "PortOne took the cancellation on, and it has failed", At: s.deps.Now(),
+					Said: "PortOne accepted the cancellation, and it has failed", At: s.deps.Now(),
 				})
 				s.deps.Metrics.refunds.WithLabelValues(sale, "failed").Inc()
-				s.deps.Log.Error("a cancellation that PortOne had taken on has failed: the payment is refund due again",
+				s.deps.Log.Error("a cancellation that PortOne had accepted has failed: the payment is refund due again",
 					"sale", sale, "order", before.ID, "attempt", a.ID)
 			}
 		}
 	}
 }
 
-// warnOfCurrency says once of each payment that it becomes refund due because of
-// its currency: if many do, the setting is what is wrong.
+// warnOfCurrency logs each payment once that becomes refund due because of its currency: if there
+// are many, --currency is wrong.
 func (s *Settler) warnOfCurrency(sale string, moves []gate.Move, findings []finding) {
 	due, example := 0, gate.Payment{}
 	for i := range moves {

@@ -10,33 +10,32 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Report is what the shop says came of an order, where payments cannot be looked
-// up or the shop knows better.
+// Report is how an order ended as the shop says, if payments cannot be looked up or the shop knows
+// better.
 type Report struct {
 	Order   string
-	Attempt string // that was paid; needed only where the order has several that are open
-	Paid    bool   // else no payment of it was approved, and none will be
+	Attempt string // the one that was paid; needed only if several of the order's are open
+	Paid    bool   // false: no payment of it was approved, and none will be
 }
 
-// reportLook is when an order is looked at that the shop has reported: PortOne
-// may know more of it.
+// reportLook is the time from the shop's report to a look at the order: PortOne may know more.
 const reportLook = time.Minute
 
 // ErrReport says that a report does not fit its order.
 var ErrReport = errors.New("the report does not fit the order")
 
-// Reports is what taking reports needs of a store.
+// Reports is what Tell needs of a store.
 type Reports interface {
 	Orders(ctx context.Context, sale string, ids []string) (orders []gate.Order, faults []error, err error)
-	// Report makes a move. Without an After it makes sure that the order is what it
-	// was. It returns gate.ErrNoSale, or a *gate.UnsecuredError beside what became of it.
+	// Report makes a move. Without an After it only makes sure that the order is still Before and
+	// is at the replicas. It returns gate.ErrNoSale, or a *gate.UnsecuredError with the outcome of
+	// the move.
 	Report(ctx context.Context, who, sale string, move gate.Move) (gate.Moved, error)
 }
 
-// Tell makes a held order paid or released as the shop reports it. Reporting
-// again what is so already changes nothing. It returns gate.ErrNoOrder, gate.ErrNoSale,
-// gate.ErrChanged, an error that is ErrReport, or, beside the order as it is now, a
-// *gate.UnsecuredError.
+// Tell makes a held order paid or released as the shop reports it. A repeated report changes
+// nothing. It returns gate.ErrNoOrder, gate.ErrNoSale, gate.ErrChanged, an error that is ErrReport,
+// or a *gate.UnsecuredError with the order as it is now.
 func Tell(ctx context.Context, store Reports, who, sale string, r Report) (gate.Order, error) {
 	orders, faults, err := store.Orders(ctx, sale, []string{r.Order})
 	if err = errors.Join(append(faults, err)...); err != nil {
@@ -53,7 +52,7 @@ func Tell(ctx context.Context, store Reports, who, sale string, r Report) (gate.
 	if !same(&orders[0], &next) {
 		next.Revision++
 		after := next
-		after.Deadline = time.Time{} // a report does not rest on it
+		after.Deadline = time.Time{} // a report does not depend on the deadline
 		move.After, want = &after, gate.MovedOn
 	}
 	moved, err := store.Report(ctx, who, sale, move)

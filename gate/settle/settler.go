@@ -22,8 +22,7 @@ const (
 	// last renewal. A claim is for brief at first: if its reply is lost, no gate knows what
 	// was claimed.
 	lease, brief = 30 * time.Second, 2 * time.Second
-	// longest bounds the work on one portion: PortOne's longest calls, with all their
-	// repeats.
+	// longest bounds the work on one portion, to PortOne's longest calls with all repeats.
 	longest = 10 * time.Minute
 )
 
@@ -98,8 +97,8 @@ type Settler struct {
 	began  time.Time
 
 	lease   time.Duration
-	running sync.WaitGroup             // portions and sweeps that are under way
-	rooms   [gate.Queues]chan struct{} // those of all sales, by their queue
+	running sync.WaitGroup             // portions and sweeps under way
+	rooms   [gate.Queues]chan struct{} // room for the portions of all sales, by queue
 	refunds *rate.Limiter              // how many begin in a second
 
 	mu    sync.Mutex // over what follows
@@ -107,7 +106,7 @@ type Settler struct {
 	desks map[string]*desk
 }
 
-// New returns a settler that does nothing until Run.
+// New returns a settler. It does nothing until Run is called.
 func New(deps Deps, opt Options) *Settler {
 	s := &Settler{
 		deps: deps, opt: opt, began: deps.Now(), lease: lease, refunds: rate.NewLimiter(refundsASecond, 1),
@@ -119,13 +118,13 @@ func New(deps Deps, opt Options) *Settler {
 	return s
 }
 
-// Run settles until ctx is done, and returns when what was under way has ended.
+// Run settles until ctx is done, and returns when all work under way has ended.
 func (s *Settler) Run(ctx context.Context) {
 	gate.PerSale(ctx, tick, s.sales, func(sale string, settings *gate.Settings) { s.turns(ctx, sale, settings) })
 	s.running.Wait()
 }
 
-// sales returns the sales that this gate knows, and forgets the queues of the others.
+// sales returns the sales that this gate knows, and removes the queue metrics of others.
 func (s *Settler) sales() map[string]*gate.Settings {
 	sales := s.deps.Sales()
 	s.mu.Lock()
@@ -138,7 +137,7 @@ func (s *Settler) sales() map[string]*gate.Settings {
 	return sales
 }
 
-// turns claims what is due of a sale until all of it is under way, or the room is used up.
+// turns claims a sale's due orders until all are under way, or the room is used up.
 func (s *Settler) turns(ctx context.Context, sale string, settings *gate.Settings) {
 	s.deps.Metrics.initSale(sale)
 	var wait gate.Backoff
@@ -154,13 +153,13 @@ func (s *Settler) turns(ctx context.Context, sale string, settings *gate.Setting
 	}
 }
 
-// turn claims what is due of a sale, as much as there is room for, and begins to
-// settle it in portions. It reports whether more is due by now.
+// turn claims a sale's due orders, as many as there is room for, and begins to settle them in
+// portions. It reports whether more are due.
 func (s *Settler) turn(ctx context.Context, sale string, settings *gate.Settings) (more bool, err error) {
 	desk := s.desk(sale)
 	due, err := s.deps.Store.Claim(ctx, sale, s.room(desk), brief)
 	if errors.Is(err, gate.ErrNoSale) {
-		return false, nil // gone, or missing: nothing of it is settled
+		return false, nil // a deleted or missing sale is not settled
 	}
 	if err != nil {
 		return false, fmt.Errorf("claim what is due: %w", err)

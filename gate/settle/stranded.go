@@ -6,9 +6,9 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// noteStranded tells of payments that PortOne has cancelled, whose money did not reach the
-// buyer: a virtual account's refund is sent by a bank, and may fail. Nothing can be
-// cancelled once more, so a person has it sent, and a look finds that it was.
+// noteStranded logs and notes payments that PortOne has cancelled, but whose money did not reach
+// the buyer: a bank sends the refund of a virtual account, and that may fail. The payment cannot be
+// cancelled again, so a person has the bank send the money, and a look finds that it was sent.
 func (s *Settler) noteStranded(ctx context.Context, sale string, moves []gate.Move, findings []finding) {
 	for i := range moves {
 		o := &moves[i].Before
@@ -31,7 +31,7 @@ func (s *Settler) noteStranded(ctx context.Context, sale string, moves []gate.Mo
 	}
 }
 
-// strands completes what is to be noted of a refund, and reports whether it is not noted yet.
+// strands fills in a stranded refund's note, and reports whether the stored note lacks it.
 func (s *Settler) strands(ctx context.Context, sale, order, attempt string, is *gate.RefundAttempt) bool {
 	note, _, err := s.deps.Store.RefundNote(ctx, sale, order)
 	was := note.Attempts[attempt]

@@ -12,12 +12,11 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Ask is what the shop is asked about an order that has its units. Its JSON is part
-// of what is promised to shops.
+// Ask is the question to the shop about an order that has its units. Shops rely on its JSON.
 type Ask struct {
 	Type string `json:"type"` // always "order.ask"
-	// ID is new whenever the shop is asked, for each question wants an answer of its
-	// own. An order that is asked about again has the same Order and Attempt.
+	// ID is new for each question, because each needs an answer of its own. If an order is asked
+	// about again, Order and Attempt are the same.
 	ID        string       `json:"id"`
 	Timestamp time.Time    `json:"timestamp"`
 	Sale      string       `json:"sale"`
@@ -30,8 +29,8 @@ type Ask struct {
 	Amount    *int64       `json:"amount,omitempty"`
 }
 
-// newAsk returns what is posted for a question. It shares memory with the question's
-// confirm, which belongs to somebody else.
+// newAsk returns the body for a question. It shares memory with the question's confirm, so it must
+// not outlive the call.
 func newAsk(q *gate.Question, now time.Time) *Ask {
 	c := q.Confirm
 	ask := &Ask{
@@ -45,7 +44,7 @@ func newAsk(q *gate.Question, now time.Time) *Ask {
 	return ask
 }
 
-// reply is what came of asking.
+// reply is the outcome of asking.
 type reply struct {
 	gate.Answer
 	status int
@@ -78,7 +77,7 @@ func (a *asker) ask(ctx context.Context, q *gate.Question) gate.Answer {
 	return r.Answer
 }
 
-// reply asks, unless as many orders are being asked about as may be.
+// reply asks, unless gate.MaxAsks orders are being asked about already.
 func (a *asker) reply(ctx context.Context, q *gate.Question, of *tallied) reply {
 	if !a.poster.secrets.given() {
 		return reply{Answer: gate.Answer{Word: gate.NotAsked, Cause: gate.ShopSecretless}}
@@ -96,8 +95,8 @@ func (a *asker) reply(ctx context.Context, q *gate.Question, of *tallied) reply 
 	return a.post(ctx, q)
 }
 
-// post posts an order and judges the answer. Where no connection could be had the
-// shop knows nothing of it, so it was not asked.
+// post posts a question and judges the answer. If no connection could be made, the shop knows
+// nothing of the order, so it counts as not asked.
 func (a *asker) post(ctx context.Context, q *gate.Question) reply {
 	var reached atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx,
@@ -113,7 +112,7 @@ func (a *asker) post(ctx context.Context, q *gate.Question) reply {
 	return reply{gate.Answer{Word: gate.NotAsked, Cause: gate.ShopNoAnswer}, 0, err}
 }
 
-// judge is what an answer of the shop says.
+// judge reads the shop's answer.
 func judge(status int, body []byte) gate.Answer {
 	switch {
 	case taken(status):
@@ -124,8 +123,8 @@ func judge(status int, body []byte) gate.Answer {
 	return gate.Answer{Word: gate.NoAnswer, Cause: gate.ShopFailed}
 }
 
-// passing reports whether a 4xx is no word on the order, but says "not now", or comes
-// from something on the way to the shop.
+// passing reports whether a 4xx is no decision on the order: it says "not now", or comes from a
+// proxy on the way to the shop.
 func passing(status int) bool {
 	switch status {
 	case http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusMisdirectedRequest, http.StatusTooEarly,
@@ -135,8 +134,8 @@ func passing(status int) bool {
 	return false
 }
 
-// doubtful reports whether a no may come from a web server that knows nothing of
-// orders: by its status, and because it gives no reason.
+// doubtful reports whether a no may come from a web server that knows nothing of orders: it has a
+// status such as 404, and no reason.
 func (r *reply) doubtful() bool {
 	switch r.status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound,
@@ -146,8 +145,8 @@ func (r *reply) doubtful() bool {
 	return false
 }
 
-// logTrouble logs now and then what keeps orders of a sale from a yes and may not be the
-// shop's will.
+// logTrouble logs now and then that orders of a sale get no yes for a reason that the shop may not
+// intend.
 func (a *asker) logTrouble(of *tallied, q *gate.Question, r reply) {
 	outcome := outcomeOf(r.Answer)
 	text := ""
@@ -178,8 +177,8 @@ func (a *asker) logTrouble(of *tallied, q *gate.Question, r reply) {
 	}
 }
 
-// keep shows the metrics of the sales that ask, and removes those of others. It logs the sales that
-// take no orders because this gate has no secret to sign questions with.
+// keep shows the metrics of sales that ask, and removes those of others. It logs sales that take no
+// orders because this gate has no secret to sign questions with.
 func (a *asker) keep(sales map[string]*gate.Settings) {
 	for sale, settings := range sales {
 		if settings.Ask == "" {

@@ -10,43 +10,42 @@ import (
 )
 
 const (
-	// The time between two tries of a listed order doubles within bounds.
+	// The bounds of the pause between two tries of a listed order. The pause doubles each time.
 	minBackoff, maxBackoff = time.Second, 5 * time.Minute
-	// maxProbe bounds the time between two tries of a shop that takes nothing.
+	// maxProbe is the longest pause between two tries of a shop that takes nothing.
 	maxProbe = 30 * time.Second
 	// giveUpAfter is how long an order is tried after its newest change.
 	giveUpAfter = 72 * time.Hour
-	// manyRefused is how many orders a shop refuses one after the other, without
-	// taking anything in between, until it counts as down.
+	// manyRefused is how many refused orders in a row make a shop count as down.
 	manyRefused = 8
-	// maxProblem bounds what is kept of an error, in bytes.
+	// maxProblem is the longest part of an error that is kept, in bytes.
 	maxProblem = 200
 )
 
-// health is whether anything gets through to the shop. While nothing does, one
-// order is tried at a time, each another one, and none is listed: the shop is in
-// trouble, and not they. A breaker that counts calls alone would not do: it would
-// try the one dead order over and over, and keep all others waiting behind it.
+// health is whether the shop takes messages. While it is down, one order is tried at a time, a
+// different one each time, and none is listed: the fault is the shop's and not theirs. A breaker
+// that only counts calls would try the same refused order over and over, with all others waiting
+// behind it.
 type health struct {
-	refused int       // fresh orders in a row
-	probes  int       // since it is down
-	probe   time.Time // when it is tried next, by the store's clock
-	trouble string    // empty while it is up
+	refused int       // fresh orders refused in a row
+	probes  int       // tries since it is down
+	probe   time.Time // the next try, by the store's clock
+	trouble string    // why it is down; empty while it is up
 }
 
 func (h *health) down() bool { return h.trouble != "" }
 
-// result is what came of telling the shop of an order.
+// result is the outcome of one message.
 type result struct {
 	q       *queue
 	retry   bool  // the order was listed when it was tried
-	through int64 // the ledger entry whose state of the order the shop has taken; 0 for none
-	err     error // why it did not take it
+	through int64 // the ledger entry whose state the shop has taken; 0 if it took none
+	err     error // why the shop did not take it
 	unread  error // why the state of a listed order could not be read
 }
 
-// start sends as many messages as may be under way. It sends none that might
-// still be under way when another gate has the sale.
+// start sends as many messages as may be under way. It sends none shortly before the lease ends, so
+// that none is under way when another gate has the sale.
 func (s *session) start(ctx context.Context) {
 	if s.n.deps.Now().Add(2 * postTimeout).After(s.leased) {
 		return
@@ -96,7 +95,7 @@ func (s *session) leastTried() *queue {
 	return slices.MinFunc(s.waiting, func(a, b *queue) int { return a.tries - b.tries })
 }
 
-// deliver tells the shop of an order's newest state.
+// deliver sends an order's newest state to the shop.
 func (s *session) deliver(ctx context.Context, to string, e *Event) result {
 	err := s.n.poster.deliver(ctx, to, e)
 	s.count(ctx, err)
@@ -110,15 +109,14 @@ func (s *session) count(ctx context.Context, err error) {
 	outcome := "delivered"
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return // the gate gave it up, and not the shop
+		return // the gate gave up, not the shop
 	case err != nil:
 		outcome = "failed"
 	}
 	s.n.deps.Metrics.notified.WithLabelValues(s.sale, outcome).Inc()
 }
 
-// redeliver tells the shop of the newest state of a listed order, which is in this
-// ledger entry.
+// redeliver sends the newest state of a listed order, which is in the given ledger entry.
 func (s *session) redeliver(ctx context.Context, to string, run int64, order string, entry int64) result {
 	entries, err := s.n.deps.Store.EntriesAt(ctx, s.sale, []int64{entry})
 	if err != nil {
@@ -129,10 +127,10 @@ func (s *session) redeliver(ctx context.Context, to string, run int64, order str
 			return s.deliver(ctx, to, &events[len(events)-1])
 		}
 	}
-	return result{through: entry} // it is gone, with a run that is over
+	return result{through: entry} // the entry is gone with an earlier run
 }
 
-// account notes what came of a message.
+// account notes the outcome of a message.
 func (s *session) account(ctx context.Context, r result) {
 	q := r.q
 	q.busy = false
@@ -156,9 +154,9 @@ func (s *session) account(ctx context.Context, r result) {
 	}
 }
 
-// taken notes that the shop has taken a fresh order's state as of an entry. An order
-// that has changed meanwhile waits anew behind the others, so that it never keeps
-// them from being told, however often it changes.
+// taken notes that the shop has taken a fresh order's state as of an entry. If the order has
+// changed meanwhile, it waits again behind the others, so that it never delays them, however often
+// it changes.
 func (s *session) taken(q *queue, through int64) {
 	s.leave(q)
 	if q.newest.Seq > through {
@@ -187,7 +185,8 @@ func (s *session) refused(q *queue, err error) {
 		q.order, "error", err)
 }
 
-// accountListed takes from the list what the shop has taken.
+// accountListed notes the outcome of a message about a listed order: if the shop has taken its
+// newest state, it leaves the list.
 func (s *session) accountListed(ctx context.Context, r result) {
 	q := r.q
 	switch u := *q.listed; {
@@ -196,7 +195,7 @@ func (s *session) accountListed(ctx context.Context, r result) {
 		s.n.deps.Log.Info("the shop has taken the newest state of an order that was listed as undelivered", "sale",
 			s.sale, "order", q.order)
 		return
-	case r.through > 0: // a change came meanwhile
+	case r.through > 0: // the order changed meanwhile
 		u.Tries, u.Since = 0, s.now()
 		s.put(q, &u)
 	}
@@ -205,7 +204,7 @@ func (s *session) accountListed(ctx context.Context, r result) {
 	}
 }
 
-// failed notes another try of a listed order that came to nothing.
+// failed notes another failed try of a listed order.
 func (s *session) failed(q *queue, err error) {
 	u := *q.listed
 	u.Tries++
@@ -214,14 +213,14 @@ func (s *session) failed(q *queue, err error) {
 	s.put(q, &u)
 }
 
-// backoff is how long to wait after so many tries: a second and then twice as
-// long each time, up to most, more or less by half, so that many do not come at once.
+// backoff is the pause after the given number of tries: a second, then twice as long each time, up
+// to most. It varies at random by half, so that not all orders come at once.
 func backoff(tries int, most time.Duration) time.Duration {
 	d := min(minBackoff<<min(tries-1, 16), most)
 	return d/2 + rand.N(d)
 }
 
-// problem is an error as it is kept: short.
+// problem is the text of an error, cut to maxProblem.
 func problem(err error) string {
 	text := err.Error()
 	if len(text) > maxProblem {

@@ -11,11 +11,10 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Event is a change of an order, as the shop is told of it. Its JSON is part of
-// what is promised to shops.
+// Event is a change of an order, as it is sent to the shop. Shops rely on its JSON.
 type Event struct {
-	ID        string         `json:"id"`        // the same whenever the same change is told again
-	Type      string         `json:"type"`      // "order." and the state that the order is in since then
+	ID        string         `json:"id"`        // the same if the same change is sent again
+	Type      string         `json:"type"`      // "order." and the order's new state
 	Timestamp time.Time      `json:"timestamp"` // of the change
 	Sale      string         `json:"sale"`
 	Run       int64          `json:"run"`
@@ -23,8 +22,8 @@ type Event struct {
 	Order     gate.OrderView `json:"order"`
 }
 
-// eventsOf returns the changes of orders that a ledger entry has, of one order
-// alone if it is named, in their order. A deadline alone is nothing to tell.
+// eventsOf returns the changes of orders in a ledger entry, in sequence; if order is not empty, of
+// that order alone. A change of the deadline alone is left out.
 func eventsOf(sale string, run int64, e *gate.Entry, order string) []Event {
 	var events []Event
 	for i := range e.Orders {
@@ -41,17 +40,16 @@ func eventsOf(sale string, run int64, e *gate.Entry, order string) []Event {
 	return events
 }
 
-// eventID is the same for the same change, whichever gate tells of it and how
-// often. It has the time in it, because a number that a failover has lost is
-// given to another change.
+// eventID is the same for the same change, at every gate and each time it is sent. It contains the
+// time, because after a failover another change may get the number of a lost one.
 func eventID(sale string, run int64, e *gate.Entry, o *gate.Order) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%d\n%d\n%s\n%d", sale, run, e.Seq, e.Time.UnixMilli(),
 		o.ID, o.Revision))
 	return "evt_" + hex.EncodeToString(sum[:16])
 }
 
-// deliver tells the shop of an event. It returns an error where the shop does not
-// answer with a 2xx: then it is to be told again.
+// deliver sends an event to the shop. It returns an error unless the shop answers with a 2xx; then
+// the event is to be sent again.
 func (p *poster) deliver(ctx context.Context, to string, e *Event) error {
 	switch status, _, err := p.post(ctx, to, e.ID, e); {
 	case err != nil:

@@ -12,14 +12,13 @@ import (
 )
 
 const (
-	// forwarders is how many webhooks are passed on at once. Half of them take
-	// only webhooks of known orders, so that strangers never occupy all.
+	// forwarders is the number of workers that pass webhooks on. Half of them take only webhooks of
+	// known orders, so that webhooks of unknown orders never occupy all.
 	forwarders = 16
-	// forwardQueue is how many webhooks of known orders may wait, and how many of
-	// unknown ones.
+	// forwardQueue is how many webhooks of known orders may wait, and the same of unknown ones.
 	forwardQueue = 512
-	// forwardsPerOrder is how many webhooks of one order may wait or be under
-	// way: enough for paid and cancelled at once, too few to hold others up.
+	// forwardsPerOrder is how many webhooks of one order may wait or be under way: enough for paid
+	// and cancelled at once, too few to delay others.
 	forwardsPerOrder = 4
 	// forwardTimeout bounds the wait and the call. PortOne gives up after 30 s.
 	forwardTimeout = 20 * time.Second
@@ -32,22 +31,21 @@ var ErrForwardsFull = errors.New("too many webhooks wait to be passed on")
 
 // Hook is a webhook to be passed on.
 type Hook struct {
-	Order   string // that it is about; empty for none
+	Order   string // the order that it is about; empty if it names none
 	Known   bool   // a sale has the order
 	Headers map[string]string
 	Body    []byte
 }
 
-// Forwarder passes PortOne's webhooks on to the shop, because a notice_url in a
-// payment takes the place of the webhook URL in PortOne's console. It has
-// workers of its own, so that a shop that does not answer holds up nothing else.
-// A nil *Forwarder passes nothing on, and calls that done.
+// Forwarder passes PortOne's webhooks on to the shop, because a payment's notice_url replaces the
+// webhook URL in PortOne's console. It has workers of its own, so that a slow shop delays nothing
+// else. A nil *Forwarder passes nothing on and returns no error.
 type Forwarder struct {
 	url            string
 	client         *http.Client
 	metrics        *Metrics
 	known, unknown chan *forward   // webhooks that wait, of known orders and of others
-	ended          context.Context // done when nothing is passed on any more
+	ended          context.Context // done when forwarding has ended
 	end            context.CancelFunc
 
 	mu      sync.Mutex
@@ -56,13 +54,12 @@ type Forwarder struct {
 
 // forward is a webhook on its way.
 type forward struct {
-	ctx  context.Context // done when nobody waits for it any more
+	ctx  context.Context // done when its caller has given up
 	hook Hook
 	done chan error
 }
 
-// NewForwarder returns a forwarder to the given URL, which passes nothing on
-// until Run.
+// NewForwarder returns a forwarder to the given URL. It passes nothing on until Run is called.
 func NewForwarder(url string, metrics *Metrics) *Forwarder {
 	metrics.countForwards()
 	f := &Forwarder{
@@ -73,8 +70,8 @@ func NewForwarder(url string, metrics *Metrics) *Forwarder {
 	return f
 }
 
-// Run passes webhooks on until ctx is done. Then calls under way get a second,
-// and whoever else waits gets an error, so that PortOne sends the webhook again.
+// Run passes webhooks on until ctx is done. Then calls under way get one more second. Webhooks that
+// wait get an error, so that PortOne sends them again.
 func (f *Forwarder) Run(ctx context.Context) {
 	if f == nil {
 		return
@@ -87,16 +84,16 @@ func (f *Forwarder) Run(ctx context.Context) {
 	for i := range forwarders {
 		unknown := f.unknown
 		if i%2 == 0 {
-			unknown = nil // it takes none of them
+			unknown = nil // this worker takes only known orders
 		}
 		workers.Go(func() { f.work(ctx, unknown) })
 	}
 	workers.Wait()
 }
 
-// Forward passes a webhook on as it came, and returns when the shop has taken
-// it. It returns an error where the shop does not answer with a 2xx in time, and
-// ErrForwardsFull where too many wait: then PortOne should send it again.
+// Forward passes a webhook on as it came, and returns when the shop has taken it. It returns an
+// error if the shop does not answer with a 2xx in time, and ErrForwardsFull if too many wait:
+// PortOne should then send it again.
 func (f *Forwarder) Forward(ctx context.Context, hook Hook) error {
 	if f == nil {
 		return nil
@@ -138,7 +135,7 @@ func (f *Forwarder) enqueue(w *forward) bool {
 	}
 }
 
-// leave gives a webhook's place among those of its order back.
+// leave frees a webhook's place among those of its order.
 func (f *Forwarder) leave(order string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -147,7 +144,7 @@ func (f *Forwarder) leave(order string) {
 	}
 }
 
-// work passes on what waits until ctx is done, webhooks of known orders first.
+// work passes on waiting webhooks until ctx is done, those of known orders first.
 func (f *Forwarder) work(ctx context.Context, unknown chan *forward) {
 	for ctx.Err() == nil {
 		var w *forward
@@ -168,7 +165,7 @@ func (f *Forwarder) work(ctx context.Context, unknown chan *forward) {
 	}
 }
 
-// post sends a webhook to the shop, unless nobody waits for it any more.
+// post sends a webhook to the shop, unless its caller has given up.
 func (f *Forwarder) post(w *forward) (outcome string, err error) {
 	if w.ctx.Err() != nil {
 		return "dropped", w.ctx.Err()

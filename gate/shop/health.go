@@ -14,24 +14,23 @@ import (
 )
 
 const (
-	// look is how often this looks whose shop is to be probed, so that a new address
-	// is probed soon.
+	// look is how often the list of shops to probe is read, so that a new URL is probed soon.
 	look = 200 * time.Millisecond
 	// probeEvery is the time from the start of one probe to that of the next.
 	probeEvery = 2 * time.Second
 	// probeTimeout bounds one probe.
 	probeTimeout = time.Second
-	// inARow is how many answers of one kind change what is known.
+	// inARow is how many equal answers in a row change the shop between up and down.
 	inARow = 2
-	// probeBefore is how long before its opening a sale's shop is probed, and
-	// probeAfter how long after its close, for the store's clock closes it.
+	// Probing begins probeBefore a sale opens. It ends probeAfter the sale closes, because the
+	// store's clock decides when that is.
 	probeBefore, probeAfter = 10 * time.Minute, time.Minute
-	// probedAtOnce is to how many sales' shops on one server connections are kept.
+	// probedAtOnce is how many idle connections to one server are kept for probes.
 	probedAtOnce = 16
 )
 
-// Probe asks a shop once whether it is up, by its healthy URL, as gates do. It
-// returns how long that took, and why the shop is not up; nil where it is.
+// Probe asks a shop's healthy URL once, as gates do. It returns how long that took, and an error
+// that says why the shop is not up, or nil.
 func Probe(ctx context.Context, url string) (took time.Duration, err error) {
 	client := newClient(1, probeTimeout, nil)
 	defer client.CloseIdleConnections()
@@ -60,8 +59,8 @@ func probe(ctx context.Context, client *http.Client, url string) (took time.Dura
 	return took, nil
 }
 
-// prober knows of each sale with a healthy URL whether its shop is up, by probing it
-// again and again.
+// prober probes the shop of each sale with a healthy URL again and again, and knows whether it is
+// up.
 type prober struct {
 	client  *http.Client
 	metrics *Metrics
@@ -73,14 +72,13 @@ type prober struct {
 	pulses map[string]*pulse // by sale
 }
 
-// pulse is what is known of one sale's shop. It is the pulse of one URL, in one stretch
-// of time in which that is probed.
+// pulse is what is known of one sale's shop at one URL, since the probing of that URL began.
 type pulse struct {
 	url     string
 	began   time.Time // of the newest probe
 	heard   bool      // an answer has come
 	up      bool
-	against int // answers in a row that say otherwise
+	against int // answers in a row that contradict what is known
 }
 
 func newProber(deps *LastWordDeps) *prober {
@@ -92,7 +90,7 @@ func newProber(deps *LastWordDeps) *prober {
 	return p
 }
 
-// isUp reports whether that very URL of the sale's shop is up.
+// isUp reports whether the sale's shop is up at exactly this URL.
 func (p *prober) isUp(sale, url string) bool { return p.up.Now()[sale] == url }
 
 // probed reports whether a sale's shop is to be probed at the given time.
@@ -101,7 +99,7 @@ func probed(s *gate.Settings, now time.Time) bool {
 		now.Before(s.ClosesAt.Add(probeAfter))
 }
 
-// due returns the sales whose shop is to be probed now, and forgets what is probed no
+// due returns the sales whose shop is to be probed now, and forgets shops that are not probed any
 // more.
 func (p *prober) due(sales map[string]*gate.Settings) map[string]*gate.Settings {
 	now, due := p.now(), map[string]*gate.Settings{}
@@ -131,8 +129,8 @@ func (p *prober) due(sales map[string]*gate.Settings) map[string]*gate.Settings 
 	return due
 }
 
-// probe probes a sale's shop once. What it hears counts unless the sale has another
-// URL by then, or is probed no more.
+// probe probes a sale's shop once. The answer is ignored if the sale has another URL by then, or is
+// not probed any more.
 func (p *prober) probe(ctx context.Context, sale string) {
 	at := p.begin(sale)
 	if at == nil {
@@ -162,8 +160,8 @@ func (p *prober) begin(sale string) *pulse {
 	return at
 }
 
-// hear takes an answer, and reports whether it has changed what is known. The first
-// one decides at once.
+// hear counts an answer, and reports whether the shop's state has changed. The first answer decides
+// at once.
 func (a *pulse) hear(up bool) (changed bool) {
 	switch {
 	case a.heard && up == a.up:
@@ -178,7 +176,7 @@ func (a *pulse) hear(up bool) (changed bool) {
 	return true
 }
 
-// announce tells everybody that a shop is up now, or down and why.
+// announce publishes, shows and logs that a shop is up now, or down and why.
 func (p *prober) announce(sale string, at *pulse, why error) {
 	if at.up {
 		p.publish(sale, at.url)
@@ -193,7 +191,7 @@ func (p *prober) announce(sale string, at *pulse, why error) {
 		"sale", sale, "healthy", gate.HideSecrets(at.url), "error", why)
 }
 
-// publish makes a sale's URL the one that is up; none where it is empty.
+// publish sets the URL at which a sale's shop is up; empty if it is down.
 func (p *prober) publish(sale, url string) {
 	up := maps.Clone(p.up.Now())
 	if delete(up, sale); url != "" {

@@ -2,8 +2,8 @@ package shop
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics are those of the shop. Every sale in a label exists, or did. The gauges of
-// telling the shop have a sale only at the gate that tells it.
+// Metrics are the metrics of calls to shops. Label values are only sales that exist or existed. The
+// gauges about messages have a sale only at the gate that sends its messages.
 type Metrics struct {
 	notified   *prometheus.CounterVec
 	lag        *prometheus.GaugeVec
@@ -32,7 +32,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 				"delivered or failed.",
 		}, []string{"sale", "outcome"}),
 		lag: gauge("flashgate_notify_lag_entries",
-			"Ledger entries that the shop has not been told of yet and that are not listed as undelivered."),
+			"Ledger entries whose changes the shop has not got yet and that are not listed as undelivered."),
 		oldest: gauge("flashgate_notify_oldest_undelivered_seconds",
 			"Age of the oldest change that the shop has not accepted."),
 		stuck: gauge("flashgate_notify_stuck_orders", "Orders that are listed as undelivered."),
@@ -73,35 +73,35 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// forgetShop removes what is shown of a sale whose shop is probed no more.
+// forgetShop removes the metrics of a shop that is not probed any more.
 func (m *Metrics) forgetShop(sale string) {
 	m.shopUp.DeleteLabelValues(sale)
 	m.probeTook.DeleteLabelValues(sale)
 }
 
-// forgetAsks removes what is shown of a sale that asks its shop no more.
+// forgetAsks removes the metrics of a sale that does not ask its shop any more.
 func (m *Metrics) forgetAsks(sale string) {
 	m.asks.DeletePartialMatch(prometheus.Labels{"sale": sale})
 	m.askTook.DeleteLabelValues(sale)
 	m.askSecretless.DeleteLabelValues(sale)
 }
 
-// countForwards shows the counters of webhooks passed on from the start.
+// countForwards shows the counters of forwarded webhooks at 0 from the start.
 func (m *Metrics) countForwards() {
 	for _, outcome := range []string{"taken", "refused", "no_answer", "dropped"} {
 		m.forwarded.WithLabelValues(outcome)
 	}
 }
 
-// initSale shows a sale's counters from the start: one that appears with its first
-// message would not have risen.
+// initSale shows a sale's counters at 0 from the start: Prometheus sees no rise in a counter that
+// appears with its first message.
 func (m *Metrics) initSale(sale string) {
 	for _, outcome := range []string{"delivered", "failed"} {
 		m.notified.WithLabelValues(sale, outcome)
 	}
 }
 
-// forget removes the gauges of a sale that another gate tells of now.
+// forget removes the gauges of a sale whose messages another gate sends now.
 func (m *Metrics) forget(sale string) {
 	for _, g := range []*prometheus.GaugeVec{m.lag, m.oldest, m.stuck} {
 		g.DeleteLabelValues(sale)

@@ -12,14 +12,13 @@ import (
 )
 
 const (
-	// tick is how often a sale's ledger is asked for what is new, and what was done
-	// is written down.
+	// tick is the pause between two reads of a sale's ledger; progress is written as often.
 	tick = 500 * time.Millisecond
-	// lease is how long a gate that is not heard of keeps the others from a sale.
+	// lease is how long a sale stays with a gate that does not renew it.
 	lease = 30 * time.Second
 )
 
-// Store is what telling the shop needs of a store.
+// Store is what a Notifier needs of a store.
 type Store interface {
 	ClaimDelivery(ctx context.Context, sale, token string, lease time.Duration) (gate.Delivery, error)
 	KeepDelivery(ctx context.Context, sale, token string, lease time.Duration, p gate.Progress) (gate.Delivery, error)
@@ -32,21 +31,21 @@ type NotifierDeps struct {
 	Store Store
 	// Sales returns the sales that this gate knows, with their settings.
 	Sales   func() map[string]*gate.Settings
-	Secrets *Secrets // nil: then nothing is told, for nothing goes out unsigned
+	Secrets *Secrets // nil: nothing is sent, because nothing goes out unsigned
 	Metrics *Metrics
 	Now     func() time.Time
 	Log     *slog.Logger
 }
 
-// Notifier tells the shop the newest state of each order that has changed, of all
-// sales that have a URL for it. Any number of gates may do so at once: each sale is claimed by one.
+// Notifier sends the newest state of each changed order to the shop, for all sales with a notify
+// URL. Any number of gates may run one: each sale is claimed by one gate at a time.
 type Notifier struct {
 	deps    NotifierDeps
 	poster  *poster
-	refused map[string]bool // sales that are not told of for lack of a secret; used by Run alone
+	refused map[string]bool // sales without messages for lack of a secret; used by Run alone
 }
 
-// NewNotifier returns a notifier that does nothing until Run.
+// NewNotifier returns a notifier. It does nothing until Run is called.
 func NewNotifier(deps NotifierDeps) *Notifier {
 	return &Notifier{
 		deps:    deps,
@@ -55,14 +54,14 @@ func NewNotifier(deps NotifierDeps) *Notifier {
 	}
 }
 
-// Run tells the shops until ctx is done. Then it gives up what it has claimed, so
-// that another gate goes on, and returns.
+// Run sends changes to the shops until ctx is done. Then it gives up its leases, so that other
+// gates go on, and returns.
 func (n *Notifier) Run(ctx context.Context) {
 	defer n.poster.close()
 	gate.PerSale(ctx, tick, n.told, func(sale string, _ *gate.Settings) { n.serve(ctx, sale) })
 }
 
-// told returns the sales that the shop is told of.
+// told returns the sales whose changes are sent to a shop.
 func (n *Notifier) told() map[string]*gate.Settings {
 	sales := n.deps.Sales()
 	n.refuse(sales)
@@ -74,7 +73,7 @@ func (n *Notifier) told() map[string]*gate.Settings {
 	return told
 }
 
-// refuse logs the sales whose shop is told nothing, because this gate has no secret to sign with.
+// refuse logs the sales whose shop gets no messages, because this gate has no secret to sign with.
 func (n *Notifier) refuse(sales map[string]*gate.Settings) {
 	if n.deps.Secrets != nil {
 		return
@@ -95,7 +94,7 @@ func (n *Notifier) refuse(sales map[string]*gate.Settings) {
 	}
 }
 
-// url is where the shop is told of a sale; empty where it is not, or no longer.
+// url is a sale's notify URL; empty if it has none any more.
 func (n *Notifier) url(sale string) string {
 	if settings := n.deps.Sales()[sale]; settings != nil {
 		return settings.Notify
@@ -103,9 +102,9 @@ func (n *Notifier) url(sale string) string {
 	return ""
 }
 
-// serve tells the shop of a sale for as long as this gate has it, if no other has. A
-// claim whose reply is lost is made again with the same token: with another one this
-// gate would wait for itself, for a whole lease.
+// serve sends a sale's changes as long as this gate has the lease, unless another gate has it. A
+// claim whose reply is lost is made again with the same token: with a new token the gate would wait
+// a whole lease for itself.
 func (n *Notifier) serve(ctx context.Context, sale string) {
 	token := rand.Text()
 	for wait := (gate.Backoff{}); ; wait.Wait(ctx) {

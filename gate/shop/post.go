@@ -18,13 +18,13 @@ type poster struct {
 	now     func() time.Time
 }
 
-// post posts a message to the shop, and returns the status and the body of its
-// answer. The message may be sent once more where the shop closes a kept connection
-// without an answer, so its id must stand for it alone.
+// post posts a message to the shop, and returns the status and the body of the answer. If the shop
+// closes a kept connection without an answer, the message is sent once more, so its id must be
+// unique.
 func (p *poster) post(ctx context.Context, to, id string, message any) (status int, body []byte, err error) {
 	text, err := json.Marshal(message)
 	if err != nil {
-		return 0, nil, fmt.Errorf("write a message to the shop down: %w", err)
+		return 0, nil, fmt.Errorf("encode a message to the shop: %w", err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(text))
 	if err != nil {
@@ -41,10 +41,10 @@ func (p *poster) post(ctx context.Context, to, id string, message any) (status i
 
 var errHungUp = errors.New("the connection was closed without an answer, twice")
 
-// onceMore lets the client send a request once more. It would try every kept
-// connection, and a shop that dies has closed them all.
+// onceMore lets the client send a request once more. By itself the client would try every kept
+// connection, and a shop that died has closed them all.
 func onceMore(request *http.Request) {
-	request.Header["Idempotency-Key"] = []string{} // which is not sent
+	request.Header["Idempotency-Key"] = []string{} // an empty one is not sent
 	again, whole := false, request.GetBody
 	request.GetBody = func() (io.ReadCloser, error) {
 		if again {
@@ -55,5 +55,5 @@ func onceMore(request *http.Request) {
 	}
 }
 
-// close closes the connections that nothing is sent on.
+// close closes idle connections.
 func (p *poster) close() { p.client.CloseIdleConnections() }

@@ -12,8 +12,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Origin returns the scheme and the host of a URL of the shop's: the part that is connected to, and
-// that contains no secret. It is empty for a text that is no URL.
+// Origin returns the scheme and the host of a URL of the shop: the part to connect to, which
+// contains no secret. It is empty for a text that is not a URL.
 func Origin(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -22,9 +22,8 @@ func Origin(text string) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// Reach connects to the server of an origin on the way that messages to it go, over
-// TLS where it is https, and sends it nothing. Where a proxy is set for it, only the
-// proxy is connected to. Its errors say what to do.
+// Reach connects to the server of an origin as messages would, over TLS if it is https, and sends
+// nothing. If a proxy is set, it connects only to the proxy. Its errors say what to do.
 func Reach(ctx context.Context, origin string) error {
 	return reach(ctx, http.DefaultTransport.(*http.Transport), origin)
 }
@@ -67,7 +66,7 @@ func connect(ctx context.Context, way *http.Transport, to *url.URL) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() // nothing was sent that could be lost
+	defer conn.Close() // nothing was sent, so nothing is lost
 	if to.Scheme != "https" {
 		return nil
 	}

@@ -9,9 +9,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// reasonIn returns what the body of a no wants the buyer to read, as it may be
-// shown; empty where there is no such thing. A body that was cut off, or is in
-// another encoding than UTF-8, says nothing.
+// reasonIn returns the sentence for the buyer in the body of a no, fit to be shown; empty if there
+// is none. A body that was cut off, or is not UTF-8, has none.
 func reasonIn(body []byte) string {
 	var said struct {
 		Reason string `json:"reason"`
@@ -26,8 +25,8 @@ func reasonIn(body []byte) string {
 	return text
 }
 
-// shown is the character as a buyer sees it: white space is a space, and what
-// cannot be seen, or turns the text around, is dropped.
+// shown is a character as a buyer sees it: white space becomes a space, and characters that are
+// invisible or change the direction of text are dropped.
 func shown(r rune) rune {
 	switch {
 	case unicode.IsSpace(r):

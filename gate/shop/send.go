@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// postTimeout bounds one call of the shop that nobody waits for. PortOne waits
-	// 30 s for the answer to a webhook that is passed on.
+	// postTimeout bounds one call to the shop that no buyer waits for. PortOne waits 30 s for the
+	// answer to a webhook that is passed on.
 	postTimeout = 10 * time.Second
-	// maxBody is what is kept of an answer's body, in bytes, and maxDropped what is
-	// read beyond it so that the connection can be kept.
+	// maxBody is how much of an answer's body is kept, in bytes. maxDropped more are read and
+	// dropped, so that the connection can be kept.
 	maxBody, maxDropped = 8 << 10, 64 << 10
 	// maxHeader bounds the header of an answer, in bytes.
 	maxHeader = 64 << 10
-	// A connection that carries several calls at once outlives each of them, so a
-	// dead one is only known by a ping that nobody answers.
+	// An HTTP/2 connection outlives its calls, so only a ping without an answer shows that it is
+	// dead.
 	pingAfter, pingTimeout = 2 * time.Second, time.Second
 
 	agent = "flashgate"
@@ -29,10 +29,9 @@ const (
 // dialer opens connections to shops; nil stands for the network.
 type dialer func(ctx context.Context, network, address string) (net.Conn, error)
 
-// newClient returns a client that keeps as many connections to a shop open, and
-// follows no redirect: what is sent is for the URL that was given. A call takes no
-// longer than the given time, and neither does what goes on behind it: a dial
-// outlives the call that it was begun for.
+// newClient returns a client that keeps the given number of connections to a shop open. It follows
+// no redirect, because messages are for the given URL alone. patience bounds a call, and also its
+// dial, which may outlive the call.
 func newClient(connections int, patience time.Duration, dial dialer) *http.Client {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: patience}).DialContext
@@ -50,16 +49,15 @@ func newClient(connections int, patience time.Duration, dial dialer) *http.Clien
 	}
 }
 
-// send sends a request and returns the status of the answer and the beginning of
-// its body, or what came of it. Its errors never show the shop's URL, which may have
-// a secret in it.
+// send sends a request, and returns the status of the answer and the beginning of its body. Its
+// errors never show the shop's URL, which may contain a secret.
 func send(client *http.Client, request *http.Request) (status int, body []byte, err error) {
 	answer, err := client.Do(request)
 	if err != nil {
 		return 0, nil, withoutURL(err)
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which nothing ends
+	if answer.StatusCode == http.StatusSwitchingProtocols { // its body is the connection, which does not end
 		return answer.StatusCode, nil, nil
 	}
 	body, _ = io.ReadAll(io.LimitReader(answer.Body, maxBody))
@@ -67,7 +65,7 @@ func send(client *http.Client, request *http.Request) (status int, body []byte, 
 	return answer.StatusCode, body, nil
 }
 
-// taken reports whether a status says that the shop has taken what was sent.
+// taken reports whether a status says that the shop has taken the message.
 func taken(status int) bool { return status >= 200 && status <= 299 }
 
 // withoutURL is an error of the client without the shop's URL.

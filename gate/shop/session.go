@@ -11,30 +11,30 @@ import (
 )
 
 const (
-	// parallel bounds the messages to one shop at a time, and retries those of
-	// them that are of listed orders, so that these do not keep the others waiting.
+	// parallel bounds the messages to one shop at a time. retries bounds those among them for
+	// listed orders, so that these do not delay the others.
 	parallel, retries = 16, 4
-	// More of the ledger is read, a page at a time, while fewer orders than window
-	// wait. An entry may have the changes of a whole batch.
+	// While fewer than window orders wait, more of the ledger is read, page entries at a time. An
+	// entry may have the changes of a whole batch.
 	window, page = 512, 64
 )
 
-// session tells the shop of one sale's changes for as long as this gate has the lease.
-// Only run uses its fields; each message goes out in a goroutine of its own.
+// session sends one sale's changes to the shop as long as this gate has the lease. Only run uses
+// its fields; each message is sent in a goroutine of its own.
 type session struct {
 	n        *Notifier
 	sale     string
 	token    string
 	url      string        // the shop's URL
 	leased   time.Time     // until when this gate has the sale, by its own clock
-	d        gate.Delivery // as the store last told
-	at       time.Time     // when it told that, by this gate's clock
+	d        gate.Delivery // as last read from the store
+	at       time.Time     // when that was, by this gate's clock
 	read     int64         // the newest ledger entry that was read
-	more     bool          // there are entries after it
+	more     bool          // the ledger has entries after read
 	waiting  []*queue      // orders that are not listed, the one that has waited longest first
 	queues   map[string]*queue
 	due      []*queue                     // listed orders that are to be tried
-	changed  map[string]*gate.Undelivered // what of the list the store does not know yet
+	changed  map[string]*gate.Undelivered // changes of the list that are not in the store yet
 	health   health
 	running  sync.WaitGroup
 	results  chan result
@@ -43,15 +43,15 @@ type session struct {
 	warned   bool
 }
 
-// queue is what the shop has not taken of one order: its newest state alone. So an
-// order has one place among those that wait, however often it changes.
+// queue is an order whose newest state the shop has not taken. An order has one place among those
+// that wait, however often it changes.
 type queue struct {
 	order  string
 	newest Event             // empty for a listed order: it is read again when it is tried
-	from   int64             // the oldest ledger entry with a change that the shop does not know of
-	since  time.Time         // when that was made
-	listed *gate.Undelivered // nil where it is not listed
-	tries  int               // while nothing gets through
+	from   int64             // the oldest ledger entry with a change that the shop does not know
+	since  time.Time         // when that change was made
+	listed *gate.Undelivered // nil if it is not listed
+	tries  int               // tries while the shop is down
 	busy   bool              // a message is under way
 }
 
@@ -70,8 +70,8 @@ func newSession(n *Notifier, sale, token string, leased time.Time, d gate.Delive
 	return s
 }
 
-// run tells the shop until ctx is done, the sale has no URL any more, or another
-// gate has it, and gives the sale up.
+// run sends changes until ctx is done, the sale has no URL any more, or another gate has it. Then
+// it gives the sale up.
 func (s *session) run(ctx context.Context) error {
 	work, cancel := context.WithCancel(ctx)
 	err := s.loop(work)
@@ -113,7 +113,7 @@ func (s *session) loop(ctx context.Context) error {
 	}
 }
 
-// progress is what has been done since the store was last told.
+// progress is what has changed since the last write to the store.
 func (s *session) progress() gate.Progress {
 	position := s.read
 	for _, q := range s.waiting {
@@ -122,9 +122,9 @@ func (s *session) progress() gate.Progress {
 	return gate.Progress{Position: position, Trouble: s.health.trouble, Listed: s.changed}
 }
 
-// sync writes down what was done, and reads what is new. While the store is away, no
-// message starts shortly before the lease ends. When the store is back, this gate goes on
-// unless another one has taken the sale.
+// sync writes down the progress, and reads new ledger entries. If the store is away, no message
+// starts shortly before the lease ends. When the store is back, this gate goes on unless another
+// one has taken the sale.
 func (s *session) sync(ctx context.Context) error {
 	asked, p := s.n.deps.Now(), s.progress()
 	d, err := s.n.deps.Store.KeepDelivery(ctx, s.sale, s.token, lease, p)
@@ -153,8 +153,8 @@ func (s *session) sync(ctx context.Context) error {
 	return nil
 }
 
-// fill reads more of the ledger while there is room, for one tick at most: then messages
-// and the lease need their turn.
+// fill reads more of the ledger while there is room, for at most one tick, so that messages and the
+// lease get their turn.
 func (s *session) fill(ctx context.Context) error {
 	s.more = s.d.Seq > s.read
 	for began := s.n.deps.Now(); s.more && len(s.waiting) < window && s.n.deps.Now().Sub(began) < tick; {
@@ -173,8 +173,7 @@ func (s *session) fill(ctx context.Context) error {
 	return nil
 }
 
-// add takes a change for the newest state of its order. An order that waits keeps
-// its place.
+// add makes a change the newest state of its order. An order that waits keeps its place.
 func (s *session) add(e Event) {
 	q := s.queues[e.Order.Order]
 	switch {
@@ -189,13 +188,13 @@ func (s *session) add(e Event) {
 	}
 }
 
-// wait puts an order behind all that wait, with changes from an entry on.
+// wait puts an order behind all that wait, with its changes since the entry from.
 func (s *session) wait(q *queue, from int64) {
 	q.from, q.since = from, q.newest.Timestamp
 	s.waiting = append(s.waiting, q)
 }
 
-// leave takes an order from those that wait.
+// leave removes an order from those that wait.
 func (s *session) leave(q *queue) {
 	s.waiting = slices.DeleteFunc(s.waiting, func(other *queue) bool { return other == q })
 }
@@ -210,7 +209,7 @@ func (s *session) list(q *queue, newest int64) {
 	s.put(q, &u)
 }
 
-// put gives an order another place in the list, or none.
+// put changes an order's place in the list, or removes it if u is nil.
 func (s *session) put(q *queue, u *gate.Undelivered) {
 	q.listed = u
 	s.changed[q.order] = u

@@ -13,17 +13,16 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Secrets sign what the shop is told, by Standard Webhooks. The zero ones sign nothing,
-// and so nothing is sent.
+// Secrets sign messages to the shop by Standard Webhooks. Without any secret nothing is sent.
 type Secrets struct {
 	hooks gate.Replaceable[[]*standardwebhooks.Webhook]
 }
 
-// Replace makes s what the other secrets are, for whoever uses it.
+// Replace puts the other secrets in the place of s's.
 func (s *Secrets) Replace(other *Secrets) { s.hooks.Replace(&other.hooks) }
 
-// ParseSecrets reads secrets, each "whsec_BASE64", with commas between: while one
-// is being replaced every message is signed with both. Its errors never show a secret.
+// ParseSecrets reads secrets, "whsec_BASE64" with commas between. Messages are signed with all of
+// them, so that one can be replaced. Its errors never show a secret.
 func ParseSecrets(text string) (*Secrets, error) {
 	keys, err := gate.WebhookSecrets(text, "notify", "make one with (printf whsec_; openssl rand -base64 32)")
 	if err != nil {
@@ -45,7 +44,7 @@ func ParseSecrets(text string) (*Secrets, error) {
 // given reports whether there is a secret to sign with.
 func (s *Secrets) given() bool { return s != nil && len(s.hooks.Now()) > 0 }
 
-// sign sets the headers by which the shop knows a message to be the gate's.
+// sign sets the headers that prove to the shop that the message is the gate's.
 func (s *Secrets) sign(h http.Header, id string, at time.Time, body []byte) error {
 	hooks := s.hooks.Now()
 	if len(hooks) == 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// outcome is what an ask came to, in metrics and in the log.
+// outcome is the outcome of a question, in metrics and in the log.
 type outcome uint8
 
 const (
@@ -28,8 +28,7 @@ func names() [outcomes]string {
 	}
 }
 
-// outcomeOf goes by the cause where there is one: a shop that cannot be reached does
-// not answer.
+// outcomeOf returns the outcome of a question, by the answer's cause if it has one.
 func outcomeOf(a gate.Answer) outcome {
 	switch {
 	case a.Word == gate.Yes:
@@ -44,26 +43,26 @@ func outcomeOf(a gate.Answer) outcome {
 	return askNone
 }
 
-// tally counts, of each sale that asks, what came of it.
+// tally counts the outcomes for each sale that asks.
 type tally struct {
 	metrics *Metrics
 	mu      sync.Mutex
 	sales   map[string]*tallied
 }
 
-// tallied is one sale's part. Its counters go on counting, for nobody, when the sale
-// is gone.
+// tallied is one sale's part of a tally. If the sale is gone, its counters still work, but are not
+// shown.
 type tallied struct {
 	counts     [outcomes]prometheus.Counter
 	took       prometheus.Observer
-	secretless prometheus.Gauge // 1 where there is no secret to ask with
+	secretless prometheus.Gauge // 1 if there is no secret to sign questions with
 	lines      [outcomes]gate.NowAndThen
 	warned     bool // that there is no secret; used by LastWord.Run alone
 }
 
 func newTally(metrics *Metrics) *tally { return &tally{metrics: metrics, sales: map[string]*tallied{}} }
 
-// of returns a sale's part, and shows it from the start.
+// of returns a sale's part. A new part is shown with zeros.
 func (t *tally) of(sale string) *tallied {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -25,21 +25,20 @@ const (
 
 const (
 	minToken = 16 // bytes
-	// loginDelay is how long a failed login is kept waiting, and maxFailing how
-	// many are at once; more are turned away without a look at their token.
+	// loginDelay is the delay of the answer to a failed login. maxFailing is how many failed logins
+	// wait at once; more are turned away without a look at their token.
 	loginDelay = time.Second
 	maxFailing = 16
 )
 
-// Tokens are what callers of the admin listener show. Without any, and where
-// they are nil, nobody is let in; Anybody lets in who calls this machine itself.
+// Tokens let callers in at the admin listener. A nil or empty *Tokens lets nobody in; Anybody lets
+// in whoever calls localhost.
 type Tokens struct {
 	known gate.Replaceable[[]token]
-	open  bool // no token is asked for
+	open  bool // no token is needed
 }
 
-// Replace gives t the tokens of the others, for whoever uses it. Whether any is
-// asked for stays as it is.
+// Replace puts the other tokens in the place of t's. Tokens of Anybody still need none.
 func (t *Tokens) Replace(others *Tokens) { t.known.Replace(&others.known) }
 
 type token struct {
@@ -90,7 +89,8 @@ func (t *Tokens) add(text string, r role, anonymous string) error {
 	return nil
 }
 
-// find returns the token that was shown, in a time that tells nothing of it.
+// find returns the token that was shown. Its time does not depend on how much of the token is
+// right.
 func (t *Tokens) find(shown string) (found token, ok bool) {
 	if t == nil {
 		return token{}, false
@@ -111,20 +111,20 @@ func (t *Tokens) shown(r *http.Request) (token, bool) {
 	return known, ok && strings.EqualFold(scheme, "Bearer") // HTTP compares schemes without case
 }
 
-// guard lets those in who may, and slows failed logins down.
+// guard checks tokens, and slows failed logins down.
 type guard struct {
 	tokens  *Tokens
-	failing chan struct{} // has room for those who are kept waiting
+	failing chan struct{} // has room for the failed logins that wait
 }
 
 func newGuard(tokens *Tokens) *guard {
 	return &guard{tokens, make(chan struct{}, maxFailing)}
 }
 
-// handler does what a caller asked for; who is the caller's name.
+// handler answers a call that was let in; who is the caller's name.
 type handler func(w http.ResponseWriter, r *http.Request, who string)
 
-// allow lets those through who have at least the given role.
+// allow returns a handler that lets callers with at least the given role through to next.
 func (g *guard) allow(least role, next handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if g.tokens != nil && g.tokens.open {
@@ -148,15 +148,15 @@ func (g *guard) allow(least role, next handler) http.Handler {
 	})
 }
 
-// operates reports whether a request that was let in is an operator's.
+// operates reports whether a request that was let in has an operator's token.
 func (g *guard) operates(r *http.Request) bool {
 	known, ok := g.tokens.shown(r)
 	return g.tokens != nil && g.tokens.open || ok && known.role >= operator
 }
 
-// failLogin answers a failed login after a while. Few are kept waiting at once, so
-// that guessing is slow also from many connections; a login with a token that is
-// known never waits. What it says tells nothing of the tokens that there are.
+// failLogin answers a failed login after loginDelay. Few wait at once, so guessing is slow from
+// many connections too; a login with a known token never waits. The answer reveals nothing about
+// the known tokens.
 func (g *guard) failLogin(w http.ResponseWriter, authorization string) {
 	select {
 	case g.failing <- struct{}{}:
@@ -165,7 +165,7 @@ func (g *guard) failLogin(w http.ResponseWriter, authorization string) {
 		writeError(w, http.StatusTooManyRequests, errors.New("too many failed logins at once: try again in a second"))
 		return
 	}
-	time.Sleep(loginDelay) // also if the caller seems gone: closing one half of a connection must not make it quick
+	time.Sleep(loginDelay) // also if the caller seems gone: half-closing a connection must not make guessing quick
 	w.Header().Set("WWW-Authenticate", `Bearer realm="flashgate"`)
 	if scheme, _, _ := strings.Cut(authorization, " "); !strings.EqualFold(scheme, "Bearer") {
 		writeError(w, http.StatusUnauthorized, errors.New("show a token: Authorization: Bearer TOKEN"))
@@ -178,8 +178,8 @@ func (g *guard) failLogin(w http.ResponseWriter, authorization string) {
 			"it, which are no part of it"))
 }
 
-// loopbackHost reports whether a Host header names this machine itself: a page
-// whose name was made to resolve to 127.0.0.1 has another one.
+// loopbackHost reports whether a Host header names localhost or a loopback address. A web page
+// whose own name was made to resolve to 127.0.0.1 sends that name instead.
 func loopbackHost(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

@@ -27,26 +27,24 @@ type Sales interface {
 	gate.Register
 	// Read reads many sales at once.
 	Read(ctx context.Context, names []string) map[string]gate.Reading
-	// Order reads an order. It returns gate.ErrNoOrder where there is none.
+	// Order reads an order. It returns gate.ErrNoOrder if the sale does not have it.
 	Order(ctx context.Context, sale, id string) (gate.Order, error)
 	settle.Owed
 	settle.Braked
 	settle.Rechecked
-	// Disputes returns what there is against the payments of a sale, by order, and
-	// DisputesOf of some orders, in their order.
+	// Disputes returns the disputes and chargebacks of a sale, by order. DisputesOf returns one
+	// list for each of the orders, in the same sequence.
 	Disputes(ctx context.Context, sale string) (map[string][]gate.Dispute, error)
 	DisputesOf(ctx context.Context, sale string, orders []string) ([][]gate.Dispute, error)
-	// Aside returns what is set aside of a sale. It returns gate.ErrNoSale where there
-	// is none.
+	// Aside returns everything that is set aside of a sale. It returns gate.ErrNoSale.
 	Aside(ctx context.Context, sale string) ([]gate.SetAside, error)
-	// Reconciling reads how far a sale was compared with what has changed at PortOne. It
-	// returns gate.ErrNoSale where there is none.
+	// Reconciling reads how far a sale was compared with PortOne's lists of changes. It returns
+	// gate.ErrNoSale.
 	Reconciling(ctx context.Context, sale string) (gate.Reconciling, error)
-	// Delivery reads how far the shop was told of a sale's changes. It returns
-	// gate.ErrNoSale where there is none.
+	// Delivery reads how many of a sale's changes the shop has got. It returns gate.ErrNoSale.
 	Delivery(ctx context.Context, sale string) (gate.Delivery, error)
-	// Ledger reads a sale's ledger from the entry with number from on, oldest
-	// first. It ends with the entries that there are; an error ends it too.
+	// Ledger yields the entries of a sale's ledger from number from on, oldest first. It ends after
+	// the newest entry, or with an error.
 	Ledger(ctx context.Context, sale string, from int64) iter.Seq2[*gate.Entry, error]
 }
 
@@ -110,7 +108,7 @@ func NewAdmin(deps AdminDeps, opt AdminOptions) *Admin {
 	}
 	plain("GET /metrics", reader,
 		promhttp.HandlerFor(deps.Registry, promhttp.HandlerOpts{Registry: deps.Registry}).ServeHTTP)
-	plain("GET /debug/pprof/", operator, pprof.Index) // not the command line, which may show a secret
+	plain("GET /debug/pprof/", operator, pprof.Index) // without pprof.Cmdline: the command line may show a secret
 	plain("GET /debug/pprof/profile", operator, pprof.Profile)
 	plain("GET /debug/pprof/trace", operator, pprof.Trace)
 	plain("GET /debug/pprof/cmdline", operator, http.NotFound)
@@ -151,7 +149,7 @@ func NewAdmin(deps AdminDeps, opt AdminOptions) *Admin {
 	return a
 }
 
-// Serve answers what comes in at ln until Shutdown.
+// Serve answers requests at ln until Shutdown.
 func (a *Admin) Serve(ln net.Listener) error {
 	ln = newCrowd(ln, "admin", a.opt.Most, a.deps.Metrics, a.deps.Log)
 	if a.deps.TLS != nil {
@@ -163,12 +161,12 @@ func (a *Admin) Serve(ln net.Listener) error {
 	return nil
 }
 
-// seated tells a connection's seat what becomes of it.
+// seated tells a connection's seat that a request began or ended.
 func seated(c net.Conn, state http.ConnState) {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
 	}
-	s := c.(*seat) // Serve gives one to each
+	s := c.(*seat) // Serve gives each connection one
 	switch state {
 	case http.StateActive:
 		s.serve()
@@ -177,8 +175,8 @@ func seated(c net.Conn, state http.ConnState) {
 	}
 }
 
-// Shutdown stops accepting and waits for what is under way, until ctx is done.
-// Then what is left is closed: mostly connections that nobody has used yet.
+// Shutdown stops accepting and waits for requests under way, until ctx is done. Then it closes the
+// connections that are left: mostly those that nobody has used yet.
 func (a *Admin) Shutdown(ctx context.Context) error {
 	err := a.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -21,7 +21,7 @@ const (
 	maxCall     = 512 << 10        // bytes of its body; the largest sale has less than half
 )
 
-// apiCall is one call of the API that was let in. All of its body has come.
+// apiCall is one call of the API that was let in, with all of its body.
 type apiCall struct {
 	*http.Request
 	who string // the caller's name
@@ -33,7 +33,7 @@ func (c *apiCall) order() string { return c.PathValue("order") }
 // flag reports whether the query sets the name to true.
 func (c *apiCall) flag(name string) bool { return c.FormValue(name) == "true" }
 
-// decode reads the body, which must be JSON with no other fields than v has.
+// decode reads the body, which must be JSON and have no fields that v lacks.
 func (c *apiCall) decode(v any) error {
 	if kind, _, _ := mime.ParseMediaType(c.Header.Get("Content-Type")); kind != "application/json" {
 		return withStatus(http.StatusUnsupportedMediaType, errors.New("Content-Type must be application/json"))
@@ -46,8 +46,7 @@ func (c *apiCall) decode(v any) error {
 	return nil
 }
 
-// reply is what a call that was carried out is answered with. The zero value is an
-// empty answer.
+// reply is the answer to a call that succeeded. The zero value is an empty answer.
 type reply struct {
 	status int // 0: 200 with a body, 204 without
 	body   any // written as JSON; nil writes none
@@ -61,12 +60,11 @@ func result(body any, err error) (reply, error) {
 	return reply{body: body}, nil
 }
 
-// endpoint carries a call out. Its error is answered as writeStoreError says; one of a
-// sale that is not there as what became of the sale.
+// endpoint carries a call out. Its error is answered by writeStoreError; for a sale that is not
+// there, the answer says why.
 type endpoint func(ctx context.Context, c *apiCall) (reply, error)
 
-// api makes a handler of an endpoint, whose call may take as long as the timeout. The
-// time runs from when the body was read.
+// api makes a handler of an endpoint. The timeout counts from when the body was read.
 func (a *Admin) api(timeout time.Duration, carryOut endpoint) handler {
 	return func(w http.ResponseWriter, r *http.Request, who string) {
 		if err := receive(r); err != nil {
@@ -90,7 +88,7 @@ func (a *Admin) api(timeout time.Duration, carryOut endpoint) handler {
 	}
 }
 
-// receive waits for all of a request's body.
+// receive reads all of a request's body.
 func receive(r *http.Request) error {
 	body, err := io.ReadAll(r.Body)
 	if _, isLarge := errors.AsType[*http.MaxBytesError](err); err != nil && !isLarge {
@@ -100,12 +98,12 @@ func receive(r *http.Request) error {
 	return err
 }
 
-// bounded refuses a body that is too large. Where its length is announced, the client is
-// refused before it is told to send it.
+// bounded refuses a body that is too large. If its length is announced, it is refused before the
+// client is told to send it.
 func bounded(next handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, who string) {
 		if r.ContentLength > maxCall {
-			w.Header().Set("Connection", "close") // nobody reads it
+			w.Header().Set("Connection", "close") // nobody reads the rest of the body
 			writeStoreError(w, &http.MaxBytesError{Limit: maxCall})
 			return
 		}
@@ -114,7 +112,7 @@ func bounded(next handler) handler {
 	}
 }
 
-// logChange logs a change that a call made. The ledger has it too, with what it replaced.
+// logChange logs a change that a call made. The ledger has it too, with the settings before.
 func (a *Admin) logChange(c *apiCall, kind string) {
 	a.deps.Log.Info("a sale was changed through the admin API", "who", c.who, "kind", kind, "sale", c.sale())
 }

@@ -25,11 +25,11 @@ func (a *Admin) order(ctx context.Context, c *apiCall) (reply, error) {
 	}{o.View(), disputes[0]}}, nil
 }
 
-// report takes the shop's word for how an order ended.
+// report records how an order ended, as the shop says.
 func (a *Admin) report(ctx context.Context, c *apiCall) (reply, error) {
 	var said struct {
 		State   string `json:"state"`   // "paid" or "released"
-		Attempt string `json:"attempt"` // that was paid, where several are open
+		Attempt string `json:"attempt"` // the one that was paid, if several are open
 	}
 	if err := c.decode(&said); err != nil {
 		return reply{}, err
@@ -54,8 +54,8 @@ func (a *Admin) disputes(ctx context.Context, c *apiCall) (reply, error) {
 	return result(gate.DisputeViews(ctx, a.deps.Sales, c.sale()))
 }
 
-// refund has the refunds of an order tried again, to a bank account of the buyer's where
-// one is given. The account is never shown or logged.
+// refund makes the gates try the refunds of an order again, to the buyer's bank account if one is
+// given. The account is never shown or logged.
 func (a *Admin) refund(ctx context.Context, c *apiCall) (reply, error) {
 	var account gate.BankAccount
 	if err := c.decode(&account); err != nil {
@@ -72,8 +72,8 @@ func (a *Admin) refund(ctx context.Context, c *apiCall) (reply, error) {
 	return reply{status: http.StatusAccepted}, err
 }
 
-// goOn releases the brake on a sale's refunds. The caller says how many payments wait, as
-// seen last: more than these are counted anew.
+// goOn releases the brake on a sale's refunds. The caller says how many payments were seen waiting;
+// the brake counts any more than these.
 func (a *Admin) goOn(ctx context.Context, c *apiCall) (reply, error) {
 	var seen struct {
 		Payments *int64 `json:"payments"`
@@ -93,7 +93,7 @@ func (a *Admin) goOn(ctx context.Context, c *apiCall) (reply, error) {
 	return result(done, err)
 }
 
-// recheckOrder has an order looked up again.
+// recheckOrder makes an order due for a look-up.
 func (a *Admin) recheckOrder(ctx context.Context, c *apiCall) (reply, error) {
 	if err := settle.RecheckOrder(ctx, a.deps.Sales, c.sale(), c.order()); err != nil {
 		return reply{}, err

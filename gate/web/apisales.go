@@ -17,8 +17,8 @@ import (
 // auditTimeout bounds an audit. The listener's own time for an answer is longer.
 const auditTimeout = 100 * time.Second
 
-// saleDetails is a sale as the API shows it: how it stands, and how it is set, in
-// the form that PUT takes.
+// saleDetails is a sale as the API shows it: its state, and its settings in the form that PUT
+// takes.
 type saleDetails struct {
 	gate.SaleView
 	Reconciled []gate.ReconcilingView `json:"reconciled"`
@@ -49,8 +49,8 @@ func (a *Admin) show(ctx context.Context, c *apiCall) (reply, error) {
 	return reply{body: saleDetails{view, compared.View(), settings}}, nil
 }
 
-// apply makes the sale as the body says, which has the form of a sale file's
-// entry, as YAML or JSON. With ?version=N it does so only to that version.
+// apply makes the sale as the body says: a sale file's entry, as YAML or JSON. With ?version=N it
+// changes only settings of that version.
 func (a *Admin) apply(ctx context.Context, c *apiCall) (reply, error) {
 	application, err := a.application(c)
 	if err != nil {
@@ -68,11 +68,11 @@ func (a *Admin) apply(ctx context.Context, c *apiCall) (reply, error) {
 		Reminder string         `json:"reminder,omitempty"` // what else must be done
 		Before   *gate.SaleForm `json:"before,omitempty"`
 		After    gate.SaleForm  `json:"after"`
-		Lost     *gate.Loss     `json:"lost,omitempty"` // would be, by a dry run that all of it is agreed to
+		Lost     *gate.Loss     `json:"lost,omitempty"` // of a dry run: what would be lost if all of it were agreed to
 	}{done.Outcome, done.Reminder(), before(&done.Before), done.After.Form(), done.Loss}}, nil
 }
 
-// application reads what a call applies, and how.
+// application reads from a call the sale to apply, and how.
 func (a *Admin) application(c *apiCall) (gate.Application, error) {
 	text, err := io.ReadAll(c.Body)
 	if err != nil {
@@ -138,7 +138,7 @@ func (a *Admin) setPaused(ctx context.Context, c *apiCall, kind string, paused b
 	}{paused, changed}, err)
 }
 
-// recheck has the orders of a sale looked up again; with ?dry_run=true it only counts them.
+// recheck makes the orders of a sale due for a look-up; with ?dry_run=true it only counts them.
 func (a *Admin) recheck(ctx context.Context, c *apiCall) (reply, error) {
 	dryRun := c.flag("dry_run")
 	done, err := settle.RecheckSale(ctx, a.deps.Sales, c.sale(), dryRun)
@@ -149,7 +149,7 @@ func (a *Admin) recheck(ctx context.Context, c *apiCall) (reply, error) {
 	return reply{http.StatusAccepted, done}, nil
 }
 
-// undelivered shows what the shop has not taken of a sale's changes.
+// undelivered shows the changes of a sale that the shop has not taken.
 func (a *Admin) undelivered(ctx context.Context, c *apiCall) (reply, error) {
 	d, err := a.deps.Sales.Delivery(ctx, c.sale())
 	if err != nil {
@@ -163,8 +163,8 @@ func (a *Admin) aside(ctx context.Context, c *apiCall) (reply, error) {
 	return result(a.deps.Sales.Aside(ctx, c.sale()))
 }
 
-// audit tells what differs within a sale, and between it and PortOne. One audit runs at
-// a time, because it reads all of a sale.
+// audit reports the differences within a sale, and between it and PortOne. One audit runs at a
+// time, because it reads all of a sale.
 func (a *Admin) audit(ctx context.Context, c *apiCall) (reply, error) {
 	if !a.auditing.TryLock() {
 		return reply{}, withStatus(http.StatusConflict,
@@ -180,8 +180,8 @@ func (a *Admin) audit(ctx context.Context, c *apiCall) (reply, error) {
 	return result(report, err)
 }
 
-// dropped reads from a call's query what may go with a sale. There is no archive
-// among it: only who has the file can check that it is whole.
+// dropped reads from a call's query what may be lost with a sale. The query cannot name an archive:
+// only whoever has the file can check that it is whole.
 func dropped(c *apiCall) (gate.Drop, error) {
 	d := gate.Drop{Held: c.flag("drop_held"), Undelivered: c.flag("drop_undelivered")}
 	if text := c.FormValue("drop_paid"); text != "" {
@@ -194,7 +194,7 @@ func dropped(c *apiCall) (gate.Drop, error) {
 	return d, nil
 }
 
-// query spells what dropped reads.
+// query writes a Drop as dropped reads it.
 func query(d gate.Drop) string {
 	values := url.Values{}
 	if d.Held {

@@ -8,9 +8,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// timed is a listener whose connections know when a request's first byte came.
-// fasthttp only tells when it has read the whole request, and a slow request
-// must not get a fresh answer budget for being slow.
+// timed is a listener whose connections know when a request's first byte came. fasthttp only says
+// when it has read the whole request, and a slow request must not get more time for its answer.
 type timed struct{ *crowd }
 
 // Accept implements net.Listener.
@@ -22,12 +21,12 @@ func (l timed) Accept() (net.Conn, error) {
 	return &timedConn{seat: s}, nil
 }
 
-// timedConn is used by one goroutine, the one that serves its requests. Shutdown
-// and the crowd may close it from another.
+// timedConn is used by the one goroutine that serves its requests. Shutdown and the crowd may close
+// it from another.
 type timedConn struct {
 	*seat
 	first   time.Time   // when the first byte since the last arrival call came
-	lingers atomic.Bool // Close reads on for a moment
+	lingers atomic.Bool // Close first reads on for a moment
 }
 
 // Read implements net.Conn.
@@ -46,9 +45,9 @@ func (c *timedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// arrival returns when the first byte of ctx's request came, and starts anew
-// for the connection's next request. A pipelined request was there already. It
-// reports false where the connection was closed meanwhile, to make room.
+// arrival returns when the first byte of ctx's request came, and starts anew for the connection's
+// next request. A pipelined request has come already. open is false if the connection was closed
+// meanwhile, to make room.
 func arrival(ctx *fasthttp.RequestCtx) (first time.Time, open bool) {
 	c := connection(ctx)
 	open = c.serve()
@@ -63,5 +62,5 @@ func arrival(ctx *fasthttp.RequestCtx) (first time.Time, open bool) {
 // began reports whether any byte of ctx's request came.
 func began(ctx *fasthttp.RequestCtx) bool { return !connection(ctx).first.IsZero() }
 
-// connection returns that of ctx's request: Serve has all of them timed.
+// connection returns the connection of ctx's request. Serve makes each a timedConn.
 func connection(ctx *fasthttp.RequestCtx) *timedConn { return ctx.Conn().(*timedConn) }

@@ -24,9 +24,9 @@ type linkCall struct {
 	ExpiresIn string `json:"expires_in"` // such as "30m"
 }
 
-// offer reads what a link is to be made for.
+// offer reads the offer that a link is made for.
 func (l *linkCall) offer(sale string, now time.Time) (gate.Offer, error) {
-	expires, _ := time.ParseDuration(l.ExpiresIn) // 0 where it cannot be read
+	expires, _ := time.ParseDuration(l.ExpiresIn) // 0 if it cannot be read
 	switch {
 	case expires < time.Second:
 		return gate.Offer{}, fmt.Errorf("expires_in %.20q: must be a duration such as 30m, at least 1s", l.ExpiresIn)
@@ -42,7 +42,7 @@ func (l *linkCall) offer(sale string, now time.Time) (gate.Offer, error) {
 	return offer, nil
 }
 
-// confirmURL signs a link for one order, if the sale as it is would take it.
+// confirmURL signs a link for one order, if the sale would take it as it is now.
 func (a *Admin) confirmURL(_ context.Context, c *apiCall) (reply, error) {
 	if a.deps.Keys == nil {
 		return reply{}, withStatus(http.StatusConflict,
@@ -74,8 +74,8 @@ func (a *Admin) confirmURL(_ context.Context, c *apiCall) (reply, error) {
 	}{link, len(link), offer.Expires}}, nil
 }
 
-// wouldRefuse is the reply where gates would refuse the confirm of a link: why, for whoever
-// makes the link, and what PortOne would be answered.
+// wouldRefuse is the reply if gates would refuse the confirm of a link: why, for whoever makes the
+// link, and the answer that PortOne would get.
 func (a *Admin) wouldRefuse(refused *lane.OfferError) reply {
 	body := struct {
 		Error        string `json:"error"`

@@ -17,17 +17,16 @@ import (
 )
 
 const (
-	// minIdle is how long a connection may be silent before it is closed to make
-	// room: the bytes of one that has just come are still on their way.
+	// minIdle is how long a connection must be silent before it may be closed to make room: the
+	// bytes of a new connection may still be on their way.
 	minIdle   = 100 * time.Millisecond
-	roomPause = 10 * time.Millisecond  // until it is looked again for one that is idle
-	lastFound = 100 * time.Millisecond // how long those that were found are the idlest
+	roomPause = 10 * time.Millisecond  // between two searches for an idle connection
+	lastFound = 100 * time.Millisecond // how long a search's result is used
 )
 
-// crowd is a listener that has at most so many connections open. When more come,
-// the one is closed that has waited the longest for a request or the rest of one;
-// those that never had a whole one before those that had. While all are being
-// answered, newcomers wait.
+// crowd is a listener with a maximum of open connections. When more come, it closes the connection
+// that has waited the longest for a request or the rest of one, first among those that never sent a
+// whole request. While all are being answered, newcomers wait.
 type crowd struct {
 	net.Listener // patient
 	name         string
@@ -37,15 +36,15 @@ type crowd struct {
 	failures     gate.NowAndThen
 	sheds        gate.NowAndThen
 	began        time.Time
-	left         chan struct{} // has one when a connection was closed
+	left         chan struct{} // has a value after a connection was closed
 	closed       chan struct{}
 	close        func() error
 
 	mu      sync.Mutex // over what follows
 	open    map[*seat]struct{}
-	closing int       // of them, that were closed and still have their descriptor
-	idlest  []waiting // the first to be closed
-	found   time.Time // when they were
+	closing int       // connections that were closed and still have their descriptor
+	idlest  []waiting // to be closed first
+	found   time.Time // when they were found found
 }
 
 // waiting is a connection that is idle, and its state.
@@ -61,8 +60,8 @@ type crowdMetrics struct {
 	failures prometheus.Counter
 }
 
-// newCrowd returns a listener of at most so many connections at ln. Its name is
-// for metrics and the log.
+// newCrowd returns a listener of at most most connections at ln. Its name is for metrics and the
+// log.
 func newCrowd(ln net.Listener, name string, most int, m *Metrics, log *slog.Logger) *crowd {
 	l := &crowd{
 		name: name, most: most, metrics: m.crowd(name, most), log: log, began: time.Now(),
@@ -99,7 +98,7 @@ func (l *crowd) accept() (*seat, error) {
 		case <-l.left:
 		case <-time.After(roomPause):
 		case <-l.closed:
-			_ = s.Close() // nobody has read from it
+			_ = s.Close() // it was not served yet
 			return nil, net.ErrClosed
 		}
 	}
@@ -107,7 +106,7 @@ func (l *crowd) accept() (*seat, error) {
 	return s, nil
 }
 
-// fail takes note of an error of accept.
+// fail counts and logs an error of accept.
 func (l *crowd) fail(err error) {
 	l.metrics.failures.Inc()
 	if n := l.failures.Note(time.Now()); n > 0 {
@@ -148,8 +147,8 @@ func (l *crowd) leave(s *seat) {
 	}
 }
 
-// room reports whether no more connections are open than may be. Where there are,
-// it has begun to close one.
+// room reports whether the open connections are within the maximum. If they are not, it begins to
+// close one.
 func (l *crowd) room() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -162,7 +161,7 @@ func (l *crowd) room() bool {
 	return false
 }
 
-// shed closes the first of those that are idle, once it has been so for long enough.
+// shed closes the connection that is first in idlest, once it has been idle for minIdle.
 func (l *crowd) shed() {
 	now := time.Now()
 	if len(l.idlest) == 0 || now.Sub(l.found) > lastFound {
@@ -171,11 +170,11 @@ func (l *crowd) shed() {
 	for len(l.idlest) > 0 {
 		next := l.idlest[0]
 		if l.at(now)-next.state&^answered < int64(minIdle) {
-			return // it is waited for, before those are closed that come after it
+			return // wait for it: the next ones are idle for less long
 		}
 		l.idlest = l.idlest[1:]
 		if !next.seat.state.CompareAndSwap(next.state, gone) {
-			continue // it has begun something
+			continue // a request of it has begun
 		}
 		l.closing++
 		l.metrics.shed.Inc()
@@ -184,13 +183,13 @@ func (l *crowd) shed() {
 				"raise the limit of open files",
 				"listener", l.name, "most", l.most, "closed", n)
 		}
-		_ = next.seat.Conn.Close() // who reads from it learns of it, and leaves
+		_ = next.seat.Conn.Close() // its reader gets an error, and ends
 		return
 	}
 }
 
-// findIdlest gathers a part of the idle connections, so that not each newcomer
-// costs a look at all.
+// findIdlest collects the longest idle connections, so that not each newcomer costs a search
+// through all.
 func (l *crowd) findIdlest(now time.Time) {
 	var idle []waiting
 	for s := range l.open {
@@ -205,8 +204,8 @@ func (l *crowd) findIdlest(now time.Time) {
 // at is a time as a seat's state has it.
 func (l *crowd) at(t time.Time) int64 { return max(1, int64(t.Sub(l.began))) }
 
-// The state of a seat is the time since when it is idle, with answered added where
-// a request of it was answered before; or one of these.
+// The state of a seat is the time since when it has been idle, plus answered if a request of it was
+// answered before; or one of these.
 const (
 	serving  = 0  // a request is being answered, or it was not let in yet
 	gone     = -1 // it was closed, or is being closed to make room
@@ -219,28 +218,28 @@ type seat struct {
 	net.Conn
 	crowd *crowd
 	rank  int64 // 0 or answered
-	last  int64 // the state that it had last while it was idle
+	last  int64 // its last idle state
 	state atomic.Int64
 }
 
 // wait says that the next request has not begun.
 func (s *seat) wait() { s.state.CompareAndSwap(serving, s.last) }
 
-// rest says that a request was answered just now, where nobody said when it began.
+// rest says that a request was answered just now.
 func (s *seat) rest() {
 	s.last = s.rank | s.crowd.at(time.Now())
 	s.wait()
 }
 
-// begin says that a request's first byte came. It reports false where the
-// connection was closed before.
+// begin says that a request's first byte came. It returns false if the connection was closed
+// before.
 func (s *seat) begin(at time.Time) bool {
 	s.last = s.rank | s.crowd.at(at)
 	return s.become(s.last)
 }
 
-// serve says that a request is being answered. It reports false where the
-// connection was closed before, so that nobody would read the answer.
+// serve says that a request is being answered. It returns false if the connection was closed
+// before, so that nobody would read the answer.
 func (s *seat) serve() bool {
 	s.rank = answered
 	s.last |= answered

@@ -10,7 +10,7 @@ import (
 	"github.com/flashgate/flashgate/gate/settle"
 )
 
-// statusError is an error that says itself which status answers it.
+// statusError is an error with the HTTP status that answers it.
 type statusError struct {
 	status int
 	error
@@ -26,8 +26,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false) // a link in it is to be copied
-	_ = encoder.Encode(v)        // to a caller who may have gone
+	encoder.SetEscapeHTML(false) // a link must be copied as it is
+	_ = encoder.Encode(v)        // the caller may have gone
 }
 
 // writeError answers with an error's text.
@@ -67,7 +67,7 @@ func writeStoreError(w http.ResponseWriter, err error) {
 	if other, is := errors.AsType[*gate.VersionError](err); is {
 		writeJSON(w, http.StatusConflict, struct {
 			Error   string `json:"error"`
-			Version int64  `json:"version"` // that the sale is at
+			Version int64  `json:"version"` // of the sale
 		}{err.Error(), other.Known})
 		return
 	}

@@ -9,15 +9,15 @@ import (
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
-// front is what answering for one sale needs besides its lane.
+// front is what answers for one sale need besides its lane.
 type front struct {
-	settings *gate.Settings // that the answers were made for
+	settings *gate.Settings // for which the answers were made
 	answers  *portone.Answers
 	metrics  *saleMetrics
 }
 
-// fronts has the front of each lane that was asked. Those of deleted sales stay until
-// the next one is made, so there are never many of them.
+// fronts has the front of each lane that had a call. Fronts of deleted sales are dropped when the
+// next front is made, so there are never many.
 type fronts struct {
 	known  atomic.Pointer[map[*lane.Lane]*front] // replaced, never changed
 	adding sync.Mutex

@@ -8,12 +8,11 @@ import (
 
 const (
 	expectation = "100-continue"
-	refused     = "refused" // what an expectation becomes that nobody can meet
+	refused     = "refused" // the value that an expectation gets which the gate cannot meet
 )
 
-// understand makes of a request's header what HTTP means by it: HTTP compares the
-// values of Connection and Expect without case, and has lists of them; fasthttp
-// does neither. It is called before the body is read.
+// understand normalizes a request's header for fasthttp, before the body is read: in HTTP,
+// Connection and Expect are lists whose values are compared without case; fasthttp does neither.
 func understand(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	if len(h.Peek(fasthttp.HeaderConnection)) > 0 && !h.ConnectionClose() {
 		for value := range listed(h, fasthttp.HeaderConnection) {
@@ -28,8 +27,8 @@ func understand(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	return fasthttp.RequestConfig{}
 }
 
-// expect decides whether the client is told to go on sending. It is not where its
-// body is refused unread.
+// expect decides whether the client is told to go on sending. A client whose body is refused unread
+// is not.
 func expect(h *fasthttp.RequestHeader) {
 	met := true
 	for value := range listed(h, fasthttp.HeaderExpect) {
@@ -37,7 +36,7 @@ func expect(h *fasthttp.RequestHeader) {
 	}
 	h.Del(fasthttp.HeaderExpect)
 	switch {
-	case !h.IsHTTP11(): // which has no expectations
+	case !h.IsHTTP11(): // HTTP/1.0 has no expectations
 	case !met:
 		h.Set(fasthttp.HeaderExpect, refused)
 		h.SetContentLength(0) // so that nobody waits for the body
@@ -47,13 +46,12 @@ func expect(h *fasthttp.RequestHeader) {
 	}
 }
 
-// expectsTooMuch reports whether a request wants what nobody can meet.
+// expectsTooMuch reports whether a request has an expectation that the gate cannot meet.
 func expectsTooMuch(h *fasthttp.RequestHeader) bool {
 	return string(h.Peek(fasthttp.HeaderExpect)) == refused
 }
 
-// listed yields the values of a header, which may stand in several lines and have
-// commas between.
+// listed yields the values of a header, which may have several lines and several values in a line.
 func listed(h *fasthttp.RequestHeader, name string) func(yield func([]byte) bool) {
 	return func(yield func([]byte) bool) {
 		for key, line := range h.AllInOrder() {
@@ -69,8 +67,8 @@ func listed(h *fasthttp.RequestHeader, name string) func(yield func([]byte) bool
 	}
 }
 
-// framedTwice reports whether a request says in two ways where its body ends.
-// fasthttp forgets the length then, and a proxy in front may have gone by it.
+// framedTwice reports whether a request says in two ways where its body ends. fasthttp then ignores
+// Content-Length, but a proxy in front may have used it.
 func framedTwice(h *fasthttp.RequestHeader) bool {
 	var length, transfer bool
 	for key := range h.AllInOrder() {

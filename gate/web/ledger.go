@@ -8,12 +8,12 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// ledgerMost is how much of a ledger one call shows, in entries and their orders
-// together: an entry may hold a whole batch. The entry that reaches it is the last.
+// ledgerMost bounds what one call shows of a ledger, in entries and their orders together: an entry
+// may hold a whole batch. The entry that reaches the bound is the last one shown.
 const ledgerMost = 10_000
 
-// ledger shows entries of a sale's ledger, oldest first: those after ?since=SEQ. A
-// caller asks again after the last of them until there are none.
+// ledger shows entries of a sale's ledger after ?since=SEQ, oldest first. To read on, a caller asks
+// again with the seq of the last entry, until the list is empty.
 func (a *Admin) ledger(ctx context.Context, c *apiCall) (reply, error) {
 	since := int64(0)
 	if text := c.FormValue("since"); text != "" {

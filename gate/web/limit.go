@@ -36,7 +36,7 @@ func (l *limited) Accept() (net.Conn, error) {
 			return &limitedConn{c, sync.OnceFunc(func() { l.leave(from) })}, nil
 		}
 		l.refused.Inc()
-		_ = c.Close() // it was of no use
+		_ = c.Close() // its error does not matter: it was never used
 	}
 }
 
@@ -58,8 +58,8 @@ func (l *limited) leave(from netip.Prefix) {
 	}
 }
 
-// subscriber returns what counts as one address: of IPv6 a /64, for that is what
-// one subscriber has.
+// subscriber returns the network that counts as one address: a /64 of IPv6, because one subscriber
+// has that many.
 func subscriber(addr netip.Addr) netip.Prefix {
 	bits := addr.BitLen()
 	if addr.Is6() {

@@ -7,17 +7,17 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Within these bounds a client whose request was not read to its end may go on
-// sending it. They come on top of readTimeout and writeTimeout.
+// The bounds within which a client may go on sending a request that was refused unread. They come
+// on top of readTimeout and writeTimeout.
 const (
 	lingerTime = 500 * time.Millisecond
 	lingerSize = 256 << 10 // bytes, which are read and dropped
 )
 
-// linger makes the answer to ctx's request the last one of its connection, which
-// then reads on for a moment before it is closed. A connection that is closed
-// with bytes unread is reset, and its client may lose the answer. Shutdown does
-// not wait for connections that linger: their requests are answered.
+// linger makes the answer to ctx's request the last one of its connection, which reads on for a
+// moment before it is closed. Closing a connection with bytes unread resets it, and its client may
+// lose the answer. Shutdown does not wait for connections that linger, because their requests are
+// answered.
 func linger(ctx *fasthttp.RequestCtx) {
 	ctx.SetConnectionClose()
 	connection(ctx).lingers.Store(true)

@@ -8,8 +8,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Metrics are the listeners' own. The label sale is empty for requests that
-// name no known sale.
+// Metrics are the listeners' metrics. The label sale is empty for requests that name no known sale.
 type Metrics struct {
 	confirms  *prometheus.CounterVec
 	causes    *prometheus.CounterVec

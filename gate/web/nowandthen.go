@@ -6,9 +6,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// refusals counts the refusals that are worth a line now and then, by cause or
-// else by code, so that a flood of one hides none of another. It grows with
-// nothing that strangers send.
+// refusals counts the refusals that are logged now and then, by cause, or by code if there is none.
+// So a flood of one does not hide another. Its size does not depend on what strangers send.
 type refusals struct {
 	byCause, byCode []gate.NowAndThen
 }
@@ -17,8 +16,8 @@ func newRefusals() *refusals {
 	return &refusals{make([]gate.NowAndThen, len(gate.Causes())+1), make([]gate.NowAndThen, len(gate.Codes()))}
 }
 
-// note is like gate.NowAndThen's. It returns 0 for refusals that are neither a mistake nor an
-// attack, such as sold_out.
+// note counts a refusal as gate.NowAndThen's Note does. It returns 0 for refusals that are neither
+// a mistake nor an attack, such as sold_out.
 func (r *refusals) note(v gate.Verdict, now time.Time) int64 {
 	if v.Cause != gate.NoCause {
 		return r.byCause[v.Cause].Note(now)

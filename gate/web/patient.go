@@ -13,9 +13,9 @@ const (
 	lastPause  = 250 * time.Millisecond
 )
 
-// Patient returns a listener whose Accept ends only when the listener is closed.
-// Every other error passes: no descriptor is free, the kernel has no memory, a
-// client was gone before it was accepted. Each is told to failed, which may be nil.
+// Patient returns a listener whose Accept fails only after Close. All other errors pass: no
+// descriptor is free, the kernel lacks memory, or a client left before it was accepted. After each
+// of them it calls failed, which may be nil, and tries again.
 func Patient(ln net.Listener, failed func(error)) net.Listener {
 	closed := make(chan struct{})
 	return &patient{ln, failed, closed, sync.OnceValue(func() error {
@@ -39,7 +39,7 @@ func (l *patient) Accept() (net.Conn, error) {
 			return c, err
 		}
 		select {
-		case <-l.closed: // whatever it is then, it is no fault
+		case <-l.closed: // an error after Close is no fault
 			return nil, net.ErrClosed
 		default:
 		}

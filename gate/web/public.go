@@ -52,7 +52,7 @@ type Public struct {
 
 	server    *fasthttp.Server
 	fronts    fronts
-	unknown   *front // of requests that name no known sale
+	unknown   *front // for requests that name no known sale
 	strangers gate.NowAndThen
 	hooks     chan struct{} // has room for the webhooks that are taken at once
 
@@ -92,12 +92,12 @@ func NewPublic(deps PublicDeps, opt PublicOptions) *Public {
 	return p
 }
 
-// quiet drops what fasthttp would log for each broken connection.
+// quiet drops fasthttp's log lines about broken connections.
 type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
 
-// Serve answers what comes in at ln until Shutdown, also if that came first.
+// Serve answers requests at ln until Shutdown. After a Shutdown it returns at once.
 func (p *Public) Serve(ln net.Listener) error {
 	if p.opt.MostPerAddress > 0 {
 		ln = &limited{
@@ -116,8 +116,8 @@ func (p *Public) Serve(ln net.Listener) error {
 	return p.server.Serve(timed{in})
 }
 
-// Drain makes the gate not ready, so that load balancers send no more. It goes
-// on answering.
+// Drain makes the gate not ready, so that load balancers send no more requests. It goes on
+// answering.
 func (p *Public) Drain() { p.draining.Store(true) }
 
 // Shutdown stops accepting and returns when every request under way has been
@@ -129,7 +129,7 @@ func (p *Public) Shutdown() error {
 	p.mu.Unlock()
 	err := p.server.Shutdown()
 	if ln != nil {
-		_ = ln.Close() // the server has done so, unless it was not serving yet
+		_ = ln.Close() // the server has closed it already, unless it was not serving yet
 	}
 	return err
 }
@@ -148,16 +148,16 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	if p.draining.Load() {
-		ctx.SetConnectionClose() // so that no request is on its way when Shutdown closes what is idle
+		ctx.SetConnectionClose() // so that no request is on its way when Shutdown closes idle connections
 	}
 	if framedTwice(&ctx.Request.Header) {
-		linger(ctx) // where this request ends is a matter of opinion
+		linger(ctx) // proxies may disagree where this request ends
 		p.turnAway(ctx, fasthttp.StatusBadRequest,
 			gate.Malformed("Transfer-Encoding", "must not come with a Content-Length"))
 		return
 	}
 	if expectsTooMuch(&ctx.Request.Header) {
-		linger(ctx) // its body may come all the same
+		linger(ctx) // the client may send its body nevertheless
 		p.turnAway(ctx, fasthttp.StatusExpectationFailed,
 			gate.Malformed("Expect", "must be "+expectation+", or not be given"))
 		return
@@ -189,8 +189,7 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	}
 }
 
-// posted reports whether the method is the one that PortOne uses, and answers
-// where it is not.
+// posted reports whether the method is PortOne's, POST; if not, it answers the request.
 func (p *Public) posted(ctx *fasthttp.RequestCtx) bool {
 	if ctx.IsPost() {
 		return true
@@ -200,7 +199,7 @@ func (p *Public) posted(ctx *fasthttp.RequestCtx) bool {
 	return false
 }
 
-// survive turns a panic into one failed request.
+// survive turns a panic into one refused request.
 func (p *Public) survive(ctx *fasthttp.RequestCtx) {
 	if cause := recover(); cause != nil {
 		p.deps.Metrics.panics.Inc()
@@ -221,7 +220,7 @@ func (p *Public) confirm(ctx *fasthttp.RequestCtx, sale []byte, received time.Ti
 	p.deps.Gate.Release(r)
 }
 
-// admit returns the verdict on a confirm, and what answers for its sale.
+// admit returns the verdict on a confirm, and the front that answers for its sale.
 func (p *Public) admit(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request) (*front, gate.Verdict) {
 	l, known := p.deps.Gate.Lane(sale)
 	switch {
@@ -233,8 +232,8 @@ func (p *Public) admit(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request) (
 	return p.unknown, gate.Refuse(gate.Unavailable)
 }
 
-// ask refuses every call that is not PortOne's, or of a version that the sale does not
-// take. The lane decides the rest.
+// ask refuses calls that are not PortOne's, and calls of a version that the sale does not take. The
+// lane decides the others.
 func (p *Public) ask(ctx *fasthttp.RequestCtx, l *lane.Lane, r *gate.Request) gate.Verdict {
 	var link gate.Link
 	if v, ok := readLink(&link, ctx.QueryArgs()); !ok {
@@ -257,7 +256,7 @@ func (p *Public) ask(ctx *fasthttp.RequestCtx, l *lane.Lane, r *gate.Request) ga
 			return v
 		}
 	}
-	if p.refusesConfirm(ctx, r.Received) { // after what tells PortOne's calls from the internet's noise
+	if p.refusesConfirm(ctx, r.Received) { // after the checks that sort out the internet's noise
 		return gate.Refuse(gate.NotAllowed)
 	}
 	return l.Confirm(r, &link)
@@ -306,8 +305,8 @@ func readLink(l *gate.Link, args *fasthttp.Args) (gate.Verdict, bool) {
 	return gate.Verdict{}, true
 }
 
-// front returns what answers for a lane's sale. It makes a new one when the sale's
-// settings have changed.
+// front returns the front for a lane's sale. It makes a new one when the sale's settings have
+// changed.
 func (p *Public) front(l *lane.Lane) *front {
 	if known := p.fronts.find(l); known != nil {
 		return known
@@ -330,16 +329,15 @@ func (p *Public) answer(ctx *fasthttp.RequestCtx, f *front, v gate.Verdict) {
 	respond(ctx, status(v.Code), f.answers.Body(v))
 }
 
-// turnAway answers a request that is no confirm call.
+// turnAway answers a request that is not a confirm call.
 func (p *Public) turnAway(ctx *fasthttp.RequestCtx, status int, v gate.Verdict) {
 	respond(ctx, status, p.deps.Answers.Body(v))
 }
 
-// unreadable answers a request that fasthttp could not read. A connection on
-// which no byte ever came, such as a load balancer's check, is closed without an
-// answer: nobody asked.
+// unreadable answers a request that fasthttp could not read. A connection on which no byte ever
+// came, such as a load balancer's check, is closed without an answer.
 func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
-	if ctx.ConnRequestNum() == 0 && !began(ctx) { // later ones may have come with the one before
+	if ctx.ConnRequestNum() == 0 && !began(ctx) { // bytes of a later request may have come with the one before
 		_ = ctx.Conn().Close() // fasthttp closes it too, after it has tried to answer
 		return
 	}
@@ -353,7 +351,7 @@ func (p *Public) unreadable(ctx *fasthttp.RequestCtx, err error) {
 		return
 	}
 	linger(ctx)
-	// fasthttp leaves that of the answer before, which has passed
+	// fasthttp leaves the deadline of the answer before, which has passed
 	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(writeTimeout))
 	p.answer(ctx, p.unknown, v)
 	p.unknown.metrics.observe(v, received)

@@ -14,17 +14,16 @@ import (
 	"github.com/flashgate/flashgate/gate/portone"
 )
 
-// refusal describes one refused confirm: a line of the refusal log. What the link
-// says stands in it as it was sent, but for its signature, which is as good as
-// money.
+// refusal is one line of the refusal log. It has the link's values as they were sent, except the
+// signature, which is as good as money.
 type refusal struct {
 	Time       time.Time   `json:"time"`
-	Sale       string      `json:"sale"` // as sent: there may be none of that name
+	Sale       string      `json:"sale"` // as sent: it may not exist
 	Order      string      `json:"order,omitempty"`
 	Attempt    string      `json:"attempt,omitempty"`
 	Buyer      string      `json:"buyer,omitempty"`
 	Items      string      `json:"items,omitempty"`
-	Lines      []gate.Line `json:"lines,omitempty"` // what items were read as
+	Lines      []gate.Line `json:"lines,omitempty"` // the cart that was read from items
 	Amount     *int64      `json:"amount,omitempty"`
 	LinkAmount string      `json:"link_amount,omitempty"`
 	Expires    string      `json:"exp,omitempty"`
@@ -33,14 +32,13 @@ type refusal struct {
 	Cause      string      `json:"cause,omitempty"`
 	Field      string      `json:"field,omitempty"`
 	Want       string      `json:"want,omitempty"`
-	Expected   *int64      `json:"expected,omitempty"` // what the amount must be, or at least be
-	SKU        string      `json:"sku,omitempty"`      // that the sale does not have
-	Reason     string      `json:"reason,omitempty"`   // the shop's own, of shop_refused
+	Expected   *int64      `json:"expected,omitempty"` // the amount that is needed, or the least
+	SKU        string      `json:"sku,omitempty"`      // the one that the sale does not have
+	Reason     string      `json:"reason,omitempty"`   // the shop's sentence, for shop_refused
 }
 
-// logRefusal writes a refusal to where it is read: to the refusal log, to the log at
-// debug, and to the log now and then where a mistake or an attack may be behind
-// it. Mostly nobody reads it, and then it costs next to nothing.
+// logRefusal writes a refusal to the refusal log, to the log at debug and, if it may be a mistake
+// or an attack, now and then to the log. If all of these are off, it costs next to nothing.
 func (p *Public) logRefusal(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Request, v gate.Verdict) {
 	alike := p.refused.note(v, r.Received)
 	each := p.deps.Log.Enabled(context.Background(), slog.LevelDebug)
@@ -59,14 +57,14 @@ func (p *Public) logRefusal(ctx *fasthttp.RequestCtx, sale []byte, r *gate.Reque
 	if alike > 0 {
 		level := slog.LevelInfo
 		if v.Code == gate.Undecided {
-			level = slog.LevelError // a fault of the gate's own
+			level = slog.LevelError // a fault of the gate
 		}
 		p.deps.Log.LogAttrs(context.Background(), level, "confirms are refused; this is the newest of them",
 			append(attrs, slog.Int64("confirms", alike))...)
 	}
 }
 
-// tellWebhook logs a webhook that was refused, as tell does a confirm.
+// tellWebhook logs a refused webhook, as logRefusal does a confirm.
 func (p *Public) tellWebhook(sale string, v gate.Verdict) {
 	attrs := []any{"code", v.Code.String(), "sale", sent([]byte(sale))}
 	if v.Cause != gate.NoCause {
@@ -81,13 +79,13 @@ func (p *Public) tellWebhook(sale string, v gate.Verdict) {
 	}
 }
 
-// describe reads again what a refused confirm has said, also of what was not
-// looked at any more once it was refused.
+// describe reads a refused confirm again, including the parts that were not read when it was
+// refused.
 func describe(ctx *fasthttp.RequestCtx, sale []byte, c *gate.Confirm, v gate.Verdict) refusal {
 	var link gate.Link
 	readLink(&link, ctx.QueryArgs())
 	if len(c.Order) == 0 {
-		portone.Decode(c, ctx.Request.Header.ContentType(), ctx.PostBody(), "") // whoever's it is
+		portone.Decode(c, ctx.Request.Header.ContentType(), ctx.PostBody(), "") // of any store
 	}
 	line := refusal{
 		Time: time.Now(), Sale: sent(sale), Order: string(c.Order), Attempt: string(c.Attempt), Buyer: sent(link.Buyer),
@@ -106,8 +104,8 @@ func describe(ctx *fasthttp.RequestCtx, sale []byte, c *gate.Confirm, v gate.Ver
 	return line
 }
 
-// attrs are what the log has of a refusal: all but the buyer, who is the refusal
-// log's alone.
+// attrs are a refusal's attributes in the log: all but the buyer, who appears in the refusal log
+// alone.
 func (l *refusal) attrs() []slog.Attr {
 	text := func(name, value string) slog.Attr {
 		if value == "" {
@@ -131,8 +129,8 @@ func (l *refusal) attrs() []slog.Attr {
 	}
 }
 
-// sent is what somebody sent as it may stand in a log: not longer than a link
-// should be, and with � for what cannot be printed.
+// sent is a text that somebody sent, made fit for a log: at most as long as a link should be, with
+// � for characters that cannot be printed.
 func sent(b []byte) string {
 	rest := ""
 	if len(b) > gate.MaxLink {

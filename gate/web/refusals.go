@@ -11,9 +11,9 @@ import (
 // refusalBacklog is how many refusals may wait to be written.
 const refusalBacklog = 8192
 
-// RefusalLog writes each refused confirm as a line of JSON, for customer
-// service. It never holds an answer up: what it cannot write in time it drops
-// and counts. A nil *RefusalLog writes nothing.
+// RefusalLog writes each refused confirm as a line of JSON, for customer service. It never delays
+// an answer: refusals that it cannot write in time are dropped and counted. A nil *RefusalLog
+// writes nothing.
 type RefusalLog struct {
 	out     io.Writer
 	lines   chan refusal
@@ -37,7 +37,7 @@ func (l *RefusalLog) note(line refusal) {
 	}
 }
 
-// Run writes until ctx is done and all that was noted before is written.
+// Run writes until ctx is done and all refusals that came before are written.
 func (l *RefusalLog) Run(ctx context.Context) {
 	w := bufio.NewWriter(l.out)
 	encoder := json.NewEncoder(w)
@@ -46,7 +46,7 @@ func (l *RefusalLog) Run(ctx context.Context) {
 		unsure++
 		err := encoder.Encode(line)
 		if err == nil && len(l.lines) > 0 {
-			return // flushed with the last of those that wait
+			return // the last line was flushed
 		}
 		if err == nil {
 			err = w.Flush()
@@ -54,7 +54,7 @@ func (l *RefusalLog) Run(ctx context.Context) {
 		if err != nil {
 			l.metrics.dropped.Add(float64(unsure))
 			w.Reset(l.out)
-			encoder = json.NewEncoder(w) // one that has failed goes on failing
+			encoder = json.NewEncoder(w) // an encoder that has failed goes on failing
 			if !failing {
 				l.log.Error("the refusal log cannot be written", "error", err)
 			}

@@ -9,25 +9,24 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// Sources are the networks that calls come from. The zero value trusts no proxy
-// and takes calls from everywhere. Once a listener has it, it must not change.
+// Sources are the networks that calls come from. The zero value trusts no proxy and takes calls
+// from everywhere. It must not change once a listener has it.
 type Sources struct {
 	Proxies []netip.Prefix // load balancers whose X-Forwarded-For is believed
-	Allowed []netip.Prefix // where PortOne calls from; none: calls are taken from everywhere
-	Strict  bool           // refuse confirms from elsewhere too, and not only webhooks
+	Allowed []netip.Prefix // where PortOne calls from; if empty, calls are taken from everywhere
+	Strict  bool           // refuse confirms from elsewhere too, not only webhooks
 }
 
-// known reports whether an address is a proxy's or one of those that PortOne
-// calls from: one that speaks for many buyers.
+// known reports whether an address is a proxy's or one that PortOne calls from: such an address
+// makes calls for many buyers.
 func (s *Sources) known(addr netip.Addr) bool {
 	return contains(s.Proxies, addr) || contains(s.Allowed, addr)
 }
 
-// client returns the address that a call comes from, given its connection's and
-// the lines of X-Forwarded-For. Every proxy adds on the right whom it was called
-// by, so an address counts as long as a trusted one stands for it. What is left
-// of the first other one anybody may have made up, and what cannot be read says
-// nothing: then the last trusted address is all that is known.
+// client returns the address that a call comes from, given the connection's address and the lines
+// of X-Forwarded-For. Each proxy adds its caller's address on the right. So client reads from the
+// right while addresses are trusted proxies, and returns the first that is not: anybody may have
+// made up those to its left. At an address that cannot be read, it returns the last proxy.
 func (s *Sources) client(peer netip.Addr, forwarded [][]byte) netip.Addr {
 	addr := peer
 	for i := len(forwarded) - 1; i >= 0; i-- {
@@ -55,11 +54,11 @@ func parseHop(b []byte) (netip.Addr, bool) {
 		withPort, err = netip.ParseAddrPort(text)
 		addr = withPort.Addr()
 	}
-	return addr.Unmap(), err == nil && addr.Zone() == "" // a zone means something to one host alone
+	return addr.Unmap(), err == nil && addr.Zone() == "" // a zone is valid on one host only
 }
 
-// peerOf returns the address at the other end of a connection, as networks have
-// it. It is no valid one where the connection is not TCP.
+// peerOf returns the address at the other end of a connection, without a zone and not in IPv6's
+// form of IPv4. It is invalid if the connection is not TCP.
 func peerOf(a net.Addr) netip.Addr {
 	tcp, _ := a.(*net.TCPAddr) // nil has no address
 	return tcp.AddrPort().Addr().Unmap().WithZone("")
@@ -74,8 +73,8 @@ func contains(networks []netip.Prefix, addr netip.Addr) bool {
 	return false
 }
 
-// elsewhere reports whether ctx's call comes from another address than those
-// that are allowed, and from which. It is false where none are named.
+// elsewhere reports whether ctx's call comes from an address outside Allowed, and which. It is
+// false if Allowed is empty.
 func (s *Sources) elsewhere(ctx *fasthttp.RequestCtx) (netip.Addr, bool) {
 	if len(s.Allowed) == 0 {
 		return netip.Addr{}, false
@@ -84,17 +83,16 @@ func (s *Sources) elsewhere(ctx *fasthttp.RequestCtx) (netip.Addr, bool) {
 	return addr, !contains(s.Allowed, addr)
 }
 
-// refusesWebhook reports whether ctx's webhook is refused for where it comes
-// from. PortOne documents its webhooks' addresses, so elsewhere is nobody's.
+// refusesWebhook reports whether ctx's webhook is refused because of its address. PortOne documents
+// the addresses of its webhooks, so all others are refused.
 func (p *Public) refusesWebhook(ctx *fasthttp.RequestCtx) bool {
 	_, elsewhere := p.opt.Sources.elsewhere(ctx)
 	return elsewhere
 }
 
-// refusesConfirm reports whether ctx's confirm is refused for where it comes
-// from. PortOne does not document its confirms' addresses, and a wrong list
-// would stop every payment: so those from elsewhere are counted and logged, and
-// refused only if the operator said so.
+// refusesConfirm reports whether ctx's confirm is refused because of its address. PortOne does not
+// document the addresses of its confirm calls, and a wrong list would stop every payment. So others
+// are counted and logged, and refused only if Strict is set.
 func (p *Public) refusesConfirm(ctx *fasthttp.RequestCtx, received time.Time) bool {
 	addr, elsewhere := p.opt.Sources.elsewhere(ctx)
 	if !elsewhere {

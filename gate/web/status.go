@@ -6,8 +6,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// status returns the HTTP status that answers a confirm. PortOne reads only
-// whether it is 200.
+// status returns the HTTP status that answers a confirm. PortOne only checks whether it is 200.
 func status(c gate.Code) int {
 	switch c {
 	case gate.Held:

@@ -15,26 +15,25 @@ import (
 )
 
 const (
-	webhookTimeout = 2 * time.Second // for having an order looked at
-	maxWebhooks    = 64              // at once; PortOne sends more again, or the order is looked at in its turn
+	webhookTimeout = 2 * time.Second // for one call of Hasten
+	maxWebhooks    = 64              // at once; PortOne sends refused ones again
 )
 
 // Orders is what webhooks need of a store.
 type Orders interface {
-	// Hasten has an order looked at now in each of the sales that has it, and
-	// reports whether any has.
+	// Hasten makes an order due now in each of the sales that has it, and reports whether any has.
 	Hasten(ctx context.Context, sales []string, order string) (bool, error)
 }
 
 // Forwarder passes webhooks on to the shop's own server.
 type Forwarder interface {
-	// Forward sends a webhook on. It returns nil where the shop has taken it.
+	// Forward sends a webhook on. It returns nil if the shop has taken it.
 	Forward(ctx context.Context, hook shop.Hook) error
 }
 
-// webhook answers PortOne's word that something has happened to a payment. It
-// believes nothing of it: an order that is known is looked up now, one that is
-// not costs no look-up. The path may name the sale.
+// webhook answers a webhook of PortOne, which says that something has happened to a payment. The
+// gate does not believe it: a known order is looked up now, an unknown one is ignored. The path may
+// name the sale.
 func (p *Public) webhook(ctx *fasthttp.RequestCtx, sale string) {
 	outcome, v, taken := p.takeWebhook(ctx, sale)
 	p.deps.Metrics.webhooks.WithLabelValues(outcome).Inc()
@@ -46,8 +45,8 @@ func (p *Public) webhook(ctx *fasthttp.RequestCtx, sale string) {
 	p.tellWebhook(sale, v)
 }
 
-// takeWebhook reports what became of a webhook and whether it is taken; the
-// verdict says why not.
+// takeWebhook returns the outcome of a webhook, and whether it is taken; if not, the verdict says
+// why.
 func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome string, v gate.Verdict, taken bool) {
 	outcome, order, v, used := p.useWebhook(ctx, sale)
 	if !used {
@@ -55,7 +54,7 @@ func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome str
 	}
 	hook := shop.Hook{Order: order, Known: outcome == "known", Headers: forwarded(ctx), Body: ctx.PostBody()}
 	if err := p.deps.Forward.Forward(context.Background(), hook); err != nil {
-		level := slog.LevelDebug // anybody can send webhooks of orders that nobody knows
+		level := slog.LevelDebug // anybody can send webhooks of unknown orders
 		if hook.Known {
 			level = slog.LevelWarn
 		}
@@ -66,8 +65,8 @@ func (p *Public) takeWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome str
 	return outcome, gate.Verdict{}, true
 }
 
-// useWebhook has the webhook's order looked at, and returns the order. It reports
-// whether that went well; the verdict says why not.
+// useWebhook makes the webhook's order due, and returns the order. It reports whether that went
+// well; if not, the verdict says why.
 func (p *Public) useWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome, order string, v gate.Verdict, ok bool) {
 	select {
 	case p.hooks <- struct{}{}:
@@ -103,8 +102,8 @@ func (p *Public) useWebhook(ctx *fasthttp.RequestCtx, sale string) (outcome, ord
 	return "known", hook.Order, gate.Verdict{}, true
 }
 
-// readWebhook decodes a webhook and checks what V2 signs. It reports whether the
-// webhook may be believed to be one; the verdict says why not.
+// readWebhook decodes a webhook and verifies V2's signature. It reports whether the webhook may be
+// PortOne's; if not, the verdict says why.
 func (p *Public) readWebhook(ctx *fasthttp.RequestCtx) (portone.Webhook, gate.Verdict, bool) {
 	header, body := &ctx.Request.Header, ctx.PostBody()
 	if len(header.Peek("Content-Encoding")) > 0 {
@@ -112,7 +111,7 @@ func (p *Public) readWebhook(ctx *fasthttp.RequestCtx) (portone.Webhook, gate.Ve
 	}
 	hook, v := portone.DecodeWebhook(header.ContentType(), body)
 	switch hook.Version {
-	case gate.V1: // signs nothing
+	case gate.V1: // V1 signs nothing
 		return hook, gate.Verdict{}, true
 	case gate.V2:
 		v, ok := p.signed(header, body)
@@ -121,7 +120,7 @@ func (p *Public) readWebhook(ctx *fasthttp.RequestCtx) (portone.Webhook, gate.Ve
 	return hook, v, false
 }
 
-// hasten has the order looked at in each of the sales that has it.
+// hasten makes the order due in each of the sales that has it.
 func (p *Public) hasten(sales []string, order string) (known bool, err error) {
 	if order == "" || len(sales) == 0 {
 		return false, nil
@@ -131,8 +130,8 @@ func (p *Public) hasten(sales []string, order string) (known bool, err error) {
 	return p.deps.Orders.Hasten(ctx, sales, order)
 }
 
-// forwarded are the headers that a webhook is passed on with: what says how to
-// read it, and V2's signature.
+// forwarded are the headers that a webhook is passed on with: the content's type, and V2's
+// signature.
 func forwarded(ctx *fasthttp.RequestCtx) map[string]string {
 	headers := map[string]string{}
 	for _, name := range []string{"Content-Type", "Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"} {
