@@ -44,7 +44,7 @@ type crowd struct {
 	open    map[*seat]struct{}
 	closing int       // connections that were closed and still have their descriptor
 	idlest  []waiting // to be closed first
-	found   time.Time // when they were found found
+	found   time.Time // when they were found
 }
 
 // waiting is a connection that is idle, and its state.
