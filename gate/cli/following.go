@@ -51,7 +51,7 @@ func (f *following) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, watchEvery)
 	defer cancel()
 	replicas, known, err := f.read(ctx)
-	if err != nil { // of which the reading of the sales tells
+	if err != nil { // the reading of the sales logs it
 		f.gauge.Set(math.NaN())
 		f.keep(gate.Replicas{Needed: f.needed, Problem: "Redis could not be asked how many replicas follow"})
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/flashgate/flashgate/gate/store"
 )
 
-// redisAccess is how every command knows Redis, and Redis it.
+// redisAccess is how every command and Redis prove to each other who they are.
 type redisAccess struct {
 	RedisPasswordFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the password for the user in --redis, if that address has no password. An address with a password belongs in FLASHGATE_REDIS."`
 
@@ -18,12 +18,12 @@ type redisAccess struct {
 	RedisKey  string `placeholder:"FILE" help:"The client certificate's private key, in PEM."`
 }
 
-// usesTLS reports whether there is anything that is of use with TLS alone.
+// usesTLS reports whether any flag is given that needs TLS.
 func (f *redisAccess) usesTLS() bool { return f.RedisCA != "" || f.RedisCert != "" || f.RedisKey != "" }
 
 func (f *redisAccess) given() bool { return f.usesTLS() || f.RedisPasswordFile != nil }
 
-// reloadable reports whether anything of it can be read anew.
+// reloadable reports whether any of its files can be read again.
 func (f *redisAccess) reloadable() bool { return f.usesTLS() || f.RedisPasswordFile.IsFile() }
 
 // read reads the files.

@@ -15,7 +15,7 @@ type keysFlag struct {
 
 func (f *keysFlag) given() bool { return f.SigningKey != nil || f.SigningKeyFile != nil }
 
-// keys returns nil where none are given.
+// keys returns nil if none are given.
 func (f *keysFlag) keys() (*gate.Keys, error) {
 	return cmdline.Secret("signing-key", f.SigningKey, f.SigningKeyFile, gate.ParseKeys)
 }
@@ -28,7 +28,7 @@ type webhookFlag struct {
 
 func (f *webhookFlag) given() bool { return f.WebhookSecret != nil || f.WebhookSecretFile != nil }
 
-// secrets returns those that are given. To give none is to take what nobody signed.
+// secrets returns the secrets that are given. Without any, unsigned calls are taken.
 func (f *webhookFlag) secrets() (*portone.Secrets, error) {
 	if !f.given() {
 		return portone.Unverified(), nil
@@ -42,7 +42,7 @@ type notifyFlag struct {
 	NotifySecretFile *cmdline.SecretFile `placeholder:"FILE" help:"File with the secrets that sign messages and questions to the shop (notify and ask in a sale) by Standard Webhooks: whsec_ and base64; two with a comma between while one is replaced. Or the secrets themselves in FLASHGATE_NOTIFY_SECRET."`
 }
 
-// notifySecrets returns nil where none are given.
+// notifySecrets returns nil if none are given.
 func (f *notifyFlag) notifySecrets() (*shop.Secrets, error) {
 	return cmdline.Secret("notify-secret", f.NotifySecret, f.NotifySecretFile, shop.ParseSecrets)
 }

@@ -27,7 +27,7 @@ func (p *parts) surroundings() (all []check) {
 		func(ctx context.Context, _ string) error { return p.store.CheckPersistence(ctx) })
 	add(p.flags.WaitReplicas > 0, gate.CheckMinReplicas, only(redis),
 		func(ctx context.Context, _ string) error { return p.store.CheckMinReplicas(ctx) })
-	// Without a secret nothing is told and nobody asked, of which others warn.
+	// Without a secret no message and no question is sent; others warn of that.
 	add(p.notify != nil, gate.CheckNotify, p.origins(func(s *gate.Settings) string { return s.Notify }), shop.Reach)
 	add(p.notify != nil, gate.CheckAsk, p.origins(func(s *gate.Settings) string { return s.Ask }), shop.Reach)
 	add(forward != "", gate.CheckForward, only(forward), shop.Reach)

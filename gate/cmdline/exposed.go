@@ -142,7 +142,7 @@ func refuseSecrets(k *kong.Kong, args []string) error {
 	return errors.New(said)
 }
 
-// file says which flag takes the secret in a file; nothing where there is none.
+// file names the flag that takes the secret in a file; nil if there is no such flag.
 func (e exposed) file() []string {
 	switch e.flag.Tag.Get("secret") {
 	case wholeSecret:

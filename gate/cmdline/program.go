@@ -1,6 +1,5 @@
-// Package cmdline is what the command lines of the gate and of the rehearsal program
-// share: flags with a variable each, exit statuses, how a program ends on a signal, and
-// the log.
+// Package cmdline is shared by the command lines of the gate and of the rehearsal program: flags
+// with a variable each, exit statuses, ending on a signal, and the log.
 package cmdline
 
 import (

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Secret reads what its variable or a file has, but not both. It returns nil where
-// neither is given; a file that is empty is an error, for it must not leave the gate open.
+// Secret reads a secret from its variable or from a file; giving both is an error. It returns nil
+// if neither is given. An empty file is an error, because it must not leave the gate open.
 func Secret[T any](flag string, value *string, file *SecretFile, parse func(string) (*T, error)) (*T, error) {
 	name, text := SecretVariable(flag), ""
 	switch {
@@ -36,7 +36,7 @@ func Secret[T any](flag string, value *string, file *SecretFile, parse func(stri
 	return parsed, nil
 }
 
-// SecretText is Secret for what is taken as it is.
+// SecretText is Secret without parsing.
 func SecretText(flag string, value *string, file *SecretFile) (*string, error) {
 	return Secret(flag, value, file, func(text string) (*string, error) { return &text, nil })
 }
@@ -62,7 +62,7 @@ func (f *SecretFile) UnmarshalText(path []byte) error {
 	return nil
 }
 
-// IsFile reports whether it is given, and can be read anew.
+// IsFile reports whether a file is given that can be read again: not standard input.
 func (f *SecretFile) IsFile() bool { return f != nil && f.path != "-" }
 
 // read returns what is in it now.

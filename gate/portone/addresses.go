@@ -2,8 +2,8 @@ package portone
 
 import "net/netip"
 
-// WebhookAddresses returns the addresses that PortOne says its webhooks come
-// from. Of its confirm calls it says none.
+// WebhookAddresses returns the addresses that PortOne documents for its webhooks. It documents none
+// for its confirm calls.
 func WebhookAddresses() []netip.Addr {
 	return []netip.Addr{
 		netip.AddrFrom4([4]byte{52, 78, 100, 19}),

@@ -51,13 +51,13 @@ type CancelRequest struct {
 	TaxFree        int64  // what of the balance is free of tax, for V2: PortOne takes all of it for taxable otherwise
 	Reason         string // for the shop's books; PortOne shows it in its console
 	Key            string // for V2: 16 to 256 of A-Z a-z 0-9 - _; the same for the same cancellation
-	// Account is the buyer's, where the money cannot go back the way it came: a virtual
-	// account's refund needs one. Nil where there is none.
+	// Account is the buyer's bank account, which a refund of a virtual account needs; nil if the
+	// money can go back the way it came.
 	Account *gate.BankAccount
 }
 
-// Cancel gives back what is left of a payment, and returns what came of it. The
-// error says why, where it is neither done nor requested, and is nil where it is.
+// Cancel gives back what is left of a payment, and returns the outcome. If the cancellation is
+// neither done nor requested, the error says why; otherwise it is nil.
 func (c *Client) Cancel(ctx context.Context, r CancelRequest) (Cancelled, error) {
 	switch {
 	case r.Balance < 0 || r.Balance > gate.MaxAmount || r.Balance == 0 && r.BalanceCents == 0:
@@ -179,7 +179,7 @@ INVALID_REQUEST PAYMENT_NOT_PAID MAX_CANCEL_COUNT_REACHED SUM_OF_PARTS_EXCEEDS_C
 PROMOTION_DISCOUNT_RETAIN_OPTION_SHOULD_NOT_BE_CHANGED NEGATIVE_PROMOTION_ADJUSTED_CANCEL_AMOUNT
 CANCEL_TAX_AMOUNT_EXCEEDS_CANCELLABLE_TAX_AMOUNT CANCEL_TAX_FREE_AMOUNT_EXCEEDS_CANCELLABLE_TAX_FREE_AMOUNT`
 
-// Said returns an error in PortOne's own words, where it has any.
+// Said returns an error in PortOne's own words, if it has any.
 func Said(err error) string {
 	var no *Error
 	if !errors.As(err, &no) || no.Code+no.Message == "" {
@@ -188,8 +188,8 @@ func Said(err error) string {
 	return strings.TrimSuffix(no.Code+": "+no.Message, ": ")
 }
 
-// uncancelled returns what came of a cancellation that was not answered by a word on
-// its success. Only an answer that says so means that it was not carried out.
+// uncancelled returns the outcome of a cancellation whose answer does not report success. Only an
+// answer that says so means that it was not carried out.
 func uncancelled(err error) (Cancelled, error) {
 	var notSent *unsent
 	var no *Error

@@ -19,7 +19,7 @@ const (
 // Changed is a payment that has changed, as a list shows it. A list may be seconds old, so
 // only a look-up of the order may change anything.
 type Changed struct {
-	Order, Attempt string // empty where not even that can be read
+	Order, Attempt string // empty if not even that can be read
 	Payment        gate.Payment
 	Err            error // why it cannot be read
 }

@@ -15,10 +15,9 @@ import (
 // v1Window is the longest time that one of V1's lists covers.
 const v1Window = 90 * 24 * time.Hour
 
-// EachCharged calls do for each payment of the shop's that was begun from one time
-// to another and is charged by now, of each version that there are credentials of;
-// with a fault instead where one cannot be read. V1 lists no test payments. An error
-// of do ends it and is returned.
+// EachCharged calls do for each payment of the shop's that was begun from one time to another and
+// is charged by now, of each version that there are credentials of; if a payment cannot be read, do
+// gets a fault instead. V1 lists no test payments. An error of do ends it and is returned.
 func (c *Client) EachCharged(ctx context.Context, from, to time.Time,
 	do func(p gate.Payment, fault error) error,
 ) error {

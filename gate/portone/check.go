@@ -10,8 +10,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// Address returns where the API of a version is, which has no secret in it; empty
-// where there are no credentials of it.
+// Address returns the address of a version's API, which contains no secret; empty without
+// credentials of that version.
 func (c *Client) Address(v gate.Version) string {
 	lookups := c.Lookups()
 	switch {

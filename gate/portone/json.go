@@ -5,8 +5,8 @@ import "bytes"
 // maxDepth bounds how deep a body may be nested, and so what a hostile one costs.
 const maxDepth = 100
 
-// scanner reads a JSON document from front to back. When it meets what is no
-// JSON it moves to the end, so that every loop over it ends too.
+// scanner reads a JSON document from front to back. At a syntax error it moves to the end, so that
+// every loop over it ends too.
 type scanner struct {
 	b    []byte
 	at   int

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// longestPause bounds how long an API can make its callers wait. One that asks
-// for more is not asked again for now.
+// longestPause bounds how long an API can make its callers wait. If it asks for more, the call
+// is not made again.
 const longestPause = 30 * time.Second
 
 // pace bounds how many calls are under way, and how many begin in a second. Those that
@@ -92,7 +92,7 @@ func (p *pace) pause(d time.Duration) {
 	}
 }
 
-// retryAfter returns what an answer's Retry-After asks for; zero where there is none.
+// retryAfter returns the pause in an answer's Retry-After; zero if it has none.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	text := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {

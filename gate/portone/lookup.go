@@ -92,9 +92,9 @@ func (f *Finding) Doubt(q Query) error {
 	return nil
 }
 
-// Lookup returns a finding for each query, in their order. What goes wrong for
-// one does not touch the others. Many orders of the same version are looked up
-// together, in few calls; what V2 lists may be seconds old.
+// Lookup returns a finding for each query, in the same sequence. An error of one query does not
+// affect the others. Many orders of the same version are looked up together, in few calls; V2's
+// list may be seconds old.
 func (c *Client) Lookup(ctx context.Context, queries []Query) []Finding {
 	findings := make([]Finding, len(queries))
 	var asks1, asks2 []ask
@@ -120,7 +120,7 @@ func (c *Client) Lookup(ctx context.Context, queries []Query) []Finding {
 	return findings
 }
 
-// ErrNoCredentials says that PortOne cannot be asked about a version.
+// ErrNoCredentials says that the client has no credentials for a payment's version.
 var ErrNoCredentials = errors.New("there are no credentials for PortOne's version")
 
 func noCredentials(version gate.Version) error { return fmt.Errorf("%w %d", ErrNoCredentials, version) }

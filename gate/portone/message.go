@@ -150,9 +150,8 @@ const escaped = 6
 // maxText is the room that the longest text that matters may take up.
 const maxText = escaped * gate.MaxID
 
-// appendText appends v's text to dst. It fails where v is no text, where the
-// text does not fit into limit bytes however it is escaped, and where it holds
-// an escape that stands for no printable character.
+// appendText appends v's text to dst. It fails if v is not a text, if the text cannot fit into
+// limit bytes, and if it has an escape of an unprintable character.
 func (v value) appendText(dst []byte, limit int) ([]byte, bool) {
 	switch {
 	case len(v.raw) > escaped*limit:

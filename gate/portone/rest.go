@@ -55,8 +55,7 @@ func notFound(err error) bool {
 	return errors.As(err, &answer) && answer.absent
 }
 
-// unreadable is the error of a payment that PortOne has told of in a way that is not
-// known.
+// unreadable is the error of a payment whose form in PortOne's answer is unknown.
 type unreadable struct{ error }
 
 func (e *unreadable) Unwrap() error { return e.error }

@@ -14,7 +14,7 @@ import (
 // webhooks. A nil *Secrets takes none of them; Unverified takes all.
 type Secrets struct{ set gate.Replaceable[secretSet] }
 
-// secretSet are the secrets of one moment. The zero one takes no call.
+// secretSet is the current set of secrets. The zero value takes no call.
 type secretSet struct {
 	hooks []*standardwebhooks.Webhook
 	open  bool // calls are not verified
@@ -26,7 +26,7 @@ func newSecrets(set secretSet) *Secrets {
 	return s
 }
 
-// Replace makes s what the other secrets are, for whoever uses it.
+// Replace puts the other secrets in the place of s's.
 func (s *Secrets) Replace(other *Secrets) { s.set.Replace(&other.set) }
 
 func (s *Secrets) current() (set secretSet) {

@@ -41,7 +41,7 @@ func (t *tokens) sign(ctx context.Context) (string, error) {
 	return "Bearer " + value, err
 }
 
-// current returns the token, or why there is none; neither where it is time to ask.
+// current returns the token, or why there is none; neither if it is time to ask PortOne.
 func (t *tokens) current() (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,8 +55,8 @@ func (t *tokens) current() (string, error) {
 	return t.value, nil
 }
 
-// get returns the token, or asks PortOne for one where it is time to. Who waits
-// meanwhile gets the same token, or the same failure.
+// get returns the token, or asks PortOne if it is time to. Callers who wait meanwhile get the same
+// token, or the same error.
 func (t *tokens) get(ctx context.Context) (string, error) {
 	select {
 	case t.asking <- struct{}{}:
@@ -86,8 +86,8 @@ func (t *tokens) learn(value string, life time.Duration, err error) {
 	}
 }
 
-// check asks PortOne for a token, whether or not one is kept. What is kept does not
-// suffer where that fails, and nobody waits for it.
+// check asks PortOne for a token, whether or not one is kept. If that fails, the kept token stays,
+// and no caller waits.
 func (t *tokens) check(ctx context.Context) error {
 	value, life, err := t.ask(ctx)
 	if err == nil {

@@ -103,8 +103,8 @@ func (v *v1) payment(ctx context.Context, attempt string) (gate.Payment, error) 
 	return f.payment, f.err
 }
 
-// order returns every payment of an order, test payments among them; none where
-// PortOne does not know it.
+// order returns every payment of an order, test payments included; none if PortOne does not know
+// the order.
 func (v *v1) order(ctx context.Context, order string) (payments []found, err error) {
 	id, err := segment(order)
 	if err != nil {
@@ -216,7 +216,7 @@ func (p *v1Payment) latest() int64 {
 	return at
 }
 
-// seconds is a time of V1's, zero where there is none.
+// seconds converts a time of V1; 0 is the zero time.
 func seconds(unix int64) time.Time {
 	if unix == 0 {
 		return time.Time{}

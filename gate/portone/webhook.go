@@ -10,7 +10,7 @@ type Webhook struct {
 	Version gate.Version
 	Order   string // empty where the webhook is about something else, such as a billing key
 	Attempt string // empty where it is not given
-	Kind    string // PortOne's own word, such as "paid" or "Transaction.Paid"; empty where there is none
+	Kind    string // PortOne's own word, such as "paid" or "Transaction.Paid"; empty if it has none
 	Store   string // of V2's; empty where it is not given
 }
 
