@@ -19,6 +19,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/cli"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/launch"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
@@ -61,11 +62,11 @@ func try(t testing.TB, command string, args ...string) (status int, out, errOut 
 // hidden moves the secrets of a command line into an environment.
 func hidden(t testing.TB, args []string) (environ, rest []string) {
 	t.Helper()
-	hide, err := newProgram(nil, io.Discard, io.Discard).SecretHider(&commands{})
+	parser, err := newProgram(nil, io.Discard, io.Discard).Parser(&commands{}, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return hide(args)
+	return testkit.SecretHider(parser)(args)
 }
 
 // command runs a command of the gate's program in this process, and returns what it

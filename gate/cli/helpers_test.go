@@ -20,8 +20,8 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
-	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // patience is how long something may take to come about. It is generous: a busy
@@ -129,8 +129,12 @@ func hidden(t testing.TB, args []string) (environ, rest []string) {
 }
 
 // secretHider makes what hides secrets once: to build the parser takes far longer than to use it.
-var secretHider = sync.OnceValues(func() (cmdline.HideSecrets, error) {
-	return newProgram(nil, io.Discard, io.Discard).SecretHider(&commands{})
+var secretHider = sync.OnceValues(func() (func(args []string) (environ, rest []string), error) {
+	parser, err := newProgram(nil, io.Discard, io.Discard).Parser(&commands{}, func(int) {})
+	if err != nil {
+		return nil, err
+	}
+	return testkit.SecretHider(parser), nil
 })
 
 // awaitReady returns a gate when it is ready.

@@ -87,28 +87,6 @@ func userPassword(url string) string {
 // otherPassword reports whether a URL has a password in its query, such as that of Sentinels.
 func otherPassword(url string) bool { return strings.Contains(url, "password=") }
 
-// HideSecrets moves the secrets of a command line into variables, where Main wants them.
-type HideSecrets func(args []string) (environ, rest []string)
-
-// SecretHider returns what hides the secrets among the flags of the commands, for any
-// goroutine. Tests of several programs write secrets as flags, beside what they go with.
-func (p *Program) SecretHider(commands any) (HideSecrets, error) {
-	k, err := p.Parser(commands, func(int) {})
-	if err != nil {
-		return nil, err
-	}
-	secrets := secretFlags(k)
-	return func(args []string) (environ, rest []string) {
-		from := 0
-		for _, e := range exposedSecrets(secrets, args) {
-			environ = append(environ, e.flag.Envs[0]+"="+e.value)
-			rest = append(rest, args[from:e.at]...)
-			from = e.at + e.n
-		}
-		return environ, append(rest, args[from:]...)
-	}, nil
-}
-
 // refuseSecrets returns an error where a command line has secrets. It says where they
 // belong, and shows nothing that was typed but the command's name.
 func refuseSecrets(k *kong.Kong, args []string) error {

@@ -326,6 +326,7 @@ func TestWhereTheShopSaidNothingNothingIsPassed(t *testing.T) {
 func TestALogIsReadFromTheBeginningOfTheRunToItsEnd(t *testing.T) {
 	t.Parallel()
 	shop := openShop(t, standin.Plan{Refuses: .5}, 0)
+	shop.client.Timeout = 10 * time.Second // none of thousands may get lost
 	ask := func(id string) { shop.ask(id, "buyer-1", "a") }
 	ask("T0000000")
 	run := playedRun(t, func(int) time.Duration { return 0 })
