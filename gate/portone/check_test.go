@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // wantCheck checks the credentials of a version; the error must have the wanted
@@ -126,9 +126,8 @@ func TestACheckSaysWhatToDoAboutEachAnswer(t *testing.T) {
 
 func TestACheckOfWhatDoesNotAnswerIsBoundedAndSaysSo(t *testing.T) {
 	t.Parallel()
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
-	at := func(o *config) { o.V1.BaseURL, o.V2.BaseURL = gone.URL, gone.URL }
+	nowhere := testkit.Nowhere(t)
+	at := func(o *config) { o.V1.BaseURL, o.V2.BaseURL = nowhere, nowhere }
 	c := serve(t, newFakeV1(), newFakeV2(), at)
 	wantCheck(t, "nobody listens", c, gate.V1, "(connect: connection refused): open the way to it")
 	wantCheck(t, "nobody listens", c, gate.V2, "(connect: connection refused): open the way to it")

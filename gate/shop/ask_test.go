@@ -312,11 +312,10 @@ func asksTotal(sale string, yes, no, failed, noAnswer, notAsked int) string {
 // wait. The log says why, and not where: the address may have a secret in it.
 func TestAShopThatCannotBeReachedWasNotAsked(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.NotFoundHandler())
-	server.Close()
-	w := talk(t, map[string]*gate.Settings{"race": {Ask: server.URL}})
+	nowhere := testkit.Nowhere(t)
+	w := talk(t, map[string]*gate.Settings{"race": {Ask: nowhere}})
 	for range 3 {
-		if got := w.about(server.URL+"/ask?key=sesame", patience); got != unasked {
+		if got := w.about(nowhere+"/ask?key=sesame", patience); got != unasked {
 			t.Errorf("got %+v", got)
 		}
 	}
@@ -328,7 +327,7 @@ func TestAShopThatCannotBeReachedWasNotAsked(t *testing.T) {
 	}
 	lines := w.log.take()
 	if text := strings.Join(lines, "\n"); len(lines) != 1 || !strings.Contains(text, "connection refused") ||
-		!strings.Contains(text, server.URL+"/ask?…") || strings.Contains(text, "sesame") {
+		!strings.Contains(text, nowhere+"/ask?…") || strings.Contains(text, "sesame") {
 		t.Errorf("the log has\n%s", text)
 	}
 }

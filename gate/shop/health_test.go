@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/shop"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // Where the shops of these tests are, in memory.
@@ -463,14 +463,13 @@ func TestOneProbeSaysWhetherAShopIsUp(t *testing.T) {
 			http.Redirect(w, r, "/up", http.StatusFound)
 		}
 	})
-	closed := httptest.NewServer(http.NotFoundHandler())
-	closed.Close()
+	nowhere := testkit.Nowhere(t)
 	for at, want := range map[string]string{
 		url + "/up?key=sesame":    "<nil>",
 		url + "/down?key=sesame":  "it answered 503 and not with a 2xx",
 		url + "/moved?key=sesame": "it answered 302 and not with a 2xx",
 		url + "/slow?key=sesame":  "it did not answer within 1s",
-		closed.URL + "?k=sesame":  "it cannot be reached: ",
+		nowhere + "?k=sesame":     "it cannot be reached: ",
 		"http://\x00?key=sesame":  "probe the shop: ",
 	} {
 		took, err := shop.Probe(t.Context(), at)

@@ -3,7 +3,9 @@ package testkit
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,5 +74,16 @@ func TestAClockStandsUntilItIsMoved(t *testing.T) {
 		if got, want := c.Now(), at.Add(59*time.Minute); !got.Equal(want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
+	}
+}
+
+func TestNowhereRefusesConnections(t *testing.T) {
+	t.Parallel()
+	response, err := http.Get(Nowhere(t))
+	if err == nil {
+		response.Body.Close()
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("got %v", err)
 	}
 }
