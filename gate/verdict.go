@@ -78,8 +78,8 @@ type Verdict struct {
 	Cause Cause // why, if the code has several causes; otherwise NoCause
 	Item  uint8 // for UnknownSKU: which of the link's items, from 1; 0 if unknown
 
-	// For BadRequest: Field could not be read, such as "merchant_uid" or "items". Want says what it
-	// must be, in a sentence without its subject. With a Cause, only the operator sees them.
+	// Field and Want are for BadRequest. Field could not be read, such as "merchant_uid" or "items". Want says what
+	// it must be, in a sentence without its subject. If there is a Cause, only the operator sees them.
 	Field, Want string
 
 	Reason   string // for ShopRefused: the shop's sentence for the buyer; if empty, the code's own is shown

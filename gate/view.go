@@ -13,7 +13,7 @@ type SaleView struct {
 	Sale  string `json:"sale"`
 	Run   int64  `json:"run"`
 	State string `json:"state"` // State.Phase, "missing" or "unreadable"
-	// if it is missing or unreadable: what that means, and what to do
+	// Problem says what it means that the sale is missing or unreadable, and what to do; otherwise it is empty.
 	Problem  string      `json:"problem,omitempty"`
 	Seq      int64       `json:"seq"` // of the newest ledger entry
 	Version  int64       `json:"version"`

@@ -85,7 +85,7 @@ type RefundLine struct {
 	Waits   RefundWait `json:"waits_for,omitempty"`
 	Said    string     `json:"said,omitempty"` // by PortOne, about the last cancellation that failed
 	At      time.Time  `json:"at,omitzero"`    // when it said that
-	// the amount that is still to be given back, in PortOne's unit; empty if unknown
+	// Balance is the amount that is still to be given back, in PortOne's unit; empty if unknown.
 	Balance string `json:"balance,omitempty"`
 }
 

@@ -36,7 +36,7 @@ type demoCommand struct {
 	HTML        string  `name:"html" placeholder:"FILE" help:"Where the report goes; without it to flashgate-demo.html in the directory for temporary files."`
 }
 
-// Help says what is to be seen.
+// Help says what the demo shows.
 func (*demoCommand) Help() string {
 	return `Starts a store in memory, a simulated PortOne and the gates, all in this program and on free ports of this
 machine. Then a sale opens: the buyers come, a tenth of them press twice, a few requests are hostile, some cards are
@@ -124,9 +124,8 @@ func (c *demoCommand) sale(opens time.Time) gate.Sale {
 	}}
 }
 
-// demoDelay is how late buyers may come without a word about it. They share the
-// machine with all the rest, so that each wait for a processor delays them too;
-// only what flattens the rush is worth a warning.
+// demoDelay is how late buyers may come without a warning. They share the machine with everything else, so they wait
+// for a processor too. Only a delay that flattens the rush is worth a warning.
 const demoDelay = 250 * time.Millisecond
 
 func (c *demoCommand) rehearsal(s *scenery) *launchCommand {
@@ -226,7 +225,7 @@ func (s *scenery) createSale(ctx context.Context, sale gate.Sale) error {
 	return errors.Join(st.Create(ctx, gate.Creation{Who: "demo", Sale: sale, OpenNow: true}), st.Close())
 }
 
-// begin runs a part until ctx is done, and returns what it tells once it has started.
+// begin runs a part until ctx is done. Once the part has started, begin returns what it reports.
 func begin[T any](ctx context.Context, group *errgroup.Group,
 	run func(ctx context.Context, started func(T)) error,
 ) (T, error) {

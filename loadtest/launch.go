@@ -19,13 +19,13 @@ import (
 type launchCommand struct {
 	requestFlags
 	NewConnections bool          `help:"A new connection for each request, as from a proxy that keeps none."`
-	MaxInFlight    int           `default:"20000" placeholder:"N" help:"Requests that may wait for their answer at once; what is due beyond that is late (${default})."`
-	Timeout        time.Duration `default:"10s" help:"How long an answer is waited for (${default}, as PortOne does)."`
-	Within         time.Duration `default:"5s" help:"An answer after this is none: PortOne's shorter time-out (${default})."`
-	CA             string        `name:"ca" placeholder:"FILE" help:"PEM file of who signed the target's certificate, where the system does not know them."`
+	MaxInFlight    int           `default:"20000" placeholder:"N" help:"Requests that may wait for an answer at once; further ones go out late (${default})."`
+	Timeout        time.Duration `default:"10s" help:"How long to wait for an answer (${default}, as PortOne does)."`
+	Within         time.Duration `default:"5s" help:"A later answer counts as missing: PortOne's shorter time-out (${default})."`
+	CA             string        `name:"ca" placeholder:"FILE" help:"PEM file of the CA that signed the target's certificate, if the system does not trust it."`
 	Tolerate       float64       `placeholder:"SHARE" help:"Share of the requests that may go without an answer in time, such as while a gate is killed."`
-	Pay            string        `placeholder:"URL" help:"A simulated PortOne (flashgate-loadtest portone-sim) that pays what was told 200, or declines it; the gates' look-ups must go there too. Needs --admin."`
-	Shop           string        `placeholder:"URL" help:"The stand-in for the shop that the sale asks (flashgate-loadtest portone-sim --shop), such as http://127.0.0.1:8082: what orders were told is checked against its log."`
+	Pay            string        `placeholder:"URL" help:"A simulated PortOne (flashgate-loadtest portone-sim) that pays or declines the orders that got a 200. The gates must look payments up there too. Needs --admin."`
+	Shop           string        `placeholder:"URL" help:"The stand-in for the shop that the sale asks (flashgate-loadtest portone-sim --shop), such as http://127.0.0.1:8082: the gates' answers are checked against its log."`
 	Settle         time.Duration `placeholder:"TIME" help:"How long to wait after the run until no order is held any more; without it 2m with --pay, and not at all otherwise."`
 	Lookups        int           `default:"32" placeholder:"N" help:"Orders looked up at once in the audit (${default})."`
 	JSON           string        `name:"json" placeholder:"FILE" help:"Write the report as JSON."`

@@ -13,7 +13,7 @@ import (
 // a line a second. The last of each phase is always shown.
 type meter struct {
 	out     io.Writer
-	width   func() int // of the terminal; nil where out is none
+	width   func() int // of the terminal; nil if out is no terminal
 	phase   string
 	line    string // told last
 	shown   bool   // line was written

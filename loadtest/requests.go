@@ -18,14 +18,14 @@ import (
 // requestFlags say what is sent.
 type requestFlags struct {
 	SigningKey        *string             `hidden:"" secret:"value"`
-	SigningKeyFile    *cmdline.SecretFile `placeholder:"FILE" help:"File with the keys of the gates that confirm links are signed with, ID:BASE64 with commas between: the first signs. Or the keys themselves in FLASHGATE_SIGNING_KEY."`
+	SigningKeyFile    *cmdline.SecretFile `placeholder:"FILE" help:"File with the gates' signing keys, ID:BASE64 with commas between; the first one signs. Or the keys themselves in FLASHGATE_SIGNING_KEY."`
 	Target            []string            `required:"" placeholder:"URL,…" help:"The load balancer in front of the gates, or the gates, in turn, such as http://127.0.0.1:8080."`
 	Sale              string              `required:"" placeholder:"SALE" help:"The sale's name. Better a rehearsal's run than the real one: what is sent is bought."`
 	Items             []string            `placeholder:"SKU[:WEIGHT],…" help:"What buyers want, and how many of them; without it all of the sale's SKUs by their stock, as the admin API has them."`
-	Amount            int64               `default:"1000" placeholder:"N" help:"What a unit costs, where no price is known by the admin API (${default})."`
+	Amount            int64               `default:"1000" placeholder:"N" help:"What a unit costs, if the admin API names no price (${default})."`
 	Shape             string              `default:"launch" enum:"launch,steady,ramp" help:"launch: a trickle for the first quarter, the peak when the sale opens, a tail; steady; or ramp (${default})."`
 	Rate              float64             `default:"1000" placeholder:"N" help:"Requests a second at the peak (${default})."`
-	Duration          time.Duration       `placeholder:"TIME" help:"How long to send; 10s where --demand is not given either."`
+	Duration          time.Duration       `placeholder:"TIME" help:"How long to send; 10s if --demand is missing too."`
 	Demand            int                 `placeholder:"N" help:"Orders to send, instead of --duration."`
 	Buyers            int                 `placeholder:"N" help:"How many people the buyers are; without it each order has its own."`
 	Carts             float64             `placeholder:"SHARE" help:"Share of the orders that buy two lines, from 0 to 1."`

@@ -12,15 +12,15 @@ import (
 
 // standinFlags are those of a stand-in for the shop's own server.
 type standinFlags struct {
-	Shop          string        `env:"FLASHGATE_SIM_SHOP" placeholder:"ADDR" help:"Also stand in for the shop's own server, at this address such as 127.0.0.1:8082: a sale with ask: has its last word from there. What it was asked is at /asks."`
+	Shop          string        `env:"FLASHGATE_SIM_SHOP" placeholder:"ADDR" help:"Also stand in for the shop's own server, at this address, such as 127.0.0.1:8082. A sale with ask: gets its last word there. /asks lists the questions."`
 	ShopSecret    string        `default:"whsec_Zm9yIHRlc3RzIG9ubHksIGJldHdlZW4gc2hvcCBhbmQgZ2F0ZXM=" env:"FLASHGATE_SIM_SHOP_SECRET" placeholder:"whsec_…" help:"The gates' notify secret, which must have signed each question (${default})."`
 	ShopTakes     time.Duration `placeholder:"TIME" help:"How long the shop takes for each answer."`
-	ShopRefuses   float64       `placeholder:"SHARE" help:"Orders that it says no to, with a reason; like each share of the shop's from 0 to 1, and 0 where it is not given."`
+	ShopRefuses   float64       `placeholder:"SHARE" help:"Share of the orders that it refuses with a reason; from 0 to 1, as each share of the shop's; 0 by default."`
 	ShopSlow      float64       `placeholder:"SHARE" help:"Orders that it says yes to after --shop-slow-by."`
-	ShopSlowBy    time.Duration `default:"1s" help:"How long what is slow at the shop takes (${default}); the gates wait for about 2s."`
+	ShopSlowBy    time.Duration `default:"1s" help:"How long a slow answer of the shop takes (${default}); the gates wait for about 2s."`
 	ShopHangs     float64       `placeholder:"SHARE" help:"Orders that it never answers."`
 	ShopFails     float64       `placeholder:"SHARE" help:"Orders that it answers with 500."`
-	ShopDownAfter time.Duration `placeholder:"TIME" help:"How long after it was first asked it goes down: connections are closed without an answer, also those that look at its health."`
+	ShopDownAfter time.Duration `placeholder:"TIME" help:"How long after the first question it goes down. It then closes connections without an answer, those to its health URL too."`
 	ShopDownFor   time.Duration `placeholder:"TIME" help:"How long it is down; without it never."`
 	ShopDownEvery time.Duration `placeholder:"TIME" help:"How often it goes down; without it once."`
 }

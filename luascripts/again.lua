@@ -1,7 +1,7 @@
--- again: has orders looked up at PortOne again, whatever their state, once some time has passed or sooner. PortOne lists
--- what their records do not say, or a person wants it.
+-- again: makes orders due for another look-up at PortOne, whatever their state, at the latest after a given time. The
+-- gate calls it if PortOne lists a change that their records do not have, or if a person asks.
 --
--- It works on a full Redis too, so that they are settled there.
+-- It works on a full Redis too, so that orders are settled there.
 --
 -- KEYS  1 sale  2 orders  3 again
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 ms from now until they are looked up   then order ids

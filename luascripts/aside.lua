@@ -1,14 +1,15 @@
--- aside: sets aside what fails by itself, so that the others go on. It is tried again after a pause that doubles each
--- time, up to the longest. The script settle takes back what did not fail any more.
+-- aside: sets aside members that fail by themselves, so that the others go on. Each is tried again after a pause that
+-- doubles each time, up to the longest. The script settle takes back a member that no longer fails.
 --
--- It works on a full Redis too: what it writes is bounded by the orders that there are.
+-- It works on a full Redis too: what it writes is bounded by the number of orders.
 --
 -- KEYS  1 sale  2 due  3 again  4 alone  5 strangers  6 refunds  7 aside  8 faults
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 the first pause in ms   3 the longest
---       4 "1" to leave what is set aside already as it is, else empty; then member, reason, member, reason, …
--- reply {now_ms, n}: how many were set aside that were not before; {now_ms} where there is no such sale
+--       4 "1" to leave a member as it is if it is set aside already, else empty
+--       then member, reason, member, reason, …
+-- reply {now_ms, n}: how many members are newly set aside; {now_ms} if there is no such sale
 --
--- In faults stands, for each member: since when it is set aside, how often it has failed, and the last reason.
+-- The hash faults has for each member: since when it is set aside, how often it has failed, and the last reason.
 
 local head = redis.call('HMGET', KEYS[1], 'time', 'run', 'deleted')
 local now, doubt = clock(ARGV[1], head[1])

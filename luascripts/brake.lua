@@ -1,24 +1,27 @@
--- brake: decides whether the cancellation of a payment that is refund due may be sent, over all gates, and notes that.
+-- brake: decides, for all gates, whether the cancellation of a payment that is refund due may be sent, and notes it.
 --
--- More of them within ten minutes than the larger of 20 and 5 % of the paid orders, or ten in a row for one reason that
--- a setting causes, pull the brake of the sale: the one that is too many is not sent, and nothing is until a person lets
--- them go on (unbrake) or the brake is off in the settings. Each refund is counted once: that it was is in its note, so
--- the gate that tries it again says so. It works on a full Redis too: what it writes is bounded by the refunds.
+-- Two things pull the sale's brake: within ten minutes more cancellations than the larger of 20 and 5 % of the paid
+-- orders, or ten in a row for one reason that a setting causes. The cancellation that would be too many is not sent,
+-- and no other is, until a person lets them go on (unbrake) or the settings turn the brake off. Each refund is counted
+-- once: its note says that it was, and the gate that tries it again passes that on. The script works on a full Redis
+-- too: what it writes is bounded by the refunds.
 --
--- brake        of the sale's hash is there while the brake holds: since_ms, what pulled it ("rate", "row" or
---              "unreadable"), the reason of the refund that did, how many there were, and how many there may be
--- brake_count  is what counts: the reason of the last refund, how many in a row had it, how many more a person lets go
+-- Fields of the sale's hash:
+-- brake        while the brake holds: since_ms, what pulled it ("rate", "row" or "unreadable"), the reason of the
+--              refund that pulled it, how many there were, and how many are allowed
+-- brake_count  the count: the reason of the last refund, how many in a row had it, how many more a person lets go
 --              uncounted, until_ms, and SLOT:n, the refunds of each ten seconds
--- brake_off    is "1" where the settings say so: then nothing is counted
+-- brake_off    "1" if the settings turn the brake off: then nothing is counted
 --
 -- KEYS  1 sale  2 orders  3 owed  4 ledger
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 order id
---       4 the note as it was read, empty where there was none   5 the note to write if it may be sent, 6 if not
---       7 the refund's reason   8 "1" where a setting causes that, else empty   9 "1" where it was counted before, else empty
+--       4 the note as it was read, empty if there was none   5 the note to write if it may be sent, 6 if not
+--       7 the refund's reason   8 "1" if a setting causes this reason, else empty
+--       9 "1" if the refund was counted before, else empty
 -- reply {"sent"}     it may be sent
 --       {"held"}     it may not: the brake holds
---       {"pulled", what, n, bound}  it may not, and the brake holds since now: n refunds, of which bound may be
---       {"changed"}  the note is another by now; nothing was written
+--       {"pulled", what, n, bound}  it may not, and the brake holds from now on: n refunds, where bound are allowed
+--       {"changed"}  the note has changed since it was read; nothing was written
 --       {"none"}     the order is gone, or owes no refund; nothing was written
 --       {"-"}        no such sale, or only its tombstone
 
@@ -63,7 +66,7 @@ else
   local slot, sum, kept = math.floor(now / SLOT), 1, {}
   local last = 1 -- this one
   for at, n in string.gmatch(slots, '(%d+):(%d+)') do
-    at, n = math.min(tonumber(at), slot), tonumber(n) -- one that is yet to come is of a clock that was ahead
+    at, n = math.min(tonumber(at), slot), tonumber(n) -- a slot in the future is from a clock that was ahead
     if at >= slot - WINDOW / SLOT then
       sum = sum + n
       if at == slot then last = last + n else kept[#kept + 1] = whole(at) .. ':' .. whole(n) end

@@ -1,27 +1,28 @@
--- claim: takes what is due to be looked at, so that no other gate looks at it too.
+-- claim: takes members that are due to be looked up, so that no other gate looks them up too.
 --
--- Orders wait in queues, sorted sets by when they are due. There is one for each reason to look at them, so that a
--- flood in one keeps nobody waiting in another:
+-- Orders wait in queues, which are sorted sets by when they are due. Each reason for a look-up has its own queue, so
+-- that a flood in one queue delays no other:
 --   due        held just now, or asking; also seq:N, all orders of a ledger entry, and what the version before wrote
---   again      looked at before
+--   again      looked up before
 --   hastened   named by a webhook
---   alone      PortOne is to be asked for this one alone: the look-up together with others left something open
---   strangers  the same, and the look-up together knew none of its payments
---   refunds    a payment of it is to be cancelled
---   aside      set aside because it failed, by itself
--- What is claimed is not removed: its time is moved ahead by a lease. A gate that dies leaves it to the next one; a
--- gate that is done with it says so by the scripts unfold, settle and aside. The first lease is short, for a gate that
--- never gets the reply knows of nothing to be done with; one that does makes it longer by the script keep. Only what
--- was hastened waits for that in the queue again, so that the next webhook is not lost on the look that is under way.
+--   alone      PortOne must be asked about this order alone: the look-up together with others left something open
+--   strangers  as alone, and the look-up together with others found none of its payments
+--   refunds    one of its payments is to be cancelled
+--   aside      set aside because it failed by itself
+-- A claimed member is not removed: its time is moved ahead by a lease. If a gate dies, the next gate claims what it
+-- had. A gate that is done with a member says so by the scripts unfold, settle and aside. The first lease is short,
+-- because a gate that never gets the reply works on nothing; a gate that gets it extends the lease by the script keep.
+-- A hastened order alone waits for its lease in the queue again, so that a webhook during the look-up is not lost.
 --
 -- KEYS  1 sale  2 due  3 again  4 hastened  5 alone  6 strangers  7 refunds  8 aside
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 lease_ms   3 ms between two sweeps
---       4 how many ms ahead a look may lie at most   5 to 11 the most to take of each queue, in their order
--- reply {now_ms, n, {since_ms, member, …}, …}: how many are set aside, and for each queue since when the oldest is due
---       that was left, 0 for none, and what was taken: "seq:N", "o:ORDER", and "sweep", which is due again by itself
---       {now_ms} where there is no such sale
+--       4 how many ms ahead a look-up may lie at most   5 to 11 the most to take of each queue, in their order
+-- reply {now_ms, n, {since_ms, member, …}, …}: n is how many are set aside. For each queue: since when the oldest
+--       member that was left is due, 0 if none was left, then the members taken: "seq:N", "o:ORDER", and "sweep",
+--       which is due again by itself
+--       {now_ms} if there is no such sale
 --
--- What lies further ahead than any look may was put there by a clock that was ahead. It is due now.
+-- A member further ahead than any look-up may lie was put there by a clock that was ahead. It is due now.
 --
 -- It works on a full Redis too: without it nothing would be settled there.
 
@@ -40,7 +41,7 @@ for k = 2, 8 do
   local most, taken = tonumber(ARGV[k + 3]), {0}
   local astray = redis.call('ZRANGEBYSCORE', KEYS[k], farthest, '+inf', 'LIMIT', 0, most)
   for i = 1, #astray do redis.call('ZADD', KEYS[k], now, astray[i]) end
-  local first = k == HASTENED and 0 or '-inf' -- below that are those that were hastened before; see hasten
+  local first = k == HASTENED and 0 or '-inf' -- below zero are orders that were hastened before; see hasten
   local found = redis.call('ZRANGEBYSCORE', KEYS[k], first, now, 'WITHSCORES', 'LIMIT', 0, most + 1)
   for i = 1, #found, 2 do
     local member = found[i]

@@ -1,12 +1,12 @@
--- contest: writes down what there is against the payments of an order, beside its record.
+-- contest: writes the disputes and chargebacks of an order's payments, beside its record.
 --
--- It is told what was read before the payments were looked up, and changes nothing if that is not what stands there any
--- more: another gate was faster. It works on a full Redis too: what it writes is bounded by the payments.
+-- The caller gives what it had read before it looked the payments up. If that has changed since, another gate was
+-- faster, and nothing is written. It works on a full Redis too: what it writes is bounded by the payments.
 --
 -- KEYS  1 sale  2 orders  3 disputes
--- ARGV  1 order id   2 what was read before, empty where there was nothing   3 what to write, empty for nothing
+-- ARGV  1 order id   2 what was read before, empty if there was nothing   3 what to write, empty to remove it
 -- reply {"done"}     it is written
---       {"changed"}  something else stands there by now; nothing was written
+--       {"changed"}  it has changed since it was read; nothing was written
 --       {"none"}     there is no such order; nothing was written
 --       {"-"}        no such sale, or only its tombstone
 

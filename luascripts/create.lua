@@ -2,17 +2,17 @@
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify  8 owed  9 again  10 hastened  11 alone
 --       12 strangers  13 refunds  14 aside  15 faults  16 reconcile  17 disputes
--- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 run   4 what may go with the lower run (see loss)
---       5 "1" to make it also where its window has begun and no run of it is known, else empty
---       6 opens_ms  7 closes_ms  8 hold_ms  9 per_buyer  10 paused ("1" or "0")  11 the brake on refunds is off (the same)
---       12 settings (JSON)
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 run   4 what may be lost with the lower run (see loss)
+--       5 "1" to make it even if its window has begun and no run of it is known, else empty
+--       6 opens_ms  7 closes_ms  8 hold_ms  9 per_buyer  10 paused ("1" or "0")
+--       11 the brake on refunds is off ("1" or "0")  12 settings (JSON)
 --       then SKU, stock, SKU, stock, …
 -- reply {"created", seq}
 --       {"exists", run}   the sale is there, in this run or a higher one
 --       {"deleted", run}  only a tombstone is there, of this run or a higher one
---       {"lost", …}       more would go with the lower run than may (see named in loss); nothing was changed
---       {"open", now_ms}  its window has begun, or is over, and no run of it is known: it may have been sold from
---                         data that is lost. Nothing was changed
+--       {"lost", …}       more would be lost with the lower run than may be (see named in loss); nothing was changed
+--       {"open", now_ms}  its window has begun, or is over, and no run of it is known: it may have been sold, and its
+--                         data lost. Nothing was changed
 
 local fields = redis.call('HGETALL', KEYS[1])
 local old = {}

@@ -2,12 +2,12 @@
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 gates  7 notify  8 owed  9 again  10 hastened  11 alone
 --       12 strangers  13 refunds  14 aside  15 faults  16 reconcile  17 disputes
--- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 what may go with it (see loss)
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 what may be lost with it (see loss)
 -- reply {"deleted", seq}
 --       {"-"}        no such sale, or only its tombstone
---       {"lost", …}  more would go with it than may (see named in loss); nothing was changed
+--       {"lost", …}  more would be lost than may be (see named in loss); nothing was changed
 --
--- It works on a full Redis too, for it frees.
+-- It works on a full Redis too, because it frees memory.
 
 local fields = redis.call('HGETALL', KEYS[1])
 local old = {}

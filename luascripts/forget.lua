@@ -1,7 +1,7 @@
 -- forget: leaves a tombstone where a sale is missing, so that gates expect it no more.
 --
--- Nobody knows which run was lost, so the tombstone is of run 0: create makes the sale anew in any run, with the
--- same caution as where there is nothing. It works on a full Redis too, as delete does.
+-- Nobody knows which run was lost, so the tombstone has run 0: create makes the sale again in any run, with the same
+-- caution as for a sale without a tombstone. It works on a full Redis too, as delete does.
 --
 -- KEYS  1 sale  2 ledger
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who

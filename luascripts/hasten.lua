@@ -1,10 +1,10 @@
--- hasten: has an order looked at now, because a webhook named it, but not more often than once in a while.
+-- hasten: makes an order due now, because a webhook named it, but not more often than once in a given time.
 --
--- In the queue hastened stands when an order is to be looked at, and, below zero, when one was that is to be no more.
+-- The queue hastened has the time when an order is due; or, below zero, the time when it was last looked up.
 --
 -- KEYS  1 sale  2 orders  3 hastened
--- ARGV  1 the caller's clock (see clock in the prelude)   2 ms from one look to the next that webhooks ask for   3 order
--- reply {1} where the sale has the order, else {0}
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 least ms between two look-ups for webhooks   3 order id
+-- reply {1} if the sale has the order, else {0}
 --
 -- It works on a full Redis too, so that orders are settled there.
 

@@ -1,10 +1,10 @@
--- keep: leaves what was claimed to the gate that claimed it for longer, now that it knows what it has.
+-- keep: extends the lease on what a gate has claimed, once it has the reply of claim.
 --
 -- It works on a full Redis too, as claim does.
 --
 -- KEYS  1 sale  2 the queue in which it waits
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 lease_ms   then the members that were claimed
--- reply {now_ms}; one that is not there any more is left out
+-- reply {now_ms}; a member that is gone stays gone
 
 local now, doubt = clock(ARGV[1], redis.call('HGET', KEYS[1], 'time'))
 if not now then return doubt end

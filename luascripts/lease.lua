@@ -1,17 +1,17 @@
--- lease: keeps how far one gate has come with what one gate at a time does for a sale: telling the shop of its changes
--- (notify), and comparing its orders with what has changed at PortOne (reconcile).
+-- lease: gives one gate at a time a task of a sale, and keeps how far it has come. The tasks are to send the shop its
+-- messages (notify), and to compare the orders with what has changed at PortOne (reconcile).
 --
--- A gate claims this with a token of its own, and keeps it by a lease. The token is new for each claim, but where
--- the reply was lost the same claim is made again. What the gate has done it
--- writes with that token: a gate whose lease has run out, and whose place another has taken, or whose run is
--- over, changes nothing. It works on a full Redis too, so that what was done is not done over and over.
+-- A gate claims a task with a token, which is new for each claim; if the reply was lost, the gate repeats the claim with
+-- the same token. It writes its progress with that token. Once its lease has run out and another gate has the task, or
+-- the run is over, the token changes nothing. The script works on a full Redis too, so that nothing is done again and
+-- again.
 --
 -- KEYS  1 sale  2 notify or reconcile
 -- ARGV  1 the caller's clock (see clock in the prelude)
---       2 what: "claim", "keep", or "retry" (have all that is listed tried now)
---       3 token; empty for "retry"   4 lease_ms, 0 to give it up
---       then of "keep": field, value, field, value, … to be written; an empty value removes its field
--- reply {"held", now_ms, run, seq, retry_ms, fields}; fields are all that the hash holds for "claim", else none
+--       2 what: "claim", "keep", or "retry" (all that is listed is tried now)
+--       3 token; empty for "retry"   4 lease_ms, 0 to give the task up
+--       then for "keep": field, value, field, value, … to be written; an empty value removes its field
+-- reply {"held", now_ms, run, seq, retry_ms, fields}; for "claim", fields are all that the hash holds, else none
 --       {"other", now_ms}  another gate has it; nothing was written
 --       {"-"}              no such sale, or only its tombstone
 

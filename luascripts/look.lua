@@ -1,9 +1,9 @@
--- look: has those of some orders looked at now that nobody would look at. It works on a full Redis too, so that they
--- are settled there.
+-- look: makes those of the given orders due now that are in no queue, so that no gate would look them up. It works on a
+-- full Redis too, so that they are settled there.
 --
 -- KEYS  1 sale  2 orders  3 due  4 again  5 alone  6 strangers  7 refunds  8 aside
 -- ARGV  1 the caller's clock (see clock in the prelude)   then order ids
--- reply {known, added}: how many of them the sale has, and how many of these stood in no queue by themselves
+-- reply {known, added}: how many of them the sale has, and how many of these were in no queue by themselves
 
 local now, doubt = clock(ARGV[1], redis.call('HGET', KEYS[1], 'time'))
 if not now then return doubt end

@@ -1,14 +1,15 @@
--- loss: stands, behind the prelude, before the scripts that throw a sale away: what goes with it, and whether it may.
+-- loss: comes after the prelude and before the scripts that delete a sale: what would be lost with it, and whether that
+-- is allowed.
 --
--- What may go is said in words with commas between:
+-- What may be lost is given as words with commas between:
 --   held              units that are held
---   paid=N            orders that are paid or refund due, and payments that are to be refunded: N is how many orders
+--   paid=N            N orders that are paid or refund due, and the payments that are to be refunded
 --   archived=RUN:SEQ  the same, because an archive has all of this run up to this ledger entry
 --   undelivered       changes that the shop has not taken
--- A number, a run or an entry that is not the sale's refuses, whatever else is said.
+-- If the number, run or entry is not the sale's, nothing may be lost.
 
--- Whether the shop is told of a ledger entry, given as its fields: only of changes of orders that are more than a
--- later deadline (see append in the prelude).
+-- Whether the shop gets a message about a ledger entry, given as its fields: only if an order changed by more than its
+-- deadline (see append in the prelude).
 local function tells(fields)
   local changes = (#fields - 8) / 2
   local extended = string.match(fields[2], '^' .. string.rep('[^\31]*\31', 5) .. '(.*)$')
@@ -17,7 +18,7 @@ local function tells(fields)
 end
 
 -- What the shop has not taken: how many ledger entries there are from the first such change on, and how many orders
--- are listed.
+-- are listed as undelivered.
 local function undelivered(sale, ledger, notify)
   if (cjson.decode(sale.settings).notify or '') == '' then return 0, 0 end
   local told, listed, fields = 0, 0, redis.call('HGETALL', notify)
@@ -35,7 +36,7 @@ local function undelivered(sale, ledger, notify)
   end
 end
 
--- What would go with a sale, given as all that its hash has.
+-- What would be lost with a sale, given as all that its hash has.
 local function losses(sale, now, ledger, notify)
   local lost = {run = sale.run, seq = sale.seq, held = 0}
   for field, value in pairs(sale) do
@@ -49,7 +50,7 @@ local function losses(sale, now, ledger, notify)
   return lost
 end
 
--- Whether all that would go may go.
+-- Whether all that would be lost may be.
 local function agreed(lost, words)
   local said = {}
   for word, value in string.gmatch(words, '(%l+)=?([^,]*)') do said[word] = value end
@@ -61,8 +62,8 @@ local function agreed(lost, words)
   return lost.entries + lost.listed == 0 or said.undelivered ~= nil
 end
 
--- The reply that names what would go: the word, run, seq, 1 if the sale is open, units held, orders paid, orders
--- refund due, payments to be refunded, and what the shop has not taken: ledger entries, and orders that are listed.
+-- The reply that names what would be lost: the word, run, seq, 1 if the sale is open, units held, orders paid, orders
+-- refund due, payments to be refunded, and what the shop has not taken: ledger entries, and undelivered orders.
 local function named(word, lost)
   return {word, tonumber(lost.run), tonumber(lost.seq), lost.open and 1 or 0, lost.held, tonumber(lost.paid),
     tonumber(lost.due), tonumber(lost.refunds), lost.entries, lost.listed}

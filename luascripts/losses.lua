@@ -1,9 +1,9 @@
--- losses: tells what would go with a sale that is thrown away, and whether create and delete would do it. It writes
+-- losses: says what would be lost if a sale were deleted, and whether create and delete would delete it. It writes
 -- nothing.
 --
 -- KEYS  1 sale  2 ledger  3 notify
--- ARGV  1 the caller's clock (see clock in the prelude)   2 what may go (see loss)
--- reply {"agreed" or "lost", …}  what would go (see named in loss), and whether all of it may
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 what may be lost (see loss)
+-- reply {"agreed" or "lost", …}  what would be lost (see named in loss); "agreed" if all of it may be
 --       {"-"}                    no such sale, or only its tombstone
 
 local fields = redis.call('HGETALL', KEYS[1])

@@ -1,12 +1,12 @@
--- note: writes down what is known of the refunds that an order owes, beside its record.
+-- note: writes what is known of the refunds that an order owes, beside its record.
 --
--- It is told what was read before, and changes nothing if that is not what stands there any more: a person, another
--- gate or a refund that is done was faster. It works on a full Redis too: what it writes is bounded by the refunds.
+-- The caller gives the note as it was read. If it has changed since, a person, another gate or the end of the refund
+-- was faster, and nothing is written. It works on a full Redis too: what it writes is bounded by the refunds.
 --
 -- KEYS  1 sale  2 orders  3 owed
--- ARGV  1 order id   2 the note as it was read, empty where there was none   3 the note to write
+-- ARGV  1 order id   2 the note as it was read, empty if there was none   3 the note to write
 -- reply {"done"}     it is written
---       {"changed"}  the note is another by now; nothing was written
+--       {"changed"}  the note has changed since it was read; nothing was written
 --       {"none"}     the order is gone, or owes no refund; nothing was written
 --       {"-"}        no such sale, or only its tombstone
 

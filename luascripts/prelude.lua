@@ -1,10 +1,10 @@
--- prelude: stands before every other script.
+-- prelude: comes before every other script.
 --
--- A sale is a hash: run, seq, term, server, fence, time (the latest seen), version and settings (the
--- register, as JSON), what scripts read of the settings (opens, closes, hold, per_buyer, paused), orders
--- ("asking,held,paid,released,refund_due,refunded,refunds": the last counts attempts that are refund due; behind it, where
--- there are any, those whose refund is requested), brake, brake_count and brake_off where there are any (see brake), and
--- for each SKU sku:NAME ("total,left,held,paid,withheld"). Of a deleted sale only deleted, run, seq, term, time and
+-- A sale is a hash of run, seq, term, server, fence, time (the latest seen), version, settings (as JSON), what scripts
+-- read of the settings (opens, closes, hold, per_buyer, paused), the order counts in orders, brake, brake_count and
+-- brake_off if there are any (see brake), and for each SKU sku:NAME ("total,left,held,paid,withheld"). orders is
+-- "asking,held,paid,released,refund_due,refunded,refunds": refunds counts attempts that are refund due, and an eighth
+-- number, if there is one, those whose refund is requested. Of a deleted sale only deleted, run, seq, term, time and
 -- version are left: seq, time and version go on in a higher run.
 -- Times are milliseconds since 1970.
 
@@ -19,8 +19,8 @@ local ATTEMPT = '(%u)([^\30\29]+)[^\30]*'
 -- settled.
 local PARTS = '^(1%u)\31(%d+)(\31.*\31)(%d*)\31(%d*)$'
 
--- A number as text, whole. By itself Lua writes one of fifteen digits and more, such as a time past the year 5138, as
--- 1.0000000000001e+14, which nobody reads.
+-- A number as text, whole. By itself Lua writes a number of fifteen digits and more, such as a time past the year
+-- 5138, as 1.0000000000001e+14, which no reader expects.
 local function whole(number)
   return string.format('%.0f', number)
 end
@@ -33,7 +33,7 @@ local function join(values, separator)
   return table.concat(values, separator)
 end
 
--- A record whose times are spelled as they should be. Earlier versions wrote one past 10^14 as 2.5160638605858e+14.
+-- A record with its times written whole. Earlier versions wrote a time past 10^14 as 2.5160638605858e+14.
 local function respelled(record)
   if not record or not string.find(record, 'e+', 1, true) then return record end
   local rest, taken, deadline, settled = string.match(record, '^(.*)\31([^\31]*)\31([^\31]*)\31([^\31]*)$')
@@ -46,16 +46,17 @@ local function owes_refund(record)
   return attempts and string.find(ITEM .. attempts, ITEM .. '[DQ]') ~= nil
 end
 
--- How far Redis' clock, that of a caller and the latest time that a sale has seen may be apart, in milliseconds.
+-- How far apart, in milliseconds, Redis' clock, the caller's clock and the latest time that the sale has seen may be.
 local TOLERANCE = 60000
 
--- The sale's time, nil and Redis' own, in milliseconds. Given is the caller's clock; or, in a test, "=" and what is taken
--- for Redis' own, with a comma and the caller's behind it, or without one where the caller has none.
+-- Returns the sale's time, nil, and Redis' own time, in milliseconds. given is the caller's clock. A test gives "="
+-- and what to take for Redis' own time, then a comma and the caller's, or no comma if the caller has no clock.
 --
--- The sale's time is Redis', and never before the latest that it has seen, so that it does not run back after a failover.
--- But where Redis and the caller agree that this is far ahead, a clock was: then the sale's time goes back. Where they do
--- not agree, and Redis' time is far ahead of the latest, or the latest of both, nobody knows the time: it is nil, and the
--- second value is the error "CLOCK", Redis' time and the caller's, which the script replies with nothing written.
+-- The sale's time is Redis' time, and never before the latest that the sale has seen, so that it does not run back
+-- after a failover. But if Redis and the caller agree that the latest is far ahead, a clock was ahead then, and the
+-- sale's time goes back. If they do not agree, and Redis' time is far ahead of the latest, or the latest is far ahead
+-- of both, nobody knows the time: the first value is nil, and the second is the error "CLOCK" with Redis' time and the
+-- caller's. The script replies with it and writes nothing.
 local function clock(given, latest)
   local own, now = tonumber(given), nil
   if own then
@@ -74,17 +75,17 @@ local function clock(given, latest)
   return own and agreed and behind and now or math.max(now, latest), nil, now
 end
 
--- Lets a script write although Redis is full. Redis 6.2 and later refuse the first write of a script if it could
--- take memory, and none that comes after a first one that takes none. So this is the first write of what must go on
--- without memory: it removes a field that no hash has. (The flag allow-oom is unknown to 6.2.) What frees, ends or
--- takes nothing comes behind it; what takes units or adds stock does not, and is refused with nothing written.
+-- Lets a script write although Redis is full. Redis 6.2 and later refuse a script's first write if it could take
+-- memory, but no write after a first one that takes none. So scripts that must work on a full Redis write this first:
+-- it removes a field that no hash has. (Redis 6.2 does not know the flag allow-oom.) Scripts that free, end or only
+-- move something call it. Scripts that take units or add stock do not, and are refused with nothing written.
 local function although_full(key)
   redis.call('HDEL', key, '')
 end
 
--- Appends a ledger entry: its head, the counters and order counts after it, the settings if they changed,
--- then the full new record of each changed order. The head ends with who, or with which of the changes only moved
--- a deadline, counted from 0 and with commas between: the shop is not told of these.
+-- Appends a ledger entry: its head, the counters and order counts after it, the settings if they changed, then the full
+-- new record of each changed order. The head ends with who made the change, or with the changes that only moved a
+-- deadline, counted from 0, with commas between: the shop gets no message about these.
 local function append(ledger, seq, term, now, kind, who, counters, orders, settings, changed, extended)
   local head = join({'1', term, now, kind, who}, SEP)
   if extended and extended[1] then head = head .. SEP .. join(extended, ',') end
@@ -92,8 +93,8 @@ local function append(ledger, seq, term, now, kind, who, counters, orders, setti
     'c', table.concat(counters, ';'), 'o', orders, 's', settings, unpack(changed))
 end
 
--- A ledger entry's settings: run, version, the settings after it (empty of a deleted sale) and before it
--- (empty of a new one), so that a change tells what it replaced also where the entry before is trimmed.
+-- A ledger entry's settings: run, version, the settings after it (empty for a deleted sale) and before it (empty for a
+-- new one), so that an entry says what it replaced even if the entry before it is trimmed.
 local function settings_entry(run, version, after, before)
   return join({run, version, after, before or ''}, SEP)
 end

@@ -1,4 +1,4 @@
--- retry: has all that is set aside tried now. It works on a full Redis too, as claim does.
+-- retry: makes all that is set aside due now. It works on a full Redis too, as claim does.
 --
 -- KEYS  1 sale  2 aside
 -- ARGV  1 the caller's clock (see clock in the prelude)

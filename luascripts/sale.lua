@@ -1,13 +1,11 @@
--- sale: reads a sale and the clock that decides over it, at one instant; for who has read it before, only what
--- has changed.
+-- sale: reads a sale and its time at one instant. A caller that has read the sale before gets only what has changed.
 --
 -- KEYS  1 sale
 -- ARGV  1 the caller's clock (see clock in the prelude)
---       then, where it was read before:  2 seq  3 time  4 SHA-1 of the settings, each as it was read
--- reply {now_ms, {field, value, …}, redis_ms}; no fields where there is no such sale, and settings are empty where they
---                                              are those that were read before
+--       then, if the caller has read it before:  2 seq  3 time  4 SHA-1 of the settings, each as it was read
+-- reply {now_ms, {field, value, …}, redis_ms}  no fields if there is no such sale; settings is empty if unchanged
 --       {now_ms, "same", redis_ms}             nothing has changed
---       redis_ms is Redis' own clock; where that is in doubt (see clock in the prelude) now_ms is nil
+--       redis_ms is Redis' own clock; if it is in doubt (see clock in the prelude), now_ms is nil
 
 local head = redis.call('HMGET', KEYS[1], 'seq', 'time')
 local now, _, own = clock(ARGV[1], head[2])

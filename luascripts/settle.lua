@@ -1,38 +1,38 @@
 -- settle: moves orders from what a look-up was based on to what it found.
 --
--- Each order is told with the record that was read before its look-up, and stays as it is if it is no longer
--- what it was then: a new attempt, an amount or another gate was faster. So the script may be sent twice. That an
--- attempt was confirmed again, which moves the deadline alone, changes nothing about what PortOne said of it: so
--- who confirms over and over cannot keep an order from being settled.
+-- The caller gives each order with the record that it read before the look-up. If the record has changed since, a new
+-- attempt, an amount or another gate was faster, and the order stays as it is. So the script may be sent twice. A
+-- repeated confirm moves only the deadline, and changes nothing about what PortOne said: so somebody who confirms over
+-- and over cannot keep an order from being settled.
 --
--- It works on a full Redis too, so that units come back and payments are known: an order moves a few times in its
--- life, some hundred bytes each.
+-- It works on a full Redis too, so that units come back and payments become known: an order moves a few times in its
+-- life, and takes some hundred bytes each time.
 --
 -- KEYS  1 sale  2 orders  3 buyers  4 ledger  5 due  6 again  7 alone  8 strangers  9 refunds  10 aside  11 faults
---       12 owed: of an order that owes no refund any more, nothing is left there
+--       12 owed: the note of an order that no longer owes a refund is removed
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 kind, for the ledger: "settle" or "report"
 --       4 n, the number of orders, each once; then for each order five:
 --         order id
 --         the record as it was read
---         the record to write, empty to change none; the script numbers it, and adds its settled time, which
---         stays unless the state changes, or it is yet to come. Without a deadline it keeps the one that is there;
---         with one it is written only if the deadline has not moved
---         the one to write where the first would take units and there is no stock for it, or its buyer would have
---         more than one may; empty to write none then
---         ms from now until it is looked at again, empty if it need not be. It waits for that in again, or in
---         refunds where an R follows; with A or S it is also put into alone or strangers, due now. With a D it was
---         claimed of refunds: only then an order that is refund due leaves that queue, so that no other gate cancels
---         beside the one that does
---       then members that are done with, because the sale has no such order
+--         the record to write, empty to change none. The script numbers it and adds its settled time, which stays
+--         unless the state changes or the time is in the future. A record without a deadline keeps the one that is
+--         there; one with a deadline is written only if the deadline has not moved
+--         the record to write instead if the first would take units and there are too few, or its buyer would have
+--         more than allowed; empty to write none then
+--         ms from now until the order is looked up again, empty for never. Until then it waits in again, or in refunds
+--         if an R follows. With A or S it is also put into alone or strangers, due now. D says that the order was
+--         claimed from refunds: only then an order that is refund due leaves that queue, so that no two gates cancel
+--         at once
+--       then members that are done, because the sale has no such order
 -- reply {outcomes, now_ms, seq}; outcomes has one letter for each order:
---         D the record was written   O the other record was written   N there were no units for it: nothing was written
---         = nothing was to be written   - it is not what it was by now, or gone
---       {"-"} where there is no such sale, or only its tombstone
+--         D the record was written   O the other record was written   N there were too few units: nothing was written
+--         = nothing was to be written   - it has changed since it was read, or is gone
+--       {"-"} if there is no such sale, or only its tombstone
 
--- Which counter a state's units are in, and which of the order counts it is in.
+-- Which counter has a state's units, and which order count has its orders.
 local UNITS = {A = 'held', H = 'held', P = 'paid', W = 'withheld', R = 'left', D = 'left', F = 'left'}
 local COUNT = {A = 1, H = 2, P = 3, R = 4, D = 5, F = 6, W = 6}
--- Which order count has attempts in a state: refund due, and its refund requested.
+-- Which order count has the attempts that are refund due, and those whose refund is requested.
 local REFUNDS = {D = 7, Q = 8}
 local OWNED = {A = true, H = true, P = true}
 
@@ -46,7 +46,7 @@ local counts = {}
 for count in string.gmatch(head[5], '%d+') do counts[#counts + 1] = tonumber(count) end
 counts[8] = counts[8] or 0
 
--- The counters of a SKU as the batch leaves them; false where the sale has no such SKU.
+-- The counters of a SKU as the batch leaves them; false if the sale has no such SKU.
 local units, moved = {}, {}
 local function units_of(sku)
   if units[sku] == nil then
@@ -64,7 +64,7 @@ local function units_of_buyer(buyer)
   return bought[buyer]
 end
 
--- Counts the attempts whose money is to be given back, n times each, and returns whether there are any.
+-- Adds n to the count for each attempt whose money is to be given back, and returns whether there are any.
 local function count_refunds(attempts, n)
   local owes = false
   for attempt in string.gmatch(attempts, '[^\30]+') do
@@ -74,10 +74,10 @@ local function count_refunds(attempts, n)
   return owes
 end
 
-local forgotten = {} -- orders that owed a refund and owe none any more
+local forgotten = {} -- orders that no longer owe a refund
 
--- Moves an order's units and counts from one record to another; false, and nothing is moved, if units would
--- have to come from the stock and it has too few, or their buyer would have more than one may.
+-- Moves an order's units and counts from one record to another. Returns false and moves nothing if the stock has too
+-- few units, or the buyer would have more than allowed.
 local function move(id, old, new)
   local from, _, buyer, lines, _, _, attempts = string.match(old, RECORD)
   local to, _, _, _, _, _, new_attempts = string.match(new, RECORD)
@@ -110,8 +110,8 @@ local function move(id, old, new)
   return true
 end
 
--- Whether what was found of an order still holds: since it was read only its deadline has moved, and what is to
--- be written does not rest on that.
+-- Whether what was found about an order still counts: since it was read, at most its deadline has moved, and what is to
+-- be written does not depend on the deadline.
 local function holds(record, old, new)
   local state, _, rest, deadline = string.match(record, PARTS)
   local old_state, _, old_rest, old_deadline = string.match(old, PARTS)
@@ -119,7 +119,7 @@ local function holds(record, old, new)
   return state == old_state and rest == old_rest and (deadline == old_deadline or (own or '') == '')
 end
 
--- The record to write with what the order's own adds to it.
+-- The record to write, completed from the order's present record.
 local function stamped(record, new)
   local from, revision, _, deadline, settled = string.match(record, PARTS)
   local to, _, rest, own = string.match(new, PARTS)
@@ -129,8 +129,8 @@ end
 
 local outcomes, changed, extended = {}, {}, {}
 
--- What is put into each queue, and what is taken out of it, by the number of its key. An order that was settled waits
--- nowhere but where it is put, and, while its refund may be under way, in refunds.
+-- What is put into each queue, and what is taken out of it, by the number of its key. A settled order waits only in the
+-- queue that it is put into, and in refunds while its refund may be under way.
 local DUE, AGAIN, ALONE, STRANGERS, REFUNDS_DUE, ASIDE, FAULTS, OWED = 5, 6, 7, 8, 9, 10, 11, 12
 local BESIDE = {A = ALONE, S = STRANGERS}
 local put, gone, settled = {}, {}, {}
@@ -149,7 +149,7 @@ local function wait(member, queue, at, beside, stays)
   end
 end
 
--- Notes the new record of an order, and whether only its deadline is new.
+-- Keeps the new record of an order, and whether only its deadline is new.
 local function change(id, old, new)
   local state, _, rest = string.match(old, PARTS)
   local new_state, _, new_rest = string.match(new, PARTS)
@@ -209,7 +209,7 @@ for k = DUE, ASIDE do
   if #gone[k] > 0 then redis.call('ZREM', KEYS[k], unpack(gone[k])) end
   if #put[k] > 0 and (k == DUE or k == AGAIN or k == ASIDE) then
     redis.call('ZADD', KEYS[k], unpack(put[k]))
-  elseif #put[k] > 0 then -- it keeps its place in the line, and the gate that works on it its lease
+  elseif #put[k] > 0 then -- the order keeps its place in the queue, and the gate that works on it keeps its lease
     redis.call('ZADD', KEYS[k], 'NX', unpack(put[k]))
   end
 end

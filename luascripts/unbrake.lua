@@ -1,7 +1,7 @@
--- unbrake: releases the brake on a sale's refunds, on a person's word, and counts anew.
+-- unbrake: releases the brake on a sale's refunds when a person says so, and starts the count again.
 --
--- So many refunds as the person has seen waiting go on uncounted, for a while: else they would pull it again at once.
--- It works on a full Redis too: it frees more than it takes.
+-- As many refunds as the person has seen waiting go uncounted for a while: otherwise they would pull the brake again at
+-- once. It works on a full Redis too: it frees more than it takes.
 --
 -- KEYS  1 sale  2 ledger
 -- ARGV  1 the caller's clock (see clock in the prelude)   2 who   3 how many may go uncounted   4 for how many ms

@@ -1,11 +1,12 @@
--- unfold: puts the orders of ledger entries into due in the place of the entries, so that they are claimed in small
--- portions and each is looked at by itself. One that is there already stays when it is due.
+-- unfold: replaces ledger entries in due by their orders, so that the orders are claimed in small portions and each is
+-- looked up by itself. An order that is there already keeps the time when it is due.
 --
 -- It works on a full Redis too, as claim does.
 --
 -- KEYS  1 sale  2 due  3 aside  4 faults
--- ARGV  1 the caller's clock (see clock in the prelude)   2 n, the number of orders; then n order ids, and the members for the entries
--- reply {now_ms, added}; {now_ms} where there is no such sale
+-- ARGV  1 the caller's clock (see clock in the prelude)   2 n, the number of orders
+--       then n order ids, and the members of the entries
+-- reply {now_ms, added}; {now_ms} if there is no such sale
 
 local head = redis.call('HMGET', KEYS[1], 'time', 'run', 'deleted')
 local now, doubt = clock(ARGV[1], head[1])

@@ -11,7 +11,7 @@ import (
 
 // account is what is kept of one order: little, for there may be a million.
 type account struct {
-	stored, told uint64 // digests of its record and of the ledger's newest; 0 where there is none
+	stored, told uint64 // digests of its record, and of the newest record in the ledger; 0 if there is none
 	revision     int64  // that the ledger told last; 0 where it counts for what is stored instead
 	changed      int64  // the newest ledger entry that changed it
 	changedAt    int64  // and when, in milliseconds

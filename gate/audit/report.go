@@ -107,8 +107,8 @@ type Report struct {
 	Run  int64  `json:"run"`
 	Seq  int64  `json:"seq"` // the ledger entry that the counters were compared at
 
-	// What was looked at. Payments counts the orders that were looked up at PortOne,
-	// Charged the payments that it has charged in the sale's time.
+	// Orders to Entries count what was read of the sale, Payments the orders that were looked up at PortOne, and
+	// Charged the payments that PortOne has charged in the sale's time.
 	Orders   int64 `json:"orders"`
 	Buyers   int64 `json:"buyers"`
 	Looks    int64 `json:"looks"`

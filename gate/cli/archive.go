@@ -27,7 +27,7 @@ type archiveCommand struct {
 
 // Help says what an archive is.
 func (*archiveCommand) Help() string {
-	return `Writes a finished sale to a file: one that is closed, and of which nothing is held. The file is JSON lines:
+	return `Writes a finished sale to a file. The sale must be closed, and have no held order. The file is JSON lines:
 
   {"head": {"version", "sale", "paused", "report"}}    the sale in the form of a sale file, and what status says
   {"order": …}                                         each order, as the admin API shows it

@@ -18,12 +18,12 @@ type disputesCommand struct {
 
 // Help says what the words mean.
 func (*disputesCommand) Help() string {
-	return `Each line is about one payment of V2's, as the last look at its order has found it. The order stays what it is, and keeps its
+	return `Each line is about one payment of V2's, as the last look-up of its order found it. The order does not change, and keeps its
 units:
 
   dispute     the buyer disputes the payment at the card company: answer it there. It leaves the list once it is resolved
-  chargeback  the card company has taken the money back, with the amount: an order of which that was all stays paid. Whether
-              the buyer keeps what was bought is yours to say; to sell its units to others raise the SKU's stock`
+  chargeback  the card company has taken the money back, all or the amount that is listed. The order stays paid. You decide
+              whether the buyer keeps what was bought; to sell its units to others, raise the SKU's stock`
 }
 
 // Run lists the disputes and chargebacks.

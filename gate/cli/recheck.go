@@ -15,7 +15,7 @@ import (
 type recheckCommand struct {
 	redisFlag
 	Sale   string `arg:"" help:"The sale's name."`
-	Order  string `arg:"" optional:"" help:"The order's id: merchant_uid or paymentId. Without it, all orders of which PortOne may say something new."`
+	Order  string `arg:"" optional:"" help:"The order's id: merchant_uid or paymentId. Without it, all orders about which PortOne may have news."`
 	DryRun bool   `help:"Only say which orders would be looked up."`
 	JSON   bool   `help:"Print JSON."`
 }

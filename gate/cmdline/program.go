@@ -36,9 +36,9 @@ type Program struct {
 // names, without the space around them.
 func (p *Program) Settings() map[string]string { return readVariables(p.Environ) }
 
-// Variables returns the names of the variables that the flags of the commands have, in
-// the order of the alphabet. The commands are a pointer to a struct with kong's tags;
-// where those are wrong, so that no command line can be parsed, there are none.
+// Variables returns the names of the variables that the flags of the commands have, in the order of the alphabet. The
+// commands are a pointer to a struct with kong's tags. If the tags are wrong, so that no command line can be parsed, it
+// returns none.
 func (p *Program) Variables(commands any) []string {
 	_, v, err := p.parser(commands, func(int) {})
 	if err != nil {

@@ -30,7 +30,7 @@ type shape struct {
 	version                gate.Version
 	order, attempt, amount field
 	amountOptional         bool  // older V1 calls have a status instead
-	kind, timestamp, store field // unknown where there is none
+	kind, timestamp, store field // unknown if the shape has no such field
 }
 
 var shapes = [...]shape{
@@ -137,7 +137,7 @@ func (s *shape) decode(c *gate.Confirm, m *message) (gate.Version, gate.Verdict)
 	return s.version, gate.Verdict{}
 }
 
-// appendID appends the id in v to dst, or empties dst where there is none.
+// appendID returns the id in v, in the memory of dst. If v is no id, it returns dst emptied, and false.
 func (v value) appendID(dst []byte) ([]byte, bool) {
 	id, ok := v.appendText(dst[:0], gate.MaxID)
 	if !ok || !gate.ValidID(id) {

@@ -18,7 +18,7 @@ type Webhook struct {
 type webhookShape struct {
 	version              gate.Version
 	order, attempt, kind field
-	store                field // unknown where there is none
+	store                field // unknown if the shape has no such field
 	anything             bool  // it may be about other things than payments
 }
 

@@ -35,8 +35,8 @@ func (s *Server) do(args ...any) (any, error) {
 	return c.do(args...)
 }
 
-// connection speaks just enough RESP2 for Do: a client library would pool, retry
-// and log, all of which a test wants to see the server without.
+// connection speaks just enough RESP2 for Do. A client library would pool, retry and log, and so hide what the server
+// does.
 type connection struct {
 	net.Conn
 	replies *bufio.Reader

@@ -15,7 +15,7 @@ type Forgetting struct{ *testing.M }
 func (f Forgetting) Run() int {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "FLASHGATE_") {
-			_ = os.Unsetenv(name) // fails only for a name that is none
+			_ = os.Unsetenv(name) // fails only for an invalid name
 		}
 	}
 	return f.M.Run()

@@ -9,8 +9,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// reasonIn returns the sentence for the buyer in the body of a no, fit to be shown; empty if there
-// is none. A body that was cut off, or is not UTF-8, has none.
+// reasonIn returns the sentence for the buyer in the body of a no, fit to be shown; empty if the body has no such
+// sentence, was cut off, or is not UTF-8.
 func reasonIn(body []byte) string {
 	var said struct {
 		Reason string `json:"reason"`

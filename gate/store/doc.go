@@ -63,9 +63,10 @@
 // that are a minute apart do not agree (gate.ClockTolerance; the rule is clock in
 // luascripts/prelude.lua):
 //
-//	TIME past the latest, and the gate disagrees    in doubt: nothing is written; the store returns *gate.ClockError
-//	TIME behind the latest, and the gate disagrees  Redis' clock was put back: the sale's time stands still
-//	TIME behind the latest, and the gate agrees     a clock was ahead: the sale's time goes back
+//	TIME past the latest, and the gate disagrees      in doubt: nothing is written; the store returns *gate.ClockError
+//	both behind the latest, and the gate disagrees    the same
+//	TIME behind the latest, the gate's time is not    Redis' clock was put back: the sale's time stands still
+//	TIME behind the latest, and the gate agrees       a clock was ahead: the sale's time goes back
 //
 // After a clock was ahead, whoever meets its traces mends them: looks and leases further
 // ahead than any may be are due, and orders with a time yet to come are stamped anew

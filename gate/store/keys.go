@@ -58,8 +58,8 @@ func (k keys) queues() [gate.Queues]string {
 	return [...]string{k.due, k.again, k.hastened, k.alone, k.strangers, k.refunds, k.aside}
 }
 
-// standing are the queues one of which has every order that is to be looked at. A hastened order is
-// in another queue too, so hastened is left out.
+// standing are the queues that hold the orders to be looked up: each such order is in one of them. A hastened order is
+// in one of them too, so hastened is left out.
 func (k keys) standing() []string {
 	return []string{k.due, k.again, k.alone, k.strangers, k.refunds, k.aside}
 }

@@ -148,7 +148,7 @@ func hashOf(fields []any) map[string]string {
 	return hash
 }
 
-// none returns the error for a sale of which Redis has nothing, not even a tombstone:
+// none returns the error for a sale that Redis does not have, not even as a tombstone:
 // gate.ErrNoSale, or a *gate.MissingError if the sale is expected.
 func (s *Store) none(ctx context.Context, sale string) error {
 	names, err := s.Sales(ctx)

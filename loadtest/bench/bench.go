@@ -48,8 +48,8 @@ func newWorld(ctx context.Context, p *plan, dir string, progress io.Writer) (*wo
 	return w, nil
 }
 
-// measure measures all that the plan has. What can be compared is measured in
-// turns, so that what slows the machine for a while slows all of it.
+// measure measures all that the plan has. Subjects that are compared are measured in turns, so that a slow spell of the
+// machine slows all of them.
 func measure(ctx context.Context, p *plan, progress io.Writer) (r *report, err error) {
 	dir, err := os.MkdirTemp("", "flashgate-bench-")
 	if err != nil {
@@ -104,9 +104,8 @@ type site struct {
 	at      addresses
 }
 
-// serve starts a subject, lets use put it under load, and ends it. Redis and
-// server start afresh and empty, so that no trial has more to carry than another.
-// It returns how many orders the store has then, and by how many bytes it grew.
+// serve starts a subject, lets use put it under load, and ends it. Redis and the server start empty, so that each trial
+// begins alike. It returns how many orders the store has then, and by how many bytes it grew.
 func (w *world) serve(ctx context.Context, s subject, use func(*site) error) (orders int, grown int64, err error) {
 	if w.redis, err = startStore(ctx, w.dir); err != nil {
 		return 0, 0, err
@@ -187,8 +186,8 @@ func (w *world) measure(ctx context.Context, s subject, l load) (figures, error)
 	return t.figures(), t.verify(s, l)
 }
 
-// settled looks until nothing changes any more: the client leaves while requests
-// are under way, and they are still decided.
+// settled reads the counts until they stop changing: the client leaves while requests are under way, and the server
+// still decides them.
 func (s *site) settled(ctx context.Context) (now observation, err error) {
 	last := counters{held: -1}
 	err = await(ctx, "the last requests to be decided", func() (err error) {
@@ -201,7 +200,7 @@ func (s *site) settled(ctx context.Context) (now observation, err error) {
 	return now, err
 }
 
-// look reads what is counted while a subject is under load.
+// look reads the counts once.
 func (s *site) look(ctx context.Context) (o observation, err error) {
 	if o.server, err = s.server.cpu(); err != nil {
 		return o, err

@@ -18,11 +18,9 @@ const ClientCommand = "bench-client"
 // patience is how long the client waits for an answer.
 const patience = 10 * time.Second
 
-// stream is what the client of the open-loop parts sends. Requests are due at a
-// fixed rate, whatever the server does: each goes to a connection that has none
-// under way, and its time counts from when it was due. It does what wrk2 does,
-// at a small part of the cost of net/http's client, which on the server's own
-// cores would be the limit.
+// stream is what the client of the open-loop parts sends. Requests are due at a fixed rate, whatever the server does.
+// Each goes to an idle connection, and its time counts from when it was due. wrk2 does the same. A client of net/http
+// would cost far more: on the server's own cores it would be the limit.
 type stream struct {
 	Addr        string  `json:"addr"`
 	Path        string  `json:"path"`
@@ -110,7 +108,7 @@ func appendRequest(b []byte, path string, request int) []byte {
 	return append(b, `","amount":110000}`...)
 }
 
-// summary sums the answers up. Of a request that failed no time counts.
+// summary sums the answers up. The times of failed requests do not count.
 func summary(answers []answered) (r streamResult) {
 	var took, late []time.Duration
 	var last time.Duration
@@ -134,8 +132,7 @@ func summary(answers []answered) (r streamResult) {
 	return r
 }
 
-// percentile returns the microseconds that so large a share of the sorted times
-// does not pass.
+// percentile returns the time in microseconds that the given share of the sorted times does not exceed.
 func percentile(sorted []time.Duration, share float64) float64 {
 	if len(sorted) == 0 {
 		return 0

@@ -98,7 +98,7 @@ func (c *crowd) run(ctx context.Context) error {
 		wait := pause
 		for sent := 0; c.next < len(c.answers) && len(c.idle) > 0; sent++ {
 			c.answers[c.next].due = c.stream.due(c.next)
-			// what came meanwhile is read, too
+			// answers that came in the meantime are read too
 			if wait = c.answers[c.next].due - time.Since(c.began); wait > 0 || sent == 64 {
 				break
 			}
@@ -116,7 +116,7 @@ func (c *crowd) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// abandon has all requests failed that have not ended.
+// abandon counts all requests that have not ended as failed.
 func (c *crowd) abandon(err error) {
 	for i := range c.answers {
 		if a := &c.answers[i]; a.done == 0 {
@@ -181,8 +181,8 @@ func (c *crowd) step(wait time.Duration) error {
 	return nil
 }
 
-// advance takes a socket on by what the kernel has for it: it is connected, or
-// there is something of the answer. It is done when it could take a request.
+// advance handles what the kernel reports of a socket: it is connected, or a part of the answer has come. It returns
+// true if the socket could take a request now.
 func (c *crowd) advance(s *socket) (done bool, err error) {
 	if s.fd == 0 {
 		return false, nil // an event that was on its way when it was closed
@@ -230,7 +230,7 @@ func (c *crowd) write(s *socket) error {
 	return os.NewSyscallError("write", err)
 }
 
-// read takes all that is there: the kernel tells of it once.
+// read reads all that is there, because the kernel reports it only once.
 func (c *crowd) read(s *socket) error {
 	for {
 		n, err := syscall.Read(s.fd, c.buffer[:])

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// observation is what is counted at one instant.
+// observation is all counts at one instant.
 type observation struct {
 	server, redis time.Duration // CPU time
 	script        scriptCost
@@ -91,7 +91,7 @@ type figures struct {
 	Refused   int     `json:"refused"`
 	Orders    int     `json:"orders"`
 
-	// Of the open-loop parts.
+	// Asked, Max, Late and Failed are zero but in the open-loop parts.
 	Asked  float64 `json:"asked_per_second,omitempty"`
 	Max    float64 `json:"max_us,omitempty"`
 	Late   float64 `json:"late_p99_us,omitempty"` // how late requests went out

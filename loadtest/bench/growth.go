@@ -77,8 +77,8 @@ func (w *world) growSale(ctx context.Context, sizes []int) (stages []stage, err 
 	return stages, nil
 }
 
-// growPeer measures the peer's script where it has as many orders: what grows
-// there too is the cost of finding anything in so much memory.
+// growPeer measures the peer's script with as many orders. If its cost grows too, the reason is the amount of memory,
+// not the gate's script.
 func (w *world) growPeer(ctx context.Context, stages []stage) (err error) {
 	if w.redis, err = startStore(ctx, w.dir); err != nil {
 		return err
@@ -175,8 +175,7 @@ func (s *store) sample(ctx context.Context, sell func() error) (float64, error) 
 	return float64(after.micros-before.micros) / (sampleCalls * sampleBatch), err
 }
 
-// tooBig says that there is no memory for so many more orders, empty where
-// there is, or where nobody knows.
+// tooBig says that there is not enough memory for so many more orders; empty if there is enough, or it is unknown.
 func tooBig(more int, available int64) string {
 	need := int64(more) * roomPerOrder
 	if available == 0 || need <= available {

@@ -22,8 +22,8 @@ const maxRate = 200_000
 // orders is how many requests one thread may come to send.
 func (l load) orders() int { return maxRate*int(l.Duration.Seconds())/l.Threads + l.Connections }
 
-// signLinks writes, for each thread of the client, what load.lua signs its links
-// with: the client itself has no HMAC, and it should cost little.
+// signLinks writes the signatures of load.lua's links to a file for each thread of the client: the client has no HMAC,
+// and should cost little.
 func signLinks(prefix string, threads, orders int) error {
 	keys, err := gate.ParseKeys(signingKey)
 	if err != nil {

@@ -31,8 +31,8 @@ type load struct {
 	Duration    time.Duration `json:"duration_ns"`
 }
 
-// newFor is how long new connections are made in a round. Each uses up a local
-// port for a minute, so there cannot be many more.
+// newFor is how long a round makes new connections. Each connection uses up a local port for a minute, so it cannot be
+// much longer.
 const newFor = time.Second
 
 // loads returns the loads of all numbers of connections, kept and new.

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// host is what the figures hang on. Nothing in it names the machine.
+// host is what the figures depend on. Nothing in it names the machine.
 type host struct {
 	Cores      int    `json:"cores"`
 	CPU        string `json:"cpu"`
@@ -37,7 +37,7 @@ func (h host) String() string {
 		h.SynBacklog, h.Ports)
 }
 
-// machine describes this one. What it does not tell stays "unknown", or 0.
+// machine describes this machine. What cannot be read stays "unknown", or 0.
 func machine(ctx context.Context) host {
 	h := host{
 		Cores: runtime.NumCPU(), CPU: "unknown", Kernel: "unknown", Go: runtime.Version(), Redis: "unknown",
@@ -86,7 +86,7 @@ func redisVersion(said string) string {
 	return "unknown"
 }
 
-// memory returns a line of /proc/meminfo in bytes, 0 where there is none.
+// memory returns a line of /proc/meminfo in bytes, 0 if there is no such line.
 func memory(name string) int64 {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -96,7 +96,7 @@ func memory(name string) int64 {
 	return kilobytes << 10
 }
 
-// setting returns a number below /proc/sys, 0 where there is none.
+// setting returns a number below /proc/sys, 0 if there is no such setting.
 func setting(name string) int {
 	text, err := os.ReadFile(filepath.Join("/proc/sys", name))
 	if err != nil {
@@ -106,8 +106,8 @@ func setting(name string) int {
 	return n
 }
 
-// localPorts returns how many ports there are for outgoing connections to one
-// address; Linux' default where it cannot be read.
+// localPorts returns how many ports there are for outgoing connections to one address; Linux' default if that cannot be
+// read.
 func localPorts() int {
 	const usual = 28_232
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")

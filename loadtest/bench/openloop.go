@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// halfAt is the load whose rate is the peak that half of is asked for.
+// halfAt is the load that measures the peak; half of its rate is then asked for.
 const halfAt = 128
 
 // burst opens so many connections at once, each with one request.
@@ -25,8 +25,8 @@ func (w *world) half(ctx context.Context, s subject, l load) (figures, error) {
 	})
 }
 
-// stream puts one subject under an open load. What fails is counted; only what
-// the store tells otherwise than the client was told fails the run.
+// stream puts one subject under an open load. Failed requests are counted. The run fails only if the store and the
+// answers contradict each other.
 func (w *world) stream(ctx context.Context, s subject, load stream) (figures, error) {
 	var seen streamResult
 	orders, _, err := w.serve(ctx, s, func(on *site) (err error) {
@@ -53,8 +53,8 @@ func (w *world) stream(ctx context.Context, s subject, load stream) (figures, er
 	}, nil
 }
 
-// verify checks that the store has the orders that were answered 200, and no
-// others than those whose answer is not known.
+// verify checks that the store has the orders that were answered 200, and besides them at most the orders whose answer
+// is unknown.
 func (r streamResult) verify(orders int) error {
 	if orders < r.Accepted || orders > r.Accepted+r.Failed {
 		return fmt.Errorf("the store has %d orders, but %d were answered 200 and %d failed", orders,

@@ -38,14 +38,14 @@ const wholeResults = "loadtest/RESULTS.md"
 type Options struct {
 	Connections string        `default:"16,128,1024" placeholder:"N,…" help:"Numbers of connections of the client (${default})."`
 	Connecting  string        `default:"kept,new" placeholder:"KIND,…" help:"Whether connections are kept, or new for each request, or both in turns (${default})."`
-	Duration    time.Duration `default:"3s" placeholder:"TIME" help:"How long each subject is under load in a round (${default}); 1s with new connections, of which each uses up a local port."`
+	Duration    time.Duration `default:"3s" placeholder:"TIME" help:"How long each subject is under load in a round (${default}); 1s with new connections, because each uses up a local port."`
 	Threads     int           `default:"2" placeholder:"N" help:"Threads of the client (${default})."`
 	Rounds      int           `default:"5" placeholder:"N" help:"Rounds; each has every subject once (${default})."`
 	Only        string        `placeholder:"NAME,…" help:"Subjects and parts to measure; without it all of them."`
 	Burst       int           `default:"10000" placeholder:"N" help:"Connections of the burst (${default})."`
 	Orders      string        `default:"1000,100000,1000000,5000000" placeholder:"N,…" help:"Sizes of the growing sale, rising (${default})."`
 	JSON        bool          `name:"json" help:"Print everything as JSON."`
-	Results     string        `placeholder:"FILE" help:"File for the results; without it loadtest/RESULTS.md where nothing is left out, otherwise none."`
+	Results     string        `placeholder:"FILE" help:"File for the results. Without it loadtest/RESULTS.md if nothing is left out, otherwise no file."`
 }
 
 // Help says what a run needs and what it measures.
@@ -90,7 +90,7 @@ func (o *Options) plan(ports int) (*plan, error) {
 	return p, p.choose(o.Only, o.Burst, peak, sizes)
 }
 
-// choose takes what is named into the plan, or all.
+// choose takes the named parts into the plan, or all if none is named.
 func (p *plan) choose(names string, burst int, peak load, sizes []int) error {
 	chosen := strings.Split(names, ",")
 	if names == "" {

@@ -23,8 +23,8 @@ type process struct {
 	exited chan struct{} // closed once it has ended
 }
 
-// start runs a server, which writes to a log. It cannot outlive this process:
-// the kernel ends it with the thread that started it, which therefore waits.
+// start runs a server, which writes to a log. The server cannot outlive this process: the kernel ends it together with
+// the thread that started it, so that thread waits.
 func start(log string, cmd *exec.Cmd) (*process, error) {
 	file, err := os.Create(log)
 	if err != nil {

@@ -198,8 +198,8 @@ func halfColumns() []column {
 		column{title: "failed", of: failedOf, counts: true})
 }
 
-// ratio is of two subjects' figures in the same round, so that what slowed the
-// machine in one round does not count as a difference.
+// ratio compares two subjects' figures of the same round, so that a slow spell of the machine in one round does not
+// count as a difference.
 type ratio struct {
 	what, above, below string
 	of                 func(figures) float64

@@ -169,7 +169,7 @@ func (p *page) comparison(title string, c *comparison) {
 	p.table(rows)
 }
 
-// table writes rows, of which the first is the head, with their cells aligned.
+// table writes rows with their cells aligned. The first row is the head.
 func (p *page) table(rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {

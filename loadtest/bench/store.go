@@ -48,8 +48,8 @@ func startStore(ctx context.Context, dir string, args ...string) (*store, error)
 	return s, nil
 }
 
-// startReplica runs a replica of s, and returns once it has what was written to s:
-// one that is online may still be loading what there was before.
+// startReplica runs a replica of s, and returns once it has a new write to s: a replica that is online may still be
+// loading the older data.
 func (s *store) startReplica(ctx context.Context, dir string) (*store, error) {
 	host, port, err := net.SplitHostPort(s.addr)
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *store) memory(ctx context.Context) (int64, error) {
 	return parseMemory(info)
 }
 
-// parseMemory reads INFO memory, and leaves out what waits for replicas.
+// parseMemory reads INFO memory, without the buffers for replicas.
 func parseMemory(info string) (int64, error) {
 	used, err := strconv.ParseInt(infoField(info, "used_memory"), 10, 64)
 	if err != nil {
@@ -121,7 +121,7 @@ func parseCPU(info string) (sum time.Duration, err error) {
 	return sum, nil
 }
 
-// scripts returns what the script calls have cost so far.
+// scripts returns the cost of the script calls so far.
 func (s *store) scripts(ctx context.Context) (scriptCost, error) {
 	info, err := s.client.Info(ctx, "commandstats").Result()
 	if err != nil {
@@ -130,13 +130,12 @@ func (s *store) scripts(ctx context.Context) (scriptCost, error) {
 	return parseCommandStats(info)
 }
 
-// scriptCost is what EVALSHA has cost, all that scripts call with it.
+// scriptCost is the cost of EVALSHA, with all that the scripts call.
 type scriptCost struct {
 	calls, micros int64
 }
 
-// parseCommandStats reads the line of EVALSHA in INFO commandstats. There is
-// none before the first call.
+// parseCommandStats reads the line of EVALSHA in INFO commandstats. Before the first call there is no such line.
 func parseCommandStats(info string) (c scriptCost, err error) {
 	line := infoField(info, "cmdstat_evalsha")
 	if line == "" {

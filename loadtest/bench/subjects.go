@@ -25,7 +25,7 @@ type subject struct {
 
 	command func(*world, addresses) *exec.Cmd // the server, which answers 200 at /readyz when it is ready
 
-	// Not every subject has these.
+	// Not every subject has the following.
 	prepare func(context.Context, *world) error                // puts the sale into the empty store
 	orders  func(context.Context, *world) (int, error)         // how many orders the store has
 	count   func(context.Context, addresses) (counters, error) // what the server itself counts
@@ -75,7 +75,7 @@ func (s subject) path() string {
 	return path + "&buyer=u"
 }
 
-// itself returns the command of a server that this program can be.
+// itself returns the command that runs this program as one of bench's servers.
 func itself(word string) func(*world, addresses) *exec.Cmd {
 	return func(_ *world, at addresses) *exec.Cmd {
 		return exec.Command(os.Args[0], ServerCommand, word, at.public, at.redis)
@@ -92,7 +92,7 @@ func peerOrders(ctx context.Context, w *world) (int, error) {
 	return int(keys) - 1, err
 }
 
-// What a gate is told of signatures.
+// The settings of a gate about signatures.
 const (
 	unsigned = "FLASHGATE_ALLOW_UNSIGNED=true"
 	signed   = "FLASHGATE_SIGNING_KEY=" + signingKey
@@ -117,8 +117,8 @@ func (w *world) program(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// applySale makes the sale. A limit per buyer is one that buyers who come once
-// never reach: that it is checked is part of the work.
+// applySale makes the sale. It has a limit per buyer that no buyer reaches, because to check the limit is part of the
+// work.
 func applySale(stock, perBuyer int) func(context.Context, *world) error {
 	const file = `
 sales:

@@ -1,5 +1,5 @@
-// Package chance draws what goes wrong in a rehearsal: the same for the same seed and
-// words, whenever and in whatever order it is drawn.
+// Package chance draws what goes wrong in a rehearsal. The same seed and words always draw the same, in whatever order
+// they are drawn.
 package chance
 
 import (
@@ -25,8 +25,8 @@ func Draw(seed uint64, words ...string) float64 {
 	return float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
 }
 
-// Pick divides the numbers from 0 to 1 by shares, and returns into which of them a
-// draw falls; -1 for the rest.
+// Pick divides the numbers from 0 to 1 into the shares, and returns the index of the share that a draw falls into; -1
+// if it falls into none.
 func Pick(draw float64, shares ...float64) int {
 	for i, share := range shares {
 		if draw < share {
@@ -43,7 +43,7 @@ type Share struct {
 	Of   float64
 }
 
-// Check names the first that is no share.
+// Check returns an error about the first share that is not from 0 to 1.
 func Check(shares ...Share) error {
 	for _, s := range shares {
 		if !(s.Of >= 0 && s.Of <= 1) {
@@ -53,7 +53,7 @@ func Check(shares ...Share) error {
 	return nil
 }
 
-// CheckTogether says where shares that exclude each other are more than everything.
+// CheckTogether returns an error if shares that exclude each other are more than 1 together.
 func CheckTogether(shares ...Share) error {
 	var flags []string
 	sum := 0.0

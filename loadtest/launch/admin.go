@@ -108,7 +108,7 @@ func (a *Admin) Sale(ctx context.Context, sale string) (*SaleView, error) {
 	return view, nil
 }
 
-// order reads an order, and returns nil where there is none.
+// order reads an order, and returns nil if there is no such order.
 func (a *Admin) order(ctx context.Context, sale, id string) (*orderView, error) {
 	view := &orderView{}
 	status, err := a.get(ctx, "/v1/sales/"+sale+"/orders/"+url.PathEscape(id), view)

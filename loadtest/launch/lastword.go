@@ -131,7 +131,8 @@ type ShopSaid struct {
 	Asks   int `json:"asks"`
 	Orders int `json:"orders"` // that it was asked about
 	Resent int `json:"resent"` // asks that came once more, because the shop had closed the connection
-	// yes, no, slow (a late yes), hang, fail (500), down, and fault: a question that no gate may ask
+	// Words counts the answers: yes, no, slow (a late yes), hang, fail (500), down, and fault (to a question that no
+	// gate may ask).
 	Words map[string]int `json:"words"`
 }
 

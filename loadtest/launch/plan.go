@@ -56,7 +56,7 @@ const (
 	again             // the same once more
 	// From here on nobody at PortOne would send it.
 	broken      // a body that is cut off
-	unknownSale // a sale that there is none of
+	unknownSale // a sale that does not exist
 	unknownSKU
 	forged // a link that was changed after it was signed
 	stolen // the link of another order

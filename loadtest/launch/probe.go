@@ -55,7 +55,7 @@ func (p *Plan) probe(sku string, now time.Time) (vegeta.Target, error) {
 	return p.send(link, &o, now, "probe", false)
 }
 
-// code sends a request, and returns the code of its answer; empty where there is none.
+// code sends a request, and returns the code of its answer; empty if it has none.
 func code(ctx context.Context, client *http.Client, target *vegeta.Target) string {
 	request, err := target.Request()
 	if err != nil {

@@ -30,7 +30,8 @@ type Run struct {
 	CA             *x509.CertPool // who signed the target's certificate; nil for the system's authorities
 	Simulator      *Simulator     // goes on to pay what was told 200; nil: nobody pays
 	Shop           *Shop          // has the last word, and was told to Begin; nil: what it says is not looked at
-	// a client that sends later than this, for one in a hundred, is slower than what it measures; 0: 20 ms
+	// MaxDelay is how late the client may send one request in a hundred. If it sends them later, it is too slow to
+	// measure the gate. Zero is 20 ms.
 	MaxDelay time.Duration
 	Noun     string // what a unit is called, in the plural; empty: units
 
@@ -207,7 +208,7 @@ func numberOf(url string) (int, error) {
 	return number, nil
 }
 
-// failures keeps why requests failed, of which vegeta's results have only the text.
+// failures keeps the errors of failed requests: vegeta's results have only their text.
 type failures struct {
 	next http.RoundTripper
 	by   []error // by request; each is written once, before its result comes

@@ -16,7 +16,7 @@ import (
 // Order is what a buyer pays, and how.
 type Order struct {
 	Version int `json:"version"` // 1 or 2; that of the body if zero
-	// of the confirm call and webhooks: v1, v1-form, v1-status, v2-2024-01-01, v2-2024-04-25
+	// Body is the form of the confirm call and the webhooks: v1, v1-form, v1-status, v2-2024-01-01, v2-2024-04-25.
 	Body     string `json:"body"`
 	StoreID  string `json:"storeId"`  // V2's store; the one of the API secret, StoreID, if empty
 	ID       string `json:"id"`       // merchant_uid or paymentId
@@ -32,11 +32,11 @@ type Order struct {
 	NoticeURL  string   `json:"noticeUrl"`  // without one there are no webhooks
 	NoticeURLs []string `json:"noticeUrls"` // more of them: each is sent every webhook
 	Test       bool     `json:"test"`       // through a test channel
-	// V2: the shop's server confirms with the paymentToken, and is not asked
+	// ManualConfirm is for V2: the shop's server confirms with the paymentToken, and no confirm call is made.
 	ManualConfirm bool `json:"manualConfirm"`
 
 	VirtualAccount bool `json:"virtualAccount"` // an account to transfer to, instead of a card
-	// when the account's deposit is due; a day after it was issued if zero
+	// DepositBy is when the account's deposit is due. Zero is a day after the account was issued.
 	DepositBy time.Time `json:"depositBy"`
 	NoDueDate bool      `json:"noDueDate"` // the account has none
 

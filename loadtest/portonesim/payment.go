@@ -21,17 +21,17 @@ type Payment struct {
 	FailReason string `json:"failReason,omitempty"`
 	Paid       bool   `json:"paid"`      // the money was taken, whatever was given back since
 	Cancelled  int64  `json:"cancelled"` // sum of what was given back
-	// what of it no API was asked for: by the shop's staff, or the card company
+	// NotAsked is the part of Cancelled that the shop's staff or the card company gave back, without an API call.
 	NotAsked      int64 `json:"notAsked,omitempty"`
 	ChargedBack   bool  `json:"chargedBack,omitempty"` // by the card company, with what was left
 	Cancellations int   `json:"cancellations"`         // that succeeded
 	Requested     int64 `json:"requested,omitempty"`   // sum of the cancellations that are requested and not done
 	CancelCalls   int   `json:"cancelCalls"`           // that reached the APIs, whatever was answered
 	Account       bool  `json:"account,omitempty"`     // a virtual account
-	// of a cancelled virtual account: PENDING, COMPLETED, FAILED or PARTIAL_REFUND_FAILED
+	// Refund is the state of a cancelled virtual account: PENDING, COMPLETED, FAILED or PARTIAL_REFUND_FAILED.
 	Refund   string `json:"refund,omitempty"`
 	Disputed bool   `json:"disputed,omitempty"` // by the buyer, and not resolved
-	// answer to the confirm call; 0: none was asked for, or none came
+	// ConfirmStatus is the answer to the confirm call; 0 if no call was made, or no answer came.
 	ConfirmStatus int    `json:"confirmStatus"`
 	ConfirmBody   string `json:"confirmBody,omitempty"`
 	Test          bool   `json:"test"`

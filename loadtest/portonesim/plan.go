@@ -14,7 +14,7 @@ import (
 // line and what it does. Those tagged fate exclude each other, and so do those
 // tagged cancel: together they are at most 1, and the rest goes well.
 type Plan struct {
-	Declines      float64 `share:"fate" name:"declines" placeholder:"SHARE" help:"Payments that are declined after the confirm call's 200; like each share below from 0 to 1, and 0 where it is not given."`
+	Declines      float64 `share:"fate" name:"declines" placeholder:"SHARE" help:"Share of the payments that are declined after the confirm call's 200; from 0 to 1, as each share below; 0 by default."`
 	SlowApprovals float64 `share:"fate" name:"slow-approvals" placeholder:"SHARE" help:"Payments that are approved only after --slow-by."`
 	Lost          float64 `share:"fate" name:"lost" placeholder:"SHARE" help:"Confirm calls whose answer is lost, so that the payment fails."`
 	Never         float64 `share:"fate" name:"never" placeholder:"SHARE" help:"Payments that stay READY for ever."`
@@ -28,9 +28,9 @@ type Plan struct {
 	FailedCancels    float64 `share:"cancel" name:"failed-cancels" placeholder:"SHARE" help:"Cancellations that are answered as failed: FAILED with 200 (V2), a code (V1)."`
 	PGErrors         float64 `share:"cancel" name:"pg-errors" placeholder:"SHARE" help:"Cancel calls that the payment gateway behind PortOne refuses: 502 PG_PROVIDER, which stays the answer for its Idempotency-Key (V2), a code (V1)."`
 
-	FinalRefusals float64 `share:"" name:"final-refusals" placeholder:"SHARE" help:"Payments of which every cancellation is refused for good, for one of the reasons that V2 documents."`
+	FinalRefusals float64 `share:"" name:"final-refusals" placeholder:"SHARE" help:"Payments whose cancellations are all refused for good, for one of the reasons that V2 documents."`
 	FailedRefunds float64 `share:"" name:"failed-refunds" placeholder:"SHARE" help:"Cancelled virtual accounts whose money never reaches the buyer: refundStatus PENDING for --slow-by, then FAILED; the others' is then COMPLETED."`
-	PartCancels   float64 `share:"" name:"part-cancels" placeholder:"SHARE" help:"Payments of which the shop's staff gives half back at once."`
+	PartCancels   float64 `share:"" name:"part-cancels" placeholder:"SHARE" help:"Payments that the shop's staff refunds by half at once."`
 	Disputes      float64 `share:"" name:"disputes" placeholder:"SHARE" help:"Card payments that the buyer disputes at once (V2)."`
 	Chargebacks   float64 `share:"" name:"chargebacks" placeholder:"SHARE" help:"Card payments that the card company takes back --slow-by later."`
 
@@ -38,8 +38,8 @@ type Plan struct {
 	Deposits        float64 `share:"" name:"deposits" placeholder:"SHARE" help:"Virtual accounts that are paid into --slow-by after they were issued."`
 	NoDueDates      float64 `share:"" name:"no-due-dates" placeholder:"SHARE" help:"Virtual accounts without a due date."`
 	TaxFree         float64 `share:"" name:"tax-free" placeholder:"SHARE" help:"Payments that are tax-free, every other one in part."`
-	Discounts       float64 `share:"" name:"discounts" placeholder:"SHARE" help:"Payments of which the card company takes a tenth off."`
-	Promotions      float64 `share:"" name:"promotions" placeholder:"SHARE" help:"Payments of which a promotion of PortOne's takes a tenth off."`
+	Discounts       float64 `share:"" name:"discounts" placeholder:"SHARE" help:"Payments that the card company discounts by a tenth."`
+	Promotions      float64 `share:"" name:"promotions" placeholder:"SHARE" help:"Payments that a promotion of PortOne's discounts by a tenth."`
 	Decimals        float64 `share:"" name:"decimals" placeholder:"SHARE" help:"Payments of half a unit more than the order's amount, through a channel whose amounts have decimals (V1)."`
 	TestChannel     float64 `share:"" name:"test-channel" placeholder:"SHARE" help:"Payments through a test channel, which move no money."`
 	WrongAmount     float64 `share:"" name:"wrong-amount" placeholder:"SHARE" help:"Payments of half the amount, changed in the browser."`
@@ -48,16 +48,16 @@ type Plan struct {
 	TriesAgain      float64 `share:"" name:"tries-again" placeholder:"SHARE" help:"Failed payments whose buyer tries once more at once, as a new attempt."`
 
 	DuplicateHooks float64 `share:"" name:"duplicate-hooks" placeholder:"SHARE" help:"Webhooks that come --hook-copies times."`
-	LateHooks      float64 `share:"" name:"late-hooks" placeholder:"SHARE" help:"Webhooks that come after --late-by, so that later ones overtake them."`
-	ShuffledHooks  float64 `share:"" name:"shuffled-hooks" placeholder:"SHARE" help:"Webhooks of which each copy comes at some time within --late-by, in any order."`
+	LateHooks      float64 `share:"" name:"late-hooks" placeholder:"SHARE" help:"Webhooks that come --late-by late, so that newer ones overtake them."`
+	ShuffledHooks  float64 `share:"" name:"shuffled-hooks" placeholder:"SHARE" help:"Webhooks whose copies come at any time within --late-by, in any order."`
 	DroppedHooks   float64 `share:"" name:"dropped-hooks" placeholder:"SHARE" help:"Webhooks that never come."`
 	ForgedHooks    float64 `share:"" name:"forged-hooks" placeholder:"SHARE" help:"Payments that a forged webhook calls paid: of an attempt that does not exist (V1), or wrongly signed (V2)."`
-	RESTErrors     float64 `share:"" name:"rest-errors" placeholder:"SHARE" help:"REST calls that answer 502 as a proxy does, half of them after having done what was asked."`
+	RESTErrors     float64 `share:"" name:"rest-errors" placeholder:"SHARE" help:"REST calls that answer 502 as a proxy does, half of them after the call was carried out."`
 
-	MaxCancels int           `placeholder:"N" help:"How many cancellations a payment may have, after which MAX_CANCEL_COUNT_REACHED is the answer; without it any number."`
-	SlowBy     time.Duration `default:"5s" help:"How long what is slow takes (${default})."`
-	LateBy     time.Duration `default:"5s" help:"How late webhooks are that are late (${default})."`
-	HookCopies int           `default:"2" placeholder:"N" help:"How often a webhook comes that is not sent once (${default})."`
+	MaxCancels int           `placeholder:"N" help:"Cancellations that a payment may have; more are answered with MAX_CANCEL_COUNT_REACHED. Without it any number."`
+	SlowBy     time.Duration `default:"5s" help:"How long slow payments, cancellations and deposits take (${default})."`
+	LateBy     time.Duration `default:"5s" help:"How late the late webhooks are (${default})."`
+	HookCopies int           `default:"2" placeholder:"N" help:"How often a repeated webhook comes (${default})."`
 }
 
 // maxCopies is how often a webhook may come.

@@ -66,7 +66,7 @@ const StoreID = "store-00000000-0000-4000-8000-000000000000"
 
 // Deps are the dependencies of a Sim. Each has a default.
 type Deps struct {
-	// words what is wrong with a body below /sim/, which its decoder says in terms of Go; nil leaves it
+	// Explain rewords the decoder's error about a body below /sim/, which is in terms of Go; nil leaves it.
 	Explain func(error) error
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: nothing is logged
@@ -79,7 +79,7 @@ type Options struct {
 	Seed                      uint64
 	Plan                      Plan
 	ConfirmTimeout            time.Duration // how long a confirm call may take; 10 s if zero
-	// waits before V2 sends a webhook again that was not taken; 1, 4 and 16 s if nil
+	// Backoff are V2's pauses before it sends an unaccepted webhook again; nil is 1, 4 and 16 s.
 	Backoff []time.Duration
 }
 

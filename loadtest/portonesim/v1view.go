@@ -13,7 +13,7 @@ func seconds(t time.Time) int64 {
 	return t.Unix()
 }
 
-// orNil is a text as V1 has it; null where there is none.
+// orNil is a text as V1 has it; null if empty.
 func orNil(text string) any {
 	if text == "" {
 		return nil

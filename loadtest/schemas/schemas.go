@@ -33,7 +33,7 @@ type operation struct {
 	segments      []string // of the route; those in braces stand for any
 	optional      bool     // the last segment may be missing
 	parameters    []*parameter
-	body          *schema // nil where there is none
+	body          *schema // nil if there is no body
 	bodyNeeded    bool
 	forms         bool // the body may be a form
 	answers       map[string]response

@@ -7,9 +7,8 @@ import (
 	"github.com/flashgate/flashgate/loadtest/chance"
 )
 
-// Plan is what the shop says, as shares of the orders from 0 to 1. They exclude
-// each other, so that together they are at most 1: what is left of the orders gets a
-// yes.
+// Plan is what the shop says, as shares of the orders from 0 to 1. An order is in one share at most, so the shares are
+// at most 1 together. All other orders get a yes.
 type Plan struct {
 	Refuses float64 // 409 with a reason
 	Slow    float64 // a yes after SlowBy
@@ -19,8 +18,8 @@ type Plan struct {
 	Takes  time.Duration // before each answer
 	SlowBy time.Duration
 
-	// The shop is down for DownFor, DownAfter it was first asked; then again every
-	// DownEvery, if that is more than 0.
+	// DownAfter is how long after the first question the shop goes down, DownFor how long it stays down. It goes down
+	// again every DownEvery, if that is more than 0.
 	DownAfter, DownFor, DownEvery time.Duration
 }
 
@@ -58,7 +57,7 @@ func (p Plan) check() error {
 // Word is what the shop makes of a question.
 type Word uint8
 
-// The words. Zero is none.
+// The words. Zero is no word.
 const (
 	Yes   Word = iota + 1
 	No         // 409 with a reason
@@ -66,7 +65,7 @@ const (
 	Hang       // never an answer
 	Fail       // 500
 	Down       // the connection is closed
-	Fault      // the question is none that a gate may ask: 401 where its signature is wrong, else 400
+	Fault      // no gate may ask this question: 401 if its signature is wrong, else 400
 	words      // one more than there are
 )
 
