@@ -39,6 +39,9 @@ func house() [][]room {
 			{"loadtest/standin", []string{"loadtest/chance"}},
 		},
 		{
+			{"loadtest/simtest", []string{"loadtest/portonesim"}},
+		},
+		{
 			{"gate", nil},
 			{"luascripts", nil},
 		},

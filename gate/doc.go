@@ -40,6 +40,7 @@
 //	loadtest/        the rehearsal program, of its own: one file for each command; nothing of it is linked into a gate
 //	loadtest/chance/ draws what goes wrong in a rehearsal, from a seed
 //	loadtest/portonesim/  a PortOne to try things with; imports nothing of the gate
+//	loadtest/simtest/  starts a simulated PortOne for tests of several packages
 //	loadtest/schemas/  holds calls of PortOne's APIs and their answers against PortOne's own documents
 //	loadtest/standin/  a shop's server that has the last word, to rehearse with; imports nothing of the gate
 //	loadtest/launch/ plays PortOne's side of a launch, and judges what came of it

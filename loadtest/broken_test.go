@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // The program is built with a script that lacks what keeps the promise. The
@@ -18,7 +20,7 @@ func TestARehearsalOfABrokenGateFails(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			gate := startGateOf(t, buildBroken(t, "luascripts/confirm.lua", line, instead),
-				"--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey)
+				"--redis", "embedded", "--sales", testkit.SaleFile(t, rehearsedSale), "--signing-key", rehearsalKey)
 			status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin,
 				"--sale", "race",
 				"--signing-key", rehearsalKey, "--rate", "300", "--demand", "200", "--buyers", "100", "--duplicates",

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,12 +19,10 @@ import (
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/launch"
-	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
 const (
 	rehearsalKey = "k1:YmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtYmVuY2gtMDE="
-	hookSecret   = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=" // V2's
 	notifySecret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=" // between gates and shop
 )
 
@@ -166,26 +162,10 @@ func metrics(t testing.TB, p *process) string {
 	return text
 }
 
-func saleFile(t testing.TB, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "sales.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // applySale applies a sale file, given as its text.
 func applySale(t testing.TB, redis, sale string) {
 	t.Helper()
-	command(t, "apply", "--open-now", "--redis", redis, "-f", saleFile(t, sale))
-}
-
-// pricedSale is a sale of one SKU, "unit" for 1000, with more settings.
-func pricedSale(stock int, more string) string {
-	return fmt.Sprintf("sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, "+
-		"accept: [v1, v2], "+
-		"%s, skus: [{name: unit, stock: %d, price: 1000}]}]", more, stock)
+	command(t, "apply", "--open-now", "--redis", redis, "-f", testkit.SaleFile(t, sale))
 }
 
 // readStatus returns what `flashgate status --json` says of a sale.
@@ -208,30 +188,4 @@ func readReport(t testing.TB, path string) (r launch.Report) {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// simulator is a PortOne on a port of its own.
-type simulator struct {
-	*portonesim.Sim
-	url string
-}
-
-func startSimulator(t testing.TB, plan portonesim.Plan) *simulator {
-	t.Helper()
-	sim := portonesim.New(portonesim.Deps{}, portonesim.Options{
-		V1Key: "key", V1Secret: "secret", V2Secret: "secret-2", WebhookSecret: hookSecret, Seed: 1, Plan: plan,
-		Backoff: []time.Duration{100 * time.Millisecond, 200 * time.Millisecond},
-	})
-	server := httptest.NewServer(sim.Handler())
-	t.Cleanup(func() { server.Close(); sim.Close() })
-	return &simulator{sim, server.URL}
-}
-
-// settling are the flags of a gate that looks payments up at the simulator, soon.
-func (s *simulator) settling() []string {
-	return []string{
-		"--portone-v1-url", s.url, "--portone-v1-key", "key", "--portone-v1-secret", "secret",
-		"--portone-v2-url", s.url, "--portone-v2-secret", "secret-2", "--portone-rate", "500",
-		"--webhook-secret", hookSecret, "--first-look", "500ms", "--grace", "2s",
-	}
 }

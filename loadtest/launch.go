@@ -113,8 +113,9 @@ func (c *launchCommand) rehearse(ctx context.Context, env *environment, admin *l
 	}
 	progress.end()
 	report := run.Report(found)
-	if err := errors.Join(writeFile(c.JSON, report.WriteJSON), writeFile(c.HTML, report.WriteHTML),
-		report.WriteText(env.out)); err != nil {
+	err = errors.Join(writeFile(c.JSON, report.WriteJSON), writeFile(c.HTML, report.WriteHTML),
+		report.WriteText(env.out))
+	if err != nil {
 		return err
 	}
 	if !report.Pass {

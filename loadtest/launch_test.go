@@ -18,15 +18,17 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/launch"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 func TestARehearsalOfAGatePasses(t *testing.T) {
 	t.Parallel()
 	const secret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey,
-		"--webhook-secret", secret)
+	gate := startGate(t, "--redis", "embedded", "--sales", testkit.SaleFile(t, rehearsedSale),
+		"--signing-key", rehearsalKey, "--webhook-secret", secret)
 	dir := t.TempDir()
 	page, report := filepath.Join(dir, "report.html"), filepath.Join(dir, "report.json")
 	f := func(args ...string) launch.Report {
@@ -76,7 +78,7 @@ func TestARehearsalOfAGatePasses(t *testing.T) {
 
 func TestARehearsalHasItsPeakWhenTheSaleOpens(t *testing.T) {
 	t.Parallel()
-	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale))
+	gate := startGate(t, "--redis", "embedded", "--sales", testkit.SaleFile(t, rehearsedSale))
 	opens := time.Now().Add(4 * time.Second).Truncate(time.Millisecond)
 	sale := fmt.Sprintf(
 		`{"name": "late", "opens_at": %q, "closes_at": "2100-01-01T00:00:00Z", "hold": "1h", "skus": [{"name": "unit", "stock": 50}]}`, opens.Format(time.RFC3339Nano))
@@ -170,7 +172,8 @@ func TestVegetaTakesTheTargets(t *testing.T) {
 		"github.com/tsenart/vegeta/v12").CombinedOutput(); err != nil {
 		t.Fatalf("building vegeta: %v\n%s", err, said)
 	}
-	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale), "--signing-key", rehearsalKey)
+	gate := startGate(t, "--redis", "embedded", "--sales", testkit.SaleFile(t, rehearsedSale),
+		"--signing-key", rehearsalKey)
 	status, targets, errOut := try(t, "targets", "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin,
 		"--sale", "race", "--signing-key", rehearsalKey, "--demand", "100", "--duplicates", "0")
 	if lines := strings.Count(targets, "\n"); status != 0 || lines != 100 {
@@ -207,14 +210,14 @@ func TestVegetaTakesTheTargets(t *testing.T) {
 // declined, and the gate on a real Redis learns all of it.
 func TestARehearsalPaysAndWaitsUntilAllIsSettled(t *testing.T) {
 	t.Parallel()
-	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.3}), redistest.Start(t)
+	sim, redis := simtest.Start(t, portonesim.Plan{Declines: 0.3}), redistest.Start(t)
 	applySale(t, redis.URL(), rehearsedSale)
-	gate := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--signing-key", rehearsalKey)...)
+	gate := startGate(t, append(sim.Settling(), "--redis", redis.URL(), "--signing-key", rehearsalKey)...)
 	status, out, errOut := rehearse(t, "--target", "http://"+gate.listen, "--admin", "http://"+gate.admin,
 		"--sale", "race",
-		"--signing-key", rehearsalKey, "--webhook-secret", hookSecret, "--bodies",
+		"--signing-key", rehearsalKey, "--webhook-secret", simtest.HookSecret, "--bodies",
 		"v1,v1-form,v2-2024-01-01,v2-2024-04-25",
-		"--rate", "200", "--demand", "300", "--pay", sim.url, "--within", "10s", "--timeout", "30s")
+		"--rate", "200", "--demand", "300", "--pay", sim.URL, "--within", "10s", "--timeout", "30s")
 	if status != 0 || !strings.Contains(out, "settled     0 orders are still held") ||
 		!strings.Contains(out, "0 differ from what PortOne was paid") {
 		t.Fatalf("status %d\n%s%s", status, out, errOut)
@@ -306,10 +309,11 @@ func TestARehearsalOfWhatThereIsNotSendsNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := (&launch.Run{
+			err = (&launch.Run{
 				Plan: plan, Timeout: 10 * time.Second,
 				MaxWorkers: 1,
-			}).Probe(t.Context()); err != nil {
+			}).Probe(t.Context())
+			if err != nil {
 				t.Errorf("%q: of what there is: %v", serve, err)
 			}
 			if r := readStatus(t, redis.URL(), sale); r.Seq != 1 {
@@ -330,7 +334,7 @@ func TestARehearsalGoesOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gate := startGate(t, "--redis", "embedded", "--sales", saleFile(t, rehearsedSale))
+	gate := startGate(t, "--redis", "embedded", "--sales", testkit.SaleFile(t, rehearsedSale))
 	server := httptest.NewUnstartedServer(httputil.NewSingleHostReverseProxy(&url.URL{
 		Scheme: "http",
 		Host:   gate.listen,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 )
 
@@ -89,7 +90,7 @@ func TestAGateSellsToTheBuyersOfTheSimulator(t *testing.T) {
 	}
 	const sale = "sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, hold: 1h, " +
 		"skus: [{name: seat, stock: 2}]}]"
-	g := startGate(t, "--redis", "embedded", "--sales", saleFile(t, sale), "--portone-v1-url", url,
+	g := startGate(t, "--redis", "embedded", "--sales", testkit.SaleFile(t, sale), "--portone-v1-url", url,
 		"--portone-v1-key", "sim-key",
 		"--portone-v1-secret", "sim-secret-for-tests-only", "--portone-v2-url", url, "--portone-v2-secret",
 		"sim-v2-secret-for-tests-only")

@@ -49,8 +49,9 @@ func TestTheSimulatorsSecretsAreTakenAsFlags(t *testing.T) {
 func TestSettingsOfGatesAreNoWarning(t *testing.T) {
 	t.Parallel()
 	var out, errOut bytes.Buffer
-	if status := run([]string{"version"}, []string{"FLASHGATE_WAIT_REPLICAS=1", "FLASHGATE_REDIS=redis://r"}, &out,
-		&errOut); status != 0 || errOut.Len() > 0 {
+	status := run([]string{"version"}, []string{"FLASHGATE_WAIT_REPLICAS=1", "FLASHGATE_REDIS=redis://r"}, &out,
+		&errOut)
+	if status != 0 || errOut.Len() > 0 {
 		t.Errorf("status %d, %s", status, errOut.String())
 	}
 }

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/launch"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 	"github.com/flashgate/flashgate/loadtest/standin"
 )
 
@@ -28,17 +30,17 @@ func openStandIn(t *testing.T, plan standin.Plan) (*standin.Shop, string) {
 // a busy machine cannot send the orders in time.
 func TestALaunchWithLastWordsPasses(t *testing.T) {
 	const stock, orders = 800, 2000
-	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.1}), redistest.Start(t)
+	sim, redis := simtest.Start(t, portonesim.Plan{Declines: 0.1}), redistest.Start(t)
 	words, url := openStandIn(t, standin.Plan{Refuses: .2, Hangs: .1})
-	applySale(t, redis.URL(), pricedSale(stock, "hold: 10m, ask: "+url+"/ask"))
-	flags := append(sim.settling(), "--redis", redis.URL(), "--signing-key", rehearsalKey,
+	applySale(t, redis.URL(), testkit.PricedSale(stock, "hold: 10m, ask: "+url+"/ask"))
+	flags := append(sim.Settling(), "--redis", redis.URL(), "--signing-key", rehearsalKey,
 		"--notify-secret", notifySecret)
 	gates := []*process{startGate(t, flags...), startGate(t, flags...)}
 	file := filepath.Join(t.TempDir(), "report.json")
 	status, out, errOut := rehearse(t, "--target", "http://"+gates[0].listen+",http://"+gates[1].listen, "--admin",
 		"http://"+gates[0].admin,
 		"--sale", "race", "--signing-key", rehearsalKey, "--shape", "steady", "--rate", "120", "--demand", "2000",
-		"--duplicates", "0.2", "--prefix", "ORD", "--pay", sim.url,
+		"--duplicates", "0.2", "--prefix", "ORD", "--pay", sim.URL,
 		"--shop", url, "--json", file, "--within", "10s", "--timeout", "30s")
 	if status != 0 || !strings.Contains(out, "\nPASS") {
 		t.Fatalf("status %d\n%s%s", status, out, errOut)
@@ -87,7 +89,7 @@ func TestALaunchWithAShopThatFlapsPasses(t *testing.T) {
 		Slow: .2, SlowBy: 100 * time.Millisecond, Fails: .1, DownAfter: time.Second, DownFor: 500 * time.Millisecond,
 		DownEvery: 1500 * time.Millisecond,
 	})
-	applySale(t, redis.URL(), pricedSale(100_000, "hold: 10m, healthy: "+url+"/healthy, ask: "+url+"/ask"))
+	applySale(t, redis.URL(), testkit.PricedSale(100_000, "hold: 10m, healthy: "+url+"/healthy, ask: "+url+"/ask"))
 	gate := startGate(t, "--redis", redis.URL(), "--signing-key", rehearsalKey, "--notify-secret", notifySecret)
 	await(t, "the shop to be known as up", func() error {
 		if !strings.Contains(metrics(t, gate), `flashgate_shop_up{sale="race"} 1`+"\n") {

@@ -92,8 +92,8 @@ func TestALinkFromTheAdminAPIIsTaken(t *testing.T) {
 	if a := caller.post(gate.listen, link.RequestURI(), "application/json", v1("order-1", "i")); a.code != "held" {
 		t.Errorf("its order: %+v", a)
 	}
-	if a := caller.post(gate.listen, link.RequestURI(), "application/json",
-		v1("order-2", "i")); a.code != "bad_signature" {
+	a := caller.post(gate.listen, link.RequestURI(), "application/json", v1("order-2", "i"))
+	if a.code != "bad_signature" {
 		t.Errorf("another order: %+v", a)
 	}
 

@@ -28,8 +28,9 @@ func archiveOf(t *testing.T) (text string, redis *redistest.Server) {
 		if a := newCaller(t).confirm(p.listen, "race", order(i)); a.code != "held" {
 			t.Fatalf("%+v", a)
 		}
-		if status, text := p.ask(t, "", "POST", "/v1/sales/race/orders/"+order(i)+"/report",
-			fmt.Sprintf(`{"state":%q}`, state)); status != 200 {
+		status, text := p.ask(t, "", "POST", "/v1/sales/race/orders/"+order(i)+"/report",
+			fmt.Sprintf(`{"state":%q}`, state))
+		if status != 200 {
 			t.Fatal(status, text)
 		}
 	}

@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // All buyers pay twice. Two gates together give back no more than may be, PortOne's own
@@ -19,9 +21,9 @@ import (
 func TestTheBrakeIsToldOfAndReleased(t *testing.T) {
 	t.Parallel()
 	const buyers = 23
-	sim, redis := startSimulator(t, portonesim.Plan{Twice: 1}), redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(100, "hold: 10m, auto_refund: true"))
-	flags := append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.settling()...)
+	sim, redis := simtest.Start(t, portonesim.Plan{Twice: 1}), redistest.Start(t)
+	applySale(t, redis.URL(), testkit.PricedSale(100, "hold: 10m, auto_refund: true"))
+	flags := append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.Settling()...)
 	steady, mortal := startGate(t, flags...), startGate(t, flags...)
 	var shopping sync.WaitGroup
 	for i := range buyers {
@@ -46,7 +48,7 @@ func TestTheBrakeIsToldOfAndReleased(t *testing.T) {
 		}
 		return nil
 	})
-	mortal.kill()
+	mortal.Kill()
 	if n := cancelled(); n != 20 {
 		t.Errorf("%d were cancelled, want 20", n)
 	}
@@ -90,8 +92,8 @@ func TestTheBrakeIsToldOfAndReleased(t *testing.T) {
 	if again != "{\n  \"released\": false,\n  \"orders\": 0\n}\n" {
 		t.Errorf("said again: %s", again)
 	}
-	if said := command(t, append([]string{"audit", "--redis", redis.URL(), "race"},
-		sim.credentials()...)...); !strings.HasPrefix(said, "nothing differs\n") {
+	said := command(t, append([]string{"audit", "--redis", redis.URL(), "race"}, sim.Credentials()...)...)
+	if !strings.HasPrefix(said, "nothing differs\n") {
 		t.Errorf("the audit says: %s", said)
 	}
 }
@@ -100,7 +102,7 @@ func TestTheBrakeIsToldOfAndReleased(t *testing.T) {
 func TestGoOnAsksWhoSitsAtATerminal(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(100, "auto_refund: true"))
+	applySale(t, redis.URL(), testkit.PricedSale(100, "auto_refund: true"))
 	for answer, agrees := range map[string]bool{
 		"y\n": true, "YES\n": true, "n\n": false, "\n": false, "": false,
 		"yet\n": false,
@@ -114,8 +116,9 @@ func TestGoOnAsksWhoSitsAtATerminal(t *testing.T) {
 		if agrees != (err == nil) || agrees != strings.Contains(out.String(), "the brake is released") {
 			t.Errorf("%q: %v, %s", answer, err, out.String())
 		}
-		if want := "10 refunds in a row for amount, which a wrong setting may cause. To be given back now: 0 " +
-			"payments of 0 orders, 0 in all\nGive them back? [y/N] "; !strings.HasSuffix(asked.String(), want) {
+		want := "10 refunds in a row for amount, which a wrong setting may cause. To be given back now: 0 " +
+			"payments of 0 orders, 0 in all\nGive them back? [y/N] "
+		if !strings.HasSuffix(asked.String(), want) {
 			t.Errorf("asked: %s", asked.String())
 		}
 		if held := redis.Do(t, "HEXISTS", "fg:{race}", "brake"); (held == int64(1)) == agrees {

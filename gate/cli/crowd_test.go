@@ -68,9 +68,10 @@ func TestACrowdThatHasAllDescriptorsEndsNothing(t *testing.T) {
 	redis := redistest.Start(t)
 	applySale(t, redis.URL(), openSale("race", 100_000))
 	gate := awaitReady(t, spawnWithFiles(t, 256, "--redis", redis.URL(), "--allow-unsigned"))
-	if told, ok := gate.logged("few files may be open, and each connection is one: set LimitNOFILE=65536 in the unit " +
+	told, ok := gate.logged("few files may be open, and each connection is one: set LimitNOFILE=65536 in the unit " +
 		"of systemd, ulimits: {nofile: 65536} in Compose, --ulimit nofile=65536 for docker run, or ulimit -n 65536 " +
-		"in the shell"); !ok || told["open_files"] != 256.0 {
+		"in the shell")
+	if !ok || told["open_files"] != 256.0 {
 		t.Errorf("the limit of open files is not told: %v", told)
 	}
 

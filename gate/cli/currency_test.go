@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // A gate that was started with a currency in use, and not the one that is meant,
@@ -14,9 +16,9 @@ import (
 // neither it nor the gate that is right after it cancels one at PortOne.
 func TestACurrencyByMistakeGivesNoMoneyBack(t *testing.T) {
 	t.Parallel()
-	sim, redis := startSimulator(t, portonesim.Plan{}), redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(10, "hold: 10m, auto_refund: true"))
-	flags := append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned")
+	sim, redis := simtest.Start(t, portonesim.Plan{}), redistest.Start(t)
+	applySale(t, redis.URL(), testkit.PricedSale(10, "hold: 10m, auto_refund: true"))
+	flags := append(sim.Settling(), "--redis", redis.URL(), "--allow-unsigned")
 	mistaken := startGate(t, append(flags, "--currency", "USD")...)
 	for version := 1; version <= 2; version++ {
 		r := sim.Pay(t.Context(), portonesim.Order{
@@ -32,8 +34,9 @@ func TestACurrencyByMistakeGivesNoMoneyBack(t *testing.T) {
 		await(t, "both payments to be left to a person more than once", func() error {
 			left := 0.
 			for line := range strings.Lines(gate.stderr.String()) {
-				if record, ok := logged(line, "payments that are refund due wait for a person: they are in another "+
-					"currency than --currency, or were for a gate that looked before"); ok {
+				record, ok := logged(line, "payments that are refund due wait for a person: they are in another "+
+					"currency than --currency, or were for a gate that looked before")
+				if ok {
 					left += record["payments"].(float64)
 				}
 			}
@@ -44,8 +47,9 @@ func TestACurrencyByMistakeGivesNoMoneyBack(t *testing.T) {
 		})
 	}
 	waits(mistaken)
-	if _, said := mistaken.logged("payments are in another currency than --currency: they are refund due, and wait " +
-		"for a person, also with auto_refund. If they are right, correct --currency"); !said {
+	_, said := mistaken.logged("payments are in another currency than --currency: they are refund due, and wait " +
+		"for a person, also with auto_refund. If they are right, correct --currency")
+	if !said {
 		t.Errorf("the log does not say why they are refund due")
 	}
 	mistaken.stop(t)

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // Wherever a gate dies (kill -9) on the way from a confirm to the last word to the
@@ -66,8 +68,8 @@ func TestAGateMayDieAtEveryStep(t *testing.T) {
 				s.hurry()
 				return s.check()
 			})
-			if said := command(t, append([]string{"audit", "--redis", s.redis.URL(), "race"},
-				s.sim.credentials()...)...); !strings.HasPrefix(said, "nothing differs\n") {
+			said := command(t, append([]string{"audit", "--redis", s.redis.URL(), "race"}, s.sim.Credentials()...)...)
+			if !strings.HasPrefix(said, "nothing differs\n") {
 				t.Errorf("the audit says: %s", said)
 			}
 		})
@@ -94,7 +96,7 @@ func (s *stage) playUntil(at step, done bool) {
 type stage struct {
 	t       *testing.T
 	doom    *doom
-	sim     *simulator
+	sim     *simtest.PortOne
 	redis   *redistest.Server
 	flags   []string
 	caller  *caller
@@ -112,7 +114,7 @@ const stageStock = 20
 
 func openStage(t *testing.T) *stage {
 	s := &stage{
-		t: t, doom: &doom{over: t.Context().Done()}, sim: startSimulator(t, portonesim.Plan{Declines: 0.5}),
+		t: t, doom: &doom{over: t.Context().Done()}, sim: simtest.Start(t, portonesim.Plan{Declines: 0.5}),
 		redis: redistest.Start(t), caller: newCaller(t), shopped: make(chan struct{}), told: map[string][]int64{},
 		state: map[string]string{},
 	}
@@ -128,11 +130,11 @@ func openStage(t *testing.T) *stage {
 	toShop := s.doom.web(t, http.HandlerFunc(s.hear), func(*http.Request) string { return "post" })
 	fromPortOne := s.doom.web(t, http.HandlerFunc(s.ask), func(*http.Request) string { return "answer" })
 	s.confirm = fromPortOne + "/confirm/race?items=unit"
-	s.flags = append((&simulator{s.sim.Sim, toPortOne}).settling(),
-		"--redis", s.doom.redis(t, s.redis), "--allow-unsigned", "--first-look", "1m", "--notify-secret", hookSecret)
+	s.flags = append((&simtest.PortOne{Sim: s.sim.Sim, URL: toPortOne}).Settling(), "--redis", s.doom.redis(t, s.redis),
+		"--allow-unsigned", "--first-look", "1m", "--notify-secret", simtest.HookSecret)
 	lastWord := s.doom.web(t, http.HandlerFunc(s.agree), func(*http.Request) string { return "ask" })
-	applySale(t, s.redis.URL(),
-		pricedSale(stageStock, "hold: 10h, auto_refund: true, refund_brake: off, notify: "+toShop+", ask: "+lastWord))
+	settings := "hold: 10h, auto_refund: true, refund_brake: off, notify: " + toShop + ", ask: " + lastWord
+	applySale(t, s.redis.URL(), testkit.PricedSale(stageStock, settings))
 	return s
 }
 

@@ -8,15 +8,17 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // A buyer disputes a payment and is wrong; of another the card company takes the money back.
 func TestDisputesAndChargebacksAreShownAndSellNothing(t *testing.T) {
 	t.Parallel()
-	sim, redis := startSimulator(t, portonesim.Plan{}), redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(10, "hold: 1m"))
-	g := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store",
+	sim, redis := simtest.Start(t, portonesim.Plan{}), redistest.Start(t)
+	applySale(t, redis.URL(), testkit.PricedSale(10, "hold: 1m"))
+	g := startGate(t, append(sim.Settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store",
 		portonesim.StoreID)...)
 	for i := range 3 {
 		r := sim.Pay(t.Context(), portonesim.Order{
@@ -34,8 +36,8 @@ func TestDisputesAndChargebacksAreShownAndSellNothing(t *testing.T) {
 		}
 		await(t, what, func() error {
 			var reports []gate.DisputeView
-			if err := json.Unmarshal([]byte(command(t, "disputes", "--redis", redis.URL(), "--json", "race")),
-				&reports); err != nil {
+			err := json.Unmarshal([]byte(command(t, "disputes", "--redis", redis.URL(), "--json", "race")), &reports)
+			if err != nil {
 				return err
 			}
 			var got []string
@@ -72,5 +74,5 @@ func TestDisputesAndChargebacksAreShownAndSellNothing(t *testing.T) {
 	}
 	f("it is resolved", sim.Resolve("order_1"), "[order_2 chargeback 1000]")
 	command(t, append([]string{"audit", "--redis", redis.URL(), "race", "--portone-v2-store", portonesim.StoreID},
-		sim.credentials()...)...)
+		sim.Credentials()...)...)
 }

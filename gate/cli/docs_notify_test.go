@@ -45,8 +45,8 @@ func TestThePagesServerIsToldOfAnOrder(t *testing.T) {
 	})
 	t.Cleanup(shop.Close)
 	gate := serveSale(t, redistest.Start(t).URL(), notifyingSale("race", shop.URL), "--notify-secret", notifySecret)
-	if a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json",
-		v1("주문-1", "imp_1")); a.code != "held" {
+	a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json", v1("주문-1", "imp_1"))
+	if a.code != "held" {
 		t.Fatalf("%+v", a)
 	}
 	await(t, "the order", func() error {

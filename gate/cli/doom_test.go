@@ -86,7 +86,7 @@ func (d *doom) strikes(call, text string, done bool) bool {
 	d.mu.Unlock()
 	select {
 	case gate := <-victim:
-		gate.kill()
+		gate.Kill()
 		close(struck)
 	case <-d.over: // without it
 	}

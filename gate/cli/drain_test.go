@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 func TestDrainLosesNoAnswer(t *testing.T) {
@@ -168,13 +169,13 @@ func TestSecondSignalEndsItAtOnce(t *testing.T) {
 	gate := startGate(t, "--drain-wait", "1m")
 	gate.signal(t, syscall.SIGTERM)
 	await(t, "the drain", func() error {
-		if _, draining := gate.logged("draining: not ready, but still answering; a second signal " +
-			"ends it at once"); !draining {
+		_, draining := gate.logged("draining: not ready, but still answering; a second signal " + "ends it at once")
+		if !draining {
 			return errors.New("it is not draining")
 		}
 		return nil
 	})
-	if gate.ended() {
+	if !gate.Running() {
 		t.Fatal("the first signal ended it")
 	}
 	gate.signal(t, syscall.SIGTERM)
@@ -208,7 +209,8 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 		c := serveCommand{
 			Listen: "127.0.0.1:0", adminFlag: adminFlag{AdminListen: "127.0.0.1:0"}, Redis: address,
 			AllowUnsigned: true, Name: "gate",
-			Sales: saleFile(t, openSale("race", 10)), portoneFlag: portoneFlag{FirstLook: time.Second}, Language: "ko",
+			Sales: testkit.SaleFile(t, openSale("race", 10)), Language: "ko",
+			portoneFlag:  portoneFlag{FirstLook: time.Second},
 			RedisTimeout: 500 * time.Millisecond, Queue: 10,
 			RefusalLog: "-", LogFormat: "json", LogLevel: slog.LevelInfo,
 		}

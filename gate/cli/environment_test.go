@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/flashgate/flashgate/gate/cmdline"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // serveNowhere is a gate that starts whenever its settings are taken, and ends at
@@ -222,7 +223,7 @@ func TestSecretsInFilesAreTrimmedAndWhatIsNotAllowedIsNamed(t *testing.T) {
 		"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODk="
 	f := func(flag, text, want string) {
 		t.Helper()
-		file := saleFile(t, text)
+		file := testkit.SaleFile(t, text)
 		status, said := said(serveNowhere+" --redis embedded --portone-v1-key k --"+flag+"-file "+file,
 			"FLASHGATE_PORTONE_V1_SECRET=s")
 		if status != 1 || !strings.Contains(said, want) {
@@ -282,7 +283,7 @@ func TestAGateWithASettingOfARealOneWantsARedis(t *testing.T) {
 		"archive x --to " + t.TempDir() + "/x",
 	} {
 		if command == "apply -f x" {
-			command = "apply -f " + saleFile(t, openSale("race", 1))
+			command = "apply -f " + testkit.SaleFile(t, openSale("race", 1))
 		}
 		if status, text := said(command, "FLASHGATE_REDIS=embedded"); status != 1 ||
 			!strings.Contains(text, "--redis embedded: only serve has a store of its own") {

@@ -34,8 +34,8 @@ func TestAGateSaysThatTooFewReplicasFollowAndWhenThereAreEnough(t *testing.T) {
 			}
 			return nil
 		})
-		if out := command(t, "status", "--redis", redis.URL(), "--wait-replicas",
-			"1"); !strings.Contains(out, message) {
+		out := command(t, "status", "--redis", redis.URL(), "--wait-replicas", "1")
+		if !strings.Contains(out, message) {
 			t.Errorf("status prints\n%s", out)
 		}
 	}

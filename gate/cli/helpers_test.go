@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -54,10 +53,10 @@ func (j *journal) String() string {
 
 // process is a gate that runs as a program of its own.
 type process struct {
+	*redistest.Program
 	cmd            *exec.Cmd
 	stdout, stderr journal
-	exited         chan struct{} // closed when it has ended
-	listen, admin  string        // its addresses, host:port
+	listen, admin  string // its addresses, host:port
 }
 
 // spawn starts `flashgate serve` on free ports and without a wait before it
@@ -78,18 +77,11 @@ func serveArgs(args []string) []string {
 // log is shown if the test failed. "flashgate" is this one.
 func startProcess(t testing.TB, program string, args ...string) *process {
 	t.Helper()
-	p := &process{exited: make(chan struct{})}
-	p.cmd = programCommand(t, program, args...)
+	p := &process{cmd: programCommand(t, program, args...)}
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer close(p.exited)
-		_ = p.cmd.Wait() // tests look at ProcessState
-	}()
+	p.Program = redistest.StartProgram(t, p.cmd)
 	t.Cleanup(func() {
-		p.kill()
+		p.Kill()
 		for _, secret := range []string{redistest.Password, url.QueryEscape(redistest.Password)} {
 			if strings.Contains(p.stdout.String()+p.stderr.String(), secret) {
 				t.Errorf("the gate shows its password for Redis")
@@ -141,7 +133,7 @@ var secretHider = sync.OnceValues(func() (func(args []string) (environ, rest []s
 func awaitReady(t testing.TB, p *process) *process {
 	t.Helper()
 	await(t, "the gate to be ready", func() error {
-		if p.ended() {
+		if !p.Running() {
 			t.Fatalf("the gate ended: %v\n%s", p.cmd.ProcessState, p.stderr.String())
 		}
 		serving, ok := p.logged("serving")
@@ -167,7 +159,7 @@ func serveSale(t testing.TB, redis, sale string, args ...string) *process {
 // applySale applies a sale file, given as its text.
 func applySale(t testing.TB, redis, sale string) {
 	t.Helper()
-	command(t, "apply", "--open-now", "--redis", redis, "-f", saleFile(t, sale))
+	command(t, "apply", "--open-now", "--redis", redis, "-f", testkit.SaleFile(t, sale))
 }
 
 // command runs a command of the program in this process, and returns what it
@@ -194,15 +186,6 @@ func try(t testing.TB, environ []string, args ...string) (status int, out, errOu
 	secrets, rest := hidden(t, args)
 	status = Main(rest, append(secrets, environ...), &stdout, &stderr, "v0.0.0-test")
 	return status, stdout.String(), stderr.String()
-}
-
-func saleFile(t testing.TB, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "sales.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // openSale is a sale file with one sale of one SKU, "unit", that is open.
@@ -243,15 +226,6 @@ func logged(log, message string) (map[string]any, bool) {
 	return nil, false
 }
 
-func (p *process) ended() bool {
-	select {
-	case <-p.exited:
-		return true
-	default:
-		return false
-	}
-}
-
 // stop asks the process to end (SIGTERM) and wants it to end well.
 func (p *process) stop(t testing.TB) {
 	t.Helper()
@@ -272,18 +246,12 @@ func (p *process) signal(t testing.TB, s os.Signal) {
 func (p *process) wait(t testing.TB) int {
 	t.Helper()
 	select {
-	case <-p.exited:
+	case <-p.Exited():
 		return p.cmd.ProcessState.ExitCode()
 	case <-time.After(patience):
 		t.Fatalf("the gate did not end within %v", patience)
 		return 0
 	}
-}
-
-// kill ends the process at once and waits until it is gone.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // that it has ended already is as well
-	<-p.exited
 }
 
 // get reads a path of one of the process's listeners; status 0 is no answer.

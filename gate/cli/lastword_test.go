@@ -44,8 +44,9 @@ func openLastShop(t testing.TB, word func(w http.ResponseWriter, r *http.Request
 	mux.HandleFunc("POST /ask", func(w http.ResponseWriter, r *http.Request) {
 		var text json.RawMessage
 		var ask shop.Ask
-		if err := errors.Join(json.NewDecoder(r.Body).Decode(&text), json.Unmarshal(text, &ask),
-			hook.Verify(text, r.Header)); err != nil {
+		err := errors.Join(json.NewDecoder(r.Body).Decode(&text), json.Unmarshal(text, &ask),
+			hook.Verify(text, r.Header))
+		if err != nil {
 			t.Errorf("the shop was asked %s: %v", text, err)
 		}
 		s.mu.Lock()
@@ -214,8 +215,8 @@ func TestAYesThatComesTooLateIsNone(t *testing.T) {
 	}
 	stands(t, redis, 0, 1, 1)
 	// by a new attempt
-	if a := c.post(g.listen, "/confirm/race?items=unit", "application/json",
-		v1("never", "imp_other")); a.code != "held" {
+	a := c.post(g.listen, "/confirm/race?items=unit", "application/json", v1("never", "imp_other"))
+	if a.code != "held" {
 		t.Errorf("asked again after it was given up: %+v", a)
 	}
 	stands(t, redis, 0, 2, 0)
@@ -314,8 +315,8 @@ func TestAShopThatFlapsInTheMiddleOfASale(t *testing.T) {
 		s.up.Store(false)
 		down := time.Now()
 		await(t, "new orders to be refused", func() error {
-			if a := c.confirm(g.listen, "race",
-				fmt.Sprint("down-", time.Now().UnixNano())); a.code != "shop_unavailable" {
+			a := c.confirm(g.listen, "race", fmt.Sprint("down-", time.Now().UnixNano()))
+			if a.code != "shop_unavailable" {
 				return fmt.Errorf("%+v", a)
 			}
 			return nil
@@ -377,8 +378,9 @@ func TestTheLastWordIsChangedInTheMiddleOfASale(t *testing.T) {
 		}
 	}
 	await(t, "the gate without a secret to say so", func() error {
-		if _, said := without.logged("this sale takes no orders, because this gate has no secret to sign its " +
-			"questions to the shop with: set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file"); !said {
+		_, said := without.logged("this sale takes no orders, because this gate has no secret to sign its " +
+			"questions to the shop with: set FLASHGATE_NOTIFY_SECRET (whsec_…) or --notify-secret-file")
+		if !said {
 			return errors.New("it does not")
 		}
 		return nil
@@ -412,7 +414,7 @@ func TestStatusTellsOfTheLastWord(t *testing.T) {
 func TestApplyTellsOfTheLastWord(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
-	file := saleFile(t, askingSale(1, "ask: https://shop.example.com/ask"))
+	file := testkit.SaleFile(t, askingSale(1, "ask: https://shop.example.com/ask"))
 	for name, test := range map[string]struct {
 		environ []string
 		want    []string

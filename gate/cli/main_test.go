@@ -3,11 +3,11 @@ package cli
 import (
 	"os"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // TestMain makes this test binary the program too: as "flashgate" it is found
@@ -16,17 +16,8 @@ func TestMain(m *testing.M) {
 	os.Setenv("GORACE", "atexit_sleep_ms=10") // by default each process would end a second late
 	testscript.Main(redistest.Forgetting{M: m}, map[string]func(){
 		"flashgate": func() {
-			go dieWith(os.Getppid())
+			testkit.EndWithParent()
 			os.Exit(Main(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, "v0.0.0-test"))
 		},
 	})
-}
-
-// dieWith ends this process when its parent has ended, so that a test binary
-// that is killed leaves no gate behind.
-func dieWith(parent int) {
-	for os.Getppid() == parent {
-		time.Sleep(200 * time.Millisecond)
-	}
-	os.Exit(3)
 }

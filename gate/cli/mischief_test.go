@@ -13,8 +13,10 @@ import (
 	"github.com/flashgate/flashgate/gate/audit"
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/gate/store"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/chance"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // Everything goes wrong with money, each thing with a fifth of the orders, and several with
@@ -48,8 +50,8 @@ type mischief struct {
 	hasten   bool          // webhooks name what is owed over and over, so that it is looked at without long pauses
 
 	t     *testing.T
-	sim   *simulator // that answers what it should
-	wire  *wire      // between it and the gates
+	sim   *simtest.PortOne // that answers what it should
+	wire  *wire            // between it and the gates
 	redis *redistest.Server
 	store *store.Store
 	flags []string
@@ -100,7 +102,8 @@ func playMischief(t *testing.T, m *mischief) {
 func (m *mischief) begin(t *testing.T) {
 	m.t, m.redis, m.began = t, redistest.Start(t), time.Now()
 	sim := portonesim.New(portonesim.Deps{}, portonesim.Options{
-		V1Key: "key", V1Secret: "secret", V2Secret: "secret-2", WebhookSecret: hookSecret, Seed: m.seed, Plan: m.plan(),
+		V1Key: "key", V1Secret: "secret", V2Secret: "secret-2", WebhookSecret: simtest.HookSecret,
+		Seed: m.seed, Plan: m.plan(),
 		Backoff: []time.Duration{100 * time.Millisecond, 200 * time.Millisecond},
 	})
 	t.Cleanup(sim.Close)
@@ -108,16 +111,17 @@ func (m *mischief) begin(t *testing.T) {
 	straight, faulty := httptest.NewServer(sim.Handler()), httptest.NewServer(m.wire)
 	t.Cleanup(straight.Close)
 	t.Cleanup(faulty.Close)
-	m.sim = &simulator{sim, straight.URL}
+	m.sim = &simtest.PortOne{Sim: sim, URL: straight.URL}
 	var err error
-	if m.store, err = store.Open(m.redis.URL(),
-		store.Deps{}, store.Options{Who: "test", FirstLook: time.Second, Timeout: 10 * time.Second}); err != nil {
+	m.store, err = store.Open(m.redis.URL(),
+		store.Deps{}, store.Options{Who: "test", FirstLook: time.Second, Timeout: 10 * time.Second})
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { m.store.Close() })
 	applySale(t, m.redis.URL(), m.sale("hold: 2s"))
-	m.flags = append((&simulator{sim, faulty.URL}).settling(), "--grace", "1s", "--redis", m.redis.URL(),
-		"--allow-unsigned")
+	m.flags = append((&simtest.PortOne{Sim: sim, URL: faulty.URL}).Settling(), "--grace", "1s",
+		"--redis", m.redis.URL(), "--allow-unsigned")
 	for i := range m.gates {
 		m.gates[i] = startGate(t, m.flags...)
 	}
@@ -150,7 +154,7 @@ func (m *mischief) play() {
 }
 
 func (m *mischief) apply(more string) {
-	command(m.t, "apply", "--redis", m.redis.URL(), "-f", saleFile(m.t, m.sale(more)))
+	command(m.t, "apply", "--redis", m.redis.URL(), "-f", testkit.SaleFile(m.t, m.sale(more)))
 }
 
 // killOne kills a gate in the middle of whatever it does, and starts another one.
@@ -159,7 +163,7 @@ func (m *mischief) killOne() {
 	dead := m.gates[1]
 	m.gates[1] = m.gates[0] // where buyers go meanwhile
 	m.mu.Unlock()
-	dead.kill()
+	dead.Kill()
 	next := startGate(m.t, m.flags...)
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -304,8 +308,8 @@ func bankOf(r *gate.RefundView) string {
 // refunds returns what flashgate refunds lists.
 func (m *mischief) refunds() (reports []gate.RefundView) {
 	m.t.Helper()
-	if err := json.Unmarshal([]byte(command(m.t, "refunds", "--json", "--redis", m.redis.URL(), "race")),
-		&reports); err != nil {
+	err := json.Unmarshal([]byte(command(m.t, "refunds", "--json", "--redis", m.redis.URL(), "race")), &reports)
+	if err != nil {
 		m.t.Fatal(err)
 	}
 	return reports
@@ -316,7 +320,7 @@ func (m *mischief) audit() {
 	m.t.Helper()
 	var report audit.Report
 	said := command(m.t, append([]string{"audit", "--json", "--redis", m.redis.URL(), "race"},
-		m.sim.credentials()...)...)
+		m.sim.Credentials()...)...)
 	if err := json.Unmarshal([]byte(said), &report); err != nil || report.Charged == 0 || report.Payments == 0 {
 		m.t.Errorf("the audit says %s, %v", said, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/gate/store"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // twoGates sell a sale of a few units, from the file that they were started with.
@@ -60,7 +61,7 @@ func TestWhatRedisForgotIsNotSoldAgain(t *testing.T) {
 			}
 
 			// Three are known to be left: both gates sell them, and no more.
-			left := saleFile(t, openSale("race", 3))
+			left := testkit.SaleFile(t, openSale("race", 3))
 			if status, said := refused(t, "apply", "--redis", g.redis.URL(), "-f", left); status != 1 ||
 				!strings.Contains(said, gate.NeverSold) {
 				t.Errorf("without a word: status %d, %s", status, said)
@@ -90,15 +91,16 @@ func TestWhatRedisForgotIsNotSoldAgain(t *testing.T) {
 
 func startTwoGates(t *testing.T, stock int) *twoGates {
 	g := &twoGates{t: t, redis: redistest.Start(t), caller: newCaller(t)}
-	g.file = saleFile(t, openSale("race", stock))
+	g.file = testkit.SaleFile(t, openSale("race", stock))
 	g.args = []string{"--redis", g.redis.URL(), "--allow-unsigned"}
 	command(t, "apply", "--open-now", "--redis", g.redis.URL(), "-f", g.file)
 	for i := range g.gates {
 		g.gates[i] = startGate(t, append(g.args, "--sales", g.file)...)
 	}
 	g.restart(0) // a gate that is replaced while its sale is there notices nothing
-	if _, said := g.gates[0].logged("a sale is missing: it is expected, Redis has nothing of it, and its " +
-		"payments are refused"); said {
+	_, said := g.gates[0].logged("a sale is missing: it is expected, Redis has nothing of it, and its " +
+		"payments are refused")
+	if said {
 		t.Error("a sale that is there is called missing")
 	}
 	return g
@@ -225,9 +227,11 @@ func TestAnEarlierOpeningRemindsOfTheFiles(t *testing.T) {
 	f := func(opens string, want bool, flags ...string) {
 		t.Helper()
 		sale := strings.Replace(openSale("race", 10), "2020-01-01T00:00:00Z", opens, 1)
-		said := command(t, append([]string{"apply", "--redis", redis.URL(), "-f", saleFile(t, sale)}, flags...)...)
-		if got := strings.Contains(said,
-			"\n  it opens earlier now: write this opens_at into the files given to --sales too\n"); got != want {
+		file := testkit.SaleFile(t, sale)
+		said := command(t, append([]string{"apply", "--redis", redis.URL(), "-f", file}, flags...)...)
+		got := strings.Contains(said,
+			"\n  it opens earlier now: write this opens_at into the files given to --sales too\n")
+		if got != want {
 			t.Errorf("opening at %s: %s", opens, said)
 		}
 	}

@@ -130,7 +130,7 @@ func TestAnotherGateGoesOnTellingTheShopWhereOneWasKilled(t *testing.T) {
 		}
 		return nil
 	})
-	first.kill()
+	first.Kill()
 	told.grow(1_000_000)
 
 	quiet := slog.New(slog.DiscardHandler)
@@ -180,13 +180,13 @@ func TestALinkThatIsSentAgainAndAgainIsTellingNobodyAnything(t *testing.T) {
 	gate := serveSale(t, server.URL(), notifyingSale("race", told.url), "--notify-secret", notifySecret)
 	c := newCaller(t)
 	for range 500 {
-		if a := c.post(gate.listen, "/confirm/race?items=unit", "application/json",
-			v1(order(1), "imp_1")); a.code != "held" {
+		a := c.post(gate.listen, "/confirm/race?items=unit", "application/json", v1(order(1), "imp_1"))
+		if a.code != "held" {
 			t.Fatalf("%+v", a)
 		}
 	}
-	if a := c.post(gate.listen, "/confirm/race?items=unit", "application/json",
-		v1(order(2), "imp_2")); a.code != "held" {
+	a := c.post(gate.listen, "/confirm/race?items=unit", "application/json", v1(order(2), "imp_2"))
+	if a.code != "held" {
 		t.Fatalf("%+v", a)
 	}
 	await(t, "the shop", func() error { return checkTold(told.took(), 2, 1) })
@@ -217,8 +217,8 @@ func TestTwoGatesTellTheShopOnce(t *testing.T) {
 		await(t, "the shop", func() error { return checkTold(told.took(), 20, revision+1) })
 		await(t, "the position", func() error {
 			var d gate.DeliveryView
-			if err := json.Unmarshal([]byte(command(t, "undelivered", "--json", "--redis", redis, "race")),
-				&d); err != nil || d.Position != d.Seq {
+			err := json.Unmarshal([]byte(command(t, "undelivered", "--json", "--redis", redis, "race")), &d)
+			if err != nil || d.Position != d.Seq {
 				return fmt.Errorf("%+v, %v", d, err)
 			}
 			return nil

@@ -15,8 +15,10 @@ import (
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
 	"github.com/flashgate/flashgate/loadtest/schemas"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // portoneSchemas is where PortOne's documents are: make schemas.
@@ -31,7 +33,7 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 		t.Skip("needs PortOne's documents: make schemas SCHEMAS=DIR")
 	}
 	const demand, stock = 500, 400
-	sim := startSimulator(t, portonesim.Plan{
+	sim := simtest.Start(t, portonesim.Plan{
 		Declines: 0.05, SlowApprovals: 0.05, Lost: 0.05, Never: 0.03, Pending: 0.05, Revived: 0.03, Invented: 0.03,
 		SlowCancels: 0.05, RequestedCancels: 0.1, FailedRequests: 0.05, FailedCancels: 0.05, PGErrors: 0.1,
 		FinalRefusals: 0.05, FailedRefunds: 0.3,
@@ -42,11 +44,11 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 		SlowBy:     300 * time.Millisecond, LateBy: 300 * time.Millisecond, DroppedHooks: 0.3,
 	})
 	var log schemas.Log
-	credentials := append(sim.credentials(), documented(t, sim, &log)...)
+	credentials := append(sim.Credentials(), documented(t, sim, &log)...)
 	redis := redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true, refund_brake: off"))
+	applySale(t, redis.URL(), testkit.PricedSale(stock, "hold: 2s, auto_refund: true, refund_brake: off"))
 	server := startGate(t, append([]string{
-		"--redis", redis.URL(), "--allow-unsigned", "--webhook-secret", hookSecret, "--first-look", "500ms",
+		"--redis", redis.URL(), "--allow-unsigned", "--webhook-secret", simtest.HookSecret, "--first-look", "500ms",
 		"--grace", "2s",
 	}, credentials...)...)
 
@@ -109,7 +111,7 @@ func TestAGateCallsPortOneAsItsSchemasHaveIt(t *testing.T) {
 
 // documented returns the flags of a command that reaches the simulator through
 // PortOne's documents.
-func documented(t *testing.T, sim *simulator, log *schemas.Log) []string {
+func documented(t *testing.T, sim *simtest.PortOne, log *schemas.Log) []string {
 	t.Helper()
 	v1, err1 := schemas.V1(*portoneSchemas)
 	v2, err2 := schemas.V2(*portoneSchemas)
@@ -124,7 +126,7 @@ func documented(t *testing.T, sim *simulator, log *schemas.Log) []string {
 
 // endAccounts closes the accounts that are open, and gives back what was paid into
 // others. What comes of it is the plan's: the calls are what matters.
-func endAccounts(t *testing.T, sim *simulator, v1, v2 string) {
+func endAccounts(t *testing.T, sim *simtest.PortOne, v1, v2 string) {
 	t.Helper()
 	client, err := portone.NewClient(portone.Deps{
 		Metrics: portone.NewMetrics(prometheus.NewRegistry()), Now: time.Now, Log: slog.New(slog.DiscardHandler),

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // Every command reaches a Redis that speaks TLS alone and asks for a
@@ -19,7 +20,7 @@ func TestAGateAndTheCommandsSpeakTLSWithRedis(t *testing.T) {
 		"--redis", url, "--redis-ca", authority.CA, "--redis-cert", authority.Cert, "--redis-key",
 		authority.Key,
 	}
-	command(t, append([]string{"apply", "--open-now", "-f", saleFile(t, openSale("race", 10))}, trusted...)...)
+	command(t, append([]string{"apply", "--open-now", "-f", testkit.SaleFile(t, openSale("race", 10))}, trusted...)...)
 	gate := startGate(t, append(trusted, "--allow-unsigned")...)
 	if err := sells(newCaller(t), gate, "race", order(1)); err != nil {
 		t.Error(err)

@@ -7,15 +7,17 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // Staff cancel a deposit's payment, and the bank takes its time, fails, and sends it after all.
 func TestADepositsRefundIsDoneWhenTheMoneyHasArrived(t *testing.T) {
 	t.Parallel()
-	sim, redis := startSimulator(t, portonesim.Plan{SlowBy: patience}), redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(10, "hold: 1m, auto_refund: true"))
-	g := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store",
+	sim, redis := simtest.Start(t, portonesim.Plan{SlowBy: patience}), redistest.Start(t)
+	applySale(t, redis.URL(), testkit.PricedSale(10, "hold: 1m, auto_refund: true"))
+	g := startGate(t, append(sim.Settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store",
 		portonesim.StoreID)...)
 	f := func(what string, err error, state string, refund gate.RefundLine, left int64) {
 		t.Helper()
@@ -24,8 +26,8 @@ func TestADepositsRefundIsDoneWhenTheMoneyHasArrived(t *testing.T) {
 		}
 		await(t, what, func() error {
 			var reports []gate.RefundView
-			if err := json.Unmarshal([]byte(command(t, "refunds", "--redis", redis.URL(), "--json", "race")),
-				&reports); err != nil {
+			err := json.Unmarshal([]byte(command(t, "refunds", "--redis", redis.URL(), "--json", "race")), &reports)
+			if err != nil {
 				return err
 			}
 			var got gate.RefundLine

@@ -21,6 +21,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/cmdline"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // linkKey signs links in tests.
@@ -44,13 +45,14 @@ func TestAHangupReadsFilesAnew(t *testing.T) {
 		return path
 	}
 	refusals, moved := file("refusals", ""), file("refusals.1", "")
-	p := startGate(t, "--redis", "embedded", "--sales", saleFile(t, openSale("race", 100)), "--refusal-log", refusals,
-		"--signing-key-file", file("keys", linkKey), "--admin-token-file", file("tokens", "kim:0123456789abcdef"))
+	p := startGate(t, "--redis", "embedded", "--sales", testkit.SaleFile(t, openSale("race", 100)),
+		"--refusal-log", refusals, "--signing-key-file", file("keys", linkKey),
+		"--admin-token-file", file("tokens", "kim:0123456789abcdef"))
 	caller := newCaller(t)
 	confirm := func(key, order, want string) {
 		t.Helper()
-		if a := caller.post(p.listen, signedPath(t, key, order), "application/json",
-			v1(order, "imp_"+order)); a.code != want {
+		a := caller.post(p.listen, signedPath(t, key, order), "application/json", v1(order, "imp_"+order))
+		if a.code != want {
 			t.Errorf("%s by %.2s: %s, %v; want %s", order, key, a.code, a.err, want)
 		}
 	}
@@ -93,7 +95,7 @@ func (p *process) hangup(t *testing.T, times int) {
 	t.Helper()
 	p.signal(t, syscall.SIGHUP)
 	await(t, "files to be read anew", func() error {
-		if p.ended() {
+		if !p.Running() {
 			t.Fatal("SIGHUP ended the gate")
 		}
 		if strings.Count(p.stderr.String(), "SIGHUP: files were read anew") < times {
@@ -210,7 +212,8 @@ func TestALogFileKeepsWhatItHas(t *testing.T) {
 // Who sends SIGHUP to a gate that has nothing to read is told so.
 func TestAHangupWithoutFilesSaysThatThereAreNone(t *testing.T) {
 	t.Parallel()
-	p := startGate(t, "--redis", "embedded", "--sales", saleFile(t, openSale("race", 1)), "--signing-key", linkKey)
+	p := startGate(t, "--redis", "embedded", "--sales", testkit.SaleFile(t, openSale("race", 1)),
+		"--signing-key", linkKey)
 	p.signal(t, syscall.SIGHUP)
 	await(t, "the gate to say so", func() error {
 		if !strings.Contains(p.stderr.String(), "SIGHUP: there are no files to read anew") {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/gate/testkit"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // folder writes files of a test.
@@ -70,7 +71,7 @@ func confirmV2(t *testing.T, p *process, hook *standardwebhooks.Webhook, order, 
 // nothing from then on; one that cannot be read keeps no other from it.
 func TestAHangupReadsEachSecretAnew(t *testing.T) {
 	t.Parallel()
-	old, fresh := testkit.Webhook(t, hookSecret),
+	old, fresh := testkit.Webhook(t, simtest.HookSecret),
 		testkit.Webhook(t, "whsec_bmV3LW5ldy1uZXctbmV3LW5ldy1uZXctbmV3LTAwMDE=")
 	var byOld, byFresh atomic.Int64
 	shop := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -96,7 +97,8 @@ func TestAHangupReadsEachSecretAnew(t *testing.T) {
 	file := folder(t)
 	p := startGate(t, "--redis", "embedded", "--allow-unsigned", "--sales",
 		file("sales", notifyingSale("race", shop.URL)),
-		"--webhook-secret-file", file("webhook", hookSecret), "--notify-secret-file", file("notify", hookSecret),
+		"--webhook-secret-file", file("webhook", simtest.HookSecret),
+		"--notify-secret-file", file("notify", simtest.HookSecret),
 		"--admin-read-token-file", file("reads", "kim:0123456789abcdef"))
 	confirmV2(t, p, old, "o1", "held")
 	told("old", &byOld)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // shell runs commands of the program as somebody in a gate's pod does: with its
@@ -23,7 +24,7 @@ type shell struct {
 func openShell(t *testing.T, redis *redistest.Server) *shell {
 	s := &shell{t, redis, map[int]string{}}
 	for _, stock := range []int{10, 100} {
-		s.sale[stock] = saleFile(t, laterSale("race", stock))
+		s.sale[stock] = testkit.SaleFile(t, laterSale("race", stock))
 	}
 	return s
 }
@@ -148,7 +149,7 @@ func TestTheAPISaysThatAChangeIsNotSecured(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
 	p := startGate(t, "--redis", redis.URL(), "--allow-unsigned", "--wait-replicas", "1", "--wait-timeout", "50ms",
-		"--sales", saleFile(t, laterSale("swim", 5)))
+		"--sales", testkit.SaleFile(t, laterSale("swim", 5)))
 	if _, said := p.logged("created a sale that a failover may forget"); !said {
 		t.Error("the gate does not say that no replica has the sale")
 	}

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 func TestPrintedCurlLineWorksWhenPasted(t *testing.T) {
@@ -151,7 +152,7 @@ func TestRefusalIsASentenceForTheBuyer(t *testing.T) {
 		"ko": "판매 정보를 찾을 수 없습니다. 판매자에게 문의해 주세요.",
 		"en": "This sale cannot be found. Please contact the shop.",
 	} {
-		gate := startGate(t, "--redis", "embedded", "--language", language, "--sales", saleFile(t, everySale))
+		gate := startGate(t, "--redis", "embedded", "--language", language, "--sales", testkit.SaleFile(t, everySale))
 		header, body := postRaw(t, gate, "/confirm/nowhere")
 		if want := fmt.Sprintf(`{"code":"unknown_sale","reason":%[1]q,"errorMessage":%[1]q}`, want); body != want {
 			t.Errorf("%s: the body is %s, want %s", language, body, want)

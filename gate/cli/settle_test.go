@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,50 +14,13 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // long has tests take as long as a real launch does: make long.
 var long = flag.Bool("long", false, "settle at the default times")
-
-const hookSecret = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-
-// simulator is a PortOne on a port of its own.
-type simulator struct {
-	*portonesim.Sim
-	url string
-}
-
-func startSimulator(t *testing.T, plan portonesim.Plan) *simulator {
-	t.Helper()
-	sim := portonesim.New(portonesim.Deps{}, portonesim.Options{
-		V1Key: "key", V1Secret: "secret", V2Secret: "secret-2", WebhookSecret: hookSecret, Seed: 1, Plan: plan,
-		Backoff: []time.Duration{100 * time.Millisecond, 200 * time.Millisecond},
-	})
-	server := httptest.NewServer(sim.Handler())
-	t.Cleanup(func() { server.Close(); sim.Close() })
-	return &simulator{sim, server.URL}
-}
-
-// credentials are the flags of a command that asks the simulator.
-func (s *simulator) credentials() []string {
-	return []string{
-		"--portone-v1-url", s.url, "--portone-v1-key", "key", "--portone-v1-secret", "secret",
-		"--portone-v2-url", s.url, "--portone-v2-secret", "secret-2", "--portone-rate", "500",
-	}
-}
-
-// settling are the flags of a gate that looks payments up at the simulator, soon.
-func (s *simulator) settling() []string {
-	return append(s.credentials(), "--webhook-secret", hookSecret, "--first-look", "500ms", "--grace", "2s")
-}
-
-// pricedSale is a sale of one SKU, "unit" for 1000, with more settings.
-func pricedSale(stock int, more string) string {
-	return fmt.Sprintf("sales: [{name: race, opens_at: 2020-01-01T00:00:00Z, closes_at: 2100-01-01T00:00:00Z, "+
-		"accept: [v1, v2], "+
-		"%s, skus: [{name: unit, stock: %d, price: 1000}]}]", more, stock)
-}
 
 // Three in ten cards are declined, and V1 tells nobody. All units end as paid
 // all the same: what is declined is on sale again, 10 s after the first look at
@@ -70,9 +32,9 @@ func TestDeclinedUnitsAreSoldToOthers(t *testing.T) {
 		stock, firstLook, limit = 500, 20*time.Second, 10*time.Minute
 	}
 	const buyers = 20
-	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.3}), redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(stock, "hold: 10m"))
-	flags := append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--first-look", firstLook.String())
+	sim, redis := simtest.Start(t, portonesim.Plan{Declines: 0.3}), redistest.Start(t)
+	applySale(t, redis.URL(), testkit.PricedSale(stock, "hold: 10m"))
+	flags := append(sim.Settling(), "--redis", redis.URL(), "--allow-unsigned", "--first-look", firstLook.String())
 	gates := []*process{startGate(t, flags...), startGate(t, flags...)}
 
 	var paid, tries atomic.Int64
@@ -143,9 +105,9 @@ func releases(t *testing.T, redis *redistest.Server) (n int, longest time.Durati
 func TestAnOrderIsSettledWhileItIsConfirmedOverAndOver(t *testing.T) {
 	t.Parallel()
 	const orders = 6
-	sim, redis := startSimulator(t, portonesim.Plan{Declines: 0.5}), redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(orders, "hold: 10m"))
-	gate := startGate(t, append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.settling()...)...)
+	sim, redis := simtest.Start(t, portonesim.Plan{Declines: 0.5}), redistest.Start(t)
+	applySale(t, redis.URL(), testkit.PricedSale(orders, "hold: 10m"))
+	gate := startGate(t, append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.Settling()...)...)
 	url := "http://" + gate.listen + "/confirm/race?items=unit"
 
 	var clients sync.WaitGroup
@@ -165,8 +127,8 @@ func TestAnOrderIsSettledWhileItIsConfirmedOverAndOver(t *testing.T) {
 		clients.Go(func() {
 			last := answer{}
 			for ctx.Err() == nil {
-				if last = client.post(gate.listen, "/confirm/race?items=unit", "application/json",
-					v1(order(i), r.Attempt)); last.code == "held" {
+				last = client.post(gate.listen, "/confirm/race?items=unit", "application/json", v1(order(i), r.Attempt))
+				if last.code == "held" {
 					held.Add(1)
 				}
 				time.Sleep(2 * time.Millisecond) // about as fast as one client can
@@ -208,15 +170,15 @@ func TestAnOrderIsSettledWhileItIsConfirmedOverAndOver(t *testing.T) {
 func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 	t.Parallel()
 	const stock, demand = 1000, 2000
-	sim := startSimulator(t, portonesim.Plan{
+	sim := simtest.Start(t, portonesim.Plan{
 		Declines: 0.05, SlowApprovals: 0.03, Lost: 0.04, Never: 0.03, Pending: 0.03, Invented: 0.02,
 		DuplicateHooks: 0.2, LateHooks: 0.2, DroppedHooks: 0.2, RESTErrors: 0.05, PartCancels: 0.03, TestChannel: 0.03,
 		WrongAmount: 0.03, Twice: 0.05, HookCopies: 10, ShuffledHooks: 0.2, ForgedHooks: 0.05,
 		SlowBy: 300 * time.Millisecond, LateBy: 500 * time.Millisecond,
 	})
 	redis := redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(stock, "hold: 2s, auto_refund: true, refund_brake: off"))
-	flags := append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.settling()...)
+	applySale(t, redis.URL(), testkit.PricedSale(stock, "hold: 2s, auto_refund: true, refund_brake: off"))
+	flags := append([]string{"--redis", redis.URL(), "--allow-unsigned"}, sim.Settling()...)
 	steady, mortal := startGate(t, flags...), startGate(t, flags...)
 
 	var mu sync.Mutex // over mortal
@@ -242,7 +204,7 @@ func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 	for round := range 5 {
 		time.Sleep(300 * time.Millisecond) // somewhere in the middle of something
 		sim.SetDown(true)
-		mortal.kill()
+		mortal.Kill()
 		if *long && round == 2 {
 			time.Sleep(time.Minute) // PortOne is away for that long
 		}
@@ -269,7 +231,7 @@ func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 	if refunded == 0 {
 		t.Error("no payment was refunded")
 	}
-	said := command(t, append([]string{"audit", "--redis", redis.URL(), "race"}, sim.credentials()...)...)
+	said := command(t, append([]string{"audit", "--redis", redis.URL(), "race"}, sim.Credentials()...)...)
 	if !strings.HasPrefix(said, "nothing differs\n") {
 		t.Errorf("the audit says: %s", said)
 	}
@@ -279,7 +241,7 @@ func TestNothingLeaksWhateverGoesWrong(t *testing.T) {
 
 // checkMoney holds what PortOne was paid against what the gate has: every order
 // with money kept is paid here, and paid once.
-func checkMoney(t *testing.T, sim *simulator, redis *redistest.Server) error {
+func checkMoney(t *testing.T, sim *simtest.PortOne, redis *redistest.Server) error {
 	t.Helper()
 	kept, cancellations := map[string]int64{}, map[string]int{}
 	for _, p := range sim.Payments() {
@@ -332,16 +294,16 @@ func TestForgedHoldsEndWhereOnlyOthersHavePaid(t *testing.T) {
 	for _, version := range []int{1, 2} {
 		t.Run(fmt.Sprintf("v%d", version), func(t *testing.T) {
 			t.Parallel()
-			sim, redis := startSimulator(t, portonesim.Plan{}), redistest.Start(t)
-			applySale(t, redis.URL(), pricedSale(1, "hold: 1s"))
-			gate := startGate(t, append(sim.credentials(), "--redis", redis.URL(), "--allow-unsigned", "--first-look",
+			sim, redis := simtest.Start(t, portonesim.Plan{}), redistest.Start(t)
+			applySale(t, redis.URL(), testkit.PricedSale(1, "hold: 1s"))
+			gate := startGate(t, append(sim.Credentials(), "--redis", redis.URL(), "--allow-unsigned", "--first-look",
 				"200ms", "--grace", "1s")...)
 			body := v1("forged", "imp_forged")
 			if version == 2 {
 				body = `{"payment_id":"forged","tx_id":"tx_forged","total_amount":1000}`
 			}
-			if a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json",
-				body); a.code != "held" {
+			a := newCaller(t).post(gate.listen, "/confirm/race?items=unit", "application/json", body)
+			if a.code != "held" {
 				t.Fatalf("%+v", a)
 			}
 			await(t, "the gate to have asked", func() error {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 // A token in a URL of the shop's stands in no log and in no output of a command.
@@ -19,15 +20,17 @@ func TestASecretInAShopsURLIsShownNowhere(t *testing.T) {
 	}))
 	t.Cleanup(shop.Close)
 	redis := redistest.Start(t).URL()
-	sale := func(token string) string { return saleFile(t, notifyingSale("race", shop.URL+"/changes?token="+token)) }
+	sale := func(token string) string {
+		return testkit.SaleFile(t, notifyingSale("race", shop.URL+"/changes?token="+token))
+	}
 	said := []string{
 		command(t, "apply", "--redis", redis, "--open-now", "-f", sale("s3cret-1")),
 		command(t, "apply", "--redis", redis, "-f", sale("s3cret-2")),
 		command(t, "apply", "--redis", redis, "-f", sale("s3cret-3"), "--dry-run"),
 	}
 	for _, out := range said[1:] {
-		if want := "notify: " + shop.URL + "/changes?… -> " + shop.URL +
-			"/changes?… (another query)"; !strings.Contains(out, want) {
+		want := "notify: " + shop.URL + "/changes?… -> " + shop.URL + "/changes?… (another query)"
+		if !strings.Contains(out, want) {
 			t.Errorf("apply says %q, want %q", out, want)
 		}
 	}

@@ -6,16 +6,18 @@ import (
 	"testing"
 
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // A merchant has two stores under one secret, and both use the same ids.
 func TestPaymentsOfTheShopsOtherStoreSellNothing(t *testing.T) {
 	t.Parallel()
 	const other = "store-other"
-	sim, redis := startSimulator(t, portonesim.Plan{}), redistest.Start(t)
-	applySale(t, redis.URL(), pricedSale(10, "hold: 3s"))
-	gate := startGate(t, append(sim.settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store",
+	sim, redis := simtest.Start(t, portonesim.Plan{}), redistest.Start(t)
+	applySale(t, redis.URL(), testkit.PricedSale(10, "hold: 3s"))
+	gate := startGate(t, append(sim.Settling(), "--redis", redis.URL(), "--allow-unsigned", "--portone-v2-store",
 		portonesim.StoreID)...)
 	pay := func(id, body, store string) portonesim.Result {
 		return sim.Pay(t.Context(), portonesim.Order{
@@ -44,7 +46,7 @@ func TestPaymentsOfTheShopsOtherStoreSellNothing(t *testing.T) {
 	})
 	// An audit takes none of the other store's payments for one that the gate has forgotten.
 	command(t, append([]string{"audit", "--redis", redis.URL(), "race", "--portone-v2-store", portonesim.StoreID},
-		sim.credentials()...)...)
+		sim.Credentials()...)...)
 }
 
 func TestAGateThatIsToldNoStoreWarns(t *testing.T) {

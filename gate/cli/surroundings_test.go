@@ -14,6 +14,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/redistest"
 	"github.com/flashgate/flashgate/loadtest/portonesim"
+	"github.com/flashgate/flashgate/loadtest/simtest"
 )
 
 // checked returns what a gate shows of its surroundings.
@@ -74,7 +75,7 @@ func TestAGateSaysWhatIsWrongWithItsSurroundings(t *testing.T) {
 	t.Parallel()
 	redis, shop := redistest.Start(t), closedPort(t)
 	redistest.StartReplica(t, redis)
-	portone := startSimulator(t, portonesim.Plan{}).url
+	portone := simtest.Start(t, portonesim.Plan{}).URL
 	sale := notifyingSale("race", "http://"+shop+"/changes?token=hush-notify")
 	applySale(t, redis.URL(), strings.Replace(askingSale(1, `ask: "http://`+shop+`/ask?token=hush-ask"`), "name: race",
 		"name: asks", 1))
@@ -96,8 +97,8 @@ func TestAGateSaysWhatIsWrongWithItsSurroundings(t *testing.T) {
 		s.Replicas.Problem != "" {
 		t.Errorf("the status is %+v, replicas %+v", s, s.Replicas)
 	}
-	if a := newCaller(t).post(p.listen, "/confirm/race?items=unit", "application/json",
-		v1("o", "i")); a.code != "held" {
+	a := newCaller(t).post(p.listen, "/confirm/race?items=unit", "application/json", v1("o", "i"))
+	if a.code != "held" {
 		t.Errorf("%+v", a)
 	}
 	if _, body := p.get(p.admin, "/v1/status"); strings.Contains(body+p.stderr.String(), "hush") ||
@@ -117,7 +118,7 @@ func TestAGateThatHasWhatItNeedsSaysNothing(t *testing.T) {
 	shop := httptest.NewServer(nil)
 	t.Cleanup(shop.Close)
 	p := serveSale(t, redis.URL(), notifyingSale("race", shop.URL),
-		append(startSimulator(t, portonesim.Plan{}).credentials(),
+		append(simtest.Start(t, portonesim.Plan{}).Credentials(),
 			"--wait-replicas", "1", "--notify-secret", notifySecret, "--forward-webhooks", shop.URL)...)
 	p.showsChecks(t, map[string]string{
 		gate.CheckPortOneV1: "", gate.CheckPortOneV2: "", gate.CheckClock: "", gate.CheckPersistence: "",

@@ -11,6 +11,7 @@ import (
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/redistest"
+	"github.com/flashgate/flashgate/gate/testkit"
 )
 
 func TestASaleThatTakesLessThanPortOneCanSendIsWarnedOfOnce(t *testing.T) {
@@ -65,7 +66,7 @@ func TestApplyNotesAmountsThatCannotBeSoldIn(t *testing.T) {
 	f := func(accept, want string, environ ...string) {
 		t.Helper()
 		sale := strings.Replace(openSale("race", 10), "hold: 1h", "hold: 1h, accept: ["+accept+"]", 1)
-		got := commandIn(t, environ, "apply", "--open-now", "--redis", redis.URL(), "-f", saleFile(t, sale))
+		got := commandIn(t, environ, "apply", "--open-now", "--redis", redis.URL(), "-f", testkit.SaleFile(t, sale))
 		if strings.Contains(got, "with decimals") != (want != "") || !strings.Contains(got, want) {
 			t.Errorf("%s with %q: apply prints\n%s", accept, environ, got)
 		}
@@ -81,9 +82,9 @@ func TestAGateWarnsOfASaleThatDoesNotSayWhatItTakes(t *testing.T) {
 	redis := redistest.Start(t)
 	g := serveSale(t, redis.URL(), openSale("race", 10), "--portone-v2-secret", "secret-for-tests-only")
 	await(t, "the warning", func() error {
-		if record, ok := g.logged("a sale takes less than PortOne can send; name in its file what your shop " +
-			"uses, by accept"); !ok ||
-			record["sale"] != "race" || !strings.Contains(record["refused"].(string), "accept: [v1]") {
+		record, ok := g.logged("a sale takes less than PortOne can send; name in its file what your shop " +
+			"uses, by accept")
+		if !ok || record["sale"] != "race" || !strings.Contains(record["refused"].(string), "accept: [v1]") {
 			return errors.New("there is none")
 		}
 		return nil
@@ -98,7 +99,7 @@ func TestApplyNotesWhatGatesOfThisEnvironmentDoNotTake(t *testing.T) {
 	redis := redistest.Start(t)
 	f := func(sale, want string, environ ...string) {
 		t.Helper()
-		got := commandIn(t, environ, "apply", "--open-now", "--redis", redis.URL(), "-f", saleFile(t, sale))
+		got := commandIn(t, environ, "apply", "--open-now", "--redis", redis.URL(), "-f", testkit.SaleFile(t, sale))
 		if strings.Contains(got, "note:") != (want != "") || !strings.Contains(got, want) {
 			t.Errorf("with %q apply prints\n%s", environ, got)
 		}

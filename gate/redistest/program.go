@@ -15,8 +15,8 @@ type Program struct {
 	log     string
 }
 
-// StartProgram starts a command, whose output goes into a file. It is killed when
-// the test ends, and what it said is shown if the test failed.
+// StartProgram starts a command. Its output goes into a file, but for what the command has a writer of its own for. It
+// is killed when the test ends, and what the file has is shown if the test failed.
 func StartProgram(t testing.TB, cmd *exec.Cmd) *Program {
 	t.Helper()
 	p := &Program{t: t, log: filepath.Join(t.TempDir(), "log")}
@@ -25,14 +25,19 @@ func StartProgram(t testing.TB, cmd *exec.Cmd) *Program {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd.Stdout, cmd.Stderr = log, log
+	if cmd.Stdout == nil {
+		cmd.Stdout = log
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = log
+	}
 	if p.process, err = spawn(cmd); err != nil {
 		t.Fatalf("starting %s: %v", cmd.Path, err)
 	}
 	t.Cleanup(func() {
 		p.Kill()
-		if t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), p.Log())
+		if said := p.Log(); t.Failed() && said != "" {
+			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), said)
 		}
 	})
 	return p
@@ -50,6 +55,9 @@ func (p *Program) Log() string {
 
 // Running reports whether the program has not ended.
 func (p *Program) Running() bool { return p.process.running() }
+
+// Exited returns a channel that is closed once the program has ended, and its command's ProcessState is set.
+func (p *Program) Exited() <-chan struct{} { return p.process.exited }
 
 // Kill ends the program at once (SIGKILL), and waits until it is gone.
 func (p *Program) Kill() {

@@ -269,8 +269,8 @@ func TestALookUpMovesAnOrderOn(t *testing.T) {
 		early, "refunded: X a1, D a2")
 	f("withheld, nothing new", won(), orderOf(gate.OrderWithheld, "X a1"), found("a1 cancelled"), early, "unchanged")
 
-	if m := won().judge(paid, found("a1 part_cancelled half"),
-		at); m.After.Balance != (gate.Amount{Value: 500, Known: true}) {
+	m := won().judge(paid, found("a1 part_cancelled half"), at)
+	if m.After.Balance != (gate.Amount{Value: 500, Known: true}) {
 		t.Errorf("cancelled in part: %+v", m.After)
 	}
 	if m := withhold.judge(paid, found("a1 cancelled"), at); m.After.State != gate.OrderWithheld {
@@ -316,8 +316,8 @@ func TestAnOrderIsLookedAtForAsLongAsItMayChange(t *testing.T) {
 	f("paid, another asked for", orderOf(gate.OrderPaid, "P a1", "Q a2"), 250*time.Hour, gate.LongestLook)
 	f("refund asked for", orderOf(gate.OrderRefundDue, "Q a1"), time.Minute, 30*time.Second)
 	f("refund asked for", orderOf(gate.OrderRefundDue, "Q a1"), 250*time.Hour, gate.LongestLook)
-	if m := won().judge(orderOf(gate.OrderPaid, "P a1"), found("a1 paid requested"),
-		at.Add(time.Hour)); m.Look != 30*time.Minute {
+	m := won().judge(orderOf(gate.OrderPaid, "P a1"), found("a1 paid requested"), at.Add(time.Hour))
+	if m.Look != 30*time.Minute {
 		t.Errorf("paid, and the shop has asked for it back: looked at again in %v", m.Look)
 	}
 	f("refunded", orderOf(gate.OrderRefunded, "X a1"), time.Minute, 0)
@@ -408,8 +408,8 @@ func checkStep(t *rapid.T, p policy, o, next *gate.Order, f finding, now time.Ti
 		if money && cheaper || was == gate.AttemptRefunded && a.State != was {
 			t.Fatalf("attempt %s went from %s to %s", a.ID, was, a.State)
 		}
-		if failed := was == gate.AttemptRequested &&
-			a.State == gate.AttemptRefundDue; failed != (a.Tries > o.Attempts[i].Tries) {
+		failed := was == gate.AttemptRequested && a.State == gate.AttemptRefundDue
+		if failed != (a.Tries > o.Attempts[i].Tries) {
 			t.Fatalf("attempt %s went from %s to %s with %d tries", a.ID, was, a.State, a.Tries)
 		}
 		if a.State == gate.AttemptRefundDue && was != a.State && was != gate.AttemptRequested {

@@ -218,11 +218,12 @@ func openScene(t *testing.T, change ...func(*gate.Settings)) *scene {
 	for _, c := range change {
 		c(&settings)
 	}
-	if err := s.Create(t.Context(),
+	err = s.Create(t.Context(),
 		gate.Creation{
 			Who: "test", Sale: gate.Sale{Name: "race", Run: 1, Settings: settings},
 			OpenNow: true,
-		}); err != nil {
+		})
+	if err != nil {
 		t.Fatal(err)
 	}
 	sc.store, sc.metrics, sc.decider = s, NewMetrics(prometheus.NewRegistry()), s.Decider("race")

@@ -152,8 +152,9 @@ func (w *world) run(ctx context.Context, s subject, use func(*site) error) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, server.stop()) }()
-	if err := await(ctx, "the server to be ready",
-		func() error { return errors.Join(server.alive(), ready(ctx, at.public)) }); err != nil {
+	err = await(ctx, "the server to be ready",
+		func() error { return errors.Join(server.alive(), ready(ctx, at.public)) })
+	if err != nil {
 		return errors.Join(err, server.said())
 	}
 	if err := use(&site{s, w.redis, server, at}); err != nil {

@@ -171,9 +171,10 @@ func TestWhatIsNamedIsPlanned(t *testing.T) {
 		for _, l := range p.loads {
 			loads = append(loads, fmt.Sprintf("%s for %s most %d", l, l.Duration, l.Most))
 		}
-		if got := fmt.Sprintf("%s; %s; burst %d half %t growth %v go %t; results %q", list(p.subjects),
+		got := fmt.Sprintf("%s; %s; burst %d half %t growth %v go %t; results %q", list(p.subjects),
 			strings.Join(loads, ", "),
-			p.burst, p.half != nil, p.growth, p.goBenchmarks, p.results); got != want {
+			p.burst, p.half != nil, p.growth, p.goBenchmarks, p.results)
+		if got != want {
 			t.Errorf("%s:\n got %s\nwant %s", args, got, want)
 		}
 	}

@@ -135,10 +135,11 @@ func TestAnAnswerThatIsNotA200Failed(t *testing.T) {
 	f(stream{Addr: addr, Path: "/hangup?", Rate: 100, Connections: 1}, "closed before it was answered")
 	f(stream{Addr: addr, Path: "/hangup?"}, "closed before it was answered")
 	f(stream{Addr: closed[0], Path: "/"}, "connection refused")
-	if _, err := (&stream{
+	_, err = (&stream{
 		Addr: closed[0], Path: "/", Requests: 2, Rate: 100,
 		Connections: 2,
-	}).send(t.Context()); err == nil {
+	}).send(t.Context())
+	if err == nil {
 		t.Error("connections were opened to nobody")
 	}
 }

@@ -80,8 +80,8 @@ func (o *Options) plan(ports int) (*plan, error) {
 	base := load{Threads: o.Threads, Duration: o.Duration}
 	numbers, err := parseNumbers("connections", o.Connections)
 	sizes, sizesErr := parseNumbers("orders", o.Orders)
-	if err := errors.Join(err, sizesErr, p.check(base, numbers), checkKinds(o.Connecting),
-		checkSizes(sizes, o.Burst)); err != nil {
+	err = errors.Join(err, sizesErr, p.check(base, numbers), checkKinds(o.Connecting), checkSizes(sizes, o.Burst))
+	if err != nil {
 		return nil, err
 	}
 	p.loads = loads(base, numbers, strings.Split(o.Connecting, ","), ports)

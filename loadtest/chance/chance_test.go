@@ -47,8 +47,8 @@ func TestSharesThatAreNoneAreNamed(t *testing.T) {
 		}
 	}
 	for _, of := range []float64{-.1, 1.1, math.NaN(), math.Inf(1)} {
-		if err, want := chance.Check(share(0), share(of)),
-			fmt.Sprintf("--lost %v: must be a share from 0 to 1", of); err == nil || err.Error() != want {
+		err, want := chance.Check(share(0), share(of)), fmt.Sprintf("--lost %v: must be a share from 0 to 1", of)
+		if err == nil || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
@@ -57,8 +57,8 @@ func TestSharesThatAreNoneAreNamed(t *testing.T) {
 		t.Error(err)
 	}
 	three[2].Of = .5
-	if err, want := chance.CheckTogether(three...),
-		"--a, --b and --c are 1.25 together: must be at most 1"; err == nil || err.Error() != want {
+	err, want := chance.CheckTogether(three...), "--a, --b and --c are 1.25 together: must be at most 1"
+	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

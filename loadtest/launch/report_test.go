@@ -18,8 +18,8 @@ func TestPercentilesAreOfWhatWasMeasured(t *testing.T) {
 	if got, want := latencyOf(took), (Latency{5000, 9000, 9900, 9990, 9999, 10_000, 5000.5}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if got, want := latencyOf([]time.Duration{time.Second}),
-		(Latency{1000, 1000, 1000, 1000, 1000, 1000, 1000}); got != want {
+	got, want := latencyOf([]time.Duration{time.Second}), (Latency{1000, 1000, 1000, 1000, 1000, 1000, 1000})
+	if got != want {
 		t.Errorf("of one: %+v, want %+v", got, want)
 	}
 	if got := latencyOf(nil); got != (Latency{}) {

@@ -61,8 +61,8 @@ func TestADepositIsGivenBackToTheBuyersOwnAccount(t *testing.T) {
 	for code, ask := range []string{
 		"&refund_bank=004&refund_account=123&refund_holder=A&checksum=1000", "&refund_bank=004&refund_account=123",
 	} {
-		if _, a := w.call("v1", "POST", "/payments/cancel",
-			"merchant_uid=order-"+fmt.Sprint(4+code)+ask); a["code"] != float64(code) {
+		_, a := w.call("v1", "POST", "/payments/cancel", "merchant_uid=order-"+fmt.Sprint(4+code)+ask)
+		if a["code"] != float64(code) {
 			t.Errorf("V1 %s: %v, want the code %v", ask, a, code)
 		}
 	}

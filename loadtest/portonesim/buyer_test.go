@@ -90,8 +90,8 @@ func TestTheAmountMaySwitchAfterTheConfirmCall(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, plan(portonesim.Plan{SwitchedAmount: 1}))
 	s := newShop(t, nil)
-	if status, _ := w.call("v1", "POST", "/payments/prepare",
-		`{"merchant_uid":"order-3","amount":1000}`); status != 200 {
+	status, _ := w.call("v1", "POST", "/payments/prepare", `{"merchant_uid":"order-3","amount":1000}`)
+	if status != 200 {
 		t.Fatalf("prepare: %d", status)
 	}
 	f := func(order, body, authorization, path, where string, want float64) {

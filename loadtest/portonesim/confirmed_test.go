@@ -57,10 +57,11 @@ func TestASimulatorGoesOnFromConfirmCallsThatOthersMade(t *testing.T) {
 		got = append(got, news(t, m))
 	}
 	slices.Sort(got)
-	if want := []string{
+	want := []string{
 		"Transaction.Failed", "Transaction.Paid", "Transaction.Ready", "Transaction.Ready",
 		"paid",
-	}; !slices.Equal(got, want) {
+	}
+	if !slices.Equal(got, want) {
 		t.Errorf("the webhooks are %q, want %q", got, want)
 	}
 

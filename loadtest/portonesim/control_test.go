@@ -21,8 +21,8 @@ func TestPaymentsAreMadeOverHTTP(t *testing.T) {
 		}
 		return a
 	}
-	if a := f("/sim/pay", `{"id":"order-1","amount":1000,"confirmUrl":"`+s.URL+`/confirm"}`,
-		200); a["status"] != "paid" || a["confirmStatus"] != 200.0 {
+	a := f("/sim/pay", `{"id":"order-1","amount":1000,"confirmUrl":"`+s.URL+`/confirm"}`, 200)
+	if a["status"] != "paid" || a["confirmStatus"] != 200.0 {
 		t.Errorf("the payment is %v", a)
 	}
 	f("/sim/pay", `{"id":"order-2","amount":1000,"version":2,"virtualAccount":true}`, 200)

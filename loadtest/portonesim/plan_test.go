@@ -191,8 +191,8 @@ func TestAnOutageIsOfTheRESTAPIsAlone(t *testing.T) {
 		if status, _ := w.call("v2", "GET", "/payments/order-1", ""); status != want {
 			t.Errorf("V2, down %v: %d, want %d", down, status, want)
 		}
-		if status, _ := w.call("", "POST", "/users/getToken",
-			`{"imp_key":"key","imp_secret":"secret"}`); status != want {
+		status, _ := w.call("", "POST", "/users/getToken", `{"imp_key":"key","imp_secret":"secret"}`)
+		if status != want {
 			t.Errorf("V1, down %v: %d, want %d", down, status, want)
 		}
 		if status, _ := w.call("", "GET", "/sim/payments", ""); status != 200 {

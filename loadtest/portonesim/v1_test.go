@@ -157,8 +157,8 @@ func TestV1CancelsOnceAndOnlyTheBalanceAgreedOn(t *testing.T) {
 func TestAnAmountRegisteredInAdvanceIsHeldTo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if status, a := w.call("v1", "POST", "/payments/prepare",
-		`{"merchant_uid":"order-1","amount":1000}`); status != 200 || at(a, "response.amount") != 1000.0 {
+	status, a := w.call("v1", "POST", "/payments/prepare", `{"merchant_uid":"order-1","amount":1000}`)
+	if status != 200 || at(a, "response.amount") != 1000.0 {
 		t.Fatalf("prepare: %d %v", status, a)
 	}
 	if _, a := w.call("v1", "POST", "/payments/prepare", `merchant_uid=order-1&amount=5`); a["code"] != 1.0 {

@@ -453,10 +453,11 @@ func TestOptionsThatCannotBeAreRefused(t *testing.T) {
 	f("give --shop-down-for", standin.Options{Plan: standin.Plan{DownAfter: 1}})
 	f("give --shop-down-for", standin.Options{Plan: standin.Plan{DownEvery: 1}})
 	f("never comes back", standin.Options{Plan: standin.Plan{DownFor: 2, DownEvery: 2}})
-	if err := (standin.Options{
+	err := (standin.Options{
 		Secret: secret,
 		Plan:   standin.Plan{Refuses: .5, Hangs: .5, DownFor: 1, DownEvery: 2},
-	}).Check(); err != nil {
+	}).Check()
+	if err != nil {
 		t.Error(err)
 	}
 }
