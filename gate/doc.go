@@ -50,8 +50,8 @@
 // Imports point one way: loadtest → cli and what it rehearses with; cli → all of the gate; web →
 // settle, lane, portone, shop, gate; settle, audit → portone, gate; store → luascripts, gate;
 // lane, portone, shop, cmdline → gate; loadtest/bench → store, gate; loadtest/launch →
-// loadtest/chance, gate; loadtest/portonesim, loadtest/standin → loadtest/chance; gate → nothing
-// of ours. A test over go list holds that.
+// loadtest/chance, gate; loadtest/portonesim, loadtest/standin → loadtest/chance;
+// loadtest/simtest → loadtest/portonesim; gate → nothing of ours. A test over go list holds that.
 //
 // Each kind of line has one place. One that changes stock is Lua. One that spells a
 // key is in store/keys.go, one that lays out an order's record in record.go. A

@@ -28,8 +28,8 @@
 // room of its own (queues.go), so no queue delays another. Forged holds are strangers: each
 // costs a call, while one call of many finds the real orders among them.
 //
-// The time between two looks is half of the order's age, from 10 s to an hour, so nothing
-// needs to be remembered for it. Once a minute a sweep, itself a member of due, re-queues
+// The time between two look-ups is half of the order's age, from 10 s to an hour, so no count
+// of look-ups has to be kept. Once a minute a sweep, itself a member of due, re-queues
 // held orders that are past their deadline and missing from due; this happens only after a
 // fault.
 //
@@ -73,8 +73,8 @@
 // # Asking PortOne
 //
 // Up to twenty orders are asked for one by one. More share calls: a hundred attempts in one
-// call of V1's; V2's from a list of the payments made since the first of them was confirmed,
-// which all who look up at the same time share. What that leaves open is asked for alone.
+// call of V1's; for V2 a list of the payments made since the first of them was confirmed. One
+// list serves all look-ups made at the same time. What it leaves open is asked for alone.
 //
 // An order is released for what an answer says, never for what it leaves out. Unknown means
 // that PortOne itself said so, test payments included. Any other answer, an unknown status
@@ -113,12 +113,12 @@
 // if the gate dies between the grant and the cancellation, the next grant does not count
 // it again. Refused cancellations wait in the queue again with growing pauses; releasing the
 // brake hastens them all. If the brake cannot be read or asked, nothing is sent. A person who
-// releases the brake allows as many uncounted cancellations as he has seen waiting, for a
-// day: counting them would pull it again at once.
+// releases the brake has seen how many cancellations wait. For a day that many are not counted:
+// counting them would pull the brake again at once.
 //
 // # Reconciling
 //
-// Nobody looks at a paid order, and PortOne need not tell what becomes of its payment: a
+// A paid order is in no queue, and its payment may change without a word from PortOne: a
 // webhook may be lost, and V1 may approve a payment that it first reported as failed. So from its
 // opening until a week after its end (ReconcileFor) a sale is compared with PortOne's lists
 // of changes, every 40 seconds, one call for all orders together. One gate at a time does so

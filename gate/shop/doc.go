@@ -27,8 +27,8 @@
 //	a gate dies after the grant                 held, as after any lost answer
 //	the grant's reply is lost                   it is sent again; then held, and the buyer gets unavailable
 //
-// No replica need have the order while it is asking. With --wait-replicas replicas must have the
-// grant. The shop has what the answer budget leaves beside the grant's two tries: lane.AskTime.
+// An order that is asking need not be on a replica. With --wait-replicas, the grant must be. The
+// shop may take what the answer budget leaves beside the grant's two tries: lane.AskTime.
 //
 // # Telling the shop
 //

@@ -30,8 +30,8 @@
 // equal a recount over the orders. record.go reads counters and ledger entries;
 // gate/record.go lays out the record of an order, luascripts/prelude.lua the sale's hash.
 // A ledger entry holds full records, never differences, so any copy of a sale is one Fold.
-// seq grows as long as the name exists, through runs and deletions, so whoever follows a
-// ledger is never sent back.
+// seq only grows as long as the name exists, through runs and deletions, so a reader who
+// follows a ledger never sees it go back.
 //
 // Settings are one register: read with their version, written back whole, and refused if the
 // version has moved on. A change's ledger entry has the settings after and before it, and
@@ -51,10 +51,10 @@
 // Scripts read and check everything before their first write, because Redis does not undo a
 // script that fails half-way. The first writes are those that Redis refuses when it is full,
 // or when the ledger is ahead of seq. A full Redis refuses what takes units, adds stock or
-// makes a sale. What frees, ends or takes nothing (settling, telling, pausing, deleting, 200s
-// that change nothing) begins with a write that needs no memory; after it Redis refuses
-// nothing in that script (although_full in luascripts/prelude.lua). What that takes is bounded by the
-// number of orders, and comes from the machine's memory above maxmemory.
+// makes a sale. Scripts that free, end or take nothing (settling, messages to the shop, pausing,
+// deleting, 200s that change nothing) begin with a write that needs no memory; after it Redis
+// refuses nothing in that script (although_full in luascripts/prelude.lua). What they write is
+// bounded by the number of orders, and takes the machine's memory above maxmemory.
 //
 // # Time
 //
@@ -68,9 +68,9 @@
 //	TIME behind the latest, the gate's time is not    Redis' clock was put back: the sale's time stands still
 //	TIME behind the latest, and the gate agrees       a clock was ahead: the sale's time goes back
 //
-// After a clock was ahead, whoever meets its traces mends them: looks and leases further
-// ahead than any may be are due, and orders with a time yet to come are stamped anew
-// (claim.lua, lease.lua, settle.lua, and judge.go in package settle).
+// After a clock was ahead, scripts and look-ups mend its traces when they meet them: look-ups
+// and leases that lie further ahead than allowed are due, and orders with a time in the future
+// get a new one (claim.lua, lease.lua, settle.lua, and judge.go in package settle).
 //
 // # A sale that is missing
 //

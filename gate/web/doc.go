@@ -20,7 +20,8 @@
 // strangers who send nothing push out one another, not a load balancer's kept connections. A
 // compare-and-swap makes sure that only a waiting connection is closed: no request is decided
 // whose answer nobody would read. One connection beyond the maximum is accepted and held until
-// there is room. An error of accept is waited out (patient.go); only closing ends a listener.
+// there is room. After an error of accept the listener waits and tries again (patient.go); only
+// closing ends it.
 //
 // # Who may call
 //
