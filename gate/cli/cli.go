@@ -54,7 +54,8 @@ type commands struct {
 // environment is what commands use of the world.
 type environment struct {
 	out, err io.Writer
-	person   io.Reader // who sits at the terminal; nil where nobody does
+	person   io.Reader                  // who sits at the terminal; nil where nobody does
+	screen   func() (width, height int) // of the terminal that out is; nil where it is none
 	version  string
 
 	variables map[string]string // the settings of the environment that the program was started in
@@ -82,7 +83,24 @@ func Main(args, environ []string, out, errOut io.Writer, version string) int {
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		env.person = os.Stdin
 	}
+	if file, isFile := out.(*os.File); isFile && !slices.Contains(environ, "TERM=dumb") {
+		env.screen = screen(int(file.Fd()))
+	}
 	return program.Main(&commands{}, args, env)
+}
+
+// screen returns what measures a terminal; nil where the descriptor is none.
+func screen(fd int) func() (width, height int) {
+	if !term.IsTerminal(fd) {
+		return nil
+	}
+	return func() (width, height int) {
+		width, height, err := term.GetSize(fd)
+		if err != nil || width < 1 || height < 1 {
+			return 80, 24
+		}
+		return width, height
+	}
 }
 
 // simulatorPrefix begins the variables that only the simulated PortOne of the rehearsal

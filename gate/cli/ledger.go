@@ -22,7 +22,8 @@ type ledgerCommand struct {
 
 // Help documents the lines.
 func (*ledgerCommand) Help() string {
-	return `Each line is a JSON object, one entry of the ledger: all that one change left behind, never a difference.
+	return `Each line is a JSON object, one entry of the ledger: all that one change left behind, never a difference. With --follow the
+command ends with an error if Redis has lost the entry that it was at: others may be missing too.
 
   seq       number of the entry; grows by 1, through runs and deletions. The ledger of a run begins with its create
   term      reign of the Redis server that decided
@@ -51,18 +52,17 @@ func (c *ledgerCommand) Run(ctx context.Context, env *environment) error {
 		}
 		encoder := json.NewEncoder(env.out)
 		encoder.SetEscapeHTML(false)
-		for since := c.Since; ; {
-			for e, err := range s.Ledger(ctx, c.Sale, since+1) {
+		for at := (gate.Position{Seq: c.Since}); ; {
+			for e, err := range at.Follow(s.Ledger(ctx, c.Sale, at.Seq)) {
 				if c.Follow && ctx.Err() != nil {
 					return nil
 				}
+				if err == nil {
+					err = encoder.Encode(e.View().WithoutSecrets())
+				}
 				if err != nil {
-					return fmt.Errorf("after entry %d: %w", since, err)
+					return fmt.Errorf("at entry %d: %w", at.Seq, err)
 				}
-				if err := encoder.Encode(e.View().WithoutSecrets()); err != nil {
-					return fmt.Errorf("after entry %d: %w", since, err)
-				}
-				since = e.Seq
 			}
 			if !c.Follow {
 				return nil

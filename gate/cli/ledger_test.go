@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -58,6 +59,36 @@ func TestALedgerIsFollowedUntilInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := follower.Wait(); err != nil || errOut.String() != "" {
+		t.Errorf("it ended with %v: %s", err, errOut.String())
+	}
+}
+
+// A ledger that has lost what somebody has read is no quiet one.
+func TestALedgerThatLostAPartIsFollowedNoFurther(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	applySale(t, redis.URL(), openSale("race", 10))
+	command(t, "pause", "--redis", redis.URL(), "race")
+	if status, out, errOut := try(t, nil, "ledger", "--redis", redis.URL(), "--since", "7", "race"); status != 1 ||
+		out != "" || !strings.Contains(errOut, "at entry 7: the ledger has no such entry") {
+		t.Errorf("%d %s%s", status, out, errOut)
+	}
+	var out, errOut journal
+	follower := programCommand(t, "flashgate", "ledger", "--redis", redis.URL(), "--follow", "race")
+	follower.Stdout, follower.Stderr = &out, &errOut
+	if err := follower.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = follower.Process.Kill() })
+	await(t, "both entries", func() error {
+		if said := out.String(); !strings.Contains(said, `"seq":2,`) {
+			return errors.New(said)
+		}
+		return nil
+	})
+	redis.Do(t, "XDEL", "fg:{race}:ledger", "2-0")
+	if err := follower.Wait(); err == nil ||
+		!strings.Contains(errOut.String(), "at entry 2: the ledger has no such entry") {
 		t.Errorf("it ended with %v: %s", err, errOut.String())
 	}
 }

@@ -17,13 +17,26 @@ type statusCommand struct {
 	Sale    string `arg:"" optional:"" help:"The sale's name; without it, a line for each sale."`
 	JSON    bool   `help:"Print JSON."`
 	Refunds bool   `help:"List the refunds that the sale owes, as flashgate refunds does."`
+	Watch   bool   `help:"Draw it anew twice a second, until interrupted. Where that is no terminal, print a line when it has changed."`
 
 	WaitReplicas int `placeholder:"N" help:"How many replicas the gates wait for: says whether that many follow."`
+}
+
+// Validate checks that at most one way to show the sale is asked for.
+func (c *statusCommand) Validate() error {
+	if c.Watch && (c.JSON || c.Refunds) {
+		return errors.New("--watch goes with neither --json nor --refunds: flashgate ledger --follow prints changes " +
+			"as JSON")
+	}
+	return nil
 }
 
 // Run shows the sale.
 func (c *statusCommand) Run(ctx context.Context, env *environment) error {
 	return c.with(env, func(s *store.Store) error {
+		if c.Watch {
+			return watchSales(ctx, env, func() ([]glance, error) { return c.glances(ctx, s) })
+		}
 		replicas, err := c.following(ctx, env, s)
 		if err != nil {
 			return err
@@ -112,11 +125,7 @@ func (c *statusCommand) list(ctx context.Context, env *environment, s *store.Sto
 	w := tabwriter.NewWriter(env.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "sale\trun\tstate\tunits\tleft\theld\tpaid")
 	for _, r := range reports {
-		var sum gate.Units
-		for _, k := range r.SKUs {
-			sum.Total, sum.Left, sum.Held, sum.Paid = sum.Total+k.Total, sum.Left+k.Left, sum.Held+k.Held,
-				sum.Paid+k.Paid
-		}
+		sum := sumUnits(r.SKUs)
 		if r.Problem != "" {
 			fmt.Fprintf(w, "%s\t-\t%s\t-\t-\t-\t-\n", r.Sale, r.State)
 			continue
