@@ -49,13 +49,14 @@ func house() [][]room {
 			{"gate/store", []string{"luascripts", "gate"}},
 			{"gate/portone", []string{"gate"}},
 			{"gate/shop", []string{"gate"}},
-			{"gate/lane", []string{"gate"}},
+			{"gate/mirror", []string{"gate"}},
 			{"gate/cmdline", []string{"gate"}},
 			{"loadtest/bench", []string{"gate/store", "gate"}},
 			{"loadtest/launch", []string{"loadtest/chance", "gate"}},
 			{"loadtest/mutate", nil},
 		},
 		{
+			{"gate/lane", []string{"gate/mirror", "gate"}},
 			{"gate/settle", []string{"gate/portone", "gate"}},
 			{"gate/audit", []string{"gate/portone", "gate"}},
 		},
@@ -64,7 +65,7 @@ func house() [][]room {
 		},
 		{
 			{"gate/cli", []string{
-				"gate/web", "gate/settle", "gate/audit", "gate/lane", "gate/store", "gate/portone",
+				"gate/web", "gate/settle", "gate/audit", "gate/lane", "gate/mirror", "gate/store", "gate/portone",
 				"gate/shop", "gate/cmdline", "gate",
 			}},
 		},

@@ -17,6 +17,7 @@
 //   - hold: units taken for an order that is being paid.
 //   - ledger: the sale's ordered record of every change.
 //   - lane: the queue that turns waiting confirms into one script call.
+//   - mirror: a gate's copy of a sale, fed by the ledger. It refuses, and never says 200.
 //   - refusal: an answer other than 200, always with a code.
 //
 // # The house
@@ -24,6 +25,7 @@
 //	main.go          starts the command line, nothing else
 //	gate/            the domain
 //	gate/lane/       the gate's sales, each with its lane: refuses what it can without Redis, and queues the rest
+//	gate/mirror/     a gate's copy of each sale: loading, following the ledger, refusing by it
 //	gate/store/      all Redis: keys, records, script calls; the embedded store
 //	gate/portone/    all PortOne: confirm bodies and answers, webhooks, signatures, the REST client
 //	gate/shop/       the shop's own server: its health, its last word, notifications, webhooks passed on
@@ -48,10 +50,11 @@
 //	loadtest/bench/  measures the gate beside a bare handler and the usual peer, in bursts and as a sale grows
 //
 // Imports point one way: loadtest → cli and what it rehearses with; cli → all of the gate; web →
-// settle, lane, portone, shop, gate; settle, audit → portone, gate; store → luascripts, gate;
-// lane, portone, shop, cmdline → gate; loadtest/bench → store, gate; loadtest/launch →
-// loadtest/chance, gate; loadtest/portonesim, loadtest/standin → loadtest/chance;
-// loadtest/simtest → loadtest/portonesim; gate → nothing of ours. A test over go list holds that.
+// settle, lane, portone, shop, gate; lane → mirror, gate; settle, audit → portone, gate; store →
+// luascripts, gate; mirror, portone, shop, cmdline → gate; loadtest/bench → store, gate;
+// loadtest/launch → loadtest/chance, gate; loadtest/portonesim, loadtest/standin →
+// loadtest/chance; loadtest/simtest → loadtest/portonesim; gate → nothing of ours. A test over go
+// list holds that.
 //
 // Each kind of line has one place. One that changes stock is Lua. One that spells a
 // key is in store/keys.go, one that lays out an order's record in record.go. A
@@ -66,6 +69,7 @@
 //  3. lane refuses what needs no Redis: a link that the shop did not sign for this order
 //     (link.go) or that has expired, items that cannot be read, unknown SKUs, a missing buyer if
 //     the sale limits buyers, a wrong amount, a confirm more than two seconds before opening.
+//     Then the mirror refuses a new order that cannot be met, if its copy of the sale is fresh.
 //  4. The sale's lane gathers what waits into a batch, and sends one script call for it.
 //  5. luascripts/confirm.lua decides the batch in its order, atomically. An order that has a
 //     record goes by the table below. A new order must pass, in this order: not paused, within the

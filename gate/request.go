@@ -17,6 +17,13 @@ type Decider interface {
 	Close() error
 }
 
+// Accepted are the orders of a batch that have their units, as their newest records have
+// them.
+type Accepted struct {
+	Seq     int64 // of the newest ledger entry when the batch was decided
+	Changes []Change
+}
+
 // Request is one confirm on its way through a lane, which hands it to a Decider. It
 // belongs to its handler until it is decided.
 type Request struct {
@@ -27,6 +34,11 @@ type Request struct {
 	NoHold   Cause // why it must take no new hold; NoCause if it may
 	Revision int64 // of the asking order's record; 0 where the shop need not be asked
 	Yes      bool  // whether the shop said yes
+
+	// Accepted is the newest record of the order if it has its units, and Seq the newest
+	// ledger entry when it was read. A Decider sets them for a copy of the sale.
+	Accepted Change
+	Seq      int64
 
 	verdict Verdict
 	decided chan struct{}
@@ -45,7 +57,10 @@ func (r *Request) SetAsking(revision int64) {
 }
 
 // Overrule replaces the verdict that a Decider has set.
-func (r *Request) Overrule(v Verdict) { r.verdict, r.Revision = v, 0 }
+func (r *Request) Overrule(v Verdict) {
+	r.verdict, r.Revision = v, 0
+	r.Accepted, r.Seq = Change{}, 0
+}
 
 // Verdict returns the verdict that was set.
 func (r *Request) Verdict() Verdict { return r.verdict }
@@ -65,4 +80,5 @@ func (r *Request) Reset() {
 	r.Confirm.Reset()
 	r.Received = time.Time{}
 	r.Asks, r.NoHold, r.Revision, r.Yes, r.verdict = false, NoCause, 0, false, Verdict{}
+	r.Accepted, r.Seq = Change{}, 0
 }

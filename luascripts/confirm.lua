@@ -14,7 +14,9 @@
 --         where the shop must be asked
 --         buyers, empty for none
 --         lines, "SKU:QUANTITY" sorted by SKU, with commas between
--- reply {verdicts, now_ms, seq, revision, …}; verdicts has one letter for each confirm:
+-- reply {verdicts, now_ms, seq, hold_ms, {i, record, …}, revision, …}; seq is the newest ledger entry now. The records
+--         are those of each H or A whose order had a record before, with its place from 1: the caller knows the others,
+--         but for now_ms and hold_ms. verdicts has one letter for each confirm:
 --         H held now or before    A its units are kept, and the shop must be asked, for the first time or again:
 --         the record's revision is told for each of these, in their order
 --         S sold_out   W not_open   C closed   U paused   L buyer_limit   B a buyer is needed
@@ -95,6 +97,7 @@ local newest, units_of = has_repeats and {}, has_repeats and {}
 local took, retook, asking, attempted = 0, 0, 0, false
 local extended = {}  -- which changes only move a deadline, counted from 0
 local revisions = {} -- of the orders that the shop must be asked about
+local known = {}     -- i, record, …: of the accepted orders that had a record before
 local looks = {}     -- what is to be looked at when: each of these that took units, then the whole batch
 
 -- Checks all that a hold needs, then takes its units.
@@ -186,7 +189,12 @@ for i = 1, n do
   local id = ARGV[id0 + i]
   local record, verdict, only_later = has_repeats and newest[id] or records[i], nil, false
   if record then
+    local before = record
     verdict, record, only_later = again(i, record)
+    if verdict == 'H' or verdict == 'A' then
+      known[#known + 1] = i
+      known[#known + 1] = record or before
+    end
   else
     verdict = take(i)
     if verdict == 'H' then
@@ -236,4 +244,4 @@ elseif accepted then
   although_full(KEYS[1])
   redis.call('HSET', KEYS[1], 'time', now) -- so that WAIT has a write of this call to wait for
 end
-return {table.concat(verdicts), now, seq, unpack(revisions)}
+return {table.concat(verdicts), now, seq, hold, known, unpack(revisions)}

@@ -7,7 +7,8 @@
 --         order id
 --         "Y" and the attempt that the shop said yes to, as records have it: its version, then its id;
 --         or "N" and the revision of the record that the shop said no to, or was not asked about
--- reply {verdicts, now_ms, seq}; verdicts has one letter for each answer:
+-- reply {verdicts, now_ms, seq, {i, record, …}}; seq is the newest ledger entry now. The records are those of each H,
+--         with its place from 1. verdicts has one letter for each answer:
 --         H held now or before, by an attempt that is open or paid   P already_paid   E attempt_ended
 --         G the order is not asking any more, and has no units: nothing was written
 --         R released   = the order is not what it was by now: nothing was written
@@ -87,12 +88,15 @@ local function no(id, told)
   return 'R'
 end
 
-local verdicts, accepted = {}, false
+local verdicts, held = {}, {}
 for i = 1, n do
   local answer = ARGV[4 + 2 * i]
   local word, rest = string.sub(answer, 1, 1), string.sub(answer, 2)
   verdicts[i] = word == 'Y' and yes(ids[i], rest) or word == 'N' and no(ids[i], rest) or '='
-  if verdicts[i] == 'H' then accepted = true end
+  if verdicts[i] == 'H' then
+    held[#held + 1] = i
+    held[#held + 1] = records[ids[i]]
+  end
 end
 
 local stock = #skus > 0 and redis.call('HMGET', KEYS[1], unpack(fields))
@@ -117,8 +121,8 @@ if #changed > 0 then
   end
   redis.call('HSET', KEYS[1], unpack(updates))
   redis.call('ZADD', KEYS[5], unpack(looks))
-elseif accepted then
+elseif #held > 0 then
   although_full(KEYS[1])
   redis.call('HSET', KEYS[1], 'time', now) -- so that WAIT has a write of this call to wait for
 end
-return {table.concat(verdicts), now, seq}
+return {table.concat(verdicts), now, seq, held}

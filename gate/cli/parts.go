@@ -16,6 +16,7 @@ import (
 	"github.com/flashgate/flashgate/gate/audit"
 	"github.com/flashgate/flashgate/gate/cmdline"
 	"github.com/flashgate/flashgate/gate/lane"
+	"github.com/flashgate/flashgate/gate/mirror"
 	"github.com/flashgate/flashgate/gate/portone"
 	"github.com/flashgate/flashgate/gate/settle"
 	"github.com/flashgate/flashgate/gate/shop"
@@ -224,7 +225,8 @@ func (p *parts) makeGate(context.Context) error {
 		Now: time.Now, Log: p.log,
 	})
 	p.gate = lane.New(lane.Deps{
-		Store: p.store, Metrics: lane.NewMetrics(p.registry), Keys: verify, Shop: p.lastWord, Now: time.Now, Log: p.log,
+		Store: p.store, Metrics: lane.NewMetrics(p.registry), Keys: verify, Shop: p.lastWord, Mirror: p.mirrors(),
+		Now: time.Now, Log: p.log,
 	}, lane.Options{Queue: c.Queue, CallTimeout: c.RedisTimeout + c.wait(), Expected: p.sales})
 	p.forwarder = c.forwarder(p.shopMetrics)
 	p.files = openFiles()
@@ -237,6 +239,19 @@ func (p *parts) makeGate(context.Context) error {
 		Most: p.mostPublic, MostPerAddress: c.MaxConnectionsPerAddress,
 	})
 	return nil
+}
+
+// mirrors returns what makes the gate's copy of a sale; nil where it is to have none.
+func (p *parts) mirrors() func(sale string) *mirror.Mirror {
+	if p.flags.NoMirror {
+		return nil
+	}
+	metrics := mirror.NewMetrics(p.registry)
+	return func(sale string) *mirror.Mirror {
+		return mirror.New(sale, mirror.Deps{
+			Follower: p.store.Follower(sale), Metrics: metrics, Now: time.Now, Log: p.log,
+		})
+	}
 }
 
 // makeWatcher makes what looks at the gate's surroundings.

@@ -33,6 +33,7 @@ type serveCommand struct {
 	WaitReplicas  int           `placeholder:"N" help:"Answer 200 only when N replicas have the hold, so that a failover forgets none; the same for changes through the admin API. Recommended: 1."`
 	WaitTimeout   time.Duration `default:"${wait_timeout}" help:"How long to wait for replicas. If they do not have a hold in time, the answer is not_durable; for a change by the API it is 504 (${default})."`
 	Queue         int           `default:"16384" help:"Confirms that may wait in one sale's queue; more are refused as busy (${default})."`
+	NoMirror      bool          `help:"Keep no copies of the sales in this gate, and ask Redis for every confirm: slower when a sale is sold out."`
 	DrainWait     time.Duration `default:"5s" help:"After SIGTERM: how long to go on answering while load balancers notice (${default})."`
 	RefusalLog    string        `placeholder:"FILE" help:"Append each refusal to this file as a line of JSON. Off by default; - is standard output."`
 	LogFormat     string        `enum:"text,json" default:"text" help:"text or json (${default})."`

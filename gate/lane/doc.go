@@ -1,5 +1,6 @@
-// Package lane admits confirms: it refuses what needs no Redis, and gathers the rest of each
-// sale into batches, each of which is one script call. A Gate knows the sales and has a lane
+// Package lane admits confirms: it refuses what needs no Redis, by the sale's settings and by the
+// mirror's copy of it, and gathers the rest of each sale into batches, each of which is one script
+// call. A Gate knows the sales and has a lane
 // for each. "The way of a confirm" in package gate says what comes before and after.
 //
 // # Batches

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/mirror"
 )
 
 // refreshEvery is the pause between two reads of the sales, so short that every gate knows a new or
@@ -41,8 +42,10 @@ type Deps struct {
 	Metrics *Metrics
 	Keys    *gate.Keys // that links are signed with; gate.Unsigned takes links that nobody signed, nil takes none
 	Shop    Shop       // nil: sales that ask the shop, or look whether it is up, take nothing
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Mirror makes the mirror of a sale. nil: the store is asked for every confirm.
+	Mirror func(sale string) *mirror.Mirror
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Options of a Gate.
@@ -61,6 +64,8 @@ type Gate struct {
 	opt      Options
 	expected map[string]gate.Sale
 	lanes    atomic.Pointer[map[string]*Lane] // replaced, never changed
+	readAt   time.Time                        // when the lanes were first there
+	warm     atomic.Bool                      // Warm has been true
 	pool     sync.Pool
 	running  sync.WaitGroup
 	trouble  string // the error of the last refresh, logged when it changes
@@ -130,6 +135,38 @@ func (g *Gate) Sales() map[string]*gate.Settings {
 // are then refused, and taking every gate out of the load balancer would not help.
 func (g *Gate) Ready() bool { return g.lanes.Load() != nil }
 
+// warmUp is how long a gate waits for its mirrors before it takes confirms without them.
+const warmUp = 10 * time.Second
+
+// Warm reports whether the mirrors of the sales that are followed are loaded, or were waited
+// for long enough. It stays true from then on.
+func (g *Gate) Warm() bool {
+	if g.warm.Load() {
+		return true
+	}
+	lanes := g.lanes.Load()
+	if lanes == nil {
+		return false
+	}
+	var cold []string
+	for name, lane := range *lanes {
+		if lane.mirror != nil && !lane.mirror.Settled() {
+			cold = append(cold, name)
+		}
+	}
+	switch {
+	case len(cold) == 0:
+	case g.deps.Now().Sub(g.readAt) < warmUp:
+		return false
+	default:
+		slices.Sort(cold)
+		g.deps.Log.Warn("the copies of some sales are not loaded yet: the gate takes confirms without them, and asks "+
+			"Redis for each", "sales", cold)
+	}
+	g.warm.Store(true)
+	return true
+}
+
 // Run reads the sales twice a second until ctx is done. Then it closes the lanes, which first
 // decide all confirms that wait, and returns when they have ended. It must be called once.
 func (g *Gate) Run(ctx context.Context) {
@@ -187,6 +224,9 @@ func (g *Gate) load(ctx context.Context) error {
 	}
 	for name := range read.unreadable {
 		lanes[name] = g.spoil(lanes[name], name)
+	}
+	if g.readAt.IsZero() {
+		g.readAt = g.deps.Now()
 	}
 	g.lanes.Store(&lanes)
 	for name, lane := range old {
@@ -267,6 +307,9 @@ func (g *Gate) update(lane *Lane, r *gate.Reading) *Lane {
 		lane.catalogue.Store(newCatalogue(state))
 		g.deps.Log.Info("a sale has new settings", "sale", state.Name, "run", state.Run, "version", state.Version)
 	}
+	if lane.mirror != nil {
+		lane.mirror.Watch(state)
+	}
 	g.deps.Metrics.show(state, lane, g.deps.Now())
 	return lane
 }
@@ -279,10 +322,29 @@ func (g *Gate) newLane(state *gate.State) *Lane {
 		grants:   g.newQueue(state.Name, g.deps.Store.Granter(state.Name), metrics, 2*gate.MaxAsks),
 	}
 	l.catalogue.Store(newCatalogue(state))
+	if g.deps.Mirror != nil {
+		g.startMirror(l)
+	}
 	for _, q := range []*queue{l.confirms, l.grants} {
 		g.running.Go(func() { q.run(context.Background()) })
 	}
 	return l
+}
+
+// startMirror keeps a copy of the lane's sale until the lane is closed.
+func (g *Gate) startMirror(l *Lane) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	l.mirror = g.deps.Mirror(l.name)
+	l.confirms.learn, l.grants.learn = l.mirror.Learn, l.mirror.Learn
+	g.running.Go(func() {
+		defer close(ended)
+		l.mirror.Run(ctx)
+	})
+	l.endMirror = func() {
+		cancel()
+		<-ended
+	}
 }
 
 // close ends all lanes. A lane decides the confirms that wait first, each within its bounds, so

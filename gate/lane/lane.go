@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/mirror"
 )
 
 // Lane decides the confirms of one sale: by what this gate knows, then by the store, then by the
@@ -15,6 +16,8 @@ type Lane struct {
 	keys      *gate.Keys
 	catalogue atomic.Pointer[catalogue]
 	shop      Shop
+	mirror    *mirror.Mirror // nil: there is none
+	endMirror func()
 	confirms  *queue
 	grants    *queue // of the shop's answers
 	now       func() time.Time
@@ -43,6 +46,11 @@ func (l *Lane) Confirm(r *gate.Request, link *gate.Link) gate.Verdict {
 	if c.sale.Healthy != "" || c.sale.Ask != "" {
 		r.Asks, r.NoHold = c.sale.Ask != "", l.shop.Hindrance(l.name, &c.sale.Settings)
 	}
+	if l.mirror != nil {
+		if v, refuses := l.mirror.Refuse(&r.Confirm, r.NoHold); refuses {
+			return v
+		}
+	}
 	v := l.confirms.dispatch(r)
 	if r.Revision > 0 {
 		return l.ask(r, c)
@@ -54,4 +62,7 @@ func (l *Lane) Confirm(r *gate.Request, link *gate.Link) gate.Verdict {
 func (l *Lane) close() {
 	l.confirms.close()
 	l.grants.close()
+	if l.mirror != nil {
+		l.endMirror()
+	}
 }

@@ -37,7 +37,8 @@ type queue struct {
 	now     func() time.Time
 	log     *slog.Logger
 	breaker *gobreaker.CircuitBreaker[struct{}]
-	trouble error // the error of the newest call that failed
+	learn   func(seq int64, accepted []gate.Change) // is told of each batch before its verdicts; nil: nobody is
+	trouble error                                   // the error of the newest call that failed
 	metrics *laneMetrics
 
 	closing sync.RWMutex // held shared while a request is put into the queue
@@ -142,6 +143,27 @@ func (q *queue) call(ctx context.Context, batch []*gate.Request) {
 		for _, r := range batch {
 			r.Overrule(gate.Refuse(gate.Unavailable))
 		}
+		return
+	}
+	if q.learn != nil {
+		q.tell(batch)
+	}
+}
+
+// tell has the mirror learn what the batch was accepted for.
+func (q *queue) tell(batch []*gate.Request) {
+	var seq int64
+	var accepted []gate.Change
+	for _, r := range batch {
+		if r.Accepted.Record != "" {
+			if accepted == nil {
+				accepted = make([]gate.Change, 0, len(batch))
+			}
+			accepted, seq = append(accepted, r.Accepted), r.Seq
+		}
+	}
+	if len(accepted) > 0 {
+		q.learn(seq, accepted)
 	}
 }
 

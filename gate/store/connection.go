@@ -4,27 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
+// connection is one to the primary that has a sale, for one user alone.
+type connection struct {
+	store   *Store
+	key     string                     // one of the sale's
+	longer  time.Duration              // than other connections' its answers may take
+	greeted func(runID, replID string) // is told of each new server that tells about itself
+
+	client      *redis.Client // with one connection; nil while not connected
+	redirect    string        // the server that a Cluster named for the sale; if empty, it is looked up
+	asking      bool          // the redirect is for one call, while the slot moves
+	runID       string        // of the newest server; empty where it does not tell
+	connections int           // made so far
+}
+
 // connect makes sure that there is a client for the sale's primary.
-func (d *decider) connect(ctx context.Context) error {
-	if d.client != nil {
+func (c *connection) connect(ctx context.Context) error {
+	if c.client != nil {
 		return nil
 	}
-	o := d.store.address.options(d.store.dialer)
+	o := c.store.address.options(c.store.dialer)
 	o.PoolSize = 1
-	o.ReadTimeout += d.store.opt.WaitTimeout
-	o.OnConnect = d.meet
-	if d.store.address.topology == sentinel {
-		d.client = redis.NewFailoverClient(o.Failover())
+	o.ReadTimeout += c.longer
+	o.OnConnect = c.meet
+	if c.store.address.topology == sentinel {
+		c.client = redis.NewFailoverClient(o.Failover())
 		return nil
 	}
-	if c, ok := d.store.client.(*redis.ClusterClient); ok {
-		addr := d.redirect
+	if all, ok := c.store.client.(*redis.ClusterClient); ok {
+		addr := c.redirect
 		if addr == "" {
-			primary, err := c.MasterForKey(ctx, d.keys[0])
+			primary, err := all.MasterForKey(ctx, c.key)
 			if err != nil {
 				return fmt.Errorf("find the Cluster's primary of the sale: %w", err)
 			}
@@ -32,12 +47,12 @@ func (d *decider) connect(ctx context.Context) error {
 		}
 		o.Addrs = []string{addr}
 	}
-	d.client = redis.NewClient(o.Simple())
+	c.client = redis.NewClient(o.Simple())
 	return nil
 }
 
 // meet checks the server of a new connection before the lane uses it.
-func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
+func (c *connection) meet(ctx context.Context, conn *redis.Conn) error {
 	info, err := conn.Info(ctx).Result()
 	if err != nil && !saysNothing(err) {
 		return err
@@ -45,7 +60,8 @@ func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
 	if isSentinel(info) {
 		return nil // asked for the primary's address, beside the lane
 	}
-	d.connections++
+	c.connections++
+	c.runID = ""
 	if err != nil {
 		return nil // this user may not read INFO, which Check has warned of
 	}
@@ -55,46 +71,40 @@ func (d *decider) meet(ctx context.Context, conn *redis.Conn) error {
 	if err := refuseEviction(infoField(info, "maxmemory_policy")); err != nil {
 		return err
 	}
-	server := infoField(info, "run_id") + "/" + infoField(info, "master_replid")
-	if d.server != "" && d.server != server {
-		d.store.deps.Metrics.changed(d.sale)
-		d.store.deps.Log.Warn("another Redis server decides now: what the old one did not replicate is forgotten",
-			"sale", d.sale, "was", d.server, "is", server)
+	c.runID = infoField(info, "run_id")
+	if c.greeted != nil {
+		c.greeted(c.runID, infoField(info, "master_replid"))
 	}
-	d.server = server
 	return nil
 }
 
 // recover gets ready for the next call after an error. It keeps the connection only if Redis itself
 // answered with the error, and the sale is still at that server.
-func (d *decider) recover(err error) {
+func (c *connection) recover(err error) {
 	moved, isMoved := redis.IsMovedError(err)
 	ask, isAsk := redis.IsAskError(err)
 	_, answered := errors.AsType[redis.Error](err)
-	wasAsking := d.asking
-	d.redirect, d.asking = "", false
+	wasAsking := c.asking
+	c.redirect, c.asking = "", false
 	switch {
 	case isMoved:
-		d.redirect = moved
+		c.redirect = moved
 	case isAsk:
-		d.redirect, d.asking = ask, true
+		c.redirect, c.asking = ask, true
 	case answered && !redis.IsReadOnlyError(err) && !wasAsking:
 		return
 	}
-	if c, ok := d.store.client.(*redis.ClusterClient); ok {
-		c.ReloadState(context.Background())
+	if all, ok := c.store.client.(*redis.ClusterClient); ok {
+		all.ReloadState(context.Background())
 	}
-	_ = d.disconnect() // it is not used any more, so its error does not matter
+	_ = c.disconnect() // it is not used any more, so its error does not matter
 }
 
-func (d *decider) disconnect() error {
-	if d.client == nil {
+func (c *connection) disconnect() error {
+	if c.client == nil {
 		return nil
 	}
-	client := d.client
-	d.client = nil
+	client := c.client
+	c.client = nil
 	return client.Close()
 }
-
-// Close implements gate.Decider.
-func (d *decider) Close() error { return d.disconnect() }

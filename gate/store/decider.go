@@ -18,20 +18,17 @@ import (
 // connection of its own: WAIT counts only for its own connection, and a change
 // of server must be seen before anything is decided there.
 type decider struct {
-	store         *Store
 	sale          string
 	keys          []string
 	script        luascripts.Script
 	write         func(batch []*gate.Request)                    // lays the batch out as the script's arguments
 	applyVerdicts func(batch []*gate.Request, reply []any) error // sets the verdicts from the letters of its reply
+	accept        func(batch []*gate.Request, reply []any) error // sets what was accepted
 
-	client       *redis.Client // with one connection; nil while not connected
-	redirect     string        // the server that a Cluster named for the sale; if empty, it is looked up
-	asking       bool          // the redirect is for one call, while the slot moves
-	server       string        // identity of the server of the newest connection
-	connections  int           // made so far
-	selling      bool          // the newest batch held something, so the next one is sent with WAIT
-	laggingSince time.Time     // when too few replicas were last found; zero while enough follow
+	connection
+	server       string    // identity of the newest server that told about itself
+	selling      bool      // the newest batch held something, so the next one is sent with WAIT
+	laggingSince time.Time // when too few replicas were last found; zero while enough follow
 
 	text []byte   // the batch's arguments, one after the other,
 	ends []int    // where each ends,
@@ -43,23 +40,38 @@ type decider struct {
 // Decider implements lane.Store.
 func (s *Store) Decider(sale string) gate.Decider {
 	s.deps.Metrics.initSale(sale)
-	d := &decider{
-		store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Confirm,
-		applyVerdicts: applyConfirms, seen: make(map[string]struct{}, gate.MaxBatch),
-	}
-	d.write = d.writeConfirms
+	d := s.newDecider(sale, luascripts.Confirm, applyConfirms)
+	d.seen, d.write, d.accept = make(map[string]struct{}, gate.MaxBatch), d.writeConfirms, d.acceptConfirms
 	return d
 }
 
 // Granter implements lane.Store.
 func (s *Store) Granter(sale string) gate.Decider {
-	d := &decider{
-		store: s, sale: sale, keys: keysOf(sale).deciding(), script: luascripts.Grant,
-		applyVerdicts: applyGrants,
-	}
-	d.write = d.writeAnswers
+	d := s.newDecider(sale, luascripts.Grant, applyGrants)
+	d.write, d.accept = d.writeAnswers, d.acceptAnswers
 	return d
 }
+
+func (s *Store) newDecider(sale string, script luascripts.Script, apply func([]*gate.Request, []any) error) *decider {
+	k := keysOf(sale)
+	d := &decider{sale: sale, keys: k.deciding(), script: script, applyVerdicts: apply}
+	d.connection = connection{store: s, key: k.sale, longer: s.opt.WaitTimeout, greeted: d.greet}
+	return d
+}
+
+// greet notes which server decides.
+func (d *decider) greet(runID, replID string) {
+	server := runID + "/" + replID
+	if d.server != "" && d.server != server {
+		d.store.deps.Metrics.changed(d.sale)
+		d.store.deps.Log.Warn("another Redis server decides now: what the old one did not replicate is forgotten",
+			"sale", d.sale, "was", d.server, "is", server)
+	}
+	d.server = server
+}
+
+// Close implements gate.Decider.
+func (d *decider) Close() error { return d.disconnect() }
 
 // Decide implements gate.Decider.
 func (d *decider) Decide(ctx context.Context, batch []*gate.Request) error {
@@ -266,6 +278,9 @@ func (d *decider) applyReply(batch []*gate.Request, reply []any) (held bool, err
 		return false, fmt.Errorf("the script gave %d verdicts for %d requests", len(letters), len(batch))
 	}
 	if err := d.applyVerdicts(batch, reply); err != nil {
+		return false, err
+	}
+	if err := d.accept(batch, reply); err != nil {
 		return false, err
 	}
 	return slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.Verdict().Code == gate.Held }), nil

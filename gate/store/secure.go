@@ -27,7 +27,7 @@ func (s *Store) change(ctx context.Context, sale string, script luascripts.Scrip
 	for _, key := range keys {
 		command = append(command, key)
 	}
-	said, acked, err := s.waited(ctx, sale, keys[0], append(command, args...)...)
+	said, acked, err := s.waited(ctx, keys[0], append(command, args...)...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("call the script %s in Redis: %w", script.Name, err)
 	}
@@ -41,7 +41,7 @@ func (s *Store) name(ctx context.Context, sale string) (acked int64, err error) 
 	if s.opt.WaitReplicas == 0 || s.address.topology != cluster {
 		return int64(s.opt.WaitReplicas), s.Expect(ctx, sale)
 	}
-	if _, acked, err = s.waited(ctx, sale, salesKey, "SADD", salesKey, sale); err != nil {
+	if _, acked, err = s.waited(ctx, salesKey, "SADD", salesKey, sale); err != nil {
 		return 0, fmt.Errorf("make sale %s known to the gates: %w", sale, err)
 	}
 	return acked, nil
@@ -70,7 +70,7 @@ func (s *Store) touch(ctx context.Context, sale, version string) error {
 		return nil
 	}
 	key := keysOf(sale).sale
-	said, acked, err := s.waited(ctx, sale, key, "EVAL", luascripts.Touch.Source, 1, key, s.clock(), version)
+	said, acked, err := s.waited(ctx, key, "EVAL", luascripts.Touch.Source, 1, key, s.clock(), version)
 	if err != nil {
 		return fmt.Errorf("make sure that replicas have sale %s: %w", sale, err)
 	}
@@ -98,16 +98,16 @@ func (s *Store) secured(sale string, acked int64) error {
 // many replicas have the change. It sends the command again only if a server redirects it. After
 // any other error the outcome of the command is unknown. A failed WAIT is no error: then no replica
 // counts.
-func (s *Store) waited(ctx context.Context, sale, key string, command ...any) (said *redis.Cmd,
+func (s *Store) waited(ctx context.Context, key string, command ...any) (said *redis.Cmd,
 	acked int64, err error,
 ) {
-	d := &decider{store: s, sale: sale, keys: []string{key}}
-	defer d.Close()
+	c := &connection{store: s, key: key, longer: s.opt.WaitTimeout}
+	defer func() { _ = c.disconnect() }()
 	for range 3 {
-		if said, acked, err = d.sendAndWait(ctx, command); err == nil {
+		if said, acked, err = c.sendAndWait(ctx, command); err == nil {
 			return said, acked, nil
 		}
-		d.recover(err)
+		c.recover(err)
 		_, moved := redis.IsMovedError(err)
 		_, ask := redis.IsAskError(err)
 		if !moved && !ask && !redis.IsReadOnlyError(err) {
@@ -117,16 +117,16 @@ func (s *Store) waited(ctx context.Context, sale, key string, command ...any) (s
 	return nil, 0, doubted(err)
 }
 
-func (d *decider) sendAndWait(ctx context.Context, command []any) (said *redis.Cmd, acked int64, err error) {
-	if err := d.connect(ctx); err != nil {
+func (c *connection) sendAndWait(ctx context.Context, command []any) (said *redis.Cmd, acked int64, err error) {
+	if err := c.connect(ctx); err != nil {
 		return nil, 0, err
 	}
-	pipe := d.client.Pipeline()
-	if d.asking {
+	pipe := c.client.Pipeline()
+	if c.asking {
 		pipe.Do(ctx, "ASKING")
 	}
 	said = pipe.Do(ctx, command...)
-	waited := pipe.Do(ctx, "WAIT", d.replicas(), d.store.opt.WaitTimeout.Milliseconds())
+	waited := pipe.Do(ctx, "WAIT", c.store.opt.WaitReplicas, c.store.opt.WaitTimeout.Milliseconds())
 	_, _ = pipe.Exec(ctx) // the first error of the commands
 	if err := said.Err(); err != nil {
 		return nil, 0, err

@@ -163,9 +163,15 @@ func (s *Store) none(ctx context.Context, sale string) error {
 
 // run calls a script and returns its reply.
 func (s *Store) run(ctx context.Context, script luascripts.Script, keys []string, args ...any) ([]any, error) {
-	reply, err := s.client.EvalSha(ctx, script.SHA1, keys, args...).Slice()
+	return runOn(ctx, s.client, script, keys, args...)
+}
+
+func runOn(ctx context.Context, client redis.Scripter, script luascripts.Script, keys []string, args ...any) ([]any,
+	error,
+) {
+	reply, err := client.EvalSha(ctx, script.SHA1, keys, args...).Slice()
 	if redis.HasErrorPrefix(err, "NOSCRIPT") {
-		reply, err = s.client.Eval(ctx, script.Source, keys, args...).Slice()
+		reply, err = client.Eval(ctx, script.Source, keys, args...).Slice()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("call the script %s in Redis: %w", script.Name, doubted(err))

@@ -135,7 +135,9 @@ func (p *Public) Shutdown() error {
 }
 
 // Ready reports whether a load balancer should send requests here.
-func (p *Public) Ready() bool { return p.deps.Gate.Ready() && !p.draining.Load() }
+func (p *Public) Ready() bool {
+	return p.deps.Gate.Ready() && p.deps.Gate.Warm() && !p.draining.Load()
+}
 
 var confirmPath, webhookPath = []byte("/confirm/"), []byte("/webhook")
 

@@ -1,0 +1,303 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+const (
+	callTimeout  = 2 * time.Second        // of one call while a copy is loaded
+	pause        = 100 * time.Millisecond // after a failure, doubled up to longestPause
+	longestPause = 2 * time.Second
+)
+
+// errServer says that another server has the sale, or may have.
+var errServer = errors.New("another Redis server has the sale: what the old one did not replicate is forgotten")
+
+// errLost says that the server has less of a sale than the copy.
+var errLost = errors.New("Redis has lost a part of the sale")
+
+// Run keeps the copy of the sale while that is to be followed, until ctx is done. It
+// needs to be called once.
+func (m *Mirror) Run(ctx context.Context) {
+	defer func() {
+		m.drop()
+		m.metrics.forget(m)
+		if err := m.follower.Close(); err != nil {
+			m.log.Warn("could not close the connection of a mirror", "sale", m.sale, "error", err)
+		}
+	}()
+	for wait := pause; ; {
+		if !m.follows() {
+			m.drop()
+			select {
+			case <-m.wake:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		loaded, err := m.copy(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			continue
+		}
+		if loaded {
+			wait = pause
+		}
+		m.failed(err)
+		if !sleep(ctx, wait) {
+			return
+		}
+		wait = min(2*wait, longestPause)
+	}
+}
+
+// follows reports whether the sale is to be followed.
+func (m *Mirror) follows() bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.wanted
+}
+
+// drop forgets the copy, but not a frozen one.
+func (m *Mirror) drop() {
+	m.picture.Store(nil)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fold, m.ready, m.ahead = nil, false, nil
+	m.feed.end()
+}
+
+// failed does with the copy what its failure asks for.
+func (m *Mirror) failed(err error) {
+	m.log.Warn("the copy of a sale is made anew: until then Redis is asked for every confirm", "sale", m.sale,
+		"error", err)
+	if errors.Is(err, errServer) || errors.Is(err, errLost) {
+		m.freeze()
+	}
+	m.drop()
+}
+
+// freeze keeps the copy for what only it may know. The oldest one is kept, which has
+// seen no loss.
+func (m *Mirror) freeze() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ready && m.frozen == nil {
+		for _, l := range m.ahead {
+			for _, c := range l.changes {
+				m.fold.Learn(c, l.seq)
+			}
+		}
+		m.frozen = m.fold
+	}
+}
+
+// copy loads the sale and follows it as long as that is wanted. It reports whether the
+// copy was of use for a while. It returns an error where the copy is of no more use.
+func (m *Mirror) copy(ctx context.Context) (loaded bool, err error) {
+	start := m.now()
+	if err := m.load(ctx); err != nil {
+		m.loads.failed.Inc()
+		return false, fmt.Errorf("load it: %w", err)
+	}
+	m.loads.done.Inc()
+	m.loads.took.Set(m.now().Sub(start).Seconds())
+	server, connections := m.follower.Server()
+	wait, stale := pollEvery, false
+	for m.follows() {
+		asked := m.now()
+		page, err := m.poll(ctx)
+		is, made := m.follower.Server()
+		switch {
+		case errors.Is(err, gate.ErrNoSale):
+			return true, errLost
+		case is != server || is == "" && made != connections:
+			return true, errServer
+		case err == nil:
+			if err := m.apply(&page, asked); err != nil {
+				return true, err
+			}
+			wait = pollEvery
+			if stale {
+				m.log.Info("the copy of a sale is fresh again", "sale", m.sale)
+			}
+			stale = false
+		case ctx.Err() == nil:
+			wait = min(2*wait, longestPause)
+			if !stale && !m.Fresh() {
+				m.log.Warn("the copy of a sale is not fresh: until it is, Redis is asked for every confirm",
+					"sale", m.sale,
+					"error", err)
+				stale = true
+			}
+		}
+		if !sleep(ctx, wait-m.now().Sub(asked)) {
+			break
+		}
+	}
+	return true, nil
+}
+
+// load makes the copy.
+func (m *Mirror) load(ctx context.Context) error {
+	before, err := m.state(ctx)
+	if err != nil {
+		return err
+	}
+	_, connections := m.follower.Server()
+	fold := gate.NewFold(m.sale)
+	fold.State = before
+	m.mu.Lock()
+	m.fold, m.ready, m.ahead = fold, false, nil // what is accepted from now on is behind that state
+	m.mu.Unlock()
+	if err := m.scan(ctx, fold); err != nil {
+		return err
+	}
+	after, err := m.state(ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.catchUp(ctx, fold, after.Seq); err != nil {
+		return err
+	}
+	if _, made := m.follower.Server(); made != connections {
+		return errors.New("the connection was lost, and with it how far the orders were read")
+	}
+	if err := fold.Recount(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ready = true
+	m.feed.begin()
+	return nil
+}
+
+func (m *Mirror) state(ctx context.Context) (gate.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	state, err := m.follower.State(ctx)
+	if err == nil && !state.Deleted.IsZero() {
+		err = errors.New("the sale is deleted")
+	}
+	return state, err
+}
+
+// scan reads all orders. It pauses for as long as each call took, so that Redis has time
+// for confirms. Orders that are changed meanwhile are in the ledger too.
+func (m *Mirror) scan(ctx context.Context, fold *gate.Fold) error {
+	for cursor := uint64(0); ; {
+		asked := m.now()
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		page, next, err := m.follower.Scan(call, cursor)
+		cancel()
+		if err != nil {
+			return err
+		}
+		for _, c := range page {
+			fold.Learn(c, fold.Seq)
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+		if !sleep(ctx, m.now().Sub(asked)) {
+			return ctx.Err()
+		}
+	}
+}
+
+// catchUp folds the ledger into a copy, up to an entry that is there.
+func (m *Mirror) catchUp(ctx context.Context, fold *gate.Fold, upto int64) error {
+	for fold.Seq < upto {
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		page, err := m.follower.Poll(call, fold.Seq, pollWait)
+		cancel()
+		if err != nil {
+			return err
+		}
+		if len(page.Entries) == 0 {
+			return fmt.Errorf("the ledger ends at entry %d, and the sale is at %d", fold.Seq, upto)
+		}
+		for _, e := range page.Entries {
+			if err := fold.Apply(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// poll asks for what is new.
+func (m *Mirror) poll(ctx context.Context) (gate.Page, error) {
+	ctx, cancel := context.WithTimeout(ctx, FreshFor)
+	defer cancel()
+	return m.follower.Poll(ctx, m.fold.Seq, pollWait) // only this goroutine changes the fold
+}
+
+// apply folds a page into the copy, and shows what has become of it. It was asked for at
+// the given time.
+func (m *Mirror) apply(page *gate.Page, asked time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if page.Seq < m.fold.Seq {
+		return errLost
+	}
+	for _, e := range page.Entries {
+		if err := m.fold.Apply(e); err != nil {
+			return err
+		}
+		m.feed.add(e)
+	}
+	for len(m.ahead) > 0 && m.ahead[0].seq <= m.fold.Seq {
+		m.ahead = m.ahead[1:]
+	}
+	if len(page.Entries) > 0 || m.picture.Load() == nil {
+		m.show()
+		m.feed.tell()
+	}
+	if m.fold.Seq >= page.Seq {
+		m.proven.Store(int64(asked.Sub(m.base)))
+	}
+	return nil
+}
+
+// show makes the copy what confirms are refused by.
+func (m *Mirror) show() {
+	if !m.fold.Deleted.IsZero() {
+		m.picture.Store(nil)
+		return
+	}
+	p := &picture{run: m.fold.Run, version: m.fold.Version, left: make(map[string]int64, len(m.fold.Units))}
+	if last := m.picture.Load(); last != nil && last.run == p.run && last.version == p.version {
+		p.settings = last.settings
+	} else {
+		p.settings = new(m.fold.Settings)
+	}
+	for sku, u := range m.fold.Units {
+		p.left[sku] = u.Left
+	}
+	m.picture.Store(p)
+}
+
+// sleep returns false if ctx is done before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,166 @@
+package mirror
+
+import (
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flashgate/flashgate/gate"
+)
+
+const (
+	// FreshFor is how old the proof may be that a copy is the sale.
+	FreshFor = 500 * time.Millisecond
+	// pollWait is how long a follower waits for an entry. A copy whose last answer was
+	// lost is still fresh when the next one comes.
+	pollWait = 100 * time.Millisecond
+	// pollEvery is the least time from one question to the next, so that a sale that
+	// sells is not asked for each batch.
+	pollEvery = 10 * time.Millisecond
+
+	leadTime  = time.Hour // before a sale opens, it is followed
+	afterTime = time.Hour // and so long after the last order of it ended
+)
+
+// Mirror is a gate's copy of one sale.
+type Mirror struct {
+	sale     string
+	follower gate.Follower
+	metrics  *Metrics
+	refused  prometheus.Counter
+	loads    loadMetrics
+	now      func() time.Time
+	log      *slog.Logger
+	wake     chan struct{} // has an element when a sale is to be followed
+
+	picture atomic.Pointer[picture] // nil while there is no copy that may answer
+	proven  atomic.Int64            // when the picture was the sale, after base
+	base    time.Time
+	offset  atomic.Int64 // Redis' clock minus the gate's, as the sale was last read
+	doubted atomic.Bool  // it is in doubt
+
+	mu     sync.RWMutex
+	fold   *gate.Fold // the copy, or what is loaded of it; nil while there is none
+	ready  bool       // the copy adds up
+	ahead  []learned  // what this gate has accepted and the copy has not been told of
+	frozen *gate.Fold // a copy that knows what the server may have lost; nil while there is none
+	wanted bool       // the sale is to be followed
+	busy   time.Time  // when something of the sale was last seen to be unfinished
+	feed   feed
+}
+
+// learned are orders that this gate has accepted in one batch.
+type learned struct {
+	seq     int64 // of the batch's ledger entry
+	changes []gate.Change
+}
+
+// picture is what of a copy is looked at for each confirm. It is never changed, only
+// replaced.
+type picture struct {
+	run, version int64
+	settings     *gate.Settings
+	left         map[string]int64 // by SKU
+}
+
+// Deps are the dependencies of a Mirror. All are needed.
+type Deps struct {
+	Follower gate.Follower // of the sale
+	Metrics  *Metrics
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// New returns the mirror of a sale. It knows nothing until Run is called.
+func New(sale string, deps Deps) *Mirror {
+	m := &Mirror{
+		sale: sale, follower: deps.Follower, metrics: deps.Metrics, now: deps.Now, log: deps.Log,
+		base: deps.Now(), wake: make(chan struct{}, 1),
+	}
+	deps.Metrics.watch(m)
+	return m
+}
+
+// Watch tells the mirror how the sale was last read, by which it knows whether to follow
+// it: from an hour before it opens until an hour after nothing of it is unfinished.
+func (m *Mirror) Watch(s *gate.State) {
+	now := m.now()
+	m.offset.Store(int64(s.Ahead))
+	m.doubted.Store(s.Doubt != nil)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	begun := s.Deleted.IsZero() && !now.Before(s.OpensAt.Add(-leadTime))
+	o := &s.Orders
+	if now.Before(s.ClosesAt) || o.Asking+o.Held+o.Refunds+o.Requested > 0 {
+		m.busy = now
+	}
+	m.wanted = begun && !m.busy.IsZero() && now.Sub(m.busy) < afterTime
+	if m.wanted {
+		select {
+		case m.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Fresh reports whether the copy is known to be the sale as it was within FreshFor.
+func (m *Mirror) Fresh() bool { return m.fresh(m.now()) != nil }
+
+// Settled reports whether the mirror is fresh, or the sale is not to be followed.
+func (m *Mirror) Settled() bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return !m.wanted || m.Fresh()
+}
+
+// fresh returns the picture if it may be believed now, else nil.
+func (m *Mirror) fresh(now time.Time) *picture {
+	p := m.picture.Load()
+	if p == nil || m.doubted.Load() || now.Sub(m.base)-time.Duration(m.proven.Load()) > FreshFor {
+		return nil
+	}
+	return p
+}
+
+// Learn takes orders that this gate has accepted, before they are answered. Their
+// ledger entry has that number.
+func (m *Mirror) Learn(seq int64, changes []gate.Change) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fold == nil || m.ready && seq <= m.fold.Seq {
+		return
+	}
+	m.ahead = append(m.ahead, learned{seq, changes})
+}
+
+// State returns the sale as the copy has it, if that is fresh. It may be changed.
+func (m *Mirror) State() (gate.State, bool) {
+	if !m.Fresh() {
+		return gate.State{}, false
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if !m.ready {
+		return gate.State{}, false
+	}
+	s := m.fold.State
+	s.Units = maps.Clone(s.Units)
+	return s, true
+}
+
+// find returns the record of an order that the copy has, or that this gate has accepted.
+func (m *Mirror) find(order []byte) (record string, known bool) {
+	for i := len(m.ahead) - 1; i >= 0; i-- {
+		for j := range m.ahead[i].changes {
+			if c := &m.ahead[i].changes[j]; c.Order == string(order) {
+				return c.Record, true
+			}
+		}
+	}
+	kept, known := m.fold.Records[string(order)]
+	return kept.Record, known
+}
