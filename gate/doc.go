@@ -101,7 +101,8 @@
 //
 //	no record                        all checks pass: held; else refused, and nothing is stored
 //	any, other lines, buyer, amount  refused: order_changed (an amount that was unknown may become known)
-//	held, the same attempt           200, nothing taken twice; the deadline is at least now + 3/4 of the hold
+//	held, the same attempt           200, nothing taken twice; the deadline is at least now + 3/4 of the hold.
+//	                                 Checks of the sale's settings and of the link's end only doubt it (Request.Doubt)
 //	held, a new attempt              200, the attempt is added; sold_out while a line's left is below zero
 //	held, an attempt that ended      refused: attempt_ended
 //	asking                           never 200 by itself: the shop is asked (again), and the deadline stays

@@ -136,6 +136,18 @@ func parts(record string) (buyer, lines, attempts string) {
 	}
 }
 
+// HasAttempt reports whether a record has the confirm's attempt.
+func HasAttempt(record string, c *Confirm) bool {
+	_, _, attempts := parts(record)
+	for a := range strings.SplitSeq(attempts, AttemptSep) {
+		name, _, _ := strings.Cut(a, TriesSep)
+		if len(name) > 2 && name[1] == '0'+byte(c.Version) && name[2:] == string(c.Attempt) {
+			return true
+		}
+	}
+	return false
+}
+
 // FieldReader reads the fields of what the store has written, and keeps the first error.
 type FieldReader struct{ Err error }
 

@@ -32,6 +32,8 @@ type Request struct {
 
 	Asks     bool  // a new hold of it is asking until the shop says yes
 	NoHold   Cause // why it must take no new hold; NoCause if it may
+	Known    bool  // it counts only if its order has its attempt already; if not, Refusal is the verdict
+	Refusal  Verdict
 	Revision int64 // of the asking order's record; 0 where the shop need not be asked
 	Yes      bool  // whether the shop said yes
 
@@ -46,6 +48,14 @@ type Request struct {
 
 // NewRequest returns an empty request.
 func NewRequest() *Request { return &Request{decided: make(chan struct{}, 1)} }
+
+// Doubt says that a check refuses the confirm. The refusal stands unless the store knows the order
+// by this attempt: what was answered once is answered again. The first refusal counts.
+func (r *Request) Doubt(refusal Verdict) {
+	if !r.Known {
+		r.Known, r.Refusal = true, refusal
+	}
+}
 
 // Set sets the verdict. Only a Decider calls it; a request that it forgets stays Undecided.
 func (r *Request) Set(v Verdict) { r.verdict = v }
@@ -80,5 +90,6 @@ func (r *Request) Reset() {
 	r.Confirm.Reset()
 	r.Received = time.Time{}
 	r.Asks, r.NoHold, r.Revision, r.Yes, r.verdict = false, NoCause, 0, false, Verdict{}
+	r.Known, r.Refusal = false, Verdict{}
 	r.Accepted, r.Seq = Change{}, 0
 }

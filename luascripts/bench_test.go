@@ -42,7 +42,7 @@ func BenchmarkConfirm(b *testing.B) {
 					sold++
 					confirms[i] = fmt.Sprintf("ORD2026%010d imp_44%010d u%010d full:1 110000", sold, sold, sold)
 				}
-				batch, err := parseBatch(confirms, false)
+				batch, err := parseBatch(confirms)
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -74,7 +74,7 @@ func defaults() map[string]string {
 		"aside": "10",
 		"first": "10", "longest": "60", "new": "", "pause": "30", "in": "0", "sent": "S", "waits": "W", "setting": "",
 		"counted": "", "lapses": "1000",
-		"seq": "", "time": "", "sha1": "", "asking": "200", "no_holds": "",
+		"seq": "", "time": "", "sha1": "", "asking": "200",
 	}
 }
 
@@ -112,7 +112,7 @@ func parseCall(line string, confirms []string) (call, error) {
 	var err error
 	switch words[0] {
 	case "confirm":
-		batch, err = parseBatch(confirms, values["no_holds"] != "")
+		batch, err = parseBatch(confirms)
 	case "grant":
 		batch, err = parseAnswers(confirms)
 	case "settle":
@@ -133,9 +133,9 @@ func clock(now string) string {
 	return "=" + now
 }
 
-// parseBatch reads confirms, each "ORDER ATTEMPT BUYER LINES AMOUNT [asking]"
+// parseBatch reads confirms, each "ORDER ATTEMPT BUYER LINES AMOUNT [asking] [n] [k]"
 // with "-" for none, into the four runs of arguments that follow their number.
-func parseBatch(confirms []string, noHolds bool) ([]any, error) {
+func parseBatch(confirms []string) ([]any, error) {
 	var ids, records, buyers, lines []any
 	for _, text := range confirms {
 		f := strings.Fields(text)
@@ -148,19 +148,20 @@ func parseBatch(confirms []string, noHolds bool) ([]any, error) {
 			}
 		}
 		state := "1H"
-		if len(f) > 5 && f[5] == "asking" {
+		if slices.Contains(f[5:], "asking") {
 			state = "1A"
+		}
+		for _, mark := range []string{"n", "k"} {
+			if slices.Contains(f[5:], mark) {
+				state = mark + state
+			}
 		}
 		ids = append(ids, f[0])
 		records = append(records, strings.Join([]string{state, "1", f[2], f[3], f[4], "", "O1" + f[1], ""}, "\x1f"))
 		buyers = append(buyers, f[2])
 		lines = append(lines, f[3])
 	}
-	letters := traits(ids, records, buyers)
-	if noHolds {
-		letters += "n"
-	}
-	batch := append([]any{len(ids), letters}, ids...)
+	batch := append([]any{len(ids), traits(ids, records, buyers)}, ids...)
 	batch = append(batch, records...)
 	batch = append(batch, buyers...)
 	return append(batch, lines...), nil
@@ -224,11 +225,12 @@ func traits(ids, records, buyers []any) string {
 		order, buyer := fmt.Sprint("order ", ids[i]), fmt.Sprint("buyer ", buyers[i])
 		has["r"] = has["r"] || seen[order] || buyers[i] != "" && seen[buyer]
 		has["b"] = has["b"] || buyers[i] != ""
-		has["a"] = has["a"] || strings.HasPrefix(fmt.Sprint(records[i]), "1A")
+		has["a"] = has["a"] || strings.HasPrefix(strings.TrimLeft(fmt.Sprint(records[i]), "nk"), "1A")
+		has["m"] = has["m"] || !strings.HasPrefix(fmt.Sprint(records[i]), "1")
 		seen[order], seen[buyer] = true, true
 	}
 	letters := ""
-	for _, letter := range []string{"a", "b", "r"} {
+	for _, letter := range []string{"a", "b", "r", "m"} {
 		if has[letter] {
 			letters += letter
 		}

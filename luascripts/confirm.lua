@@ -7,11 +7,12 @@
 --       4 asking_ms, how long an order keeps its units that the shop must be asked about
 --       5 n, the number of confirms
 --       6 what the batch has, as letters: "b" a confirm with a buyer, "r" an order or a buyer that comes
---         more than once, "a" a hold that the shop must be asked about, "n" no new hold is to be taken; then
+--         more than once, "a" a hold that the shop must be asked about, "m" a record with a mark; then
 --         four runs of n:
 --         order ids
 --         records of a first hold, up to the times: "1H␟1␟buyer␟lines␟amount␟␟O1attempt␟", with A for H
---         where the shop must be asked
+--         where the shop must be asked. A mark may stand before one: "n" this confirm may take no new hold,
+--         "k" it counts only if its order has this attempt already
 --         buyers, empty for none
 --         lines, "SKU:QUANTITY" sorted by SKU, with commas between
 -- reply {verdicts, now_ms, seq, hold_ms, {i, record, …}, revision, …}; seq is the newest ledger entry now. The records
@@ -21,7 +22,7 @@
 --         the record's revision is told for each of these, in their order
 --         S sold_out   W not_open   C closed   U paused   L buyer_limit   B a buyer is needed
 --         K unseen   O order_changed   P already_paid   E attempt_ended   N attempt_limit
---         D nothing else is against it, but no new hold is to be taken
+--         D nothing else is against it, but it may take no new hold   X its order does not have its attempt
 --       {"-"} where there is no such sale, {"x"} where only its tombstone is left
 --
 -- A confirm that comes again writes only if it adds an attempt or an amount, or if it moves the deadline by a quarter
@@ -42,7 +43,7 @@ local id0, record0, buyer0, lines0 = 6, 6 + n, 6 + 2 * n, 6 + 3 * n
 local has_buyers = string.find(ARGV[6], 'b', 1, true)
 local has_repeats = string.find(ARGV[6], 'r', 1, true)
 local has_asking = string.find(ARGV[6], 'a', 1, true)
-local no_holds = string.find(ARGV[6], 'n', 1, true)
+local has_marks = string.find(ARGV[6], 'm', 1, true)
 
 -- The carts: each distinct text is read once, into {SKU, quantity, SKU, quantity, …}.
 local fields = {'run', 'seq', 'term', 'time', 'opens', 'closes', 'hold', 'per_buyer', 'paused', 'orders', 'deleted'}
@@ -95,6 +96,11 @@ local changed, size = {}, 0
 local owners, owning = {}, 0
 local newest, units_of = has_repeats and {}, has_repeats and {}
 local took, retook, asking, attempted = 0, 0, 0, false
+local marks = {} -- by confirm: "n" or "k"
+for i = 1, has_marks and n or 0 do
+  local mark, rest = string.match(ARGV[record0 + i], '^([nk])(.*)$')
+  if mark then marks[i], ARGV[record0 + i] = mark, rest end
+end
 local extended = {}  -- which changes only move a deadline, counted from 0
 local revisions = {} -- of the orders that the shop must be asked about
 local known = {}     -- i, record, …: of the accepted orders that had a record before
@@ -118,7 +124,7 @@ local function take(i)
     return 'B'
   end
   if short then return 'S' end
-  if no_holds then return 'D' end
+  if marks[i] then return 'D' end
   for k = 1, cart.size, 2 do left[cart[k]] = left[cart[k]] - cart[k + 1] end
   if units then
     owners[owning + 1], owners[owning + 2] = buyer, units
@@ -153,6 +159,7 @@ local function again(i, record)
     if name == named then known = attempt_state end
   end
   if state == 'P' then return known == 'P' and 'H' or 'P' end
+  if not known and marks[i] == 'k' then return 'X' end
   if known and (state == 'R' or known ~= 'O' and known ~= 'V') then return 'E' end
   if not known then
     if count >= MAX_ATTEMPTS then return 'N' end
@@ -195,6 +202,8 @@ for i = 1, n do
       known[#known + 1] = i
       known[#known + 1] = record or before
     end
+  elseif marks[i] == 'k' then
+    verdict = 'X'
   else
     verdict = take(i)
     if verdict == 'H' then

@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "rewrite the golden files from what redi
 //	== what the case shows
 //	redis COMMAND KEY …              seeds something
 //	SCRIPT name=value … SKU:STOCK …  calls a script; see scripts() and defaults()
-//	  ORDER ATTEMPT BUYER LINES AMOUNT [asking]   and, of a batch, each confirm
+//	  ORDER ATTEMPT BUYER LINES AMOUNT [asking] [n] [k]   and, of a batch, each confirm
 //	= what was answered, and whether that left every key as it was
 //	= at the end of the case, all that the server holds
 //

@@ -51,11 +51,11 @@ func TestTheLargestSaleTakesTheLargestBatch(t *testing.T) {
 			batch = append(batch, fmt.Sprintf("%s %s %s %s 1000000000000",
 				long("order", i), long("attempt", i), long("buyer", i), strings.Join(lines, ",")))
 		}
-		want := strings.Repeat("H", maxBatch) + " 2000 2"
-		if got := say(t, s, "confirm now=2000", batch...); got != want {
+		letters := strings.Repeat("H", maxBatch)
+		if got := say(t, s, "confirm now=2000", batch...); got != letters+" 2000 2 500 []" {
 			t.Fatalf("first: got %s", got)
 		}
-		if got := say(t, s, "confirm now=2200", batch...); got != strings.Replace(want, "2000 2", "2200 3", 1) {
+		if got := say(t, s, "confirm now=2200", batch...); !strings.HasPrefix(got, letters+" 2200 3 500 [1 1H␟2␟") {
 			t.Fatalf("again: got %s", got)
 		}
 		if got := say(t, s, configure); got != "done 4 2" {
@@ -118,7 +118,7 @@ func TestAFullRedisTakesNothingMore(t *testing.T) {
 			t.Errorf("%s: got %s", test.line, got)
 		}
 	}
-	if got := say(t, s, "confirm now=2100", "o2 a2 bob full:10 -"); got != "S 2100 2 (nothing written)" {
+	if got := say(t, s, "confirm now=2100", "o2 a2 bob full:10 -"); got != "S 2100 2 500 [] (nothing written)" {
 		t.Errorf("a refusal needs no memory: got %s", got)
 	}
 }
@@ -133,7 +133,7 @@ func TestAFullRedisLetsOrdersEndAndSalesBePausedAndDeleted(t *testing.T) {
 	say(t, s, "lease now=2000 what=claim token=A")
 	fill(t, s)
 	for _, test := range []struct{ line, batch, want string }{
-		{"confirm now=2100", "o1 a1 ann full:1 -", "H 2100 2"},
+		{"confirm now=2100", "o1 a1 ann full:1 -", "H 2100 2 500 [1 1H␟1␟ann␟full:1␟␟␟O1a1␟2000␟500␟]"},
 		{"touch now=2110", "", "1"},
 		{"configure now=2120 version=1 kind=pause paused=1 full:10 half:5", "", "done 3 2"},
 		{"configure now=2130 version=2 kind=resume full:10 half:5", "", "done 4 3"},
@@ -227,7 +227,8 @@ func TestScriptsUseTheServersOwnClock(t *testing.T) {
 		}
 		ahead := now + 30_000
 		say(t, s, fmt.Sprintf("touch now=%d", ahead))
-		if got, want := say(t, s, "confirm now=", "o2 a2 ann full:1 -"), fmt.Sprintf("H %d 3", ahead); got != want {
+		if got, want := say(t, s, "confirm now=", "o2 a2 ann full:1 -"),
+			fmt.Sprintf("H %d 3 500 []", ahead); got != want {
 			t.Errorf("with a latest time just ahead: got %s, want %s", got, want)
 		}
 		say(t, s, fmt.Sprintf("touch now=%d", now+600_000))

@@ -25,7 +25,7 @@ func TestASignedAmountMustBePortOnes(t *testing.T) {
 			link.Amount = strconv.AppendInt(nil, signed.Value, 10)
 		}
 		confirm := gate.Confirm{Order: []byte("ORD1"), Amount: body}
-		v := outcome(testCatalogue().resolve(&confirm, link, time.Now()))
+		v := outcome(resolve(testCatalogue(), &confirm, link, time.Now()))
 		if v.Code != want || v.Code == gate.Held && confirm.Amount != after {
 			t.Errorf("%s, signed %v, body %v: got %s %v, want %s %v", items, signed, body, v.Code,
 				confirm.Amount, want, after)
@@ -52,7 +52,7 @@ func TestTheAmountOfAnUnsignedLinkIsHeldAgainstThePricesToo(t *testing.T) {
 	f := func(items, amount string, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Order: []byte("ORD1")}
-		if v := outcome(testCatalogue().resolve(&confirm, &gate.Link{Items: []byte(items), Amount: []byte(amount)},
+		if v := outcome(resolve(testCatalogue(), &confirm, &gate.Link{Items: []byte(items), Amount: []byte(amount)},
 			time.Now())); v.Code != want {
 			t.Errorf("%s %s: got %s, want %s", items, amount, v.Code, want)
 		}
@@ -69,7 +69,7 @@ func TestAnAmountThatOverflowMadeRightIsRefused(t *testing.T) {
 	f := func(items string, amount int64, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Amount: gate.Amount{Value: amount, Known: true}}
-		if v := outcome(testCatalogue(dear).resolve(&confirm, &gate.Link{Items: []byte(items)},
+		if v := outcome(resolve(testCatalogue(dear), &confirm, &gate.Link{Items: []byte(items)},
 			time.Now())); v.Code != want {
 			t.Errorf("%s for %d: got %s, want %s", items, amount, v.Code, want)
 		}
@@ -85,7 +85,7 @@ func FuzzResolve(f *testing.F) {
 	f.Add([]byte("full:2,free"), []byte("김 a+b"), []byte("160000"), int64(160000))
 	f.Fuzz(func(t *testing.T, items, buyer, amount []byte, paid int64) {
 		confirm := gate.Confirm{Order: []byte("ORD1"), Amount: gate.Amount{Value: paid, Known: true}}
-		v := outcome(c.resolve(&confirm, &gate.Link{Items: items, Buyer: buyer, Amount: amount}, time.Now()))
+		v := outcome(resolve(c, &confirm, &gate.Link{Items: items, Buyer: buyer, Amount: amount}, time.Now()))
 		if cost, priced := c.skus.Cost(confirm.Lines); v.Code == gate.Held &&
 			(paid < cost || priced == len(confirm.Lines) && paid != cost) {
 			t.Errorf("%q for %d, which cost %d, pass", items, paid, cost)

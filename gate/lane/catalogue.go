@@ -29,18 +29,28 @@ func (c *catalogue) known() bool { return !c.missing && !c.unreadable }
 const earlyBy = 2 * time.Second
 
 // resolve reads the link into the confirm, and makes all checks that need no store. It reports
-// whether the confirm may go on; if not, the verdict says why.
-func (c *catalogue) resolve(confirm *gate.Confirm, link *gate.Link, now time.Time) (gate.Verdict, bool) {
+// whether the confirm may go on; if not, the verdict says why. A check that depends on settings,
+// which may have changed since the order was accepted, only doubts the confirm.
+func (c *catalogue) resolve(r *gate.Request, link *gate.Link, now time.Time) (gate.Verdict, bool) {
 	if !c.known() {
 		return c.unknown(now), false
 	}
-	if v, ok := c.readCart(confirm, link); !ok {
+	if v, ok := c.readCart(&r.Confirm, link); !ok {
 		return v, false
 	}
-	if now.Add(earlyBy).Before(c.sale.OpensAt) {
-		return gate.Refuse(gate.NotOpen), false
+	if v, ok := readAmount(&r.Confirm, link); !ok {
+		return v, false
 	}
-	return c.checkAmount(confirm, link)
+	if v, ok := c.checkBuyer(&r.Confirm); !ok {
+		r.Doubt(v)
+	}
+	if now.Add(earlyBy).Before(c.sale.OpensAt) {
+		r.Doubt(gate.Refuse(gate.NotOpen))
+	}
+	if v, ok := c.checkAmount(&r.Confirm, link); !ok {
+		r.Doubt(v)
+	}
+	return gate.Verdict{}, true
 }
 
 // readCart reads what the link says is bought, and by whom, into the confirm.
@@ -52,29 +62,39 @@ func (c *catalogue) readCart(confirm *gate.Confirm, link *gate.Link) (gate.Verdi
 	}
 	confirm.Lines = lines
 	confirm.Buyer = append(confirm.Buyer[:0], link.Buyer...)
-	switch {
-	case len(link.Buyer) > 0 && !gate.ValidID(link.Buyer):
+	if len(link.Buyer) > 0 && !gate.ValidID(link.Buyer) {
 		return gate.Malformed("buyer", gate.WantID), false
-	case len(link.Buyer) == 0 && c.sale.PerBuyer > 0:
+	}
+	return gate.Verdict{}, true
+}
+
+func (c *catalogue) checkBuyer(confirm *gate.Confirm) (gate.Verdict, bool) {
+	if len(confirm.Buyer) == 0 && c.sale.PerBuyer > 0 {
 		return gate.NeedsBuyer(), false
 	}
 	return gate.Verdict{}, true
 }
 
-// checkAmount compares the call's amount with the link's and with the prices. If the call has no
-// amount, the link's is taken. A line without a price may cost anything: with one of them, the
-// prices give only the least amount.
+// readAmount takes the link's amount if the call has none.
+func readAmount(confirm *gate.Confirm, link *gate.Link) (gate.Verdict, bool) {
+	if len(link.Amount) == 0 {
+		return gate.Verdict{}, true
+	}
+	signed, ok := gate.ParseDigits(link.Amount)
+	if !ok || signed > gate.MaxAmount {
+		return gate.Malformed("amount", gate.WantAmount), false
+	}
+	if !confirm.Amount.Known {
+		confirm.Amount = gate.Amount{Value: signed, Known: true}
+	}
+	return gate.Verdict{}, true
+}
+
+// checkAmount compares the amount with the link's, which readAmount has read, and with the prices.
+// A line without a price may cost anything: with one of them, the prices give only the least amount.
 func (c *catalogue) checkAmount(confirm *gate.Confirm, link *gate.Link) (gate.Verdict, bool) {
-	if len(link.Amount) > 0 {
-		signed, ok := gate.ParseDigits(link.Amount)
-		switch {
-		case !ok || signed > gate.MaxAmount:
-			return gate.Malformed("amount", gate.WantAmount), false
-		case !confirm.Amount.Known:
-			confirm.Amount = gate.Amount{Value: signed, Known: true}
-		case confirm.Amount.Value != signed:
-			return gate.WrongAmount(gate.AmountNotLinks, signed), false
-		}
+	if signed, ok := gate.ParseDigits(link.Amount); ok && confirm.Amount.Value != signed {
+		return gate.WrongAmount(gate.AmountNotLinks, signed), false
 	}
 	cost, priced := c.skus.Cost(confirm.Lines)
 	switch {

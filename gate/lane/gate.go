@@ -307,6 +307,9 @@ func (g *Gate) update(lane *Lane, r *gate.Reading) *Lane {
 		lane.catalogue.Store(newCatalogue(state))
 		g.deps.Log.Info("a sale has new settings", "sale", state.Name, "run", state.Run, "version", state.Version)
 	}
+	if state.Orders != (gate.OrderCounts{}) {
+		lane.sold.Store(true) // and it stays so: what was read may be older than what was sold here
+	}
 	if lane.mirror != nil {
 		lane.mirror.Watch(state)
 	}

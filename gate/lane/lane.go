@@ -18,6 +18,7 @@ type Lane struct {
 	shop      Shop
 	mirror    *mirror.Mirror // nil: there is none
 	endMirror func()
+	sold      atomic.Bool // the store has orders, as far as this gate knows
 	confirms  *queue
 	grants    *queue // of the shop's answers
 	now       func() time.Time
@@ -37,25 +38,44 @@ func (l *Lane) Settings() *gate.Settings { return &l.catalogue.Load().sale.Setti
 func (l *Lane) Confirm(r *gate.Request, link *gate.Link) gate.Verdict {
 	now := l.now()
 	if v, ok := l.keys.Verify(l.name, r.Confirm.Order, link, now); !ok {
-		return v
+		if r.Doubt(v); v.Code != gate.ExpiredLink {
+			return r.Refusal
+		}
 	}
 	c := l.catalogue.Load()
-	if v, ok := c.resolve(&r.Confirm, link, now); !ok {
-		return v
+	if v, ok := c.resolve(r, link, now); !ok {
+		r.Doubt(v)
+		return r.Refusal
+	}
+	if r.Known && !l.mayKnow(&r.Confirm) {
+		return r.Refusal
 	}
 	if c.sale.Healthy != "" || c.sale.Ask != "" {
 		r.Asks, r.NoHold = c.sale.Ask != "", l.shop.Hindrance(l.name, &c.sale.Settings)
 	}
-	if l.mirror != nil {
+	if l.mirror != nil && !r.Known {
 		if v, refuses := l.mirror.Refuse(&r.Confirm, r.NoHold); refuses {
 			return v
 		}
 	}
 	v := l.confirms.dispatch(r)
+	if v.Code == gate.Held && !l.sold.Load() {
+		l.sold.Store(true)
+	}
 	if r.Revision > 0 {
 		return l.ask(r, c)
 	}
 	return v
+}
+
+// mayKnow reports whether the store may know an order by the attempt.
+func (l *Lane) mayKnow(c *gate.Confirm) bool {
+	if l.mirror != nil {
+		if known, sure := l.mirror.Knows(c); sure {
+			return known
+		}
+	}
+	return l.sold.Load()
 }
 
 // close refuses new confirms, decides those that wait, and then returns.

@@ -97,7 +97,9 @@ func (s *fakeStore) Close() error {
 
 func accept(_ context.Context, batch []*gate.Request) error {
 	for _, r := range batch {
-		r.Set(gate.Refuse(gate.Held))
+		if r.Set(gate.Refuse(gate.Held)); r.Known {
+			r.Set(r.Refusal) // this store has no orders
+		}
 	}
 	return nil
 }

@@ -49,6 +49,9 @@ func (c *catalogue) checkOffer(o *gate.Offer) error {
 		v, ok = c.readCart(&confirm, &link)
 	}
 	if ok {
+		v, ok = c.checkBuyer(&confirm)
+	}
+	if ok {
 		v, ok = c.checkAmount(&confirm, &link)
 	}
 	if ok {

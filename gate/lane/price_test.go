@@ -15,7 +15,7 @@ func TestWhatThePricedLinesCostIsTheLeastThatTheAmountMayBe(t *testing.T) {
 	f := func(items string, amount int64, want gate.Code, cause gate.Cause, expected int64) {
 		t.Helper()
 		confirm := gate.Confirm{Amount: gate.Amount{Value: amount, Known: true}}
-		v := outcome(testCatalogue().resolve(&confirm, &gate.Link{Items: []byte(items)}, time.Now()))
+		v := outcome(resolve(testCatalogue(), &confirm, &gate.Link{Items: []byte(items)}, time.Now()))
 		if v.Code != want || v.Cause != cause || v.Expected != expected {
 			t.Errorf("%s for %d: got %s %s, expected %d; want %s %s, %d", items, amount, v.Code, v.Cause, v.Expected,
 				want, cause, expected)
@@ -44,7 +44,7 @@ func TestAPriceOfNothingIsAPrice(t *testing.T) {
 	f := func(items string, amount gate.Amount, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Amount: amount}
-		if v := outcome(testCatalogue(given).resolve(&confirm, &gate.Link{Items: []byte(items)},
+		if v := outcome(resolve(testCatalogue(given), &confirm, &gate.Link{Items: []byte(items)},
 			time.Now())); v.Code != want {
 			t.Errorf("%s for %v: got %s, want %s", items, amount, v.Code, want)
 		}
@@ -69,7 +69,7 @@ func TestACartWithAPricedLineNeedsAnAmount(t *testing.T) {
 		t.Helper()
 		for _, change := range []func(*gate.Sale){func(*gate.Sale) {}, optional} {
 			confirm := gate.Confirm{Amount: amount}
-			v := outcome(testCatalogue(change).resolve(&confirm,
+			v := outcome(resolve(testCatalogue(change), &confirm,
 				&gate.Link{Items: []byte(items), Amount: []byte(linkAmount)}, time.Now()))
 			if v != want {
 				t.Errorf("%s, link %q, call %v: got %+v, want %+v", items, linkAmount, amount, v, want)
@@ -95,7 +95,7 @@ func TestACartThatCostsMoreThanAnyAmountIsRefused(t *testing.T) {
 	f := func(items string, want gate.Code) {
 		t.Helper()
 		confirm := gate.Confirm{Amount: gate.Amount{Value: gate.MaxAmount, Known: true}}
-		if v := outcome(testCatalogue(dear).resolve(&confirm, &gate.Link{Items: []byte(items)},
+		if v := outcome(resolve(testCatalogue(dear), &confirm, &gate.Link{Items: []byte(items)},
 			time.Now())); v.Code != want {
 			t.Errorf("%s: got %s, want %s", items, v.Code, want)
 		}

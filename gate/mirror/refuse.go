@@ -31,6 +31,21 @@ func (m *Mirror) Refuse(c *gate.Confirm, noHold gate.Cause) (gate.Verdict, bool)
 	return v, true
 }
 
+// Knows reports whether the sale has the confirm's order by its attempt, and whether the copy is
+// fresh enough to be sure of it.
+func (m *Mirror) Knows(c *gate.Confirm) (known, sure bool) {
+	if !m.Fresh() {
+		return false, false
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if !m.ready {
+		return false, false
+	}
+	record, known := m.find(c.Order)
+	return known && gate.HasAttempt(record, c), true
+}
+
 // against returns what speaks against a new order, in the order in which the script
 // confirm looks, and whether anything does that the picture can tell. Now is by Redis'
 // clock.

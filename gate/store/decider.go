@@ -136,6 +136,12 @@ func (d *decider) writeConfirms(batch []*gate.Request) {
 		end()
 	}
 	for _, r := range batch {
+		switch {
+		case r.Known:
+			d.text = append(d.text, 'k')
+		case r.NoHold != gate.NoCause:
+			d.text = append(d.text, 'n')
+		}
 		d.text = gate.AppendHold(d.text, r)
 		end()
 	}
@@ -198,8 +204,7 @@ func (d *decider) add() {
 }
 
 // traits are letters that spare the script a pass over the batch: a confirm has a buyer (b), an
-// order or a buyer comes twice (r), the shop must be asked (a), some confirms may take no new hold
-// (n).
+// order or a buyer comes twice (r), the shop must be asked (a), a record has a mark (m).
 func (d *decider) traits(batch []*gate.Request) string {
 	n := len(batch)
 	orders, buyers := d.runs[:n], d.runs[2*n:3*n]
@@ -213,8 +218,8 @@ func (d *decider) traits(batch []*gate.Request) string {
 	if slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.Asks }) {
 		letters += "a"
 	}
-	if slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.NoHold != gate.NoCause }) {
-		letters += "n"
+	if slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.Known || r.NoHold != gate.NoCause }) {
+		letters += "m"
 	}
 	return letters
 }

@@ -134,6 +134,9 @@ func (m *model) answer(r *gate.Request) {
 func (m *model) verdict(r *gate.Request) gate.Verdict {
 	c := r.Confirm
 	o, known := m.orders[string(c.Order)]
+	if !known && r.Known {
+		return r.Refusal
+	}
 	if !known {
 		o = gate.Order{ID: string(c.Order), Buyer: string(c.Buyer), Lines: c.Lines}
 		return m.hold(o, r)
@@ -152,6 +155,11 @@ func (m *model) verdict(r *gate.Request) gate.Verdict {
 		return gate.Refuse(gate.AlreadyPaid)
 	case gate.OrderRefundDue, gate.OrderRefunded, gate.OrderWithheld:
 		return gate.Refuse(gate.AlreadyPaid)
+	}
+	if r.Known && at < 0 {
+		return r.Refusal
+	}
+	switch o.State {
 	case gate.OrderReleased:
 		if at >= 0 {
 			return gate.Refuse(gate.AttemptEnded)

@@ -172,6 +172,10 @@ func (x *exercise) decide(t *rapid.T, confirms []gate.Confirm) {
 	for i, c := range confirms {
 		batch[i] = &gate.Request{Confirm: c, Asks: asks, NoHold: noHold}
 		of[i] = &gate.Request{Confirm: c, Asks: asks, NoHold: noHold}
+		if rapid.IntRange(0, 4).Draw(t, "a check doubts it") == 0 {
+			batch[i].Doubt(gate.Refuse(gate.ExpiredLink))
+			of[i].Doubt(gate.Refuse(gate.ExpiredLink))
+		}
 	}
 	if err := x.decider.Decide(x.ctx, batch); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,11 @@ func applyConfirms(batch []*gate.Request, reply []any) error {
 			asking++
 		case 'D':
 			r.Set(gate.RefuseFor(cmp.Or(r.NoHold, gate.ShopDown)))
+		case 'X':
+			if !r.Known {
+				return unknownVerdict(letter)
+			}
+			r.Set(r.Refusal)
 		default:
 			v, ok := verdict(letter)
 			if !ok {

@@ -251,15 +251,17 @@ func (p *Public) ask(ctx *fasthttp.RequestCtx, l *lane.Lane, r *gate.Request) ga
 		return v
 	}
 	if v, ok := p.deps.Secrets.Takes(version, l.Settings().Accept, p.opt.Lookups); !ok {
-		return v
+		r.Doubt(v)
 	}
 	if version == gate.V2 {
 		if v, ok := p.signed(header, body); !ok {
-			return v
+			r.Doubt(v)
+			return r.Refusal
 		}
 	}
 	if p.refusesConfirm(ctx, r.Received) { // after the checks that sort out the internet's noise
-		return gate.Refuse(gate.NotAllowed)
+		r.Doubt(gate.Refuse(gate.NotAllowed))
+		return r.Refusal
 	}
 	return l.Confirm(r, &link)
 }

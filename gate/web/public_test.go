@@ -85,7 +85,9 @@ func (s *store) Close() error { return nil }
 func always(c gate.Code) func([]*gate.Request) error {
 	return func(batch []*gate.Request) error {
 		for _, r := range batch {
-			r.Set(gate.Refuse(c))
+			if r.Set(gate.Refuse(c)); r.Known {
+				r.Set(r.Refusal) // this store has no orders
+			}
 		}
 		return nil
 	}

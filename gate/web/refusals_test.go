@@ -212,7 +212,8 @@ func TestARefusedVersionIsWrittenWithWhatTheSaleMustSay(t *testing.T) {
 	log := &said{}
 	s := &store{decide: always(gate.Held), lookups: portone.Lookups{V2: true}, log: logTo(log, slog.LevelInfo)}
 	lines := written(t, s, func(s *site) { s.post(t, "/confirm/race?items=full", v1) })
-	const want = `{"sale":"race","order":"order_1","attempt":"imp_1","items":"full","amount":1000,"code":"bad_request",` +
+	const want = `{"sale":"race","order":"order_1","attempt":"imp_1","items":"full",` +
+		`"lines":[{"sku":"full","quantity":1}],"amount":1000,"code":"bad_request",` +
 		`"cause":"version_not_looked_up","field":"accept","want":"must name v1 in the sale's file: accept: [v1], or [v1, v2] for both"}`
 	if len(lines) != 1 || lines[0] != want {
 		t.Errorf("the refusal log has\n%s\nwant\n%s", lines, want)

@@ -124,7 +124,8 @@ func TestCommandLineIsChecked(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", args, err, want)
 		}
 	}
-	f("--only gatte", "only floor, peer, gate, signed, no-buyer, sold-out, replicated, burst, half, growth, go")
+	f("--only gatte", "only floor, peer, gate, signed, no-buyer, no-mirror, sold-out, sold-out-signed, "+
+		"sold-out-asked, replicated, burst, half, growth, go")
 	f("--only floor,", "no such subject")
 	f("--rounds 0", "--rounds 0")
 	f("--duration 1500ms", "whole seconds")
@@ -179,7 +180,7 @@ func TestWhatIsNamedIsPlanned(t *testing.T) {
 		}
 	}
 	f("--connections 8 --connecting kept --burst 7 --orders 1,2",
-		`floor, peer, gate, signed, no-buyer, sold-out, replicated; 8 kept for 3s most 0; burst 7 half true growth [1 2] go true; results "loadtest/RESULTS.md"`)
+		`floor, peer, gate, signed, no-buyer, no-mirror, sold-out, sold-out-signed, sold-out-asked, replicated; 8 kept for 3s most 0; burst 7 half true growth [1 2] go true; results "loadtest/RESULTS.md"`)
 	f("--connections 8,9 --duration 2s --only peer,floor,half",
 		`peer, floor; 8 kept for 2s most 0, 9 kept for 2s most 0, 8 new for 1s most 9000, 9 new for 1s most 9000; burst 0 half true growth [] go false; results ""`)
 	f("--connections 8 --connecting new --only growth --orders 5 --results x",

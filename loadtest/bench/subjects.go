@@ -55,13 +55,25 @@ func subjects() []subject {
 		as("signed", "the same with signed links", func(s *subject) { s.signed, s.command = true, gateWith(signed) }),
 		as("no-buyer", "the gate selling to nobody in particular, without that limit",
 			func(s *subject) { s.nobody, s.prepare = true, applySale(ample, 0) }),
-		as("sold-out", "the gate refusing everybody, for all is sold",
-			func(s *subject) { s.sells, s.prepare = false, applySale(0, 2) }),
+		as("no-mirror", "the gate selling, without a copy of the sale (`--no-mirror`)",
+			func(s *subject) { s.command = gateWith(unsigned, unmirrored) }),
+		as("sold-out", "the gate refusing everybody, for all is sold", soldOut),
+		as("sold-out-signed", "the same with signed links", func(s *subject) {
+			soldOut(s)
+			s.signed, s.command = true, gateWith(signed)
+		}),
+		as("sold-out-asked", "the same without a copy of the sale: Redis is asked each time", func(s *subject) {
+			soldOut(s)
+			s.command = gateWith(unsigned, unmirrored)
+		}),
 		as("replicated", "the gate selling, each 200 held by a replica too (`--wait-replicas 1`)", func(s *subject) {
 			s.replicated, s.command = true, gateWith(unsigned, "FLASHGATE_WAIT_REPLICAS=1")
 		}),
 	}
 }
+
+// soldOut leaves a gate nothing to sell.
+func soldOut(s *subject) { s.sells, s.prepare = false, applySale(0, 2) }
 
 // gateName is the subject that the other parts of a run measure too.
 const gateName = "gate"
@@ -92,10 +104,11 @@ func peerOrders(ctx context.Context, w *world) (int, error) {
 	return int(keys) - 1, err
 }
 
-// The settings of a gate about signatures.
+// The settings of a gate that differ between the subjects.
 const (
-	unsigned = "FLASHGATE_ALLOW_UNSIGNED=true"
-	signed   = "FLASHGATE_SIGNING_KEY=" + signingKey
+	unsigned   = "FLASHGATE_ALLOW_UNSIGNED=true"
+	signed     = "FLASHGATE_SIGNING_KEY=" + signingKey
+	unmirrored = "FLASHGATE_NO_MIRROR=true"
 )
 
 // gateWith returns the command of a gate that has more variables set.
