@@ -23,7 +23,8 @@ type ledgerCommand struct {
 // Help documents the lines.
 func (*ledgerCommand) Help() string {
 	return `Each line is a JSON object, one entry of the ledger: all that one change left behind, never a difference. With --follow the
-command ends with an error if Redis has lost the entry that it was at: others may be missing too.
+command ends with an error if Redis has lost the entry that it was at: others may be missing too. A gate's admin API streams the
+same entries, as they come, to whoever has a token: GET /v1/sales/{sale}/events.
 
   seq       number of the entry; grows by 1, through runs and deletions. The ledger of a run begins with its create
   term      reign of the Redis server that decided

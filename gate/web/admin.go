@@ -82,12 +82,13 @@ type Admin struct {
 	opt      AdminOptions
 	guard    *guard
 	server   *http.Server
+	streams  *streams
 	auditing sync.Mutex // held while a sale is audited
 }
 
 // NewAdmin returns the admin listener's server.
 func NewAdmin(deps AdminDeps, opt AdminOptions) *Admin {
-	a := &Admin{deps: deps, opt: opt, guard: newGuard(deps.Tokens)}
+	a := &Admin{deps: deps, opt: opt, guard: newGuard(deps.Tokens), streams: newStreams(deps.Metrics)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -122,6 +123,7 @@ func NewAdmin(deps AdminDeps, opt AdminOptions) *Admin {
 	api("GET /v1/sales/{sale}/orders/{order}", reader, callTimeout, a.order)
 	api("GET /v1/sales/{sale}/audit", reader, auditTimeout, a.audit)
 	api("GET /v1/sales/{sale}/ledger", reader, listTimeout, a.ledger)
+	handle("GET /v1/sales/{sale}/events", reader, a.events)
 	api("POST /v1/sales/{sale}/orders/{order}/report", operator, callTimeout, a.report)
 	api("POST /v1/sales/{sale}/orders/{order}/refund", operator, callTimeout, a.refund)
 	api("POST /v1/sales/{sale}/recheck", operator, listTimeout, a.recheck)
@@ -175,9 +177,10 @@ func seated(c net.Conn, state http.ConnState) {
 	}
 }
 
-// Shutdown stops accepting and waits for requests under way, until ctx is done. Then it closes the
-// connections that are left: mostly those that nobody has used yet.
+// Shutdown stops accepting, ends the event streams, and waits for requests under way, until ctx is
+// done. Then it closes the connections that are left: mostly those that nobody has used yet.
 func (a *Admin) Shutdown(ctx context.Context) error {
+	a.streams.end()
 	err := a.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return a.server.Close()

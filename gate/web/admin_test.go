@@ -166,6 +166,18 @@ func auditTestSale(_ context.Context, sale, prefix string, known bool) (any, err
 
 func (d *desk) ask(token, method, path, body string, headers ...string) (status int, text string) {
 	d.t.Helper()
+	answer := d.call(token, method, path, body, headers...)
+	defer answer.Body.Close()
+	read, err := io.ReadAll(answer.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return answer.StatusCode, string(read)
+}
+
+// call returns an answer whose body is to be read and closed.
+func (d *desk) call(token, method, path, body string, headers ...string) *http.Response {
+	d.t.Helper()
 	request, err := http.NewRequestWithContext(d.t.Context(), method, "http://localhost"+path, strings.NewReader(body))
 	if err != nil {
 		d.t.Fatal(err)
@@ -184,12 +196,7 @@ func (d *desk) ask(token, method, path, body string, headers ...string) (status 
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	read, err := io.ReadAll(answer.Body)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return answer.StatusCode, string(read)
+	return answer
 }
 
 // want asks as kim and holds the answer against a status and a part of its text.
@@ -226,6 +233,8 @@ func TestEachRoleMayDoWhatItMayDo(t *testing.T) {
 	f("GET", "/v1/sales/swim/audit", "", 404, 404)
 	f("GET", "/v1/sales/race/ledger", "", 200, 200)
 	f("GET", "/v1/sales/swim/ledger", "", 404, 404)
+	f("HEAD", "/v1/sales/race/events", "", 200, 200)
+	f("GET", "/v1/sales/swim/events", "", 404, 404)
 	f("GET", "/nothing", "", 404, 404)
 	f("GET", "/v1/sales/race/refunds", "", 200, 200)
 	f("GET", "/v1/sales/race/disputes", "", 200, 200)

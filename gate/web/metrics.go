@@ -20,6 +20,8 @@ type Metrics struct {
 	shed      *prometheus.CounterVec
 	failures  *prometheus.CounterVec
 	webhooks  *prometheus.CounterVec
+	streams   prometheus.Gauge
+	streamed  *prometheus.CounterVec
 	panics    prometheus.Counter
 	dropped   prometheus.Counter
 }
@@ -76,6 +78,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Webhooks by outcome: known or unknown (whether a sale has the order), other_store, refused, busy, " +
 				"failed or not_forwarded.",
 		}, []string{"outcome"}),
+		streams: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "flashgate_event_streams_open",
+			Help: "Event streams of the admin API that are open now.",
+		}),
+		streamed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_event_streams_total",
+			Help: "Event streams of the admin API that have ended, by outcome: left (the caller went), slow (it did " +
+				"not read), start_over (it was told to start over), drained (the gate ended), or refused (there were " +
+				"too many).",
+		}, []string{"outcome"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flashgate_panics_total",
 			Help: "Requests that made the gate panic; each cost one request.",
@@ -86,7 +98,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}),
 	}
 	r.MustRegister(m.confirms, m.causes, m.seconds, m.elsewhere, m.crowded, m.open, m.capacity, m.shed, m.failures,
-		m.webhooks, m.panics, m.dropped)
+		m.webhooks, m.streams, m.streamed, m.panics, m.dropped)
 	return m
 }
 
