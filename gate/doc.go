@@ -31,7 +31,7 @@
 //	gate/shop/       the shop's own server: its health, its last word, notifications, webhooks passed on
 //	gate/audit/      recounts a sale against itself and against PortOne
 //	gate/settle/     what happens after a 200: looking payments up, releasing, refunding
-//	gate/web/        the listeners: public (confirm, webhook, health), admin (API, metrics, health)
+//	gate/web/        the listeners: public (confirm, webhook, availability, health), admin (API, metrics, health)
 //	gate/cmdline/    what the command lines of our programs share: a variable for each flag, exit statuses, the log
 //	gate/cli/        one file for each command of the gate; flags, wiring, the metrics registry
 //	gate/redistest/  starts real servers for tests; imports nothing of ours

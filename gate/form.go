@@ -20,6 +20,7 @@ type SettingsForm struct {
 	Notify          string            `json:"notify,omitempty"`
 	Healthy         string            `json:"healthy,omitempty"`
 	Ask             string            `json:"ask,omitempty"`
+	ShowStock       bool              `json:"show_stock,omitempty"`
 	Messages        map[string]string `json:"messages,omitempty"`
 	SKUs            []SKU             `json:"skus"`
 }
@@ -37,7 +38,7 @@ func (s *Settings) Form() SettingsForm {
 		OpensAt: s.OpensAt, ClosesAt: s.ClosesAt, Hold: s.Hold.String(), PerBuyer: s.PerBuyer, Accept: s.Accept,
 		AmountOptional: s.AmountOptional, AutoRefund: s.AutoRefund, ReleaseUnproven: s.ReleaseUnproven,
 		Notify:  s.Notify,
-		Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
+		Healthy: s.Healthy, Ask: s.Ask, ShowStock: s.ShowStock, Messages: s.Messages, SKUs: s.SKUs,
 	}
 	if s.Unbraked {
 		form.RefundBrake = "off"

@@ -83,6 +83,8 @@ type Settings struct {
 	Healthy string
 	// Ask is the shop's URL that has the last word on each order; empty asks nothing.
 	Ask string
+	// ShowStock shows everybody how many units of each SKU are left. Otherwise only whether one is.
+	ShowStock bool
 
 	SKUs []SKU
 }
@@ -103,7 +105,7 @@ func (s Settings) Equal(o Settings) bool {
 		s.RefuseDeposits == o.RefuseDeposits && s.LongestDeposit() == o.LongestDeposit() &&
 		s.ReconciledUntil().Equal(o.ReconciledUntil()) && s.ReleaseUnproven == o.ReleaseUnproven &&
 		s.Notify == o.Notify &&
-		s.Healthy == o.Healthy && s.Ask == o.Ask && maps.Equal(s.Messages, o.Messages) &&
+		s.Healthy == o.Healthy && s.Ask == o.Ask && s.ShowStock == o.ShowStock && maps.Equal(s.Messages, o.Messages) &&
 		slices.EqualFunc(s.SKUs, o.SKUs, SKU.equal)
 }
 

@@ -85,6 +85,7 @@ func TestEverySettingCountsInEqual(t *testing.T) {
 		"notify":    func(s *Settings) { s.Notify = "http://shop" },
 		"healthy":   func(s *Settings) { s.Healthy = "https://shop" },
 		"ask":       func(s *Settings) { s.Ask = "https://shop" },
+		"shown":     func(s *Settings) { s.ShowStock = true },
 		"amounts":   func(s *Settings) { s.AmountOptional = true },
 		"accept":    func(s *Settings) { s.Accept = []string{"v2"} },
 		"messages":  func(s *Settings) { s.Messages = map[string]string{"sold_out": "x"} },

@@ -179,8 +179,8 @@ func TestKubernetesObjectsFindEachOther(t *testing.T) {
 	})
 }
 
-// Only what PortOne calls is for the internet, over TLS.
-func TestKubernetesIngressLetsInConfirmsAndWebhooks(t *testing.T) {
+// Only what PortOne calls, and what pages ask, is for the internet, over TLS.
+func TestKubernetesIngressLetsInConfirmsWebhooksAndLooks(t *testing.T) {
 	t.Parallel()
 	eachBuild(t, func(t *testing.T, m manifests) {
 		ingress := m.ingresses[0].Spec
@@ -204,7 +204,7 @@ func TestKubernetesIngressLetsInConfirmsAndWebhooks(t *testing.T) {
 				}
 			}
 		}
-		if want := []string{"/confirm/", "/webhook"}; !slices.Equal(paths, want) {
+		if want := []string{"/confirm/", "/webhook", "/sales/"}; !slices.Equal(paths, want) {
 			t.Errorf("it lets in %q, want %q", paths, want)
 		}
 	})

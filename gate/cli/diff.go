@@ -45,6 +45,7 @@ func changes(old, new gate.Sale) []change {
 	compare("notify", shown(old.Notify, "nobody"), told(old.Notify, new.Notify, "nobody"))
 	compare("healthy", shown(old.Healthy, "not looked at"), told(old.Healthy, new.Healthy, "not looked at"))
 	compare("ask", shown(old.Ask, "nobody"), told(old.Ask, new.Ask, "nobody"))
+	compare("show_stock", strconv.FormatBool(old.ShowStock), strconv.FormatBool(new.ShowStock))
 	all = append(all, messageChanges(old.Messages, new.Messages)...)
 
 	was, is := bySKU(old.SKUs), bySKU(new.SKUs)

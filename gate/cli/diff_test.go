@@ -65,6 +65,7 @@ func changeTests() []changeTest {
 		},
 		{"deposits, as is usual", func(s *gate.Sale) { s.DepositLimit = gate.DefaultDepositLimit }, nil},
 		{"unproven", func(s *gate.Sale) { s.ReleaseUnproven = true }, []change{"release_unproven: false -> true"}},
+		{"shown", func(s *gate.Sale) { s.ShowStock = true }, []change{"show_stock: false -> true"}},
 		{
 			"compared for a month", func(s *gate.Sale) { s.ReconcileFor = 720 * time.Hour },
 			[]change{"reconcile_for: 168h -> 720h"},

@@ -113,6 +113,10 @@ func TestFlagsThatCannotBeMeantAreRefused(t *testing.T) {
 	f("serve --trusted-proxies nowhere", "trusted-proxies")
 	f("serve --redis embedded --trusted-proxies 10.0.0.0/8,0.0.0.0/0", "0.0.0.0/0 is everybody")
 	f("serve --redis embedded --trusted-proxies ::/0", "::/0 is everybody")
+	f("serve --allow-origin https://shop.example.com,http://localhost:3000", "")
+	f("serve --allow-origin *", "")
+	f("serve --allow-origin https://shop.example.com/",
+		`--allow-origin: "https://shop.example.com/": browsers send it as https://shop.example.com`)
 	f("serve --currency USD", "")
 	f("serve --currency krw",
 		`--currency "krw": must be the ISO 4217 code of a currency in use, in capitals, such as KRW: did you mean KRW?`)

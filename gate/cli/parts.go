@@ -36,6 +36,7 @@ type parts struct {
 	secrets *portone.Secrets
 	notify  *shop.Secrets // nil where there are none
 	sources web.Sources
+	pages   web.Origins
 	tokens  *web.Tokens
 
 	payments   *portone.Client // nil without credentials
@@ -111,6 +112,9 @@ func (p *parts) readSecrets(context.Context) (err error) {
 		return err
 	}
 	if p.sources, err = p.flags.sources(); err != nil {
+		return err
+	}
+	if p.pages, err = p.flags.origins(); err != nil {
 		return err
 	}
 	if p.tokens, err = p.flags.tokens(); err != nil {
@@ -236,7 +240,7 @@ func (p *parts) makeGate(context.Context) error {
 		Orders: p.store, Forward: p.forwarder, Log: p.log,
 	}, web.PublicOptions{
 		Lookups: p.payments.Lookups(), Store: portone.Store(c.PortoneV2Store), Sources: p.sources,
-		Most: p.mostPublic, MostPerAddress: c.MaxConnectionsPerAddress,
+		Origins: p.pages, Most: p.mostPublic, MostPerAddress: c.MaxConnectionsPerAddress,
 	})
 	return nil
 }

@@ -136,6 +136,7 @@ func (r *reader) sale(v value, names lines) gate.Sale {
 		{"notify", optional, func(v value) { s.Notify = r.url(v, gate.CheckURL) }},
 		{"healthy", optional, func(v value) { s.Healthy = r.url(v, gate.CheckLastWordURL) }},
 		{"ask", optional, func(v value) { s.Ask = r.url(v, gate.CheckLastWordURL) }},
+		{"show_stock", optional, func(v value) { s.ShowStock = r.boolean(v) }},
 		{"messages", optional, func(v value) { s.Messages = r.messages(v) }},
 		{"skus", required, func(v value) { s.SKUs = r.skus(v) }},
 	})

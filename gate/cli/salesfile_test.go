@@ -79,6 +79,7 @@ func TestParseSalesAccepts(t *testing.T) {
 			"true\n    notify: https://shop.example.com/changes\n" + goodSKUs,
 		"the shop's last word": good +
 			"    healthy: https://shop.example.com/up\n    ask: http://127.0.0.1:3000/ask\n" + goodSKUs,
+		"counts that are shown":    good + "    show_stock: true\n" + goodSKUs,
 		"amounts that may lack":    good + "    amount_optional: true\n" + goodSKUs,
 		"both versions":            good + "    accept: [v1, v2]\n" + goodSKUs,
 		"no limit spelled out":     good + "    per_buyer: 0\n" + goodSKUs,

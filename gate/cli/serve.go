@@ -13,6 +13,7 @@ import (
 
 	"github.com/flashgate/flashgate/gate"
 	"github.com/flashgate/flashgate/gate/lane"
+	"github.com/flashgate/flashgate/gate/web"
 )
 
 type serveCommand struct {
@@ -26,6 +27,7 @@ type serveCommand struct {
 	portoneFlag
 	notifyFlag
 	sourcesFlag
+	AllowOrigin   []string      `placeholder:"ORIGIN" help:"Whose pages may read /sales/SALE in browsers, with commas between, such as https://shop.example.com; * for everybody's. Off by default: only pages of the gate's own host, if a proxy puts some there."`
 	AllowUnsigned bool          `help:"Take confirm links that nobody signed. A buyer can change what such a link buys. Needed with --redis if there is no signing key."`
 	Name          string        `placeholder:"NAME" help:"This gate's name in the ledger (the host's)."`
 	Language      string        `enum:"ko,en" default:"ko" help:"Language of the sentences that buyers see: ko or en (${default})."`
@@ -90,6 +92,9 @@ func (c *serveCommand) Validate() error {
 	if _, err := c.sources(); err != nil {
 		return err
 	}
+	if _, err := c.origins(); err != nil {
+		return err
+	}
 	if name := c.name(); !gate.ValidID(name) {
 		return fmt.Errorf("--name %q: %s", name, gate.WantID)
 	}
@@ -114,6 +119,15 @@ func (c *serveCommand) name() string {
 // key and that was said, or the sale is only a demo.
 func (c *serveCommand) unsigned() bool {
 	return !c.keysFlag.given() && (c.AllowUnsigned || c.embedded())
+}
+
+// origins checks --allow-origin and returns what it says.
+func (c *serveCommand) origins() (web.Origins, error) {
+	origins, err := web.ParseOrigins(c.AllowOrigin)
+	if err != nil {
+		return web.Origins{}, fmt.Errorf("--allow-origin: %w", err)
+	}
+	return origins, nil
 }
 
 func (c *serveCommand) wait() time.Duration {

@@ -26,7 +26,8 @@ func TestEverySettingIsReadShownComparedAndKept(t *testing.T) {
 		"DepositLimit":   time.Hour, "ReconcileFor": 24 * time.Hour, "ReleaseUnproven": true,
 		"Notify":  "https://shop.example.com/n",
 		"Healthy": "https://shop.example.com/h", "Ask": "https://shop.example.com/a",
-		"SKUs": []gate.SKU{{Name: "full", Stock: 1, Price: new(int64(5))}},
+		"ShowStock": true,
+		"SKUs":      []gate.SKU{{Name: "full", Stock: 1, Price: new(int64(5))}},
 	}
 	server, err := store.StartEmbedded()
 	if err != nil {

@@ -313,8 +313,16 @@ func (g *Gate) update(lane *Lane, r *gate.Reading) *Lane {
 	if lane.mirror != nil {
 		lane.mirror.Watch(state)
 	}
-	g.deps.Metrics.show(state, lane, g.deps.Now())
+	g.deps.Metrics.clockOffset.Set(state.Ahead.Seconds())
+	now := g.deps.Now()
+	g.show(lane, &reading{state: state, ahead: state.Now.Sub(now), at: now, found: true})
 	return lane
+}
+
+// show keeps how a sale was last read, for metrics and for buyers.
+func (g *Gate) show(lane *Lane, last *reading) {
+	lane.last.Store(last)
+	g.deps.Metrics.stock.set(lane)
 }
 
 func (g *Gate) newLane(state *gate.State) *Lane {

@@ -15,6 +15,7 @@ type Lane struct {
 	name      string
 	keys      *gate.Keys
 	catalogue atomic.Pointer[catalogue]
+	last      atomic.Pointer[reading]
 	shop      Shop
 	mirror    *mirror.Mirror // nil: there is none
 	endMirror func()

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -66,12 +65,6 @@ func (m *Metrics) lane(sale string) *laneMetrics {
 	}
 }
 
-// show makes the next scrape see a sale's newest counters.
-func (m *Metrics) show(state *gate.State, lane *Lane, local time.Time) {
-	m.clockOffset.Set(state.Ahead.Seconds())
-	m.stock.set(state, lane, state.Now.Sub(local))
-}
-
 func (m *Metrics) forget(sale string) {
 	m.batch.DeleteLabelValues(sale)
 	m.call.DeleteLabelValues(sale)
@@ -86,13 +79,7 @@ type stock struct {
 	units, orders, refunds, requested, brake, queue, capacity, open, missing, doubted *prometheus.Desc
 
 	mu    sync.Mutex
-	sales map[string]stocked
-}
-
-type stocked struct {
-	state *gate.State
-	lane  *Lane
-	ahead time.Duration // the store's clock minus the gate's
+	lanes map[string]*Lane // by sale; each has been read
 }
 
 func newStock() *stock {
@@ -120,49 +107,24 @@ func newStock() *stock {
 		doubted: prometheus.NewDesc("flashgate_clock_doubted",
 			"1 while Redis' clock is in doubt and the sale is neither sold nor settled, else 0.",
 			[]string{"sale"}, nil),
-		sales: make(map[string]stocked),
+		lanes: make(map[string]*Lane),
 	}
 }
 
-func (s *stock) set(state *gate.State, lane *Lane, ahead time.Duration) {
+func (s *stock) set(lane *Lane) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sales[state.Name] = stocked{state, lane, ahead}
+	s.lanes[lane.name] = lane
 }
 
 func (s *stock) forget(sale string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.sales, sale)
+	delete(s.lanes, sale)
 }
 
-// open is 1 if the sale is within its window and not paused, else 0.
-func (s stocked) open() int64 {
-	if s.state.Phase(s.lane.now().Add(s.ahead)) == "open" {
-		return 1
-	}
-	return 0
-}
-
-// missing is 1 if the sale is missing and a person must act, else 0.
-func (s stocked) missing() int64 {
-	if s.lane.lost() {
-		return 1
-	}
-	return 0
-}
-
-// doubted is 1 if Redis' clock was in doubt when the sale was last read, else 0.
-func (s stocked) doubted() int64 {
-	if s.state.Doubt != nil {
-		return 1
-	}
-	return 0
-}
-
-// braked is 1 while the brake on the sale's refunds holds, else 0.
-func (s stocked) braked() int64 {
-	if s.state.Brake != nil {
+func number(is bool) int64 {
+	if is {
 		return 1
 	}
 	return 0
@@ -185,29 +147,30 @@ func (s *stock) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (s *stock) Collect(ch chan<- prometheus.Metric) {
 	s.mu.Lock()
-	sales := slices.Collect(maps.Values(s.sales))
+	lanes := slices.Collect(maps.Values(s.lanes))
 	s.mu.Unlock()
 	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
-	for _, at := range sales {
-		name := at.state.Name
-		gauge(s.queue, int64(len(at.lane.confirms.waiting)), name)
-		gauge(s.capacity, int64(cap(at.lane.confirms.waiting)), name)
-		gauge(s.open, at.open(), name)
-		gauge(s.missing, at.missing(), name)
-		gauge(s.doubted, at.doubted(), name)
-		if at.lane.catalogue.Load().missing {
+	for _, lane := range lanes {
+		name, last := lane.name, lane.last.Load()
+		state := last.state
+		gauge(s.queue, int64(len(lane.confirms.waiting)), name)
+		gauge(s.capacity, int64(cap(lane.confirms.waiting)), name)
+		gauge(s.open, number(state.Phase(lane.now().Add(last.ahead)) == "open"), name)
+		gauge(s.missing, number(lane.lost()), name)
+		gauge(s.doubted, number(state.Doubt != nil), name)
+		if lane.catalogue.Load().missing {
 			continue // it has no state to show
 		}
-		for sku, u := range at.state.Units {
+		for sku, u := range state.Units {
 			gauge(s.units, u.Total, name, sku, "total")
 			gauge(s.units, u.Left, name, sku, "left")
 			gauge(s.units, u.Held, name, sku, "held")
 			gauge(s.units, u.Paid, name, sku, "paid")
 			gauge(s.units, u.Withheld, name, sku, "withheld")
 		}
-		o := at.state.Orders
+		o := state.Orders
 		gauge(s.orders, o.Asking, name, "asking")
 		gauge(s.orders, o.Held, name, "held")
 		gauge(s.orders, o.Paid, name, "paid")
@@ -216,6 +179,6 @@ func (s *stock) Collect(ch chan<- prometheus.Metric) {
 		gauge(s.orders, o.Refunded, name, "refunded")
 		gauge(s.refunds, o.Refunds, name)
 		gauge(s.requested, o.Requested, name)
-		gauge(s.brake, at.braked(), name)
+		gauge(s.brake, number(state.Brake != nil), name)
 	}
 }

@@ -28,7 +28,7 @@ func (g *Gate) miss(lane *Lane, name string) *Lane {
 	if lane.misses++; lane.misses == 2 {
 		lane.sayMissing()
 	}
-	g.deps.Metrics.stock.set(&gate.State{Sale: lane.catalogue.Load().sale}, lane, 0)
+	g.show(lane, &reading{state: &gate.State{Sale: lane.catalogue.Load().sale}})
 	return lane
 }
 
@@ -57,7 +57,7 @@ func (g *Gate) spoil(lane *Lane, name string) *Lane {
 		c := *lane.catalogue.Load()
 		c.unreadable = true
 		lane.catalogue.Store(&c)
-		g.deps.Metrics.stock.set(&gate.State{Sale: c.sale}, lane, 0)
+		g.show(lane, &reading{state: &gate.State{Sale: c.sale}})
 	}
 	return lane
 }

@@ -393,7 +393,7 @@ func TestEverySettingIsKept(t *testing.T) {
 		sale.AutoRefund, sale.Withhold, sale.RefuseDeposits, sale.ReleaseUnproven, sale.Notify = true, true, true, true,
 			"https://shop"
 		sale.DepositLimit, sale.ReconcileFor = 36*time.Hour, gate.NeverReconcile
-		sale.Healthy, sale.Ask = "https://shop/up", "https://shop/ask"
+		sale.Healthy, sale.Ask, sale.ShowStock = "https://shop/up", "https://shop/ask", true
 		sale.Messages = map[string]string{"sold_out": "마감되었습니다. <b>"}
 		mustApply(t, s, sale, gate.Created)
 		if got := read(t, s); !got.Settings.Equal(sale.Settings) {

@@ -32,6 +32,7 @@ type settingsJSON struct {
 	Notify          string            `json:"notify,omitempty"`
 	Healthy         string            `json:"healthy,omitempty"`
 	Ask             string            `json:"ask,omitempty"`
+	ShowStock       bool              `json:"show_stock,omitempty"`
 	SKUs            []gate.SKU        `json:"skus"`
 }
 
@@ -44,7 +45,7 @@ func settingsArgs(s *gate.Settings) ([]any, error) {
 		AutoRefund: s.AutoRefund, Unbraked: s.Unbraked, Withhold: s.Withhold, RefuseDeposits: s.RefuseDeposits,
 		ReleaseUnproven: s.ReleaseUnproven,
 		DepositLimit:    s.DepositLimit.Milliseconds(), ReconcileFor: s.ReconcileFor.Milliseconds(), Notify: s.Notify,
-		Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
+		Healthy: s.Healthy, Ask: s.Ask, ShowStock: s.ShowStock, Messages: s.Messages, SKUs: s.SKUs,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("encode the settings: %w", err)
@@ -79,7 +80,8 @@ func (p *parser) settings(text string) gate.Settings {
 		ReleaseUnproven: s.ReleaseUnproven,
 		DepositLimit:    time.Duration(s.DepositLimit) * time.Millisecond,
 		ReconcileFor:    time.Duration(s.ReconcileFor) * time.Millisecond,
-		Notify:          s.Notify, Healthy: s.Healthy, Ask: s.Ask, Messages: s.Messages, SKUs: s.SKUs,
+		Notify:          s.Notify, Healthy: s.Healthy, Ask: s.Ask, ShowStock: s.ShowStock, Messages: s.Messages,
+		SKUs: s.SKUs,
 	}
 }
 

@@ -23,6 +23,18 @@
 // there is room. After an error of accept the listener waits and tries again (patient.go); only
 // closing ends it.
 //
+// # Availability
+//
+// GET /sales/{sale} tells the shop's pages what is left (availability.go). Tens of thousands may ask
+// at once, so an answer is made at most five times a second and its bytes are shared; a request looks
+// it up, and allocates next to nothing. It comes from the lane, which has it from the mirror or from
+// its last reading: no request reaches Redis. Where the gate does not know, the answer is 503.
+//
+// Its entity tag stands for the content without the time, and for the second that it was made in. A
+// 304 is given for the same content if the seconds are near each other. A tag for the content alone
+// would let a cache renew a body for hours whose time a page counts down by; one for all bytes would
+// never be the same at two gates.
+//
 // # Who may call
 //
 // The public listener is for anybody: signed links, PortOne's signatures and lists of networks

@@ -14,6 +14,7 @@ type front struct {
 	settings *gate.Settings // for which the answers were made
 	answers  *portone.Answers
 	metrics  *saleMetrics
+	shown    shown
 }
 
 // fronts has the front of each lane that had a call. Fronts of deleted sales are dropped when the

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,6 +24,7 @@ type Metrics struct {
 	webhooks  *prometheus.CounterVec
 	streams   prometheus.Gauge
 	streamed  *prometheus.CounterVec
+	looks     *prometheus.CounterVec
 	panics    prometheus.Counter
 	dropped   prometheus.Counter
 }
@@ -31,6 +34,7 @@ type saleMetrics struct {
 	outcomes []prometheus.Counter // by code
 	causes   []prometheus.Counter // by cause; nil for NoCause
 	seconds  prometheus.Observer
+	looks    map[int]prometheus.Counter // at the availability, by status
 }
 
 // NewMetrics registers the listeners' metrics.
@@ -88,6 +92,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 				"not read), start_over (it was told to start over), drained (the gate ended), or refused (there were " +
 				"too many).",
 		}, []string{"outcome"}),
+		looks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flashgate_availability_requests_total",
+			Help: "Requests for the availability of a sale, by HTTP status.",
+		}, []string{"sale", "status"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flashgate_panics_total",
 			Help: "Requests that made the gate panic; each cost one request.",
@@ -98,7 +106,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		}),
 	}
 	r.MustRegister(m.confirms, m.causes, m.seconds, m.elsewhere, m.crowded, m.open, m.capacity, m.shed, m.failures,
-		m.webhooks, m.streams, m.streamed, m.panics, m.dropped)
+		m.webhooks, m.streams, m.streamed, m.looks, m.panics, m.dropped)
 	return m
 }
 
@@ -115,6 +123,16 @@ func (m *Metrics) sale(name string) *saleMetrics {
 	s := &saleMetrics{
 		seconds: m.seconds.WithLabelValues(name),
 		causes:  make([]prometheus.Counter, len(gate.Causes())+1),
+		looks:   map[int]prometheus.Counter{},
+	}
+	statuses := []int{http.StatusOK, http.StatusNotModified, http.StatusServiceUnavailable}
+	if name == "" {
+		statuses = []int{
+			http.StatusNoContent, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusServiceUnavailable,
+		}
+	}
+	for _, status := range statuses {
+		s.looks[status] = m.looks.WithLabelValues(name, strconv.Itoa(status))
 	}
 	for _, c := range gate.Codes() {
 		s.outcomes = append(s.outcomes, m.confirms.WithLabelValues(name, c.String()))

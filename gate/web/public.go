@@ -41,11 +41,12 @@ type PublicOptions struct {
 	Lookups        portone.Lookups // what can be looked up
 	Store          portone.Store   // V2's that is the shop's; empty: any
 	Sources        Sources
-	Most           int // connections that may be open; 0: any number
-	MostPerAddress int // connections that one address may have open, unless Sources knows it; 0: any number
+	Origins        Origins // of pages that may read the availability of sales
+	Most           int     // connections that may be open; 0: any number
+	MostPerAddress int     // connections that one address may have open, unless Sources knows it; 0: any number
 }
 
-// Public answers PortOne's confirm calls and takes its webhooks.
+// Public answers PortOne's confirm calls, takes its webhooks, and tells anybody what is available.
 type Public struct {
 	deps PublicDeps
 	opt  PublicOptions
@@ -139,7 +140,7 @@ func (p *Public) Ready() bool {
 	return p.deps.Gate.Ready() && p.deps.Gate.Warm() && !p.draining.Load()
 }
 
-var confirmPath, webhookPath = []byte("/confirm/"), []byte("/webhook")
+var confirmPath, webhookPath, salesPath = []byte("/confirm/"), []byte("/webhook"), []byte("/sales/")
 
 func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 	defer p.survive(ctx)
@@ -177,6 +178,10 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 		}
 		return
 	}
+	if sale, ok := bytes.CutPrefix(path, salesPath); ok {
+		p.availability(ctx, sale)
+		return
+	}
 	switch string(path) {
 	case "/healthz":
 		plain(ctx, fasthttp.StatusOK, "ok\n")
@@ -187,7 +192,8 @@ func (p *Public) handle(ctx *fasthttp.RequestCtx) {
 			plain(ctx, fasthttp.StatusServiceUnavailable, "not ready\n")
 		}
 	default:
-		p.turnAway(ctx, fasthttp.StatusNotFound, gate.Malformed("path", "must be /confirm/SALE or /webhook"))
+		p.turnAway(ctx, fasthttp.StatusNotFound,
+			gate.Malformed("path", "must be /confirm/SALE, /webhook or /sales/SALE"))
 	}
 }
 

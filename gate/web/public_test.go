@@ -47,6 +47,8 @@ type store struct {
 	forward  Forwarder
 	hasten   func(sale, order string) (bool, error)
 	gone     *atomic.Bool // true while the sale is deleted; nil: never
+	origins  Origins
+	read     func() gate.Reading // of the sale; nil: it is open, and has no units
 }
 
 func (s *store) Hasten(_ context.Context, sales []string, order string) (known bool, err error) {
@@ -60,6 +62,9 @@ func (s *store) Hasten(_ context.Context, sales []string, order string) (known b
 func (s *store) Sales(context.Context) ([]string, error) { return []string{"race"}, nil }
 
 func (s *store) Read(context.Context, []string) map[string]gate.Reading {
+	if s.read != nil {
+		return map[string]gate.Reading{"race": s.read()}
+	}
 	if s.gone != nil && s.gone.Load() {
 		return map[string]gate.Reading{"race": {State: gate.State{Sale: gate.Sale{Name: "race"}, Deleted: time.Now()}}}
 	}
@@ -147,7 +152,7 @@ func serve(t testing.TB, s *store, log *RefusalLog, metrics *Metrics, ln net.Lis
 	public := NewPublic(PublicDeps{
 		Gate: g, Answers: answers, Metrics: metrics, Secrets: secrets, Refusals: log, Orders: s, Forward: s.forward,
 		Log: logger,
-	}, PublicOptions{Lookups: s.lookups, Store: s.shop, Sources: s.sources})
+	}, PublicOptions{Lookups: s.lookups, Store: s.shop, Sources: s.sources, Origins: s.origins})
 	running.Go(func() { _ = public.Serve(ln) })
 	t.Cleanup(func() {
 		if err := public.Shutdown(); err != nil {
