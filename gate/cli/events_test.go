@@ -73,79 +73,84 @@ func (s *subscriber) listen(ctx context.Context, each func(event string) bool) e
 	return lines.Err()
 }
 
-// However often the connection is lost, who resumes hears of each change once, and the same that the
-// command prints.
+// However often the connection is lost, who resumes hears of each change once, from a gate with a
+// mirror and from one without, and the same that the command prints.
 func TestEachChangeIsHeardOnceOverLostConnections(t *testing.T) {
 	t.Parallel()
-	const orders = 200
-	dir := t.TempDir()
-	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	roots := install(t, redistest.NewAuthority(t), cert, key)
-	redis := redistest.Start(t).URL()
-	p := serveSale(t, redis, openSale("race", orders), "--admin-tls-cert", cert,
-		"--admin-tls-key", key, "--admin-read-token", eventToken)
-	s := newSubscriber(t, p, roots)
+	for name, args := range map[string][]string{"mirror": nil, "no mirror": {"--no-mirror"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const orders = 200
+			dir := t.TempDir()
+			cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+			roots := install(t, redistest.NewAuthority(t), cert, key)
+			redis := redistest.Start(t).URL()
+			p := serveSale(t, redis, openSale("race", orders), append(args,
+				"--admin-tls-cert", cert, "--admin-tls-key", key, "--admin-read-token", eventToken)...)
+			s := newSubscriber(t, p, roots)
 
-	var buying sync.WaitGroup
-	for buyer := range 4 {
-		buying.Go(func() {
-			c := newCaller(t)
-			for i := range orders / 4 {
-				if a := c.confirm(p.listen, "race", fmt.Sprintf("order-%d-%d", buyer, i)); a.code != "held" {
-					t.Errorf("%+v", a)
+			var buying sync.WaitGroup
+			for buyer := range 4 {
+				buying.Go(func() {
+					c := newCaller(t)
+					for i := range orders / 4 {
+						if a := c.confirm(p.listen, "race", fmt.Sprintf("order-%d-%d", buyer, i)); a.code != "held" {
+							t.Errorf("%+v", a)
+						}
+					}
+				})
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			connections := 0
+			until := func(enough func() bool) {
+				t.Helper()
+				for ; !enough(); connections++ {
+					left := 1 + connections*7%13
+					err := s.listen(ctx, func(event string) bool {
+						if event != "" {
+							t.Errorf("comes the event %s", event)
+						}
+						left--
+						return left > 0 && !enough()
+					})
+					if err != nil {
+						t.Fatalf("on connection %d, after %d entries: %v", connections, len(s.heard), err)
+					}
 				}
 			}
-		})
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	connections := 0
-	until := func(enough func() bool) {
-		t.Helper()
-		for ; !enough(); connections++ {
-			left := 1 + connections*7%13
-			err := s.listen(ctx, func(event string) bool {
-				if event != "" {
-					t.Errorf("comes the event %s", event)
-				}
-				left--
-				return left > 0 && !enough()
-			})
-			if err != nil {
-				t.Fatalf("on connection %d, after %d entries: %v", connections, len(s.heard), err)
+			until(func() bool { return len(s.heard) > 20 })
+			buying.Wait()
+			command(t, "pause", "--redis", redis, "race")
+			ledger := strings.Split(strings.TrimSpace(command(t, "ledger", "--redis", redis, "race")), "\n")
+			until(func() bool { return len(s.heard) >= len(ledger) })
+			if !slices.Equal(s.heard, ledger) {
+				t.Errorf("the ledger has %d entries, and %d were heard, the last of them %s", len(ledger), len(s.heard),
+					s.heard[len(s.heard)-1])
 			}
-		}
-	}
-	until(func() bool { return len(s.heard) > 20 })
-	buying.Wait()
-	command(t, "pause", "--redis", redis, "race")
-	ledger := strings.Split(strings.TrimSpace(command(t, "ledger", "--redis", redis, "race")), "\n")
-	until(func() bool { return len(s.heard) >= len(ledger) })
-	if !slices.Equal(s.heard, ledger) {
-		t.Errorf("the ledger has %d entries, and %d were heard, the last of them %s", len(ledger), len(s.heard),
-			s.heard[len(s.heard)-1])
-	}
-	if connections < 5 {
-		t.Errorf("there were %d connections", connections)
-	}
+			if connections < 5 {
+				t.Errorf("there were %d connections", connections)
+			}
 
-	// Who still listens when the gate ends is told so, and keeps no gate from ending.
-	ended := make(chan error, 1)
-	listening := make(chan struct{})
-	go func() {
-		ended <- s.listen(ctx, func(event string) bool {
-			if event == "end" {
-				return false
+			// Who still listens when the gate ends is told so, and keeps no gate from ending.
+			ended := make(chan error, 1)
+			listening := make(chan struct{})
+			go func() {
+				ended <- s.listen(ctx, func(event string) bool {
+					if event == "end" {
+						return false
+					}
+					close(listening)
+					return true
+				})
+			}()
+			command(t, "resume", "--redis", redis, "race")
+			<-listening
+			p.stop(t)
+			if err := <-ended; err != nil {
+				t.Error(err)
 			}
-			close(listening)
-			return true
 		})
-	}()
-	command(t, "resume", "--redis", redis, "race")
-	<-listening
-	p.stop(t)
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }
 

@@ -117,6 +117,16 @@ func (g *Gate) Lane(sale []byte) (*Lane, bool) {
 	return l, ok
 }
 
+// Since returns the entries of a sale's ledger behind one, as mirror.Mirror.Since does. It reports
+// false also where there is no mirror, or none that is fresh.
+func (g *Gate) Since(sale string, seq int64) (entries []*gate.Entry, more <-chan struct{}, ok bool) {
+	l, known := g.Lane([]byte(sale))
+	if !known || l.mirror == nil || !l.mirror.Fresh() {
+		return nil, nil, false
+	}
+	return l.mirror.Since(seq)
+}
+
 // Sales returns the settings of each sale that the store has, by name. Callers must not change
 // them.
 func (g *Gate) Sales() map[string]*gate.Settings {

@@ -72,9 +72,9 @@ func (m *Metrics) forget(sale string) {
 	m.stock.forget(sale)
 }
 
-// stock collects units, orders and queues from the newest state of each sale. So a removed SKU
-// leaves the metrics too, and flashgate_sale_open changes on time even while the store cannot be
-// read.
+// stock collects units, orders and queues from the newest state of each sale, units and orders from
+// its mirror while that is fresh. So a removed SKU leaves the metrics too, and flashgate_sale_open
+// changes on time even while the store cannot be read.
 type stock struct {
 	units, orders, refunds, requested, brake, queue, capacity, open, missing, doubted *prometheus.Desc
 
@@ -163,14 +163,18 @@ func (s *stock) Collect(ch chan<- prometheus.Metric) {
 		if lane.catalogue.Load().missing {
 			continue // it has no state to show
 		}
-		for sku, u := range state.Units {
+		newest := state
+		if copied, fresh := lane.mirrored(); fresh && copied.Seq >= state.Seq {
+			newest = &copied
+		}
+		for sku, u := range newest.Units {
 			gauge(s.units, u.Total, name, sku, "total")
 			gauge(s.units, u.Left, name, sku, "left")
 			gauge(s.units, u.Held, name, sku, "held")
 			gauge(s.units, u.Paid, name, sku, "paid")
 			gauge(s.units, u.Withheld, name, sku, "withheld")
 		}
-		o := state.Orders
+		o := newest.Orders
 		gauge(s.orders, o.Asking, name, "asking")
 		gauge(s.orders, o.Held, name, "held")
 		gauge(s.orders, o.Paid, name, "paid")

@@ -1,18 +1,21 @@
 package lane
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/mirror"
 )
 
 // Alerts ask whether a sale is open at times when nobody can ask the store: what
@@ -147,4 +150,118 @@ func TestADoubtedClockIsSaidInWords(t *testing.T) {
 	if got := (&gate.State{Sale: testSale()}).View().Clock; got != "" {
 		t.Errorf("without doubt: %s", got)
 	}
+}
+
+// fakeFollower reads a sale whose ledger the test writes.
+type fakeFollower struct {
+	state   gate.State
+	entries chan *gate.Entry // nil is an error of the connection
+	fails   error
+}
+
+func (f *fakeFollower) Server() (string, int) { return "server", 1 }
+
+func (f *fakeFollower) State(context.Context) (gate.State, error) { return f.state, f.fails }
+
+func (f *fakeFollower) Scan(context.Context, uint64) ([]gate.Change, uint64, error) {
+	return nil, 0, f.fails
+}
+
+func (f *fakeFollower) Poll(_ context.Context, _ int64, wait time.Duration) (gate.Page, error) {
+	if f.fails != nil {
+		return gate.Page{}, f.fails
+	}
+	select {
+	case e := <-f.entries:
+		if e == nil {
+			f.fails = errors.New("connection reset")
+			return gate.Page{}, f.fails
+		}
+		f.state.Seq = e.Seq
+		return gate.Page{Seq: e.Seq, Entries: []*gate.Entry{e}}, nil
+	case <-time.After(wait):
+		return gate.Page{Seq: f.state.Seq}, nil
+	}
+}
+
+func (f *fakeFollower) Close() error { return nil }
+
+// The sales are read twice a second; a mirror knows in milliseconds. What it knew when it was cut
+// off counts for nothing.
+func TestUnitsAndOrdersAreTheMirrorsWhileItIsFresh(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sale := testSale()
+		sale.SKUs = []gate.SKU{{Name: "full", Stock: 10}}
+		units := func(left, held int64) map[string]gate.Units {
+			return map[string]gate.Units{"full": {Total: 10, Left: left, Held: held}}
+		}
+		read := gate.State{Sale: sale, Version: 1, Seq: 1, Units: units(10, 0)}
+		s := &fakeStore{decide: accept, states: map[string]gate.State{"race": read}}
+		follower := &fakeFollower{state: read, entries: make(chan *gate.Entry)}
+		registry := prometheus.NewRegistry()
+		g := New(Deps{
+			Store: s, Metrics: NewMetrics(registry), Now: time.Now, Log: slog.New(slog.DiscardHandler),
+			Mirror: func(sale string) *mirror.Mirror {
+				return mirror.New(sale, mirror.Deps{
+					Follower: follower, Metrics: mirror.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+					Log: slog.New(slog.DiscardHandler),
+				})
+			},
+		}, Options{})
+		t.Cleanup(g.close)
+		g.refresh(t.Context())
+		shown := func(when string, left, held int64) {
+			t.Helper()
+			text := fmt.Sprintf(`# HELP flashgate_orders Orders by state.
+# TYPE flashgate_orders gauge
+flashgate_orders{sale="race",state="asking"} 0
+flashgate_orders{sale="race",state="held"} %d
+flashgate_orders{sale="race",state="paid"} 0
+flashgate_orders{sale="race",state="refund_due"} 0
+flashgate_orders{sale="race",state="refunded"} 0
+flashgate_orders{sale="race",state="released"} 0
+# HELP flashgate_units Units of a SKU by state; total is the sum of the others.
+# TYPE flashgate_units gauge
+flashgate_units{sale="race",sku="full",state="held"} %d
+flashgate_units{sale="race",sku="full",state="left"} %d
+flashgate_units{sale="race",sku="full",state="paid"} 0
+flashgate_units{sale="race",sku="full",state="total"} 10
+flashgate_units{sale="race",sku="full",state="withheld"} 0
+`, held, held, left)
+			if err := testutil.GatherAndCompare(registry, strings.NewReader(text), "flashgate_orders",
+				"flashgate_units"); err != nil {
+				t.Errorf("%s: %v", when, err)
+			}
+		}
+		time.Sleep(time.Second)
+		shown("the sale was read", 10, 0)
+		accepted := func(seq, held int64) *gate.Entry {
+			o := gate.Order{
+				ID: fmt.Sprint("order-", seq), State: gate.OrderHeld, Revision: 1,
+				Lines: []gate.Line{{SKU: "full", Quantity: 1}}, Taken: time.Now(),
+			}
+			return &gate.Entry{
+				Seq: seq, Kind: "confirm", Time: time.Now(), Counters: units(10-held, held),
+				Counts:  gate.OrderCounts{Held: held},
+				Changes: []gate.Change{{Order: o.ID, Record: string(gate.AppendRecord(nil, &o))}},
+			}
+		}
+		follower.entries <- accepted(2, 1)
+		synctest.Wait()
+		shown("an order was accepted", 9, 1)
+
+		s.change("race", func(state *gate.State) {
+			state.Seq, state.Units, state.Orders = 3, units(8, 2), gate.OrderCounts{Held: 2}
+		})
+		g.refresh(t.Context())
+		shown("the sale was read anew, and is newer", 8, 2)
+		follower.entries <- accepted(3, 2)
+		follower.entries <- accepted(4, 3)
+		synctest.Wait()
+		shown("the mirror is newer again", 7, 3)
+		follower.entries <- nil
+		time.Sleep(mirror.FreshFor + time.Second)
+		shown("the mirror is cut off", 8, 2)
+	})
 }

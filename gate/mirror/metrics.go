@@ -104,7 +104,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 		if s.proven {
 			gauge(m.age, s.age.Seconds())
 		}
-		if s.frozen > 0 {
+		if s.followed || s.frozen > 0 {
 			gauge(m.frozen, float64(s.frozen))
 		}
 	}

@@ -88,7 +88,7 @@ type Admin struct {
 
 // NewAdmin returns the admin listener's server.
 func NewAdmin(deps AdminDeps, opt AdminOptions) *Admin {
-	a := &Admin{deps: deps, opt: opt, guard: newGuard(deps.Tokens), streams: newStreams(deps.Metrics)}
+	a := &Admin{deps: deps, opt: opt, guard: newGuard(deps.Tokens), streams: newStreams(deps.Gate.Since, deps.Metrics)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {

@@ -25,14 +25,15 @@ const (
 
 // streams are the event streams of an Admin.
 type streams struct {
+	mirror  mirrored
 	room    chan struct{} // has an element for each
 	ending  context.Context
 	end     context.CancelFunc // ends them
 	metrics *Metrics
 }
 
-func newStreams(metrics *Metrics) *streams {
-	s := &streams{room: make(chan struct{}, mostStreams), metrics: metrics}
+func newStreams(mirror mirrored, metrics *Metrics) *streams {
+	s := &streams{mirror: mirror, room: make(chan struct{}, mostStreams), metrics: metrics}
 	s.ending, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -77,7 +78,7 @@ func (a *Admin) events(w http.ResponseWriter, r *http.Request, who string) {
 
 // stream returns the stream that a call asks for, and the sale if the caller has not seen it.
 func (a *Admin) stream(ctx context.Context, c *apiCall) (s *stream, first *gate.SaleView, err error) {
-	s = &stream{sale: c.sale(), sales: a.deps.Sales}
+	s = &stream{sale: c.sale(), mirror: a.streams.mirror, sales: a.deps.Sales}
 	// Who connects anew sends the query of the first time too.
 	text := cmp.Or(c.Header.Get("Last-Event-ID"), c.FormValue("since"))
 	if text != "" {

@@ -36,7 +36,10 @@ type newsroom struct {
 
 	mu      sync.Mutex
 	entries []*gate.Entry
-	fails   error // of every reading
+	more    chan struct{} // is closed with the next entry
+	kept    int           // newest entries that the mirror has; 0: there is no mirror
+	fails   error         // of every reading
+	reads   int           // of the ledger
 }
 
 // door is arrivals that end when it is closed.
@@ -52,12 +55,13 @@ func (d *door) Close() error {
 
 func openNewsroom(t *testing.T) *newsroom {
 	t.Helper()
-	n := &newsroom{t: t, ln: &door{arrivals: make(arrivals)}}
+	n := &newsroom{t: t, ln: &door{arrivals: make(arrivals)}, more: make(chan struct{})}
 	quiet := slog.New(slog.DiscardHandler)
 	n.admin = NewAdmin(AdminDeps{
 		Registry: prometheus.NewRegistry(), Gate: lane.New(lane.Deps{}, lane.Options{}), Metrics: newMetrics(),
 		Sales: n, Tokens: Anybody(), Now: time.Now, Log: quiet,
 	}, AdminOptions{})
+	n.admin.streams.mirror = n.since
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := n.admin.Serve(n.ln); err != nil {
@@ -91,6 +95,8 @@ func (n *newsroom) write(count int) {
 			Changes:  []gate.Change{{Order: o.ID, Record: string(gate.AppendRecord(nil, &o))}},
 		})
 	}
+	close(n.more)
+	n.more = make(chan struct{})
 }
 
 // Sale implements Sales.
@@ -104,20 +110,30 @@ func (n *newsroom) Sale(context.Context, string) (gate.State, error) {
 func (n *newsroom) Ledger(_ context.Context, _ string, from int64) iter.Seq2[*gate.Entry, error] {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.reads++
 	entries, fails := n.entries[min(max(0, from-1), int64(len(n.entries))):], n.fails
 	return func(yield func(*gate.Entry, error) bool) {
 		if fails != nil {
 			yield(nil, fails)
 			return
 		}
-		for _, shared := range entries {
-			e := *shared
-			err := e.ReadOrders()
-			if !yield(&e, err) || err != nil {
+		for e := range readEach(entries) {
+			if !yield(e, nil) {
 				return
 			}
 		}
 	}
+}
+
+// since is what a mirror says.
+func (n *newsroom) since(_ string, seq int64) (entries []*gate.Entry, more <-chan struct{}, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	newest := len(n.entries)
+	if behind := newest - int(seq); seq < 0 || behind > n.kept || behind < 0 {
+		return nil, nil, false
+	}
+	return n.entries[seq:], n.more, true
 }
 
 // set changes what the fake does.
@@ -241,9 +257,51 @@ func TestAStreamBeginsWithTheSaleAndGoesOnWithEachChange(t *testing.T) {
 	})
 }
 
-// Who lost the connection goes on behind the last event.
+// What a mirror tells comes at once, what must be looked for within half a second, and nothing
+// comes twice or not at all where one takes the other's place.
+func TestAStreamHasEachEntryOnceWhereverItComesFrom(t *testing.T) {
+	bubble(t, 3, func(t *testing.T, n *newsroom) {
+		l := n.listen("1")
+		l.want(opened, "")
+		l.wantEntries(2, 3)
+		next := int64(4)
+		took := func(entries int) time.Duration {
+			t.Helper()
+			synctest.Wait()
+			began := time.Now()
+			n.write(entries)
+			l.wantEntries(next, next+int64(entries)-1)
+			next += int64(entries)
+			return time.Since(began)
+		}
+		for range 3 {
+			n.set(func() { n.kept = 0 })
+			if d := took(2); d == 0 || d > pollEvery {
+				t.Errorf("without a mirror it takes %v", d)
+			}
+			n.set(func() { n.kept = 100 })
+			took(1) // the mirror is found when the stream looks again
+			n.set(func() { n.reads = 0 })
+			for range 3 {
+				time.Sleep(time.Millisecond)
+				if d := took(5); d != 0 {
+					t.Errorf("with a mirror it takes %v", d)
+				}
+			}
+			n.set(func() {
+				if n.reads > 0 {
+					t.Errorf("the store is read %d times", n.reads)
+				}
+			})
+			took(200) // more than the mirror has
+		}
+	})
+}
+
+// Who lost the connection goes on behind the last event, however far the mirror reaches back.
 func TestAStreamIsResumed(t *testing.T) {
 	bubble(t, 50, func(t *testing.T, n *newsroom) {
+		n.set(func() { n.kept = 10 })
 		l := n.listen("20")
 		l.want(opened, "")
 		l.wantEntries(21, 40)
@@ -303,17 +361,20 @@ func TestWhoseEntryIsGoneStartsOver(t *testing.T) {
 		gone("3:12345") // the entry is another one now
 		n.ended(streamStartOver, 2)
 
-		for _, others := range []int{0, 1, 2} {
-			l := n.listen("3")
-			l.want(opened, "")
-			n.write(1)
-			l.wantEntries(4, 4)
-			time.Sleep(time.Millisecond)
-			n.set(func() { n.entries = n.entries[:3] }) // Redis has lost the newest,
-			n.write(others)                             // and writes others
-			l.want(over, "the ledger has no such entry")
-			l.want("EOF", "")
-			n.set(func() { n.entries = n.entries[:3] })
+		for _, kept := range []int{0, 100} {
+			for _, others := range []int{0, 1, 2} {
+				n.set(func() { n.kept = kept })
+				l := n.listen("3")
+				l.want(opened, "")
+				n.write(1)
+				l.wantEntries(4, 4)
+				time.Sleep(time.Millisecond)
+				n.set(func() { n.entries = n.entries[:3] }) // Redis has lost the newest,
+				n.write(others)                             // and writes others
+				l.want(over, "the ledger has no such entry")
+				l.want("EOF", "")
+				n.set(func() { n.entries = n.entries[:3] })
+			}
 		}
 	})
 }

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// pollEvery is how often a stream looks for news.
+	// pollEvery is how often a stream looks for news where nothing tells it of them.
 	pollEvery = 500 * time.Millisecond
 	// beatEvery is how long a stream is silent at most, so that both sides know that the connection lives.
 	beatEvery = 10 * time.Second
@@ -31,13 +31,18 @@ const (
 var errBehind = fmt.Errorf("more than %d entries of the ledger are to be sent: read it in pieces, or the sale as it "+
 	"stands", farBehind)
 
-// stream sends the changes of a sale to one caller.
+// mirrored returns ledger entries as lane.Gate's Since does.
+type mirrored func(sale string, seq int64) (entries []*gate.Entry, more <-chan struct{}, ok bool)
+
+// stream sends the changes of a sale to one caller. They come from the gate's mirror while that is
+// fresh and has them, and else from the store.
 type stream struct {
 	sale string
 	at   gate.Position // behind the last entry that was sent
 	out  *eventWriter
 
-	sales interface {
+	mirror mirrored
+	sales  interface {
 		Sale(ctx context.Context, name string) (gate.State, error)
 		Ledger(ctx context.Context, sale string, from int64) iter.Seq2[*gate.Entry, error]
 	}
@@ -54,7 +59,7 @@ func (e unsentError) Unwrap() error { return e.error }
 // errBehind, or why the caller cannot be reached. A store that cannot be read is waited for.
 func (s *stream) run(ctx context.Context) error {
 	for {
-		err := s.forward(ctx)
+		more, err := s.forward(ctx)
 		_, isUnsent := errors.AsType[unsentError](err)
 		switch {
 		case isUnsent, errors.Is(err, gate.ErrPosition), errors.Is(err, errBehind):
@@ -64,52 +69,80 @@ func (s *stream) run(ctx context.Context) error {
 		case err == nil && !s.live:
 			continue
 		}
-		gate.Pause(ctx, pollEvery)
+		wait(ctx, more)
 		if err := s.out.beat(err); err != nil {
 			return err
 		}
 	}
 }
 
-// forward sends what is new, or a part of it.
-func (s *stream) forward(ctx context.Context) error {
-	ledger, err := s.ledger(ctx)
+// forward sends what is new, or a part of it. It returns what is closed when there is more; nil
+// where only looking again tells.
+func (s *stream) forward(ctx context.Context) (more <-chan struct{}, err error) {
+	ledger, more, err := s.ledger(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.live = false
 	size := 0
 	for e, err := range s.at.Follow(ledger) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := s.out.send("id: "+s.at.String(), e.View().WithoutSecrets()); err != nil {
-			return unsentError{err}
+			return nil, unsentError{err}
 		}
 		if size += 1 + len(e.Orders); size >= ledgerMost {
-			return nil
+			return nil, nil
 		}
 	}
 	s.live = true
 	if err := s.out.flush(); err != nil {
-		return unsentError{err}
+		return nil, unsentError{err}
 	}
-	return nil
+	return more, nil
 }
 
 // ledger returns the ledger from the entry on that the caller has seen last: if another one is in
 // its place, the ledger has lost a part.
-func (s *stream) ledger(ctx context.Context) (iter.Seq2[*gate.Entry, error], error) {
+func (s *stream) ledger(ctx context.Context) (iter.Seq2[*gate.Entry, error], <-chan struct{}, error) {
+	if entries, more, ok := s.mirror(s.sale, s.at.Seq-1); ok {
+		return readEach(entries), more, nil
+	}
 	if !s.live {
 		state, err := s.sales.Sale(ctx, s.sale)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if state.Seq-s.at.Seq > farBehind {
-			return nil, errBehind
+			return nil, nil, errBehind
 		}
 	}
-	return s.sales.Ledger(ctx, s.sale, s.at.Seq), nil
+	return s.sales.Ledger(ctx, s.sale, s.at.Seq), nil, nil
+}
+
+// readEach reads the orders of entries that others use too.
+func readEach(shared []*gate.Entry) iter.Seq2[*gate.Entry, error] {
+	return func(yield func(*gate.Entry, error) bool) {
+		for _, e := range shared {
+			own := *e
+			err := own.ReadOrders()
+			if !yield(&own, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// wait returns when there may be news.
+func wait(ctx context.Context, more <-chan struct{}) {
+	timer := time.NewTimer(pollEvery)
+	defer timer.Stop()
+	select {
+	case <-more:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // eventWriter writes server-sent events. Each has its time to be read.
