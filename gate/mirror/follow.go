@@ -19,7 +19,7 @@ const (
 var errServer = errors.New("another Redis server has the sale: what the old one did not replicate is forgotten")
 
 // errLost says that the server has less of a sale than the copy.
-var errLost = errors.New("Redis has lost a part of the sale")
+var errLost = errors.New("the server has lost a part of the sale")
 
 // Run keeps the copy of the sale while that is to be followed, until ctx is done. It
 // needs to be called once.
