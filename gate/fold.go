@@ -14,8 +14,8 @@ type Fold struct {
 	Records map[string]Recorded // by order
 	Buyers  map[string]int64    // units held or paid, by buyer; none at zero
 
-	counted OrderCounts      // what the records add up to,
-	taken   map[string]Units // also by SKU: the held, paid and withheld units
+	counted OrderCounts       // what the records add up to,
+	taken   map[string]*Units // also by SKU: the held, paid and withheld units
 }
 
 // Recorded is an order's record, and the number of the ledger entry that it is from.
@@ -26,7 +26,7 @@ type Recorded struct {
 
 // NewFold returns the copy of a sale before its first entry.
 func NewFold(sale string) *Fold {
-	f := &Fold{Records: map[string]Recorded{}, Buyers: map[string]int64{}, taken: map[string]Units{}}
+	f := &Fold{Records: map[string]Recorded{}, Buyers: map[string]int64{}, taken: map[string]*Units{}}
 	f.Name = sale
 	f.Units = map[string]Units{}
 	return f
@@ -118,6 +118,10 @@ func (f *Fold) count(record string, sign int64) {
 
 func (f *Fold) take(sku string, state OrderState, n int64) {
 	u := f.taken[sku]
+	if u == nil {
+		u = &Units{}
+		f.taken[strings.Clone(sku)] = u // not a part of a record, which would be kept for it
+	}
 	switch state {
 	case OrderAsking, OrderHeld:
 		u.Held += n
@@ -126,13 +130,16 @@ func (f *Fold) take(sku string, state OrderState, n int64) {
 	case OrderWithheld:
 		u.Withheld += n
 	}
-	f.taken[sku] = u
 }
 
 func (f *Fold) own(buyer string, n int64) {
-	if n += f.Buyers[buyer]; n != 0 {
+	has, known := f.Buyers[buyer]
+	switch n += has; {
+	case known && n != 0:
 		f.Buyers[buyer] = n
-	} else {
+	case n != 0:
+		f.Buyers[strings.Clone(buyer)] = n
+	default:
 		delete(f.Buyers, buyer)
 	}
 }
@@ -144,7 +151,10 @@ func (f *Fold) Recount() error {
 		return fmt.Errorf("sale %s counts its orders as %+v, and they are %+v", f.Name, f.Orders, f.counted)
 	}
 	for sku, u := range f.Units {
-		is := f.taken[sku]
+		var is Units
+		if taken := f.taken[sku]; taken != nil {
+			is = *taken
+		}
 		if is.Held != u.Held || is.Paid != u.Paid || is.Withheld != u.Withheld || u.Sum() != u.Total {
 			return fmt.Errorf("SKU %s of sale %s counts %+v, and its orders have %d held, %d paid and %d withheld",
 				sku, f.Name, u, is.Held, is.Paid, is.Withheld)
