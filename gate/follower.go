@@ -28,6 +28,7 @@ type Follower interface {
 
 // Page is some of a ledger.
 type Page struct {
-	Seq     int64    // of the newest entry when the server began to answer
 	Entries []*Entry // in their order, their orders not read
+	Whole   bool     // these are all that there were
+	Seq     int64    // the sale's newest entry before these were read; 0 if that was not asked
 }

@@ -33,16 +33,18 @@ local now, doubt = clock(ARGV[1], head[1])
 if not now then return doubt end
 if not head[2] or head[3] then return {now} end
 local lease, sweep, farthest = tonumber(ARGV[2]), tonumber(ARGV[3]), '(' .. whole(now + ARGV[4])
-local reply = {now, redis.call('ZCARD', KEYS[8])}
-for k = 2, 7 do redis.call('ZCARD', KEYS[k]) end
+local sizes = {}
+for k = 2, 8 do sizes[k] = redis.call('ZCARD', KEYS[k]) end
+local reply = {now, sizes[8]}
 although_full(KEYS[1])
 redis.call('ZADD', KEYS[2], 'NX', now + sweep, 'sweep')
 for k = 2, 8 do
   local most, taken = tonumber(ARGV[k + 3]), {0}
-  local astray = redis.call('ZRANGEBYSCORE', KEYS[k], farthest, '+inf', 'LIMIT', 0, most)
+  local some = k == 2 or sizes[k] > 0 -- the first one has the sweep
+  local astray = some and redis.call('ZRANGEBYSCORE', KEYS[k], farthest, '+inf', 'LIMIT', 0, most) or {}
   for i = 1, #astray do redis.call('ZADD', KEYS[k], now, astray[i]) end
   local first = k == HASTENED and 0 or '-inf' -- below zero are orders that were hastened before; see hasten
-  local found = redis.call('ZRANGEBYSCORE', KEYS[k], first, now, 'WITHSCORES', 'LIMIT', 0, most + 1)
+  local found = some and redis.call('ZRANGEBYSCORE', KEYS[k], first, now, 'WITHSCORES', 'LIMIT', 0, most + 1) or {}
   for i = 1, #found, 2 do
     local member = found[i]
     if i > 2 * most then

@@ -36,7 +36,7 @@ func (f *follower) Poll(_ context.Context, after int64, wait time.Duration) (gat
 	time.Sleep(wait)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	page := gate.Page{Seq: f.state.Seq}
+	page := gate.Page{Seq: f.state.Seq, Whole: true}
 	if after < f.state.Seq {
 		page.Entries = []*gate.Entry{{Seq: f.state.Seq, Time: time.Now(), Counters: f.state.Units}}
 	}

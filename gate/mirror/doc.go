@@ -9,7 +9,7 @@
 // is used once its orders add up to the sale's counters.
 //
 // Then it follows: it asks for the entries behind the newest one it has, and waits for
-// one for a tenth of a second. Each answer, an empty one too, proves that the copy was the
+// one for a fraction of a second. Each answer, an empty one too, proves that the copy was the
 // sale at some time after the question was sent. A copy that was not proven for
 // FreshFor answers nothing.
 //

@@ -247,7 +247,7 @@ func (m *Mirror) poll(ctx context.Context) (gate.Page, error) {
 func (m *Mirror) apply(page *gate.Page, asked time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if page.Seq < m.fold.Seq {
+	if page.Seq > 0 && page.Seq < m.fold.Seq {
 		return errLost
 	}
 	for _, e := range page.Entries {
@@ -263,7 +263,7 @@ func (m *Mirror) apply(page *gate.Page, asked time.Time) error {
 		m.show()
 		m.feed.tell()
 	}
-	if m.fold.Seq >= page.Seq {
+	if page.Whole {
 		m.proven.Store(int64(asked.Sub(m.base)))
 	}
 	return nil

@@ -17,7 +17,7 @@ const (
 	FreshFor = 500 * time.Millisecond
 	// pollWait is how long a follower waits for an entry. A copy whose last answer was
 	// lost is still fresh when the next one comes.
-	pollWait = 100 * time.Millisecond
+	pollWait = 150 * time.Millisecond
 	// pollEvery is the least time from one question to the next, so that a sale that
 	// sells is not asked for each batch.
 	pollEvery = 10 * time.Millisecond

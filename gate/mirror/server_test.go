@@ -217,7 +217,7 @@ func (f *follower) Poll(ctx context.Context, after int64, wait time.Duration) (p
 			return gate.Page{}, gate.ErrNoSale
 		}
 		if page.Seq == 0 {
-			page.Seq = s.sale.Seq
+			page.Seq, page.Whole = s.sale.Seq, true
 		}
 		for _, e := range s.ledger {
 			if e.Seq > after {

@@ -19,6 +19,9 @@ const (
 	scanPage = 500
 	// followPage bounds the entries of one reply. Each may hold a whole batch.
 	followPage = 100
+	// checkEvery is how often a poll also asks whether the server is still a primary, and
+	// still has the sale.
+	checkEvery = 250 * time.Millisecond
 )
 
 // follower reads one sale on a connection of its own: a blocked read would hold up
@@ -27,6 +30,9 @@ type follower struct {
 	connection
 	sale string
 	k    keys
+
+	checked   time.Time // when the server was last checked,
+	checkedOn int       // and by which connection
 }
 
 // Follower implements lane.Store.
@@ -74,31 +80,51 @@ func (f *follower) Scan(ctx context.Context, cursor uint64) (page []gate.Change,
 	return page, next, err
 }
 
-// Poll implements gate.Follower. WAIT tells a replica, which refuses it, from a primary:
-// a server that is demoted keeps its connections, and would be followed for ever.
+// Poll implements gate.Follower. Some polls also check the server: WAIT tells a replica, which
+// refuses it, from a primary. A server that is demoted keeps its connections, and would be
+// followed for ever.
 func (f *follower) Poll(ctx context.Context, after int64, wait time.Duration) (page gate.Page, err error) {
 	err = f.on(ctx, func() error {
 		pipe := f.client.Pipeline()
-		primary := pipe.Do(ctx, "WAIT", 0, 0)
-		head := pipe.HMGet(ctx, f.k.sale, "seq")
+		var primary *redis.Cmd
+		var head *redis.SliceCmd
+		checks := f.checkedOn != f.connections || time.Since(f.checked) >= checkEvery
+		if checks {
+			primary, head = pipe.Do(ctx, "WAIT", 0, 0), pipe.HMGet(ctx, f.k.sale, "seq")
+		}
 		read := pipe.Do(ctx, "XREAD", "COUNT", followPage, "BLOCK", wait.Milliseconds(), "STREAMS", f.k.ledger,
 			strconv.FormatInt(after, 10)+"-0")
+		asked := time.Now()
 		_, _ = pipe.Exec(ctx) // what went wrong is in each command
-		if err := errors.Join(primary.Err(), head.Err()); err != nil {
-			return err
+		if checks {
+			var err error
+			if page.Seq, err = newest(primary, head); err != nil {
+				return err
+			}
+			f.checked, f.checkedOn = asked, f.connections
 		}
-		var p parser
-		seq, known := head.Val()[0].(string)
-		if !known {
-			return gate.ErrNoSale
-		}
-		if page.Seq = p.Int(seq); p.Err != nil {
-			return fmt.Errorf("read the number of the newest ledger entry: %w", p.Err)
-		}
+		var err error
 		page.Entries, err = parseRead(read)
+		page.Whole = len(page.Entries) < followPage
 		return err
 	})
 	return page, err
+}
+
+// newest reads the replies of a check: the number of the sale's newest entry.
+func newest(primary *redis.Cmd, head *redis.SliceCmd) (int64, error) {
+	if err := errors.Join(primary.Err(), head.Err()); err != nil {
+		return 0, err
+	}
+	seq, known := head.Val()[0].(string)
+	if !known {
+		return 0, gate.ErrNoSale
+	}
+	n, err := strconv.ParseInt(seq, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the number of the newest ledger entry: %w", err)
+	}
+	return n, nil
 }
 
 // on runs do on a connection, which it ends after an error.
