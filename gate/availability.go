@@ -9,7 +9,7 @@ type Availability struct {
 	State    string            `json:"state"` // State.Phase: whether orders are taken, whatever is left
 	OpensAt  time.Time         `json:"opens_at"`
 	ClosesAt time.Time         `json:"closes_at"`
-	Now      time.Time         `json:"now,omitzero"` // by the sale's clock
+	Now      time.Time         `json:"now,omitzero"` // by the sale's clock, in whole milliseconds
 	SKUs     []SKUAvailability `json:"skus"`
 }
 
@@ -25,7 +25,8 @@ type SKUAvailability struct {
 // Availability shows what anybody may know of the sale at s.Now.
 func (s *State) Availability() Availability {
 	a := Availability{
-		Sale: s.Name, State: s.Phase(s.Now), OpensAt: s.OpensAt.UTC(), ClosesAt: s.ClosesAt.UTC(), Now: s.Now.UTC(),
+		Sale: s.Name, State: s.Phase(s.Now), OpensAt: s.OpensAt.UTC(), ClosesAt: s.ClosesAt.UTC(),
+		Now:  s.Now.UTC().Truncate(time.Millisecond),
 		SKUs: make([]SKUAvailability, 0, len(s.SKUs)),
 	}
 	for _, k := range s.SKUs {

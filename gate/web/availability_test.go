@@ -89,7 +89,7 @@ func TestAnybodySeesWhatIsAvailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShelf()
 		s.sale.Notify, s.sale.Ask = "https://shop.example.com/n?token=secret", "https://shop.example.com/a?token=secret"
-		s.sale.Ahead = 1500 * time.Millisecond // by Redis' clock
+		s.sale.Ahead = 1500*time.Millisecond + 400*time.Microsecond // by Redis' clock
 		opens, closes := s.sale.OpensAt.UTC().Format(time.RFC3339Nano), s.sale.ClosesAt.UTC().Format(time.RFC3339Nano)
 		site := openShelf(t, s, newMetrics())
 		f := func(skus string) {
