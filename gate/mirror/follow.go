@@ -71,7 +71,8 @@ func (m *Mirror) drop() {
 	m.picture.Store(nil)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.fold, m.ready, m.ahead = nil, false, nil
+	m.fold, m.ready = nil, false
+	m.ahead, m.waiting, m.overrun = nil, 0, false
 	m.feed.end()
 }
 
@@ -156,7 +157,8 @@ func (m *Mirror) load(ctx context.Context) error {
 	fold := gate.NewFold(m.sale)
 	fold.State = before
 	m.mu.Lock()
-	m.fold, m.ready, m.ahead = fold, false, nil // what is accepted from now on is behind that state
+	m.fold, m.ready = fold, false
+	m.ahead, m.waiting, m.overrun = nil, 0, false // what is accepted from now on is behind that state
 	m.mu.Unlock()
 	if err := m.scan(ctx, fold); err != nil {
 		return err
@@ -250,6 +252,9 @@ func (m *Mirror) apply(page *gate.Page, asked time.Time) error {
 	if page.Seq > 0 && page.Seq < m.fold.Seq {
 		return errLost
 	}
+	if m.overrun {
+		return fmt.Errorf("more than %d orders were accepted that the ledger has not told of", mostAhead)
+	}
 	for _, e := range page.Entries {
 		if err := m.fold.Apply(e); err != nil {
 			return err
@@ -257,6 +262,7 @@ func (m *Mirror) apply(page *gate.Page, asked time.Time) error {
 		m.feed.add(e)
 	}
 	for len(m.ahead) > 0 && m.ahead[0].seq <= m.fold.Seq {
+		m.waiting -= len(m.ahead[0].changes)
 		m.ahead = m.ahead[1:]
 	}
 	if len(page.Entries) > 0 || m.picture.Load() == nil {

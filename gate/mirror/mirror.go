@@ -22,6 +22,10 @@ const (
 	// sells is not asked for each batch.
 	pollEvery = 10 * time.Millisecond
 
+	// mostAhead is how many accepted orders wait for the ledger to tell of them. A follower
+	// that is so far behind costs memory, and its copy is of no use.
+	mostAhead = 100_000
+
 	leadTime  = time.Hour // before a sale opens, it is followed
 	afterTime = time.Hour // and so long after the last order of it ended
 )
@@ -43,14 +47,16 @@ type Mirror struct {
 	offset  atomic.Int64 // Redis' clock minus the gate's, as the sale was last read
 	doubted atomic.Bool  // it is in doubt
 
-	mu     sync.RWMutex
-	fold   *gate.Fold // the copy, or what is loaded of it; nil while there is none
-	ready  bool       // the copy adds up
-	ahead  []learned  // what this gate has accepted and the copy has not been told of
-	frozen *gate.Fold // a copy that knows what the server may have lost; nil while there is none
-	wanted bool       // the sale is to be followed
-	busy   time.Time  // when something of the sale was last seen to be unfinished
-	feed   feed
+	mu      sync.RWMutex
+	fold    *gate.Fold // the copy, or what is loaded of it; nil while there is none
+	ready   bool       // the copy adds up
+	ahead   []learned  // what this gate has accepted and the copy has not been told of
+	waiting int        // orders in ahead
+	overrun bool       // there were too many: the copy is of no more use
+	frozen  *gate.Fold // a copy that knows what the server may have lost; nil while there is none
+	wanted  bool       // the sale is to be followed
+	busy    time.Time  // when something of the sale was last seen to be unfinished
+	feed    feed
 }
 
 // learned are orders that this gate has accepted in one batch.
@@ -134,7 +140,14 @@ func (m *Mirror) Learn(seq int64, changes []gate.Change) {
 	if m.fold == nil || m.ready && seq <= m.fold.Seq {
 		return
 	}
+	if m.overrun {
+		return
+	}
 	m.ahead = append(m.ahead, learned{seq, changes})
+	if m.waiting += len(changes); m.waiting > mostAhead {
+		m.overrun, m.ahead, m.waiting = true, nil, 0
+		m.picture.Store(nil)
+	}
 }
 
 // State returns the sale as the copy has it, if that is fresh. It may be changed.

@@ -153,6 +153,30 @@ func TestWhatTheGateAcceptedIsKnownBeforeTheLedgerTells(t *testing.T) {
 	})
 }
 
+// A follower that hangs while the gate sells must not fill the memory.
+func TestACopyThatIsTooFarBehindIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(0)
+		w := watch(t, s)
+		s.do(func() { s.frozen = make(chan struct{}) })
+		many := make([]gate.Change, 1001)
+		for i := range 100 {
+			w.Learn(int64(i+10), many)
+		}
+		w.expect("right after", "new", 1, "ask")
+		s.do(func() {
+			close(s.frozen)
+			s.frozen = nil
+		})
+		w.waitFresh()
+		w.expect("when it is loaded again", "new", 1, "sold_out")
+		if n := w.metric("flashgate_mirror_loads_total"); n != 2 {
+			t.Errorf("the copy was loaded %g times, want twice", n)
+		}
+	})
+}
+
 func TestACopyThatWasNotProvenForHalfASecondAnswersNothing(t *testing.T) {
 	t.Parallel()
 	for name, cut := range map[string]func(s *server){
