@@ -254,7 +254,7 @@ func TestMetrics(t *testing.T) {
 	t.Parallel()
 	promtool := redistest.Require(t, "promtool")
 	redis := redistest.Start(t)
-	gate := serveSale(t, redis.URL(), openSale("race", 3))
+	gate := serveSale(t, redis.URL(), openSale("race", 3), "--no-mirror") // each confirm is in a batch
 	caller := newCaller(t)
 	before := labelValues(t, gate, "sale")
 	for range 10 { // as load balancers look whether the port is open

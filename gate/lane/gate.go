@@ -241,9 +241,9 @@ func (g *Gate) load(ctx context.Context) error {
 	g.lanes.Store(&lanes)
 	for name, lane := range old {
 		if lanes[name] == nil {
-			g.deps.Log.Info("a sale was deleted", "sale", name)
 			lane.close()
 			g.deps.Metrics.forget(name)
+			g.deps.Log.Info("a sale was deleted", "sale", name)
 		}
 	}
 	if err == nil {
@@ -355,17 +355,10 @@ func (g *Gate) newLane(state *gate.State) *Lane {
 // startMirror keeps a copy of the lane's sale until the lane is closed.
 func (g *Gate) startMirror(l *Lane) {
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
 	l.mirror = g.deps.Mirror(l.name)
 	l.confirms.learn, l.grants.learn = l.mirror.Learn, l.mirror.Learn
-	g.running.Go(func() {
-		defer close(ended)
-		l.mirror.Run(ctx)
-	})
-	l.endMirror = func() {
-		cancel()
-		<-ended
-	}
+	l.endMirror = cancel
+	g.running.Go(func() { l.mirror.Run(ctx) })
 }
 
 // close ends all lanes. A lane decides the confirms that wait first, each within its bounds, so

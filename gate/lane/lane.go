@@ -18,7 +18,7 @@ type Lane struct {
 	last      atomic.Pointer[reading]
 	shop      Shop
 	mirror    *mirror.Mirror // nil: there is none
-	endMirror func()
+	endMirror func() // without waiting for it
 	sold      atomic.Bool // the store has orders, as far as this gate knows
 	confirms  *queue
 	grants    *queue // of the shop's answers

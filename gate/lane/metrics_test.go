@@ -178,9 +178,9 @@ func (f *fakeFollower) Poll(_ context.Context, _ int64, wait time.Duration) (gat
 			return gate.Page{}, f.fails
 		}
 		f.state.Seq = e.Seq
-		return gate.Page{Seq: e.Seq, Entries: []*gate.Entry{e}}, nil
+		return gate.Page{Seq: e.Seq, Entries: []*gate.Entry{e}, Whole: true}, nil
 	case <-time.After(wait):
-		return gate.Page{Seq: f.state.Seq}, nil
+		return gate.Page{Seq: f.state.Seq, Whole: true}, nil
 	}
 }
 

@@ -58,24 +58,27 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 
 // watch shows a mirror.
 func (m *Metrics) watch(of *Mirror) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	of.refused = m.refused.WithLabelValues(of.sale)
 	of.loads = loadMetrics{
 		done: m.loads.WithLabelValues(of.sale, "done"), failed: m.loads.WithLabelValues(of.sale, "failed"),
 		took: m.took.WithLabelValues(of.sale),
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.mirrors[of.sale] = of
 }
 
-// forget takes a mirror out of the metrics.
+// forget takes a mirror out of the metrics, unless the sale has another one by now.
 func (m *Metrics) forget(of *Mirror) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mirrors[of.sale] != of {
+		return
+	}
+	delete(m.mirrors, of.sale)
 	m.refused.DeleteLabelValues(of.sale)
 	m.loads.DeletePartialMatch(prometheus.Labels{"sale": of.sale})
 	m.took.DeleteLabelValues(of.sale)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.mirrors, of.sale)
 }
 
 // Describe implements prometheus.Collector.

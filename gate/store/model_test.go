@@ -89,7 +89,9 @@ func (m *model) confirm(r *gate.Request) {
 			return
 		}
 	}
-	r.Set(v)
+	if r.Set(v); r.Known && v.Code != gate.Held {
+		r.Set(r.Refusal)
+	}
 }
 
 // answer makes of one order what the shop said.

@@ -34,7 +34,9 @@ func applyConfirms(batch []*gate.Request, reply []any) error {
 			if !ok {
 				return unknownVerdict(letter)
 			}
-			r.Set(v)
+			if r.Set(v); r.Known && v.Code != gate.Held {
+				r.Set(r.Refusal) // the check that doubted it came first
+			}
 		}
 	}
 	return nil
