@@ -157,10 +157,6 @@ type eventWriter struct {
 
 // begin opens the stream. Who loses it is to come back after a second.
 func (o *eventWriter) begin() error {
-	// The listener's time-outs are for calls that end: reading until then tells that the caller has gone.
-	if err := o.control.SetReadDeadline(time.Time{}); err != nil {
-		return err
-	}
 	o.buffer.WriteString("retry: 1000\n\n")
 	return errors.Join(o.write(), o.flush())
 }
