@@ -17,6 +17,15 @@
 // another server has the sale, or the server has lost a part of it, the copy is frozen and
 // kept, for what it knows may be known nowhere else; another one is made, which answers.
 //
+// How a loss is found: the server has another identity; or its newest entry has a lower number
+// than the copy's, or than one that the gate has seen when it accepted an order or read the
+// sale; or, after a lost connection, it has another entry under the number of the copy's newest
+// one, for a primary that was a replica for a while keeps its identity; or the orders do not add
+// up to the counters any more; or the copy was not told of an order that this gate accepted; or
+// the gate, which reads the sale twice a second, reads something else. What is lost and made up
+// for between two questions on one connection, to the same number, is found by the last two
+// alone, and so up to two seconds late.
+//
 // # Why it is safe
 //
 // It only ever refuses. A 200 is Redis' alone, so no copy, however wrong, oversells.

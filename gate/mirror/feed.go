@@ -18,6 +18,9 @@ type feed struct {
 func (f *feed) begin() { *f = feed{changed: make(chan struct{})} }
 
 func (f *feed) add(e *gate.Entry) {
+	if n := len(f.entries); n > 0 && f.entries[n-1].Seq+1 != e.Seq { // a new run cuts off what nobody has read
+		f.entries, f.changes = nil, 0
+	}
 	f.entries = append(f.entries, e)
 	f.changes += len(e.Changes)
 	drop := 0

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
@@ -32,6 +33,7 @@ func (m *Mirror) Run(ctx context.Context) {
 		}
 	}()
 	for wait := pause; ; {
+		start := m.now()
 		if !m.follows() {
 			m.drop()
 			select {
@@ -52,6 +54,9 @@ func (m *Mirror) Run(ctx context.Context) {
 			wait = pause
 		}
 		m.failed(err)
+		if took := m.now().Sub(start); !loaded && took > wait {
+			wait = took // who reads a large sale in vain leaves Redis alone for as long
+		}
 		if !sleep(ctx, wait) {
 			return
 		}
@@ -68,18 +73,21 @@ func (m *Mirror) follows() bool {
 
 // drop forgets the copy, but not a frozen one.
 func (m *Mirror) drop() {
-	m.picture.Store(nil)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.fold, m.ready = nil, false
+	m.picture.Store(nil)
+	m.fold, m.ready, m.newest = nil, false, nil
 	m.ahead, m.waiting, m.overrun = nil, 0, false
 	m.feed.end()
 }
 
-// failed does with the copy what its failure asks for.
+// failed does with the copy what its failure asks for. What fails over and over is logged once.
 func (m *Mirror) failed(err error) {
-	m.log.Warn("the copy of a sale is made anew: until then Redis is asked for every confirm", "sale", m.sale,
-		"error", err)
+	if m.trouble != err.Error() {
+		m.trouble = err.Error()
+		m.log.Warn("the copy of a sale is made anew: until then Redis is asked for every confirm", "sale", m.sale,
+			"error", err)
+	}
 	if errors.Is(err, errServer) || errors.Is(err, errLost) {
 		m.freeze()
 	}
@@ -111,40 +119,71 @@ func (m *Mirror) copy(ctx context.Context) (loaded bool, err error) {
 	}
 	m.loads.done.Inc()
 	m.loads.took.Set(m.now().Sub(start).Seconds())
+	m.trouble = ""
+	return true, m.follow(ctx)
+}
+
+// follow keeps the copy the sale as long as that is wanted. It returns an error where the
+// copy is of no more use.
+func (m *Mirror) follow(ctx context.Context) error {
 	server, connections := m.follower.Server()
-	wait, stale := pollEvery, false
+	wait, stale, again := pollEvery, false, false
 	for m.follows() {
-		asked := m.now()
-		page, err := m.poll(ctx)
+		if again && m.newest == nil { // only this goroutine changes that
+			return errors.New("the connection was lost, and the ledger has no entry to tell whether data was")
+		}
+		q := m.question(again)
+		page, err := m.poll(ctx, q)
 		is, made := m.follower.Server()
 		switch {
 		case errors.Is(err, gate.ErrNoSale):
-			return true, errLost
+			return errLost
 		case is != server || is == "" && made != connections:
-			return true, errServer
+			return errServer
+		case err == nil && made != connections && !again:
+			again = true
+			continue
 		case err == nil:
-			if err := m.apply(&page, asked); err != nil {
-				return true, err
+			if err := m.apply(&page, q); err != nil {
+				return err
 			}
-			wait = pollEvery
 			if stale {
 				m.log.Info("the copy of a sale is fresh again", "sale", m.sale)
 			}
-			stale = false
+			wait, stale, again, connections = pollEvery, false, false, made
 		case ctx.Err() == nil:
+			again = true
 			wait = min(2*wait, longestPause)
 			if !stale && !m.Fresh() {
 				m.log.Warn("the copy of a sale is not fresh: until it is, Redis is asked for every confirm",
-					"sale", m.sale,
-					"error", err)
+					"sale", m.sale, "error", err)
 				stale = true
 			}
 		}
-		if !sleep(ctx, wait-m.now().Sub(asked)) {
+		if !sleep(ctx, wait-m.now().Sub(q.asked)) {
 			break
 		}
 	}
-	return true, nil
+	return nil
+}
+
+// question is one for the entries behind the newest one of the copy.
+type question struct {
+	asked time.Time
+	told  int64       // the newest ledger entry that was known in this gate when it was asked
+	again *gate.Entry // the newest one of the copy, asked for once more; nil: it is not
+}
+
+// question prepares one. After a lost connection the newest entry is asked for again: a
+// server that was a replica for a while has the same identity, and may have other entries.
+func (m *Mirror) question(again bool) question {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	q := question{asked: m.now(), told: m.told}
+	if again {
+		q.again = m.newest
+	}
+	return q
 }
 
 // load makes the copy.
@@ -157,7 +196,7 @@ func (m *Mirror) load(ctx context.Context) error {
 	fold := gate.NewFold(m.sale)
 	fold.State = before
 	m.mu.Lock()
-	m.fold, m.ready = fold, false
+	m.fold, m.ready, m.told, m.differs = fold, false, before.Seq, false
 	m.ahead, m.waiting, m.overrun = nil, 0, false // what is accepted from now on is behind that state
 	m.mu.Unlock()
 	if err := m.scan(ctx, fold); err != nil {
@@ -167,7 +206,8 @@ func (m *Mirror) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.catchUp(ctx, fold, after.Seq); err != nil {
+	newest, err := m.catchUp(ctx, fold, &after)
+	if err != nil {
 		return err
 	}
 	if _, made := m.follower.Server(); made != connections {
@@ -178,7 +218,7 @@ func (m *Mirror) load(ctx context.Context) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ready = true
+	m.ready, m.newest = true, newest
 	m.feed.begin()
 	return nil
 }
@@ -216,61 +256,94 @@ func (m *Mirror) scan(ctx context.Context, fold *gate.Fold) error {
 	}
 }
 
-// catchUp folds the ledger into a copy, up to an entry that is there.
-func (m *Mirror) catchUp(ctx context.Context, fold *gate.Fold, upto int64) error {
-	for fold.Seq < upto {
+// catchUp folds the ledger into a copy, up to the sale as it was read. It returns the
+// newest entry that it was told of, which may be one that the copy had before.
+func (m *Mirror) catchUp(ctx context.Context, fold *gate.Fold, read *gate.State) (newest *gate.Entry, err error) {
+	same := read.Seq >= fold.Seq && !differ(&fold.State, read)
+	for from := fold.Seq - 1; from < read.Seq; from = fold.Seq {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
-		page, err := m.follower.Poll(call, fold.Seq, pollWait)
+		page, err := m.follower.Poll(call, from, pollWait)
 		cancel()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if len(page.Entries) == 0 {
-			return fmt.Errorf("the ledger ends at entry %d, and the sale is at %d", fold.Seq, upto)
+		if len(page.Entries) == 0 && fold.Seq < read.Seq {
+			return nil, cutShort(fold.Seq, read.Seq)
 		}
-		for _, e := range page.Entries {
-			if err := fold.Apply(e); err != nil {
-				return err
+		for _, newest = range page.Entries {
+			if newest.Seq <= fold.Seq {
+				continue
 			}
+			if err := fold.Apply(newest); err != nil {
+				return nil, err
+			}
+			same = same && !differ(&fold.State, read)
 		}
 	}
-	return nil
+	if !same {
+		return nil, errLost
+	}
+	return newest, nil
+}
+
+func cutShort(ledger, sale int64) error {
+	return fmt.Errorf("the ledger ends at entry %d, and the sale is at %d", ledger, sale)
 }
 
 // poll asks for what is new.
-func (m *Mirror) poll(ctx context.Context) (gate.Page, error) {
+func (m *Mirror) poll(ctx context.Context, q question) (gate.Page, error) {
 	ctx, cancel := context.WithTimeout(ctx, FreshFor)
 	defer cancel()
-	return m.follower.Poll(ctx, m.fold.Seq, pollWait) // only this goroutine changes the fold
+	from := m.fold.Seq // only this goroutine changes that
+	if q.again != nil {
+		from--
+	}
+	return m.follower.Poll(ctx, from, pollWait)
 }
 
-// apply folds a page into the copy, and shows what has become of it. It was asked for at
-// the given time.
-func (m *Mirror) apply(page *gate.Page, asked time.Time) error {
+// apply folds the answer to a question into the copy, and shows what has become of it.
+func (m *Mirror) apply(page *gate.Page, q question) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if page.Seq > 0 && page.Seq < m.fold.Seq {
+	entries := page.Entries
+	if m.differs || page.Seq > 0 && page.Seq < m.fold.Seq {
 		return errLost
 	}
 	if m.overrun {
 		return fmt.Errorf("more than %d orders were accepted that the ledger has not told of", mostAhead)
 	}
-	for _, e := range page.Entries {
+	if q.again != nil {
+		if len(entries) == 0 || !reflect.DeepEqual(entries[0], q.again) {
+			return errLost
+		}
+		entries = entries[1:]
+	}
+	if len(entries) == 0 && m.fold.Seq < page.Seq {
+		return cutShort(m.fold.Seq, page.Seq)
+	}
+	for _, e := range entries {
 		if err := m.fold.Apply(e); err != nil {
 			return err
 		}
+		m.newest = e
 		m.feed.add(e)
+	}
+	if page.Whole && m.fold.Seq < q.told {
+		return errLost
+	}
+	if err := m.fold.Recount(); err != nil {
+		return err
 	}
 	for len(m.ahead) > 0 && m.ahead[0].seq <= m.fold.Seq {
 		m.waiting -= len(m.ahead[0].changes)
 		m.ahead = m.ahead[1:]
 	}
-	if len(page.Entries) > 0 || m.picture.Load() == nil {
+	if len(entries) > 0 || m.picture.Load() == nil {
 		m.show()
 		m.feed.tell()
 	}
 	if page.Whole {
-		m.proven.Store(int64(asked.Sub(m.base)))
+		m.proven.Store(int64(q.asked.Sub(m.base)))
 	}
 	return nil
 }

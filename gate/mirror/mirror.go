@@ -47,15 +47,19 @@ type Mirror struct {
 	offset  atomic.Int64 // Redis' clock minus the gate's, as the sale was last read
 	doubted atomic.Bool  // it is in doubt
 
-	mu      sync.RWMutex
-	fold    *gate.Fold // the copy, or what is loaded of it; nil while there is none
-	ready   bool       // the copy adds up
-	ahead   []learned  // what this gate has accepted and the copy has not been told of
-	waiting int        // orders in ahead
-	overrun bool       // there were too many: the copy is of no more use
-	frozen  *gate.Fold // a copy that knows what the server may have lost; nil while there is none
-	wanted  bool       // the sale is to be followed
-	busy    time.Time  // when something of the sale was last seen to be unfinished
+	mu      sync.RWMutex // the picture too changes under it
+	fold    *gate.Fold   // the copy, or what is loaded of it; nil while there is none
+	ready   bool         // the copy adds up
+	newest  *gate.Entry  // that the copy has been told of; nil where the ledger has none
+	ahead   []learned    // what this gate has accepted and the copy has not been told of
+	waiting int          // orders in ahead
+	overrun bool         // there were too many: the copy is of no more use
+	told    int64        // the newest ledger entry that others of this gate have seen since the copy was begun
+	differs bool         // the copy is not the sale, as was seen elsewhere
+	frozen  *gate.Fold   // a copy that knows what the server may have lost; nil while there is none
+	wanted  bool         // the sale is to be followed
+	busy    time.Time    // when something of the sale was last seen to be unfinished
+	trouble string       // why there is no copy, as it was last logged
 	feed    feed
 }
 
@@ -92,13 +96,18 @@ func New(sale string, deps Deps) *Mirror {
 }
 
 // Watch tells the mirror how the sale was last read, by which it knows whether to follow
-// it: from an hour before it opens until an hour after nothing of it is unfinished.
+// it: from an hour before it opens until an hour after nothing of it is unfinished. A copy
+// that is not the sale as it was read answers nothing from then on.
 func (m *Mirror) Watch(s *gate.State) {
 	now := m.now()
 	m.offset.Store(int64(s.Ahead))
 	m.doubted.Store(s.Doubt != nil)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.told = max(m.told, s.Seq)
+	if m.ready && differ(&m.fold.State, s) {
+		m.disown()
+	}
 	begun := s.Deleted.IsZero() && !now.Before(s.OpensAt.Add(-leadTime))
 	o := &s.Orders
 	if now.Before(s.ClosesAt) || o.Asking+o.Held+o.Refunds+o.Requested > 0 {
@@ -111,6 +120,13 @@ func (m *Mirror) Watch(s *gate.State) {
 		default:
 		}
 	}
+}
+
+// differ reports whether two states of the sale that have the same number are not the same.
+func differ(a, b *gate.State) bool {
+	return a.Seq == b.Seq && (a.Run != b.Run || a.Deleted.IsZero() != b.Deleted.IsZero() ||
+		a.Deleted.IsZero() && (a.Version != b.Version || a.Orders != b.Orders || !maps.Equal(a.Units, b.Units) ||
+			!a.Settings.Equal(b.Settings)))
 }
 
 // Fresh reports whether the copy is known to be the sale as it was within FreshFor.
@@ -137,17 +153,40 @@ func (m *Mirror) fresh(now time.Time) *picture {
 func (m *Mirror) Learn(seq int64, changes []gate.Change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.fold == nil || m.ready && seq <= m.fold.Seq {
+	m.told = max(m.told, seq)
+	if m.fold == nil { // what is in Redis already will be loaded
 		return
 	}
 	if m.overrun {
 		return
+	}
+	if m.ready && seq <= m.fold.Seq {
+		if m.has(seq, changes) {
+			return
+		}
+		m.disown()
 	}
 	m.ahead = append(m.ahead, learned{seq, changes})
 	if m.waiting += len(changes); m.waiting > mostAhead {
 		m.overrun, m.ahead, m.waiting = true, nil, 0
 		m.picture.Store(nil)
 	}
+}
+
+// has reports whether the copy was told of changes by that ledger entry or a later one.
+func (m *Mirror) has(seq int64, changes []gate.Change) bool {
+	for _, c := range changes {
+		if kept, known := m.fold.Records[c.Order]; !known || kept.Seq < seq && kept.Record != c.Record {
+			return false
+		}
+	}
+	return true
+}
+
+// disown has the copy answer nothing from now on: it is not the sale.
+func (m *Mirror) disown() {
+	m.differs = true
+	m.picture.Store(nil)
 }
 
 // State returns the sale as the copy has it, if that is fresh. It may be changed.

@@ -306,7 +306,7 @@ func TestASaleThatIsGoneIsNotAnswered(t *testing.T) {
 		w := watch(t, s)
 		w.expect("before", "new", 1, "sold_out")
 		s.do(func() { s.sale, s.ledger = nil, nil })
-		time.Sleep(150 * time.Millisecond)
+		time.Sleep(300 * time.Millisecond)
 		w.expect("when nothing is left of it", "new", 1, "ask")
 	})
 }

@@ -24,7 +24,10 @@ func (m *Mirror) Refuse(c *gate.Confirm, noHold gate.Cause) (gate.Verdict, bool)
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if _, known := m.find(c.Order); known || !m.ready || m.mayPassLimit(c, p.settings.PerBuyer) {
+	if m.picture.Load() != p { // what is known now goes with another one
+		return gate.Verdict{}, false
+	}
+	if _, known := m.find(c.Order); known || m.mayPassLimit(c, p.settings.PerBuyer) {
 		return gate.Verdict{}, false
 	}
 	m.refused.Inc()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -25,9 +24,16 @@ type server struct {
 	sale   *gate.Fold
 	ledger []*gate.Entry
 	more   chan struct{} // is closed with the next entry
+	link                 // of all followers
+}
+
+// link is how followers reach their server. It is changed under the server's lock.
+type link struct {
 	down   error         // what every call fails with; nil while it is up
 	frozen chan struct{} // calls wait until this is closed; nil while they need not
 	delay  time.Duration // of each call
+	late   time.Duration // of each reply to a poll
+	cuts   int           // how often all connections were closed
 }
 
 const gone = "the server is gone"
@@ -47,12 +53,16 @@ func (s *server) create(run, stock int64, change ...func(*gate.Settings)) {
 	for _, f := range change {
 		f(&settings)
 	}
+	counters := map[string]gate.Units{}
+	for _, k := range settings.SKUs {
+		counters[k.Name] = gate.Units{Total: k.Stock, Left: k.Stock}
+	}
 	seq := int64(0)
 	if s.sale != nil {
 		seq = s.sale.Seq
 	}
 	s.add(&gate.Entry{
-		Seq: seq + 1, Kind: "create", Counters: map[string]gate.Units{"unit": {Total: stock, Left: stock}},
+		Seq: seq + 1, Kind: "create", Counters: counters,
 		Settings: &gate.SettingsEntry{Run: run, Version: 1, Settings: settings},
 	})
 }
@@ -78,25 +88,33 @@ func (s *server) add(e *gate.Entry) {
 
 // move makes an order what it is now, and returns the entry's number.
 func (s *server) move(id, buyer string, state gate.OrderState, n int64) (seq int64, change gate.Change) {
+	return s.moveLines(id, buyer, state, []gate.Line{{SKU: "unit", Quantity: n}})
+}
+
+func (s *server) moveLines(id, buyer string, state gate.OrderState, lines []gate.Line) (seq int64, change gate.Change) {
 	s.mu.Lock()
 	was, err := s.sale.Order(id)
-	units, counts := s.sale.Units["unit"], s.sale.Orders
-	s.mu.Unlock()
+	counts, counters := s.sale.Orders, map[string]gate.Units{}
 	o := gate.Order{
-		ID: id, State: state, Revision: was.Revision + 1, Buyer: buyer, Lines: []gate.Line{{SKU: "unit", Quantity: n}},
+		ID: id, State: state, Revision: was.Revision + 1, Buyer: buyer, Lines: lines,
 		Attempts: []gate.Attempt{{ID: "a", State: gate.AttemptOpen, Version: 1}}, Taken: time.Now(),
 		Deadline: time.Now(),
 	}
+	for _, l := range lines {
+		units := s.sale.Units[l.SKU]
+		if err == nil {
+			put(&units, was.State, -l.Quantity)
+		}
+		put(&units, state, l.Quantity)
+		counters[l.SKU] = units
+	}
+	s.mu.Unlock()
 	if err == nil {
 		counts.Add(was.State, -1)
-		put(&units, was.State, -n)
 	}
 	counts.Add(state, 1)
-	put(&units, state, n)
 	change = gate.Change{Order: id, Record: string(gate.AppendRecord(nil, &o))}
-	e := &gate.Entry{
-		Kind: "confirm", Counters: map[string]gate.Units{"unit": units}, Counts: counts, Changes: []gate.Change{change},
-	}
+	e := &gate.Entry{Kind: "confirm", Counters: counters, Counts: counts, Changes: []gate.Change{change}}
 	s.add(e)
 	return e.Seq, change
 }
@@ -126,120 +144,6 @@ func (s *server) set(change func(*gate.Settings)) {
 		Kind: "apply", Settings: &gate.SettingsEntry{Run: 1, Version: version + 1, Settings: settings}, Counts: counts,
 	})
 }
-
-// follower reads a server.
-type follower struct {
-	server      *server
-	connections int
-	id          string
-	connected   bool
-}
-
-func (f *follower) Server() (string, int) { return f.id, f.connections }
-
-// call waits until the server answers, and connects.
-func (f *follower) call(ctx context.Context) error {
-	s := f.server
-	s.mu.Lock()
-	frozen, down, id, delay := s.frozen, s.down, s.id, s.delay
-	s.mu.Unlock()
-	if delay > 0 {
-		time.Sleep(delay)
-	}
-	if frozen != nil {
-		select {
-		case <-frozen:
-		case <-ctx.Done():
-			f.connected = false
-			return ctx.Err()
-		}
-	}
-	if down != nil {
-		f.connected = false
-		return down
-	}
-	if !f.connected || f.id != id {
-		f.connected, f.id = true, id
-		f.connections++
-	}
-	return nil
-}
-
-func (f *follower) State(ctx context.Context) (gate.State, error) {
-	if err := f.call(ctx); err != nil {
-		return gate.State{}, err
-	}
-	f.server.mu.Lock()
-	defer f.server.mu.Unlock()
-	if f.server.sale == nil {
-		return gate.State{}, gate.ErrNoSale
-	}
-	state := f.server.sale.State
-	state.Units = map[string]gate.Units{}
-	for sku, u := range f.server.sale.Units {
-		state.Units[sku] = u
-	}
-	return state, nil
-}
-
-// Scan reads two orders at a time, in the order of their ids.
-func (f *follower) Scan(ctx context.Context, cursor uint64) (page []gate.Change, next uint64, err error) {
-	if err := f.call(ctx); err != nil {
-		return nil, 0, err
-	}
-	f.server.mu.Lock()
-	defer f.server.mu.Unlock()
-	var ids []string
-	for id := range f.server.sale.Records {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for i := int(cursor); i < len(ids) && len(page) < 2; i++ {
-		page = append(page, gate.Change{Order: ids[i], Record: f.server.sale.Records[ids[i]].Record})
-	}
-	if next = cursor + 2; next >= uint64(len(ids)) {
-		next = 0
-	}
-	return page, next, nil
-}
-
-func (f *follower) Poll(ctx context.Context, after int64, wait time.Duration) (page gate.Page, err error) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	for {
-		if err := f.call(ctx); err != nil {
-			return gate.Page{}, err
-		}
-		s := f.server
-		s.mu.Lock()
-		if s.sale == nil {
-			s.mu.Unlock()
-			return gate.Page{}, gate.ErrNoSale
-		}
-		if page.Seq == 0 {
-			page.Seq, page.Whole = s.sale.Seq, true
-		}
-		for _, e := range s.ledger {
-			if e.Seq > after {
-				page.Entries = append(page.Entries, e)
-			}
-		}
-		more := s.more
-		s.mu.Unlock()
-		if len(page.Entries) > 0 {
-			return page, nil
-		}
-		select {
-		case <-more:
-		case <-timer.C:
-			return page, nil
-		case <-ctx.Done():
-			return gate.Page{}, ctx.Err()
-		}
-	}
-}
-
-func (f *follower) Close() error { return nil }
 
 // logs keeps what a mirror logs.
 type logs struct {
@@ -280,9 +184,15 @@ func watch(t *testing.T, s *server) *watched {
 // start starts a mirror that is told of nothing yet.
 func start(t *testing.T, s *server) *watched {
 	t.Helper()
+	return startOver(t, s, &link{}, time.Now)
+}
+
+// startOver starts a mirror that has a link and a clock of its own.
+func startOver(t *testing.T, s *server, own *link, now func() time.Time) *watched {
+	t.Helper()
 	w := &watched{t: t, server: s, log: &logs{}, registry: prometheus.NewRegistry()}
 	w.Mirror = mirror.New("race", mirror.Deps{
-		Follower: &follower{server: s}, Metrics: mirror.NewMetrics(w.registry), Now: time.Now,
+		Follower: &follower{server: s, own: own}, Metrics: mirror.NewMetrics(w.registry), Now: now,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
