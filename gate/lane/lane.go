@@ -18,8 +18,8 @@ type Lane struct {
 	last      atomic.Pointer[reading]
 	shop      Shop
 	mirror    *mirror.Mirror // nil: there is none
-	endMirror func() // without waiting for it
-	sold      atomic.Bool // the store has orders, as far as this gate knows
+	endMirror func()         // without waiting for it
+	sold      atomic.Bool    // the store has orders, as far as this gate knows
 	confirms  *queue
 	grants    *queue // of the shop's answers
 	now       func() time.Time
