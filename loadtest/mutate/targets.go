@@ -17,11 +17,12 @@ type stage struct {
 
 func targets() []target {
 	const (
-		lane = "gate/lane"
-		web  = "gate/web"
-		cli  = "gate/cli"
-		shop = "gate/shop"
-		ours = "Scripts|HostileRequests|SlowClients|Signed|Signs|EachConfirm|EveryAnswer|OnlyConfirm|ParseSales"
+		lane   = "gate/lane"
+		mirror = "gate/mirror"
+		web    = "gate/web"
+		cli    = "gate/cli"
+		shop   = "gate/shop"
+		ours   = "Scripts|HostileRequests|SlowClients|Signed|Signs|EachConfirm|EveryAnswer|OnlyConfirm|ParseSales"
 	)
 	return []target{
 		{
@@ -36,6 +37,11 @@ func targets() []target {
 			pkg: lane, files: []string{"ask.go", "catalogue.go", "lane.go", "missing.go", "queue.go"},
 			stages: []stage{{pkg: lane}, {pkg: web}, {pkg: cli, run: ours}},
 		},
+		{
+			pkg: "gate", files: []string{"fold.go", "record.go"},
+			stages: []stage{{pkg: "gate"}, {pkg: "gate/store", run: "Record|Entry|Ledger|Scripts"}, {pkg: mirror}},
+		},
+		{pkg: mirror, stages: []stage{{pkg: mirror}, {pkg: lane}}},
 		{
 			pkg: "gate/store", files: []string{"verdict.go"},
 			stages: []stage{{pkg: "gate/store", run: "AReply|AYes|Grant|ShopsWord|ModelSays"}},
