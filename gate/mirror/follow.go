@@ -233,7 +233,7 @@ func (m *Mirror) state(ctx context.Context) (gate.State, error) {
 	return state, err
 }
 
-// scan reads all orders. It pauses for as long as each call took, so that Redis has time
+// scan reads all orders. It leaves Redis alone for as long as each call took, so that there is time
 // for confirms. Orders that are changed meanwhile are in the ledger too.
 func (m *Mirror) scan(ctx context.Context, fold *gate.Fold) error {
 	for cursor := uint64(0); ; {
@@ -244,13 +244,14 @@ func (m *Mirror) scan(ctx context.Context, fold *gate.Fold) error {
 		if err != nil {
 			return err
 		}
+		answered := m.now()
 		for _, c := range page {
 			fold.Learn(c, fold.Seq)
 		}
 		if cursor = next; cursor == 0 {
 			return nil
 		}
-		if !sleep(ctx, m.now().Sub(asked)) {
+		if !sleep(ctx, answered.Sub(asked)-m.now().Sub(answered)) {
 			return ctx.Err()
 		}
 	}
