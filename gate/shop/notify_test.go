@@ -109,7 +109,7 @@ func TestChangesOfAnOrderComeInTheirOrder(t *testing.T) {
 			}
 		}
 	}
-	testkit.Await(t, "every order's newest state", func() error {
+	testkit.Drive(t, "every order's newest state", func() error {
 		l.put(time.Second) // so that what is listed is soon due
 		for i := range orders {
 			want := int64(revisions - min(i%4, 1))

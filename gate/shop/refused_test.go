@@ -99,7 +99,7 @@ func TestManyBadOrdersHoldBackNoOther(t *testing.T) {
 		l.add(fmt.Sprintf("good%d Held 1", i))
 	}
 	gateOf(t, l, secretA)
-	testkit.Await(t, "the end", func() error {
+	testkit.Drive(t, "the end", func() error {
 		l.put(time.Second)
 		if d := l.told(); d.Position != 80 || len(d.Listed) != 40 {
 			return fmt.Errorf("position %d, %d listed", d.Position, len(d.Listed))
@@ -142,7 +142,7 @@ func TestAShopThatIsDownIsLeftAloneAndListsNearlyNothing(t *testing.T) {
 	calls, _ := s.got()
 	l.change(func() { l.until = time.Time{} })
 	gateOf(t, l, secretA)
-	testkit.Await(t, "another try", func() error {
+	testkit.Drive(t, "another try", func() error {
 		l.put(time.Second)
 		if now, _ := s.got(); now < calls+30 {
 			return fmt.Errorf("%d calls, and %d before", now, calls)
@@ -153,7 +153,7 @@ func TestAShopThatIsDownIsLeftAloneAndListsNearlyNothing(t *testing.T) {
 		t.Errorf("position %d, %d listed, %d before", d.Position, len(d.Listed), before)
 	}
 	s.set(func() { s.down = false })
-	testkit.Await(t, "all to come", func() error {
+	testkit.Drive(t, "all to come", func() error {
 		l.put(time.Second)
 		if d := l.told(); d.Position != d.Seq || len(d.Listed) > 0 || d.Trouble != "" {
 			return fmt.Errorf("position %d, %d listed, trouble %q", d.Position, len(d.Listed), d.Trouble)
@@ -294,7 +294,7 @@ func TestAnOrderThatChangesWhileItIsTriedAgainIsToldAnew(t *testing.T) {
 		t.Errorf("listed %+v", d.Listed)
 	}
 	once.Do(func() { close(release) })
-	testkit.Await(t, "the newest state", func() error {
+	testkit.Drive(t, "the newest state", func() error {
 		l.put(time.Second)
 		if d := l.told(); len(d.Listed) > 0 {
 			return fmt.Errorf("listed %+v", d.Listed)

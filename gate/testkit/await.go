@@ -18,6 +18,21 @@ func Await(t testing.TB, what string, check func() error) {
 	redistest.Await(t, patience, what, check)
 }
 
+// Drive calls step every 10 ms until it returns nil, and fails the test with its last error after
+// 90 s. It is for a step that moves on what it waits for, such as a clock: Await pauses for longer.
+func Drive(t testing.TB, what string, step func() error) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		err := step()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("waited %v for %s: %v", patience, what, err)
+		}
+	}
+}
+
 // Until polls until done returns true, and fails the test after 90 s.
 func Until(t testing.TB, what string, done func() bool) {
 	t.Helper()
