@@ -151,6 +151,11 @@ type OrderCounts struct {
 	Requested int64 `json:"refunds_requested"` // attempts whose cancellation is requested and not done
 }
 
+// All returns how many orders there are.
+func (c OrderCounts) All() int64 {
+	return c.Asking + c.Held + c.Paid + c.Released + c.RefundDue + c.Refunded
+}
+
 // Add counts n more orders in the given state.
 func (c *OrderCounts) Add(s OrderState, n int64) {
 	switch s {

@@ -49,8 +49,11 @@ func PerSale(ctx context.Context, every time.Duration, sales func() map[string]*
 	}
 }
 
-// Pause waits for d, or until ctx is done.
+// Pause waits for d, if that is above 0, or until ctx is done.
 func Pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

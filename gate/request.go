@@ -30,10 +30,14 @@ type Request struct {
 	Confirm  Confirm
 	Received time.Time // when its first byte came
 
-	Asks     bool  // a new hold of it is asking until the shop says yes
-	NoHold   Cause // why it must take no new hold; NoCause if it may
-	Known    bool  // it counts only if its order has its attempt already; if not, Refusal is the verdict
-	Refusal  Verdict
+	Asks   bool  // a new hold of it is asking until the shop says yes
+	NoHold Cause // why it must take no new hold; NoCause if it may
+
+	// KnownOnly says that the confirm counts only if its order has its attempt already. If not,
+	// Refusal is the verdict.
+	KnownOnly bool
+	Refusal   Verdict
+
 	Revision int64 // of the asking order's record; 0 where the shop need not be asked
 	Yes      bool  // whether the shop said yes
 
@@ -50,11 +54,13 @@ type Request struct {
 func NewRequest() *Request { return &Request{decided: make(chan struct{}, 1)} }
 
 // Doubt says that a check refuses the confirm. The refusal stands unless the store knows the order
-// by this attempt: what was answered once is answered again. The first refusal counts.
-func (r *Request) Doubt(refusal Verdict) {
-	if !r.Known {
-		r.Known, r.Refusal = true, refusal
+// by this attempt: what was answered once is answered again. The first refusal counts; Doubt returns
+// it.
+func (r *Request) Doubt(refusal Verdict) Verdict {
+	if !r.KnownOnly {
+		r.KnownOnly, r.Refusal = true, refusal
 	}
+	return r.Refusal
 }
 
 // Set sets the verdict. Only a Decider calls it; a request that it forgets stays Undecided.
@@ -90,6 +96,6 @@ func (r *Request) Reset() {
 	r.Confirm.Reset()
 	r.Received = time.Time{}
 	r.Asks, r.NoHold, r.Revision, r.Yes, r.verdict = false, NoCause, 0, false, Verdict{}
-	r.Known, r.Refusal = false, Verdict{}
+	r.KnownOnly, r.Refusal = false, Verdict{}
 	r.Accepted, r.Seq = Change{}, 0
 }

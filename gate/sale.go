@@ -158,6 +158,14 @@ type Units struct {
 	Withheld int64 `json:"withheld"` // refunded and not put back on sale
 }
 
+// Plus returns the units of both.
+func (u Units) Plus(o Units) Units {
+	return Units{
+		Total: u.Total + o.Total, Left: u.Left + o.Left, Held: u.Held + o.Held, Paid: u.Paid + o.Paid,
+		Withheld: u.Withheld + o.Withheld,
+	}
+}
+
 // Sum returns Left + Held + Paid + Withheld, which must be Total.
 func (u Units) Sum() int64 { return u.Left + u.Held + u.Paid + u.Withheld }
 

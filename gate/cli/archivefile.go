@@ -173,8 +173,7 @@ func (c *archiveCheck) end(end *archiveEnd, sum string) (archived, error) {
 		return archived{}, errors.New("the archive has no head")
 	}
 	r := &c.head.Report
-	counted := r.Orders.Asking + r.Orders.Held + r.Orders.Paid + r.Orders.Released + r.Orders.RefundDue +
-		r.Orders.Refunded
+	counted := r.Orders.All()
 	switch {
 	case sum != end.Sum:
 		return archived{}, fmt.Errorf("the archive has the sum %s, and its lines %s: it was changed", end.Sum, sum)

@@ -61,11 +61,7 @@ func drawBars(bars []bar, width, most int) (lines []string) {
 	if len(bars) > most {
 		rest := bar{name: fmt.Sprintf("%d more", len(bars)-most+1)}
 		for _, b := range bars[most-1:] {
-			rest.units.Total += b.units.Total
-			rest.units.Left += b.units.Left
-			rest.units.Held += b.units.Held
-			rest.units.Paid += b.units.Paid
-			rest.units.Withheld += b.units.Withheld
+			rest.units = rest.units.Plus(b.units)
 		}
 		bars = append(bars[:most-1:most-1], rest)
 	}

@@ -114,7 +114,7 @@ func (b *board) show(sales []glance, trouble error) error {
 			if b.meters[s.Sale] == nil {
 				b.meters[s.Sale] = &meter{}
 			}
-			s.rate = b.meters[s.Sale].rate(time.Now(), s.Run, countOrders(&s.Orders))
+			s.rate = b.meters[s.Sale].rate(time.Now(), s.Run, s.Orders.All())
 		}
 	}
 	if b.env.screen == nil {
@@ -133,7 +133,7 @@ func (b *board) print(trouble error) error {
 		s := &b.sales[i]
 		u := sumUnits(s.SKUs)
 		lines[s.Sale] = fmt.Sprintf("%s: %s, %d left, %d held, %d paid, %d withheld of %d, %d orders", s.Sale, s.State,
-			u.Left, u.Held, u.Paid, u.Withheld, u.Total, countOrders(&s.Orders))
+			u.Left, u.Held, u.Paid, u.Withheld, u.Total, s.Orders.All())
 	}
 	for _, name := range slices.Sorted(maps.Keys(lines)) {
 		if line := lines[name]; line != b.printed[name] && line != "" {
@@ -201,19 +201,10 @@ func (m *meter) rate(now time.Time, run, count int64) float64 {
 	return m.last
 }
 
-// countOrders returns how many orders there are.
-func countOrders(c *gate.OrderCounts) int64 {
-	return c.Asking + c.Held + c.Paid + c.Released + c.RefundDue + c.Refunded
-}
-
 // sumUnits returns the units of all SKUs.
 func sumUnits(skus []gate.SKUView) (sum gate.Units) {
 	for _, k := range skus {
-		sum.Total += k.Total
-		sum.Left += k.Left
-		sum.Held += k.Held
-		sum.Paid += k.Paid
-		sum.Withheld += k.Withheld
+		sum = sum.Plus(k.Units)
 	}
 	return sum
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/mirror"
 )
 
 // catalogue is a sale's settings as this gate last read them, with an index.
@@ -24,10 +25,6 @@ func newCatalogue(s *gate.State) *catalogue {
 // known reports whether the settings are the sale's own.
 func (c *catalogue) known() bool { return !c.missing && !c.unreadable }
 
-// earlyBy is how long before opening, by the gate's own clock, confirms are refused without asking
-// the store. Later ones are decided by the store's clock.
-const earlyBy = 2 * time.Second
-
 // resolve reads the link into the confirm, and makes all checks that need no store. It reports
 // whether the confirm may go on; if not, the verdict says why. A check that depends on settings,
 // which may have changed since the order was accepted, only doubts the confirm.
@@ -44,7 +41,7 @@ func (c *catalogue) resolve(r *gate.Request, link *gate.Link, now time.Time) (ga
 	if v, ok := c.checkBuyer(&r.Confirm); !ok {
 		r.Doubt(v)
 	}
-	if now.Add(earlyBy).Before(c.sale.OpensAt) {
+	if now.Add(mirror.Edge).Before(c.sale.OpensAt) {
 		r.Doubt(gate.Refuse(gate.NotOpen))
 	}
 	if v, ok := c.checkAmount(&r.Confirm, link); !ok {

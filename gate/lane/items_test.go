@@ -23,7 +23,7 @@ func testCatalogue(change ...func(*gate.Sale)) *catalogue {
 func resolve(c *catalogue, confirm *gate.Confirm, link *gate.Link, now time.Time) (gate.Verdict, bool) {
 	r := gate.Request{Confirm: *confirm}
 	v, ok := c.resolve(&r, link, now)
-	if *confirm = r.Confirm; ok && r.Known {
+	if *confirm = r.Confirm; ok && r.KnownOnly {
 		return r.Refusal, false
 	}
 	return v, ok

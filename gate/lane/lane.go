@@ -39,22 +39,21 @@ func (l *Lane) Settings() *gate.Settings { return &l.catalogue.Load().sale.Setti
 func (l *Lane) Confirm(r *gate.Request, link *gate.Link) gate.Verdict {
 	now := l.now()
 	if v, ok := l.keys.Verify(l.name, r.Confirm.Order, link, now); !ok {
-		if r.Doubt(v); v.Code != gate.ExpiredLink {
-			return r.Refusal
+		if refusal := r.Doubt(v); v.Code != gate.ExpiredLink {
+			return refusal
 		}
 	}
 	c := l.catalogue.Load()
 	if v, ok := c.resolve(r, link, now); !ok {
-		r.Doubt(v)
-		return r.Refusal
+		return r.Doubt(v)
 	}
-	if r.Known && !l.mayKnow(&r.Confirm) {
+	if r.KnownOnly && !l.mayKnow(&r.Confirm) {
 		return r.Refusal
 	}
 	if c.sale.Healthy != "" || c.sale.Ask != "" {
 		r.Asks, r.NoHold = c.sale.Ask != "", l.shop.Hindrance(l.name, &c.sale.Settings)
 	}
-	if l.mirror != nil && !r.Known {
+	if l.mirror != nil && !r.KnownOnly {
 		if v, refuses := l.mirror.Refuse(&r.Confirm, r.NoHold); refuses {
 			return v
 		}

@@ -97,7 +97,7 @@ func (s *fakeStore) Close() error {
 
 func accept(_ context.Context, batch []*gate.Request) error {
 	for _, r := range batch {
-		if r.Set(gate.Refuse(gate.Held)); r.Known {
+		if r.Set(gate.Refuse(gate.Held)); r.KnownOnly {
 			r.Set(r.Refusal) // this store has no orders
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/flashgate/flashgate/gate"
+	"github.com/flashgate/flashgate/gate/mirror"
 )
 
 // expect returns a missing sale as this gate's file has it, or with its name alone. A sale known by
@@ -67,7 +68,7 @@ func (g *Gate) spoil(lane *Lane, name string) *Lane {
 func (c *catalogue) unknown(now time.Time) gate.Verdict {
 	switch {
 	case c.unreadable, c.sale.ClosesAt.IsZero(): // this gate does not know the window
-	case now.Add(earlyBy).Before(c.sale.OpensAt):
+	case now.Add(mirror.Edge).Before(c.sale.OpensAt):
 		return gate.Refuse(gate.NotOpen)
 	case !now.Before(c.sale.ClosesAt):
 		return gate.Refuse(gate.Closed)

@@ -18,7 +18,7 @@ type feed struct {
 func (f *feed) begin() { *f = feed{changed: make(chan struct{})} }
 
 func (f *feed) add(e *gate.Entry) {
-	if n := len(f.entries); n > 0 && f.entries[n-1].Seq+1 != e.Seq { // a new run cuts off what nobody has read
+	if n := len(f.entries); n > 0 && f.entries[n-1].Seq+1 != e.Seq { // a sale that begins anew may leave a gap
 		f.entries, f.changes = nil, 0
 	}
 	f.entries = append(f.entries, e)

@@ -22,8 +22,8 @@ var errServer = errors.New("another Redis server has the sale: what the old one 
 // errLost says that the server has less of a sale than the copy.
 var errLost = errors.New("the server has lost a part of the sale")
 
-// Run keeps the copy of the sale while that is to be followed, until ctx is done. It
-// needs to be called once.
+// Run keeps the copy of the sale while the sale is to be followed, until ctx is done. It must be
+// called once.
 func (m *Mirror) Run(ctx context.Context) {
 	defer func() {
 		m.drop()
@@ -57,7 +57,7 @@ func (m *Mirror) Run(ctx context.Context) {
 		if took := m.now().Sub(start); !loaded && took > wait {
 			wait = took // who reads a large sale in vain leaves Redis alone for as long
 		}
-		if !sleep(ctx, wait) {
+		if gate.Pause(ctx, wait); ctx.Err() != nil {
 			return
 		}
 		wait = min(2*wait, longestPause)
@@ -160,7 +160,7 @@ func (m *Mirror) follow(ctx context.Context) error {
 				stale = true
 			}
 		}
-		if !sleep(ctx, wait-m.now().Sub(q.asked)) {
+		if gate.Pause(ctx, wait-m.now().Sub(q.asked)); ctx.Err() != nil {
 			break
 		}
 	}
@@ -251,7 +251,7 @@ func (m *Mirror) scan(ctx context.Context, fold *gate.Fold) error {
 		if cursor = next; cursor == 0 {
 			return nil
 		}
-		if !sleep(ctx, answered.Sub(asked)-m.now().Sub(answered)) {
+		if gate.Pause(ctx, answered.Sub(asked)-m.now().Sub(answered)); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
@@ -365,19 +365,4 @@ func (m *Mirror) show() {
 		p.left[sku] = u.Left
 	}
 	m.picture.Store(p)
-}
-
-// sleep returns false if ctx is done before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

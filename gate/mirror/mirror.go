@@ -95,9 +95,9 @@ func New(sale string, deps Deps) *Mirror {
 	return m
 }
 
-// Watch tells the mirror how the sale was last read, by which it knows whether to follow
-// it: from an hour before it opens until an hour after nothing of it is unfinished. A copy
-// that is not the sale as it was read answers nothing from then on.
+// Watch tells the mirror the sale as it was last read. The mirror follows it from an hour before it
+// opens until an hour after nothing of it is unfinished. A copy that differs from what was read
+// answers nothing from then on.
 func (m *Mirror) Watch(s *gate.State) {
 	now := m.now()
 	m.offset.Store(int64(s.Ahead))
@@ -154,10 +154,7 @@ func (m *Mirror) Learn(seq int64, changes []gate.Change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.told = max(m.told, seq)
-	if m.fold == nil { // what is in Redis already will be loaded
-		return
-	}
-	if m.overrun {
+	if m.fold == nil || m.overrun { // what is in Redis already will be loaded
 		return
 	}
 	if m.ready && seq <= m.fold.Seq {

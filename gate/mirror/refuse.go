@@ -6,8 +6,8 @@ import (
 	"github.com/flashgate/flashgate/gate"
 )
 
-// edge is how near to opening or closing Redis is asked: its clock decides.
-const edge = 2 * time.Second
+// Edge is how near to opening or closing Redis is asked: its clock decides.
+const Edge = 2 * time.Second
 
 // Refuse returns the refusal of a confirm that cannot be met, and whether there is one.
 // Where there is none, Redis decides. noHold is why the confirm may take no new hold,
@@ -57,11 +57,11 @@ func (p *picture) against(c *gate.Confirm, noHold gate.Cause, now time.Time) (v 
 	switch {
 	case p.settings.Paused:
 		return gate.Refuse(gate.Paused), true
-	case now.Before(opens.Add(-edge)):
+	case now.Before(opens.Add(-Edge)):
 		return gate.Refuse(gate.NotOpen), true
-	case !now.Before(closes.Add(edge)):
+	case !now.Before(closes.Add(Edge)):
 		return gate.Refuse(gate.Closed), true
-	case now.Before(opens.Add(edge)) || !now.Before(closes.Add(-edge)):
+	case now.Before(opens.Add(Edge)) || !now.Before(closes.Add(-Edge)):
 		return gate.Verdict{}, false
 	}
 	short := false

@@ -137,7 +137,7 @@ func (d *decider) writeConfirms(batch []*gate.Request) {
 	}
 	for _, r := range batch {
 		switch {
-		case r.Known:
+		case r.KnownOnly:
 			d.text = append(d.text, 'k')
 		case r.NoHold != gate.NoCause:
 			d.text = append(d.text, 'n')
@@ -218,7 +218,7 @@ func (d *decider) traits(batch []*gate.Request) string {
 	if slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.Asks }) {
 		letters += "a"
 	}
-	if slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.Known || r.NoHold != gate.NoCause }) {
+	if slices.ContainsFunc(batch, func(r *gate.Request) bool { return r.KnownOnly || r.NoHold != gate.NoCause }) {
 		letters += "m"
 	}
 	return letters

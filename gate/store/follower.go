@@ -10,13 +10,9 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/flashgate/flashgate/gate"
-	"github.com/flashgate/flashgate/luascripts"
 )
 
 const (
-	// scanPage is about how many orders are read at once: Redis is busy with them for a
-	// fraction of a millisecond.
-	scanPage = 500
 	// followPage bounds the entries of one reply. Each may hold a whole batch.
 	followPage = 100
 	// checkEvery is how often a poll also asks whether the server is still a primary, and
@@ -49,15 +45,13 @@ func (f *follower) Server() (id string, connections int) { return f.runID, f.con
 // State implements gate.Follower.
 func (f *follower) State(ctx context.Context) (state gate.State, err error) {
 	err = f.on(ctx, func() error {
-		reply, err := runOn(ctx, f.client, luascripts.Sale, []string{f.k.sale}, f.store.clock())
-		if err != nil {
-			return err
+		times, hash, err := f.store.readHash(ctx, f.client, f.k.sale)
+		if err == nil && len(hash) == 0 {
+			err = gate.ErrNoSale
 		}
-		fields, _ := reply[1].([]any)
-		if len(fields) == 0 {
-			return gate.ErrNoSale
+		if err == nil {
+			state, err = parseState(f.sale, times, hash, nil)
 		}
-		state, err = parseState(f.sale, f.store.times(reply), hashOf(fields), nil)
 		return err
 	})
 	return state, err
@@ -68,7 +62,7 @@ func (f *follower) Scan(ctx context.Context, cursor uint64) (page []gate.Change,
 	err = f.on(ctx, func() error {
 		var fields []string
 		var err error
-		if fields, next, err = f.client.HScan(ctx, f.k.orders, cursor, "", scanPage).Result(); err != nil {
+		if fields, next, err = f.client.HScan(ctx, f.k.orders, cursor, "", sweepPage).Result(); err != nil {
 			return err
 		}
 		page = make([]gate.Change, 0, len(fields)/2)
@@ -165,17 +159,5 @@ func parseRead(read *redis.Cmd) ([]*gate.Entry, error) {
 	if len(items) == 0 {
 		return nil, fmt.Errorf("%w: %.100v", errEntry, streams)
 	}
-	entries := make([]*gate.Entry, 0, len(items))
-	for _, item := range items {
-		id, _, fields, err := parseItem(item)
-		if err != nil {
-			return nil, err
-		}
-		e, err := parseChanges(id, fields)
-		if err != nil {
-			return nil, fmt.Errorf("ledger entry %s: %w", id, err)
-		}
-		entries = append(entries, e)
-	}
-	return entries, nil
+	return parseItems(items, parseChanges)
 }

@@ -92,13 +92,18 @@ func parsePage(answer *redis.Cmd) ([]*gate.Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask Redis for entries: %w", err)
 	}
-	page := make([]*gate.Entry, 0, len(reply))
-	for _, item := range reply {
+	return parseItems(reply, parseEntry)
+}
+
+// parseItems reads items of a ledger, each by parse.
+func parseItems(items []any, parse func(id string, fields []string) (*gate.Entry, error)) ([]*gate.Entry, error) {
+	page := make([]*gate.Entry, 0, len(items))
+	for _, item := range items {
 		id, _, fields, err := parseItem(item)
 		if err != nil {
 			return nil, err
 		}
-		e, err := parseEntry(id, fields)
+		e, err := parse(id, fields)
 		if err != nil {
 			return nil, err
 		}

@@ -89,7 +89,7 @@ func (m *model) confirm(r *gate.Request) {
 			return
 		}
 	}
-	if r.Set(v); r.Known && v.Code != gate.Held {
+	if r.Set(v); r.KnownOnly && v.Code != gate.Held {
 		r.Set(r.Refusal)
 	}
 }
@@ -136,7 +136,7 @@ func (m *model) answer(r *gate.Request) {
 func (m *model) verdict(r *gate.Request) gate.Verdict {
 	c := r.Confirm
 	o, known := m.orders[string(c.Order)]
-	if !known && r.Known {
+	if !known && r.KnownOnly {
 		return r.Refusal
 	}
 	if !known {
@@ -158,7 +158,7 @@ func (m *model) verdict(r *gate.Request) gate.Verdict {
 	case gate.OrderRefundDue, gate.OrderRefunded, gate.OrderWithheld:
 		return gate.Refuse(gate.AlreadyPaid)
 	}
-	if r.Known && at < 0 {
+	if r.KnownOnly && at < 0 {
 		return r.Refusal
 	}
 	switch o.State {

@@ -58,14 +58,16 @@ var errEntry = errors.New("the entry is not of a version that this program knows
 // parseEntry reads a ledger entry with its orders.
 func parseEntry(id string, f []string) (*gate.Entry, error) {
 	e, err := parseChanges(id, f)
-	if err == nil {
-		err = e.ReadOrders()
-	}
 	if err != nil {
-		return nil, fmt.Errorf("ledger entry %s: %w", id, err)
+		return nil, err
+	}
+	if err := e.ReadOrders(); err != nil {
+		return nil, entryError(id, err)
 	}
 	return e, nil
 }
+
+func entryError(id string, err error) error { return fmt.Errorf("ledger entry %s: %w", id, err) }
 
 // parseChanges reads a ledger entry: its id "SEQ-0" and its flat list of fields.
 // The first four are e (version, term, time, kind, who, and which changes only moved a
@@ -73,11 +75,11 @@ func parseEntry(id string, f []string) (*gate.Entry, error) {
 // after and before, or empty); the others are order and record.
 func parseChanges(id string, f []string) (*gate.Entry, error) {
 	if len(f) < 8 || len(f)%2 != 0 || f[0] != "e" || f[2] != "c" || f[4] != "o" || f[6] != "s" {
-		return nil, errEntry
+		return nil, entryError(id, errEntry)
 	}
 	head := strings.Split(f[1], gate.FieldSep)
 	if len(head) < 5 || len(head) > 6 || head[0] != string(gate.RecordVersion) {
-		return nil, errEntry
+		return nil, entryError(id, errEntry)
 	}
 	var p parser
 	seq, _, _ := strings.Cut(id, "-")
@@ -95,7 +97,7 @@ func parseChanges(id string, f []string) (*gate.Entry, error) {
 		e.Settings, e.Before = p.settingsEntry(f[7])
 	}
 	if p.Err != nil {
-		return nil, p.Err
+		return nil, entryError(id, p.Err)
 	}
 	for i := 8; i < len(f); i += 2 {
 		e.Changes = append(e.Changes, gate.Change{Order: f[i], Record: f[i+1]})
@@ -104,7 +106,7 @@ func parseChanges(id string, f []string) (*gate.Entry, error) {
 		e.Extended = p.places(head[5], len(e.Changes))
 	}
 	if p.Err != nil {
-		return nil, p.Err
+		return nil, entryError(id, p.Err)
 	}
 	return e, nil
 }

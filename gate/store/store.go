@@ -127,16 +127,23 @@ func (s *Store) Sale(ctx context.Context, name string) (gate.State, error) {
 
 // hash reads a sale's hash and the clocks at one instant.
 func (s *Store) hash(ctx context.Context, sale string) (times gate.Times, hash map[string]string, err error) {
-	reply, err := s.run(ctx, luascripts.Sale, []string{keysOf(sale).sale}, s.clock())
+	times, hash, err = s.readHash(ctx, s.client, keysOf(sale).sale)
+	if err == nil && len(hash) == 0 {
+		return times, nil, s.none(ctx, sale)
+	}
+	return times, hash, err
+}
+
+// readHash reads a sale's hash and the clocks by a client. The hash is empty if there is none.
+func (s *Store) readHash(ctx context.Context, client redis.Scripter, key string) (times gate.Times,
+	hash map[string]string, err error,
+) {
+	reply, err := runOn(ctx, client, luascripts.Sale, []string{key}, s.clock())
 	if err != nil {
 		return times, nil, err
 	}
-	times = s.times(reply)
 	fields, _ := reply[1].([]any)
-	if len(fields) == 0 {
-		return times, nil, s.none(ctx, sale)
-	}
-	return times, hashOf(fields), nil
+	return s.times(reply), hashOf(fields), nil
 }
 
 // hashOf returns the fields of a hash from their flat list.

@@ -25,7 +25,7 @@ func applyConfirms(batch []*gate.Request, reply []any) error {
 		case 'D':
 			r.Set(gate.RefuseFor(cmp.Or(r.NoHold, gate.ShopDown)))
 		case 'X':
-			if !r.Known {
+			if !r.KnownOnly {
 				return unknownVerdict(letter)
 			}
 			r.Set(r.Refusal)
@@ -34,7 +34,7 @@ func applyConfirms(batch []*gate.Request, reply []any) error {
 			if !ok {
 				return unknownVerdict(letter)
 			}
-			if r.Set(v); r.Known && v.Code != gate.Held {
+			if r.Set(v); r.KnownOnly && v.Code != gate.Held {
 				r.Set(r.Refusal) // the check that doubted it came first
 			}
 		}

@@ -261,13 +261,11 @@ func (p *Public) ask(ctx *fasthttp.RequestCtx, l *lane.Lane, r *gate.Request) ga
 	}
 	if version == gate.V2 {
 		if v, ok := p.signed(header, body); !ok {
-			r.Doubt(v)
-			return r.Refusal
+			return r.Doubt(v)
 		}
 	}
 	if p.refusesConfirm(ctx, r.Received) { // after the checks that sort out the internet's noise
-		r.Doubt(gate.Refuse(gate.NotAllowed))
-		return r.Refusal
+		return r.Doubt(gate.Refuse(gate.NotAllowed))
 	}
 	return l.Confirm(r, &link)
 }

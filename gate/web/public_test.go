@@ -90,7 +90,7 @@ func (s *store) Close() error { return nil }
 func always(c gate.Code) func([]*gate.Request) error {
 	return func(batch []*gate.Request) error {
 		for _, r := range batch {
-			if r.Set(gate.Refuse(c)); r.Known {
+			if r.Set(gate.Refuse(c)); r.KnownOnly {
 				r.Set(r.Refusal) // this store has no orders
 			}
 		}
